@@ -1,0 +1,179 @@
+// Reads and writes the JSON documents in Nodepool's znodes, field by field from a table.
+//
+// Invariants:
+//   C1. A key that the table does not name is kept and written back unchanged (`extra`).
+//   C2. A missing key reads as the table's default; a value of a wrong type is refused with the key, what was
+//       found and what was expected. The caller adds the znode's path.
+
+/** A document in ZooKeeper that cannot be understood. `message` names the key, the value and what is expected. */
+export class DocumentError extends Error {
+  override name = "DocumentError";
+}
+
+/** How one key of a document is read and written. */
+export interface Field<T> {
+  /** The key in the JSON document. */
+  readonly key: string;
+  /** Turns the JSON value (undefined when the key is missing) into the record's value. */
+  readonly read: (value: unknown) => T;
+  /** When true, the key is left out of the document while its value is null. */
+  readonly omitNull: boolean;
+}
+
+/** A document's fields by the name that they have in the record. */
+export type FieldTable = Readonly<Record<string, Field<unknown>>>;
+
+/** Keys that this version does not know; they are written back as they were read. */
+export interface Extra {
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** The record that a field table describes. */
+export type RecordOf<Table extends FieldTable> = {
+  readonly [Name in keyof Table]: Table[Name] extends Field<infer T> ? T : never;
+} & Extra;
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function field<T>(
+  key: string,
+  expected: string,
+  absent: T,
+  accept: (value: unknown) => T | undefined,
+): Field<T> {
+  return {
+    key,
+    omitNull: false,
+    read: (value) => {
+      if (value === undefined) return absent;
+      const accepted = accept(value);
+      if (accepted === undefined)
+        throw new DocumentError(`'${key}' is ${describe(value)}: expected ${expected}`);
+      return accepted;
+    },
+  };
+}
+
+/** A string, or null; null when the key is missing, unless `absent` says otherwise. */
+export function textField(key: string, absent: string | null = null): Field<string | null> {
+  return field(key, "a string or null", absent, (value) =>
+    typeof value === "string" || value === null ? value : undefined,
+  );
+}
+
+/** A number, or null; null when the key is missing. */
+export function numberField(key: string): Field<number | null> {
+  return field<number | null>(key, "a number or null", null, (value) =>
+    typeof value === "number" || value === null ? value : undefined,
+  );
+}
+
+/** A number that is `absent` when the key is missing or null. */
+export function requiredNumberField(key: string, absent: number): Field<number> {
+  return field(key, "a number", absent, (value) => {
+    if (value === null) return absent;
+    return typeof value === "number" ? value : undefined;
+  });
+}
+
+/** true or false; `absent` when the key is missing or null. */
+export function booleanField(key: string, absent: boolean): Field<boolean> {
+  return field(key, "true or false", absent, (value) => {
+    if (value === null) return absent;
+    return typeof value === "boolean" ? value : undefined;
+  });
+}
+
+/** A list of strings; empty when missing or null. A bare string is read as a list of one (old Nodepool data). */
+export function textListField(key: string): Field<readonly string[]> {
+  return field<readonly string[]>(key, "a list of strings", [], (value) => {
+    if (value === null) return [];
+    if (typeof value === "string") return [value];
+    return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
+  });
+}
+
+/** An object, or null. */
+export function objectField(key: string): Field<Readonly<Record<string, unknown>> | null> {
+  return field<Readonly<Record<string, unknown>> | null>(key, "an object or null", null, (value) => {
+    if (value === null) return null;
+    return typeof value === "object" && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  });
+}
+
+/** Any JSON value; null when missing. */
+export function anyField(key: string): Field<unknown> {
+  return field<unknown>(key, "a JSON value", null, (value) => value);
+}
+
+/** One of a fixed set of words. The key must be present. */
+export function wordField<const Words extends readonly string[]>(
+  key: string,
+  words: Words,
+): Field<Words[number]> {
+  return {
+    key,
+    omitNull: false,
+    read: (value) => {
+      const word = words.find((candidate) => candidate === value);
+      if (word !== undefined) return word;
+      throw new DocumentError(`'${key}' is ${describe(value)}: expected one of ${words.join(", ")}`);
+    },
+  };
+}
+
+/** The same field, left out of the document while it is null. */
+export function omitWhenNull<T>(inner: Field<T>): Field<T> {
+  return { ...inner, omitNull: true };
+}
+
+/** Reads a document. @throws {DocumentError} when it is no JSON object or a value has a wrong type. */
+export function decodeDocument<Table extends FieldTable>(table: Table, data: Uint8Array): RecordOf<Table> {
+  const text = new TextDecoder().decode(data);
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new DocumentError(`the data is ${describe(text)}: expected a JSON object`);
+  }
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    throw new DocumentError(`the data is ${describe(document)}: expected a JSON object`);
+  }
+  const extra: Record<string, unknown> = { ...document };
+  const record: Record<string, unknown> = {};
+  for (const [name, { key, read }] of Object.entries(table)) {
+    record[name] = read(extra[key]);
+    delete extra[key];
+  }
+  return { ...record, extra } as RecordOf<Table>;
+}
+
+/** Writes a document: the table's keys in the table's order, then the unknown ones. */
+export function encodeDocument<Table extends FieldTable>(table: Table, record: RecordOf<Table>): Uint8Array {
+  const document: Record<string, unknown> = {};
+  for (const [name, { key, omitNull }] of Object.entries(table)) {
+    const value = (record as Record<string, unknown>)[name];
+    if (omitNull && (value === null || value === undefined)) continue;
+    document[key] = value ?? null;
+  }
+  return new TextEncoder().encode(JSON.stringify({ ...document, ...record.extra }));
+}
+
+/** A record whose every field has its default, for building new ones. `state` and the like come from `given`. */
+export function blankRecord<Table extends FieldTable>(
+  table: Table,
+  given: Partial<RecordOf<Table>>,
+): RecordOf<Table> {
+  const record: Record<string, unknown> = {};
+  for (const [name, { key, read }] of Object.entries(table)) {
+    const value = (given as Record<string, unknown>)[name];
+    record[name] = value === undefined ? read(undefined) : value;
+    if (record[name] === undefined) throw new DocumentError(`'${key}' has no value`);
+  }
+  return { ...record, extra: given.extra ?? {} } as RecordOf<Table>;
+}

@@ -1,0 +1,151 @@
+// The contract between Nodepool and a place where nodes run. A driver implements Provider; behaviour that all
+// drivers share (rate limit, retry, tracing) is put around it by decorators.
+
+/** Instances and images carry these words, so that whoever finds one knows whose it is. Values are strings. */
+export type Metadata = Readonly<Record<string, string>>;
+
+export const METADATA = {
+  provider: "nodepool_provider_name",
+  pool: "nodepool_pool_name",
+  node: "nodepool_node_id",
+  image: "nodepool_image_name",
+  build: "nodepool_build_id",
+  upload: "nodepool_upload_id",
+  /** One launch of one node: a repeated create with the same token finds the instance of the first. */
+  launchToken: "nodepool_launch_token",
+} as const;
+
+/** What a label takes and what a limit allows. `ram` is in MiB; missing means nothing, or no limit. */
+export interface Resources {
+  readonly instances?: number;
+  readonly cores?: number;
+  readonly ram?: number;
+}
+
+/** How to launch one node. */
+export interface InstanceSpec {
+  /** The instance's name, unique within the provider: np and the node id. */
+  readonly name: string;
+  readonly pool: string;
+  readonly label: string;
+  /** The uploaded image's id at the provider. */
+  readonly imageExternalId: string;
+  readonly username: string | null;
+  /** Stored with the instance: provider, pool, node, image, launch token. */
+  readonly metadata: Metadata;
+}
+
+/** A machine at a provider. */
+export interface Instance {
+  readonly externalId: string;
+  readonly name: string;
+  readonly state: "building" | "running" | "stopped" | "failed";
+  /** Why it failed or stopped, if the provider says. */
+  readonly fault?: string;
+  readonly metadata: Metadata;
+  readonly interfaceIp: string | null;
+  readonly publicIpv4: string | null;
+  readonly privateIpv4: string | null;
+  readonly publicIpv6: string | null;
+  /** The port to connect to when the provider maps it, else null for the configured one. */
+  readonly connectionPort: number | null;
+  readonly region: string | null;
+  readonly az: string | null;
+  readonly hostId: string | null;
+  readonly resources: Resources;
+  /** Facts about how the node runs, stored in its attributes: engine, isolation. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** A file to upload and how to name it. */
+export interface ImageSpec {
+  /** The name at the provider. */
+  readonly name: string;
+  readonly path: string;
+  /** The file's extension, as tar or qcow2. */
+  readonly format: string;
+  readonly md5: string | null;
+  readonly sha256: string | null;
+  /** Stored with the image: provider, image, build, upload. */
+  readonly metadata: Metadata;
+}
+
+/** An image at a provider. */
+export interface ProviderImage {
+  readonly externalId: string;
+  readonly name: string;
+  readonly metadata: Metadata;
+}
+
+/** How a provider runs nodes, for people. */
+export interface ProviderDescription {
+  /** As "containers (podman 4.3.1, runc)". */
+  readonly summary: string;
+  /** Why it does not serve, or serves with less than one might expect; null when all is well. */
+  readonly problem: string | null;
+}
+
+/**
+ * A provider of nodes. Every call takes a signal that carries its deadline, may be repeated, and rejects with a
+ * {@link ProviderError}.
+ */
+export interface Provider {
+  readonly name: string;
+  readonly driver: string;
+  /** Finds out what the place can do. Must be called, and resolve, before anything else. */
+  start(signal: AbortSignal): Promise<void>;
+  describe(): ProviderDescription;
+  /** Every instance that carries this provider's name in its metadata, whatever its state. */
+  listInstances(signal: AbortSignal): Promise<Instance[]>;
+  /**
+   * Creates the instance and resolves when it runs and has its addresses. Repeated with the same name and launch
+   * token, it goes on with the instance of the first call. `onExternalId` is called as soon as the id is known.
+   * @throws {QuotaError} {@link NotFoundError} when the image is gone, {@link ProviderError}
+   */
+  createInstance(
+    spec: InstanceSpec,
+    onExternalId: (id: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Instance>;
+  /** Deletes the instance and resolves when it is gone; resolves too when there was none. */
+  deleteInstance(externalId: string, signal: AbortSignal): Promise<void>;
+  /** What the instance has written to its console, if the provider keeps it. */
+  consoleLog(externalId: string, signal: AbortSignal): Promise<string | null>;
+  /** Every image that carries this provider's name in its metadata. */
+  listImages(signal: AbortSignal): Promise<ProviderImage[]>;
+  /** Uploads an image and resolves with its id when nodes can be launched from it. */
+  uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string>;
+  /** Deletes the image; resolves too when there was none. Instances that run from it go on. */
+  deleteImage(externalId: string, signal: AbortSignal): Promise<void>;
+  /** What the provider allows in all. */
+  limits(signal: AbortSignal): Promise<Resources>;
+  /** What one node of this label of this pool takes. */
+  resourcesOf(pool: string, label: string): Resources;
+  /** Lets go of connections. Instances go on running, unless this process is what runs them. */
+  stop(): Promise<void>;
+}
+
+/** A call to a provider that failed. `retryable` says whether the same call may succeed later. */
+export class ProviderError extends Error {
+  override name = "ProviderError";
+  readonly retryable: boolean;
+
+  constructor(message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.retryable = options.retryable ?? true;
+  }
+}
+
+/** The provider refused for want of quota: not the launch's fault, worth trying when something was freed. */
+export class QuotaError extends ProviderError {
+  override name = "QuotaError";
+}
+
+/** What the call is about does not exist. */
+export class NotFoundError extends ProviderError {
+  override name = "NotFoundError";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, { ...options, retryable: false });
+  }
+}

@@ -1,0 +1,22 @@
+/** How long to wait before a repeated attempt. */
+export interface BackoffOptions {
+  /** Delay before the second attempt, in milliseconds. */
+  readonly initial: number;
+  /** Upper bound of any delay, in milliseconds. */
+  readonly maximum: number;
+  /** Growth from one delay to the next. @default 2 */
+  readonly factor?: number;
+  /** A random number in [0, 1); the delay is spread over its upper half. @default Math.random */
+  readonly random?: () => number;
+}
+
+/**
+ * The delay in milliseconds before attempt `failures + 1`: exponential with equal jitter, so that many clients
+ * which failed together do not return together.
+ */
+export function backoffDelay(failures: number, options: BackoffOptions): number {
+  const random = options.random ?? Math.random;
+  const growth = (options.factor ?? 2) ** Math.max(0, failures - 1);
+  const ceiling = Math.min(options.maximum, options.initial * growth);
+  return ceiling / 2 + (ceiling / 2) * random();
+}
