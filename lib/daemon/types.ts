@@ -1,0 +1,42 @@
+// What a daemon's composition root hands to the service that it runs, and what it gets back.
+import type { Config } from "../config/types.ts";
+import type { Provider } from "../provider/contract.ts";
+import type { RpcService } from "../rpc/service.ts";
+import type { Clock } from "../std/clock.ts";
+import type { Logger } from "../std/logger.ts";
+import type { Locks, Session } from "../zookeeper/types.ts";
+import type { View } from "../zookeeper/view.ts";
+
+/** Everything that a service takes from outside. */
+export interface ServiceContext {
+  readonly config: Config;
+  readonly session: Session;
+  readonly locks: Locks;
+  readonly view: View;
+  /** The configuration's providers that can be served, started. Those that cannot are in {@link unserved}. */
+  readonly providers: readonly Provider[];
+  /** Providers that are not served, with the reason. */
+  readonly unserved: readonly { readonly name: string; readonly driver: string; readonly problem: string }[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** This host's fully qualified name. */
+  readonly hostname: string;
+  /** The program's version, for the component record. */
+  readonly version: string;
+  /** A new random UUID with dashes. */
+  readonly newUuid: () => string;
+}
+
+/** A running service. */
+export interface Service {
+  /** The gRPC services that it answers. */
+  readonly rpc: readonly RpcService[];
+  /**
+   * Ends it: no new work is begun, work in hand is brought to a point where another process can go on with it, locks
+   * are given back. When `grace` is aborted it must resolve at once. The session stays open.
+   */
+  stop(grace: AbortSignal): Promise<void>;
+}
+
+/** Starts a service; resolves when it works and its gRPC services may be offered. */
+export type StartService = (context: ServiceContext) => Promise<Service>;
