@@ -1,0 +1,56 @@
+// Resource names, as images/{image}/builds/{build}: the pattern is written once and read in both directions.
+import { invalidArgument } from "./errors.ts";
+
+const VARIABLE = /^\{(\w+)\}$/;
+
+/** The names of the variables in a pattern. */
+type Variables<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Variables<Rest>
+  : never;
+
+/** The values of a pattern's variables. */
+export type NameValues<Pattern extends string> = Readonly<Record<Variables<Pattern>, string>>;
+
+/**
+ * The values of the pattern's variables in a resource name. A value is one path segment that ZooKeeper could hold.
+ *
+ * @param field the request's field that holds the name, for the error. Default: `name`
+ * @throws INVALID_ARGUMENT when the name does not fit
+ */
+export function parseName<const Pattern extends string>(
+  pattern: Pattern,
+  name: string,
+  field = "name",
+): NameValues<Pattern> {
+  const expected = pattern.split("/");
+  const segments = name.split("/");
+  const values: Record<string, string> = {};
+  const fits =
+    expected.length === segments.length &&
+    expected.every((part, index) => {
+      const segment = segments[index] ?? "";
+      const variable = VARIABLE.exec(part)?.[1];
+      if (variable === undefined) return part === segment;
+      values[variable] = segment;
+      return isSegment(segment);
+    });
+  if (!fits) throw invalidArgument(field, `'${name.slice(0, 200)}' does not fit: expected ${pattern}`);
+  return values as NameValues<Pattern>;
+}
+
+/** The resource name with these values. */
+export function formatName<const Pattern extends string>(
+  pattern: Pattern,
+  values: NameValues<Pattern>,
+): string {
+  const byName: Readonly<Record<string, string>> = values;
+  return pattern
+    .split("/")
+    .map((part) => byName[VARIABLE.exec(part)?.[1] ?? ""] ?? part)
+    .join("/");
+}
+
+function isSegment(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ZooKeeper refuses them in paths
+  return text !== "" && text !== "." && text !== ".." && !/[\u0000-\u001f\u007f-\u009f]/.test(text);
+}
