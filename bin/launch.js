@@ -1,0 +1,43 @@
+// Starts a program of this package: the compiled one when installed from npm, the TypeScript source in a checkout.
+// Plain JavaScript for any Node.js, so that an old one gets a sentence instead of a syntax error.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [major, minor] = process.versions.node.split(".").map(Number);
+const runsTypeScript = major > 22 || (major === 22 && minor >= 18);
+
+/** The program's file. Node.js refuses TypeScript below node_modules, so an installed package has dist/. */
+function programFile(program) {
+  const source = join(root, "services", program, "main.ts");
+  const built = join(root, "dist", "services", program, "main.js");
+  const installed = root.includes(`${sep}node_modules${sep}`) || !existsSync(source);
+  return installed ? built : source;
+}
+
+/** Runs services/<program>/main with this process's arguments. */
+export async function launch(program) {
+  const file = programFile(program);
+  if (runsTypeScript) {
+    process.argv[1] = file;
+    await import(pathToFileURL(file).href);
+    return;
+  }
+  const bundled = join(root, "node_modules", "node", "bin", "node");
+  if (!existsSync(bundled)) {
+    console.error(`nodepool needs Node.js 22.18 or newer; this is ${process.version}. In a checkout: npm ci`);
+    process.exit(69);
+  }
+  const child = spawn(bundled, [file, ...process.argv.slice(2)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"])
+    process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => {
+    if (signal !== null) {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    } else process.exit(code ?? 1);
+  });
+}

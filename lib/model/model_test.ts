@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { decodePool, encodeComponent, encodePool, newComponent, newPool, poolWorkerId } from "./component.ts";
+import {
+  decodeBuild,
+  decodeUpload,
+  encodeBuild,
+  encodeUpload,
+  formatsOf,
+  newBuild,
+  newUpload,
+} from "./image.ts";
+import {
+  canFollow,
+  decodeNode,
+  encodeNode,
+  NODE_STATES,
+  newNode,
+  TransitionError,
+  withNodeState,
+} from "./node.ts";
+import { contenderSequence, meaningOf, orderContenders } from "./paths.ts";
+import { compareRequests, decodeRequest, encodeRequest, newRequest, parseRequestId } from "./request.ts";
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const json = (data: Uint8Array) => JSON.parse(new TextDecoder().decode(data)) as unknown;
+
+// Documents as Nodepool's own model classes write them.
+const NODE = {
+  state: "init",
+  state_time: 1795377018.83,
+  cloud: null,
+  provider: null,
+  pool: null,
+  type: ["l"],
+  allocated_to: null,
+  az: null,
+  region: null,
+  public_ipv4: null,
+  private_ipv4: null,
+  public_ipv6: null,
+  host_id: null,
+  interface_ip: null,
+  connection_port: 22,
+  ssh_port: 22,
+  image_id: null,
+  launcher: null,
+  created_time: null,
+  external_id: null,
+  hostname: null,
+  comment: null,
+  user_data: null,
+  hold_job: null,
+  host_keys: [],
+  username: null,
+  connection_type: null,
+  shell_type: null,
+  hold_expiration: null,
+  resources: null,
+  slot: null,
+  attributes: null,
+  python_path: null,
+  tenant_name: null,
+  driver_data: null,
+  requestor: null,
+};
+const REQUEST = {
+  state: "requested",
+  state_time: 1795377018.83,
+  declined_by: [],
+  node_types: ["l"],
+  nodes: [],
+  reuse: true,
+  requestor: null,
+  requestor_data: null,
+  provider: null,
+  relative_priority: 0,
+  event_id: null,
+  created_time: null,
+  tenant_name: null,
+};
+const UPLOAD = {
+  state: "failed",
+  state_time: 1795377018.83,
+  external_id: null,
+  external_name: null,
+  format: null,
+  username: null,
+  python_path: null,
+  shell_type: null,
+};
+const BUILD = {
+  state: "building",
+  state_time: 1795377018.83,
+  builder: "h",
+  builder_id: "u",
+  formats: "qcow2,raw",
+  username: null,
+  python_path: null,
+  shell_type: null,
+};
+
+describe("the documents in ZooKeeper", () => {
+  it("come back as Nodepool wrote them", () => {
+    assert.deepEqual(json(encodeNode(decodeNode(bytes(NODE)))), NODE);
+    assert.deepEqual(json(encodeRequest(decodeRequest(bytes(REQUEST)))), REQUEST);
+    assert.deepEqual(json(encodeBuild(decodeBuild(bytes(BUILD)))), BUILD);
+    assert.deepEqual(json(encodeUpload(decodeUpload(bytes(UPLOAD)))), UPLOAD);
+  });
+
+  it("keep keys that this version does not know", () => {
+    const written = json(encodeNode(decodeNode(bytes({ ...NODE, added_later: { deep: [1] } }))));
+    assert.deepEqual(written, { ...NODE, added_later: { deep: [1] } });
+  });
+
+  it("of a new node or request have every key of Nodepool's", () => {
+    assert.deepEqual(Object.keys(json(encodeNode(newNode(1, { type: ["l"] }))) as object), Object.keys(NODE));
+    assert.deepEqual(Object.keys(json(encodeRequest(newRequest(1, {}))) as object), Object.keys(REQUEST));
+    assert.deepEqual(json(encodeBuild(newBuild(2, {}))), {
+      state: "building",
+      state_time: 2,
+      username: null,
+      python_path: null,
+      shell_type: null,
+    });
+    assert.equal(newUpload(3, {}).state, "uploading");
+  });
+
+  it("say which key is wrong, what it holds and what is expected", () => {
+    const cases: [unknown, RegExp][] = [
+      [{ ...NODE, state: "sleeping" }, /'state' is "sleeping": expected one of init, building/],
+      [{ ...NODE, provider: 7 }, /'provider' is 7: expected a string or null/],
+      [{ ...NODE, host_keys: [1] }, /'host_keys' is \[1\]: expected a list of strings/],
+      [{ ...NODE, connection_port: "22" }, /'connection_port' is "22": expected a port number or an object/],
+      [[], /the data is \[\]: expected a JSON object/],
+    ];
+    for (const [document, message] of cases) assert.throws(() => decodeNode(bytes(document)), message);
+    assert.throws(
+      () => decodeNode(new TextEncoder().encode("{oops")),
+      /the data is "{oops": expected a JSON object/,
+    );
+    assert.throws(() => decodeRequest(new Uint8Array()), /expected a JSON object/);
+  });
+
+  it("are read with Nodepool's defaults where keys are missing", () => {
+    const request = decodeRequest(bytes({ state: "requested", state_time: 1, node_types: ["a"] }));
+    assert.deepEqual(
+      [request.declinedBy, request.nodes, request.reuse, request.relativePriority],
+      [[], [], true, 0],
+    );
+    const node = decodeNode(bytes({ state: "ready", state_time: 1, type: "a", ssh_port: 2222 }));
+    assert.deepEqual(
+      [node.type, node.connectionPort, node.username, node.hostKeys],
+      [["a"], 2222, "zuul", []],
+    );
+    assert.equal(decodeBuild(bytes({ state: "ready", state_time: 1 })).pythonPath, "/usr/bin/python2");
+  });
+
+  it("read a hold's own limit as a whole number, and anything else as no limit", () => {
+    const limit = (value: unknown) => decodeNode(bytes({ ...NODE, hold_expiration: value })).holdExpiration;
+    assert.deepEqual([limit("3600"), limit(12.5), limit("soon"), limit(null)], [3600, 12, 0, null]);
+  });
+
+  it("keep an object in place of a connection port, as Kubernetes drivers store it", () => {
+    const port = { name: "z", token: "t" };
+    assert.deepEqual(decodeNode(bytes({ ...NODE, connection_port: port })).connectionPort, port);
+  });
+
+  it("of builds list their formats as one word each", () => {
+    assert.deepEqual(
+      [formatsOf({ formats: "qcow2,raw" }), formatsOf({ formats: null })],
+      [["qcow2", "raw"], []],
+    );
+  });
+
+  it("of components name who serves what", () => {
+    const pool = newPool({ hostname: "h", id: poolWorkerId("h", "p", "main", "ab"), supportedLabels: ["l"] });
+    assert.equal(pool.id, "h-PoolWorker.p-main-ab");
+    assert.deepEqual(decodePool(encodePool(pool)), pool);
+    assert.equal(
+      (json(encodeComponent(newComponent({ kind: "builder" }))) as { state: string }).state,
+      "stopped",
+    );
+  });
+});
+
+describe("a node's states", () => {
+  it("may lead to deletion from everywhere, again and again", () => {
+    const refused = NODE_STATES.filter((state) => !canFollow(state, "deleting"));
+    assert.deepEqual(refused, ["deleted"]);
+  });
+
+  it("never lead from used back to ready", () => {
+    const used = newNode(1, { state: "used" });
+    assert.throws(() => withNodeState(used, "ready", 2), TransitionError);
+  });
+
+  it("carry the time when they were entered", () => {
+    assert.equal(withNodeState(newNode(1, {}), "building", 5).stateTime, 5);
+  });
+});
+
+describe("requests", () => {
+  const entry = (id: string, relativePriority = 0) => ({ id, record: { relativePriority } });
+
+  it("are served by priority, then relative priority, then age", () => {
+    const queue = [
+      entry("200-0000000002"),
+      entry("200-0000000001", 5),
+      entry("900-0000000000"),
+      entry("100-0000000009"),
+    ];
+    const order = queue.sort(compareRequests).map(({ id }) => id);
+    assert.deepEqual(order, ["100-0000000009", "200-0000000002", "200-0000000001", "900-0000000000"]);
+  });
+
+  it("have ids of exactly two parts", () => {
+    assert.deepEqual(parseRequestId("200-0000000001"), { priority: "200", sequence: "0000000001" });
+    assert.deepEqual(
+      [parseRequestId("200"), parseRequestId("200-1-2"), parseRequestId("-1")],
+      [undefined, undefined, undefined],
+    );
+  });
+});
+
+describe("paths", () => {
+  it("tell what a znode stands for", () => {
+    const kind = (path: string) => meaningOf(path).kind;
+    assert.deepEqual(meaningOf("/nodepool/nodes/0000000001"), { kind: "node", node: "0000000001" });
+    assert.deepEqual(meaningOf("/nodepool/images/i/builds/b/providers/p/images/0000000001"), {
+      kind: "upload",
+      image: "i",
+      build: "b",
+      provider: "p",
+      upload: "0000000001",
+    });
+    assert.equal(kind("/nodepool/nodes/0000000001/lock/ab__lock__0000000000"), "node-contender");
+    assert.equal(kind("/nodepool/requests/200-0000000001"), "request");
+    assert.equal(kind("/nodepool/requests-lock/200-0000000001/ab__lock__0000000000"), "request-contender");
+    assert.equal(kind("/nodepool/images/i/pause"), "image-pause");
+    assert.equal(kind("/nodepool/images/i/request-build"), "build-request");
+    assert.equal(kind("/nodepool/images/i/builds/b"), "build");
+    assert.equal(kind("/nodepool/components/pool/h0000000001"), "component");
+    const others = [
+      "/nodepool",
+      "/nodepool/nodes",
+      "/nodepool/nodes/1/lock",
+      "/zuul/nodes/1",
+      "/nodepool/images/i/builds/lock",
+    ];
+    assert.deepEqual(new Set(others.map(kind)), new Set(["other"]));
+  });
+
+  it("order lock contenders by sequence, whoever made them", () => {
+    const children = ["ff__lock__0000000002", "aa__lock__0000000010", "stray", "bb__lock__0000000001"];
+    assert.deepEqual(orderContenders(children), [
+      "bb__lock__0000000001",
+      "ff__lock__0000000002",
+      "aa__lock__0000000010",
+    ]);
+    assert.equal(contenderSequence("stray"), undefined);
+  });
+});

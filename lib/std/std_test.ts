@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { backoffDelay } from "./backoff.ts";
+import { systemClock } from "./clock.ts";
+import { EventQueue, SlowConsumerError } from "./event_queue.ts";
+import { TaskGroup } from "./task_group.ts";
+
+describe("backoffDelay", () => {
+  const options = { initial: 100, maximum: 1000, random: () => 1 };
+
+  it("doubles with each failure up to the maximum", () => {
+    const delays = [1, 2, 3, 4, 5, 6].map((failures) => backoffDelay(failures, options));
+    assert.deepEqual(delays, [100, 200, 400, 800, 1000, 1000]);
+  });
+
+  it("spreads a delay over its upper half", () => {
+    assert.equal(backoffDelay(1, { ...options, random: () => 0 }), 50);
+  });
+});
+
+describe("the system clock", () => {
+  it("ends a sleep with the signal's reason", async () => {
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const sleep = systemClock.sleep(60_000, controller.signal);
+    controller.abort(reason);
+    await assert.rejects(sleep, reason);
+  });
+
+  it("does not begin to sleep under a signal that is aborted already", async () => {
+    await assert.rejects(systemClock.sleep(60_000, AbortSignal.abort(new Error("too late"))), /too late/);
+  });
+});
+
+describe("EventQueue", () => {
+  it("delivers what was pushed before it was closed", async () => {
+    const queue = new EventQueue<number>();
+    queue.push(1);
+    queue.push(2);
+    queue.close();
+    assert.deepEqual(await Array.fromAsync(queue), [1, 2]);
+  });
+
+  it("wakes a consumer that waits", async () => {
+    const queue = new EventQueue<string>();
+    const first = queue[Symbol.asyncIterator]().next();
+    queue.push("hello");
+    assert.deepEqual(await first, { value: "hello", done: false });
+  });
+
+  it("drops a consumer that falls behind by more than the limit", async () => {
+    const queue = new EventQueue<number>(2);
+    assert.deepEqual([queue.push(1), queue.push(2), queue.push(3)], [true, true, false]);
+    await assert.rejects(Array.fromAsync(queue), SlowConsumerError);
+  });
+
+  it("takes nothing more once its consumer has left", async () => {
+    const queue = new EventQueue<number>();
+    queue.push(1);
+    for await (const _ of queue) break;
+    assert.equal(queue.push(2), false);
+  });
+});
+
+describe("TaskGroup", () => {
+  it("reports a task that fails, by its name", async () => {
+    const failures: string[] = [];
+    const group = new TaskGroup((error, name) => failures.push(`${name}: ${(error as Error).message}`));
+    group.start("upload", async () => {
+      throw new Error("refused");
+    });
+    await group.settle();
+    assert.deepEqual(failures, ["upload: refused"]);
+  });
+
+  it("cancels its tasks when it is closed, and waits for them", async () => {
+    const failures: unknown[] = [];
+    const group = new TaskGroup((error) => failures.push(error));
+    let ended = false;
+    group.start("sleep", async (signal) => {
+      await systemClock.sleep(60_000, signal).finally(() => {
+        ended = true;
+      });
+    });
+    await group.close();
+    assert.deepEqual([ended, failures, group.size], [true, [], 0]);
+  });
+
+  it("starts nothing after it was closed", async () => {
+    const group = new TaskGroup(() => {});
+    await group.close();
+    let started = false;
+    group.start("late", async () => {
+      started = true;
+    });
+    await group.settle();
+    assert.equal(started, false);
+  });
+});
