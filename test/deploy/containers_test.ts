@@ -1,0 +1,63 @@
+// The container files are built for real and their programs started. The base is made of this machine's own Node, and
+// Debian's packages are left out (PACKAGES=""), so that neither a registry nor a mirror is needed.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { buildBaseImage, type Engine, openEngine } from "./engine.ts";
+
+const TOP = fileURLToPath(new URL("../../", import.meta.url));
+const BASE = "localhost/nodepool-base";
+const NODE = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
+
+// What is in the images does not depend on the runtime of the tests, and building them takes a minute: once is enough.
+const opened = "Deno" in globalThis ? { engine: null, reason: "tested under Node" } : await openEngine();
+const skip = opened.engine === null ? opened.reason : false;
+
+describe("container images", { skip, timeout: 300_000 }, () => {
+  let engine: Engine;
+  let version: string;
+
+  before(async () => {
+    assert.ok(opened.engine !== null);
+    engine = opened.engine;
+    version = JSON.parse(await readFile(`${TOP}/package.json`, "utf8")).version;
+    await buildBaseImage(engine, NODE, BASE);
+  });
+
+  after(() => engine.close());
+
+  for (const name of ["launcher", "builder", "cli"]) {
+    const image = `localhost/nodepool-${name}`;
+
+    describe(`deploy/${name}.Containerfile`, () => {
+      before(async () => {
+        const file = `${TOP}/deploy/${name}.Containerfile`;
+        await engine.build({ file, context: TOP, tag: image, args: { BASE, PACKAGES: "" } });
+      });
+
+      test("builds, and starts its program, which tells its version", async () => {
+        const { code, stdout, stderr } = await engine.run(image, { args: ["--version"] });
+        assert.equal(code, 0, stderr);
+        assert.ok(stdout.includes(version), `"${stdout.trim()}" does not name version ${version}`);
+      });
+
+      test("runs as the user nodepool, 10001", async () => {
+        assert.equal(await engine.inspect(image, ".Config.User"), "nodepool");
+        const { stdout } = await engine.run(image, { entrypoint: "id", args: ["-u"] });
+        assert.equal(stdout.trim(), "10001");
+      });
+
+      test("holds what runs and nothing of what builds and tests", async () => {
+        const list =
+          "const fs = require('fs'); console.log(JSON.stringify(process.argv.slice(1).map(fs.existsSync)))";
+        const paths = ["dist/services", "node_modules/yaml", "node_modules/typescript", "services", "test"];
+        const { stdout } = await engine.run(image, {
+          entrypoint: "node",
+          args: ["-e", list, ...paths.map((path) => `/opt/nodepool/${path}`)],
+        });
+        assert.deepEqual(JSON.parse(stdout), [true, true, false, false, false]);
+      });
+    });
+  }
+});
