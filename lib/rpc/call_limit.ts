@@ -1,0 +1,86 @@
+// When a call must end: the caller's deadline or ours, the caller's going away, or the server's draining.
+import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { type Metadata, ServerError, Status } from "nice-grpc-common";
+import type { Clock } from "../std/clock.ts";
+import { unavailable } from "./errors.ts";
+
+// nice-grpc hands on metadata but not the deadline, and gRPC takes grpc-timeout out of the metadata. The interceptor
+// overwrites whatever a caller may have sent under this key.
+const DEADLINE_KEY = "x-nodepool-deadline";
+
+// A caller cancels at its deadline, which it counts from a little earlier than we do.
+const DEADLINE_SLACK_MS = 100;
+
+/** Hands a call's deadline on to {@link deadlineOf}. */
+export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
+  new ServerInterceptingCall(call, {
+    start: (next) => {
+      next({
+        onReceiveMetadata: (metadata, pass) => {
+          metadata.set(DEADLINE_KEY, String(Number(call.getDeadline())));
+          pass(metadata);
+        },
+      });
+    },
+  });
+
+/** The caller's deadline in milliseconds since the epoch; Infinity when it set none. */
+export function deadlineOf(metadata: Metadata): number {
+  const text = metadata.get(DEADLINE_KEY);
+  return text === undefined ? Number.POSITIVE_INFINITY : Number(text);
+}
+
+/** The end of one call. */
+export interface CallLimit {
+  /** Aborted when the call must end; its reason is the error that the caller gets. */
+  readonly signal: AbortSignal;
+  /** Rejects with the signal's reason when it is aborted; never resolves. */
+  readonly ended: Promise<never>;
+  /** Lets go of timers and listeners. */
+  release(): void;
+}
+
+/** What may end a call. */
+export interface CallLimitOptions {
+  readonly clock: Clock;
+  /** Milliseconds since the epoch; Infinity for none. */
+  readonly deadline: number;
+  /** Aborted by gRPC when the caller has gone or its deadline has passed. */
+  readonly caller: AbortSignal;
+  /** Aborted when the server must let go of the call; null for calls that may finish. */
+  readonly draining: AbortSignal | null;
+}
+
+/** Watches over one call. */
+export function limitCall(options: CallLimitOptions): CallLimit {
+  const { clock, deadline, caller, draining } = options;
+  const controller = new AbortController();
+  const exceeded = () => controller.abort(new ServerError(Status.DEADLINE_EXCEEDED, "the deadline passed"));
+  const gone = () => {
+    if (clock.now() >= deadline - DEADLINE_SLACK_MS) exceeded();
+    else controller.abort(new ServerError(Status.CANCELLED, "the caller has gone"));
+  };
+  const drain = () => controller.abort(drainingError());
+  const cancelTimer = Number.isFinite(deadline)
+    ? clock.after(Math.max(0, deadline - clock.now()), exceeded)
+    : () => {};
+  caller.addEventListener("abort", gone, { once: true });
+  draining?.addEventListener("abort", drain, { once: true });
+  const ended = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
+  });
+  ended.catch(() => {});
+  if (caller.aborted) gone();
+  if (draining?.aborted) drain();
+  const release = () => {
+    cancelTimer();
+    caller.removeEventListener("abort", gone);
+    draining?.removeEventListener("abort", drain);
+  };
+  return { signal: controller.signal, ended, release };
+}
+
+/** What callers get while the server shuts down. */
+export function drainingError(): ServerError {
+  return unavailable("DRAINING", "the server is shutting down: call again, another one may answer", 500);
+}

@@ -1,0 +1,133 @@
+// What surrounds every call that we make: a deadline that the server is told, the trace, errors for people.
+import { context, SpanStatusCode } from "@opentelemetry/api";
+import {
+  type CallOptions,
+  type ClientMiddleware,
+  type ClientMiddlewareCall,
+  Metadata,
+} from "nice-grpc-common";
+import type { Clock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import { openSpan, traceparentOf } from "../telemetry/trace.ts";
+import { ClientError, type Peer, toClientError } from "./client_error.ts";
+
+/** Per call: how long it may take in all, in milliseconds. Infinity for none, the default of streams. */
+export interface DeadlineOptions {
+  readonly deadlineMs?: number;
+}
+
+/** How calls are made. */
+export interface ClientCallOptions {
+  readonly peer: Peer;
+  readonly clock: Clock;
+  /** Milliseconds that a unary call may take unless it says otherwise. */
+  readonly defaultDeadlineMs: number;
+}
+
+/** The middleware for {@link ClientCallOptions}. */
+export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddleware<DeadlineOptions> {
+  return async function* makeCall(call, { deadlineMs, ...options }) {
+    const isStream = call.requestStream || call.responseStream;
+    const limit = deadlineMs ?? (isStream ? Number.POSITIVE_INFINITY : settings.defaultDeadlineMs);
+    const [, service = "", method = ""] = call.method.path.split("/");
+    const { span, context: inside } = openSpan(`${service}/${method}`, {
+      kind: "client",
+      attributes: {
+        "rpc.system.name": "grpc",
+        "rpc.service": service,
+        "rpc.method": method,
+        "server.address": settings.peer.address,
+      },
+    });
+    const metadata = Metadata(options.metadata);
+    const traceparent = traceparentOf(inside);
+    if (traceparent !== null) metadata.set("traceparent", traceparent);
+    const deadline = withDeadline(settings, limit, metadata, options.signal);
+    try {
+      return yield* steps(call, { ...options, metadata, signal: deadline.signal }, inside);
+    } catch (thrown) {
+      const error = deadline.error() ?? toClientError(thrown, settings.peer);
+      const code = error instanceof ClientError ? error.code : "CANCELLED";
+      span.setAttribute("rpc.response.status_code", code);
+      span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+      throw error;
+    } finally {
+      deadline.release();
+      span.end();
+    }
+  };
+}
+
+/** Each step runs in the span's context, which generators do not keep by themselves. */
+async function* steps<Request, Response>(
+  call: ClientMiddlewareCall<Request, Response>,
+  options: CallOptions,
+  inside: ReturnType<typeof context.active>,
+): AsyncGenerator<Response, Response | undefined, undefined> {
+  const answers = context.with(inside, () => call.next(call.request, options)) as AsyncGenerator<
+    Response,
+    Response | undefined,
+    undefined
+  >;
+  let done = false;
+  try {
+    while (true) {
+      const result = await context.with(inside, () => answers.next());
+      if (result.done) {
+        done = true;
+        return result.value;
+      }
+      yield result.value;
+    }
+  } catch (error) {
+    done = true;
+    throw error;
+  } finally {
+    if (!done) await context.with(inside, () => answers.return(undefined));
+  }
+}
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  /** The error once the deadline has passed, else null. */
+  error(): ClientError | null;
+  release(): void;
+}
+
+/** Aborts the call at its deadline, and tells the server of it in the way in which gRPC does. */
+function withDeadline(
+  { clock, peer }: ClientCallOptions,
+  limit: number,
+  metadata: Metadata,
+  signal: AbortSignal | undefined,
+): Deadline {
+  const controller = new AbortController();
+  let passed = false;
+  const abort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  let cancel = () => {};
+  if (Number.isFinite(limit)) {
+    metadata.set("grpc-timeout", `${Math.max(1, Math.round(limit))}m`);
+    cancel = clock.after(limit, () => {
+      passed = true;
+      controller.abort();
+    });
+  }
+  return {
+    signal: controller.signal,
+    error: () => {
+      if (!passed) return null;
+      const time = limit >= 1000 ? `${Math.round(limit / 100) / 10} s` : `${Math.round(limit)} ms`;
+      return new ClientError(
+        "DEADLINE_EXCEEDED",
+        `${peer.kind} at ${peer.address} did not answer within ${time}`,
+        { reason: "DEADLINE_EXCEEDED" },
+      );
+    },
+    release: () => {
+      cancel();
+      signal?.removeEventListener("abort", abort);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLogger } from "../std/logger.ts";
+import { connectClients } from "./client.ts";
+import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
+import { lateServices } from "./late_service.ts";
+import { createRpcServer } from "./server.ts";
+import { rpcService } from "./service.ts";
+
+test("a late service says why it cannot answer yet, then answers", async () => {
+  const late = lateServices([NodeServiceDefinition], () => "waiting for ZooKeeper");
+  const server = createRpcServer({ services: late.services, logger: silentLogger });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  const clients = connectClients({ launcherAddress: address, builderAddress: address });
+  const watchOnce = async () => {
+    for await (const { resumeToken } of clients.nodes.watchNodes({})) return resumeToken;
+  };
+  try {
+    await assert.rejects(clients.nodes.holdNode({}), /^ClientError: waiting for ZooKeeper$/);
+    await assert.rejects(watchOnce(), /waiting for ZooKeeper/);
+    const unused = async () => ({});
+    late.bind([
+      rpcService(NodeServiceDefinition, {
+        listNodes: async () => ({ nextPageToken: "here" }),
+        watchNodes: async function* () {
+          yield { resumeToken: "token" };
+        },
+        getNode: unused,
+        holdNode: unused,
+        deleteNode: unused,
+      }),
+    ]);
+    assert.equal((await clients.nodes.listNodes({})).nextPageToken, "here");
+    assert.equal(await watchOnce(), "token");
+  } finally {
+    clients.close();
+    await server.stop(1000);
+  }
+});
+
+test("binding without one of the services is refused", () => {
+  const late = lateServices([NodeServiceDefinition], () => "");
+  assert.throws(() => late.bind([]), /offers no nodepool\.v1\.NodeService/);
+});

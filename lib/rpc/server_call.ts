@@ -1,0 +1,186 @@
+// What surrounds every call: deadline, span, metric, log line, and the one place where errors become answers.
+import { type Context, context, type Meter, metrics, SpanStatusCode } from "@opentelemetry/api";
+import {
+  type CallContext,
+  ServerError,
+  type ServerMiddleware,
+  type ServerMiddlewareCall,
+  Status,
+} from "nice-grpc-common";
+import type { Clock } from "../std/clock.ts";
+import type { Logger } from "../std/logger.ts";
+import { openSpan } from "../telemetry/trace.ts";
+import { type CallLimit, deadlineOf, drainingError, limitCall } from "./call_limit.ts";
+import { internal, toServerError } from "./errors.ts";
+
+/** Infrastructure that would drown everything else in the log: no spans, no metrics, debug lines only. */
+const QUIET = /^\/grpc\.(health|reflection)\./;
+
+/** How calls are answered. */
+export interface ServerCallOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Milliseconds that a unary call may take when the caller set no deadline. */
+  readonly defaultDeadlineMs: number;
+  /** Whether the server takes no more calls. */
+  readonly isDraining: () => boolean;
+  /** Aborted when streams must end. */
+  readonly endStreams: AbortSignal;
+}
+
+/** The middleware for {@link ServerCallOptions}. */
+export function serverCallMiddleware(options: ServerCallOptions): ServerMiddleware {
+  const instruments = createInstruments(metrics.getMeter("nodepool"));
+  return async function* answerCall(call, callContext) {
+    const { path, requestStream, responseStream } = call.method;
+    const isStream = requestStream || responseStream;
+    const deadline = deadlineOf(callContext.metadata);
+    const limit = limitCall({
+      clock: options.clock,
+      deadline:
+        Number.isFinite(deadline) || isStream ? deadline : options.clock.now() + options.defaultDeadlineMs,
+      caller: callContext.signal,
+      draining: isStream ? options.endStreams : null,
+    });
+    const record = beginRecord(path, callContext, options, instruments);
+    try {
+      if (options.isDraining() && !QUIET.test(path)) throw drainingError();
+      const result = yield* run(call, { ...callContext, signal: limit.signal }, limit, record);
+      limit.signal.throwIfAborted();
+      record.end(null, null);
+      return result;
+    } catch (error) {
+      const answer = answerFor(error, limit, record.traceId);
+      record.end(answer, error);
+      throw answer;
+    } finally {
+      limit.release();
+    }
+  };
+}
+
+/** Runs the method; each step of a stream runs in the span's context, which generators do not keep by themselves. */
+async function* run<Request, Response>(
+  call: ServerMiddlewareCall<Request, Response>,
+  callContext: CallContext,
+  limit: CallLimit,
+  record: CallRecord,
+): AsyncGenerator<Response, Response | undefined, undefined> {
+  const inside = record.context;
+  const answers = context.with(inside, () => call.next(call.request, callContext)) as AsyncGenerator<
+    Response,
+    Response | undefined,
+    undefined
+  >;
+  const step = <T>(advance: () => Promise<T>): Promise<T> => {
+    const stepping = context.with(inside, advance);
+    stepping.catch(() => {});
+    return Promise.race([stepping, limit.ended]);
+  };
+  let done = false;
+  try {
+    while (true) {
+      const result = await step(() => answers.next());
+      if (result.done) {
+        done = true;
+        return result.value;
+      }
+      record.messages += 1;
+      yield result.value;
+    }
+  } finally {
+    // Not awaited: a method that does not heed its signal must not hold the call.
+    if (!done) {
+      context.with(inside, () => answers.return(undefined)).catch(() => {});
+    }
+  }
+}
+
+/** The error that the caller gets. */
+function answerFor(error: unknown, limit: CallLimit, traceId: string | null): ServerError {
+  if (limit.signal.aborted && limit.signal.reason instanceof ServerError) return limit.signal.reason;
+  const known = toServerError(error);
+  if (known !== null) return known;
+  if (error instanceof Error && error.name === "AbortError")
+    return new ServerError(Status.CANCELLED, "the call was cancelled");
+  return internal(traceId);
+}
+
+interface CallRecord {
+  readonly context: Context;
+  readonly traceId: string | null;
+  messages: number;
+  /** `answer` is what the caller gets, null for success; `cause` what was thrown. */
+  end(answer: ServerError | null, cause: unknown): void;
+}
+
+interface Instruments {
+  readonly duration: ReturnType<Meter["createHistogram"]>;
+  readonly active: ReturnType<Meter["createUpDownCounter"]>;
+}
+
+function createInstruments(meter: Meter): Instruments {
+  return {
+    duration: meter.createHistogram("rpc.server.call.duration", { unit: "s", description: "Time per call" }),
+    active: meter.createUpDownCounter("rpc.server.active_calls", { description: "Calls under way" }),
+  };
+}
+
+function beginRecord(
+  path: string,
+  callContext: CallContext,
+  options: ServerCallOptions,
+  instruments: Instruments,
+): CallRecord {
+  const { clock, logger } = options;
+  const started = clock.now();
+  const quiet = QUIET.test(path);
+  const [, service = "", method = ""] = path.split("/");
+  const attributes = { "rpc.system.name": "grpc", "rpc.service": service, "rpc.method": method };
+  const requestId = callContext.metadata.get("x-request-id");
+  if (requestId !== undefined) callContext.header.set("x-request-id", requestId);
+  const opened = quiet
+    ? null
+    : openSpan(`${service}/${method}`, {
+        kind: "server",
+        attributes,
+        parent: callContext.metadata.get("traceparent"),
+      });
+  if (!quiet) instruments.active.add(1, attributes);
+  const record: CallRecord = {
+    context: opened?.context ?? context.active(),
+    traceId: validTraceId(opened?.span.spanContext().traceId),
+    messages: 0,
+    end: (answer, cause) => {
+      const code = Status[answer?.code ?? Status.OK] ?? String(answer?.code);
+      const milliseconds = clock.now() - started;
+      const fields = {
+        method: path.slice(1),
+        code,
+        milliseconds,
+        peer: callContext.peer,
+        messages: record.messages,
+        ...(requestId === undefined ? {} : { request_id: requestId }),
+        ...(answer === null ? {} : { problem: answer.details }),
+        ...(answer?.code === Status.INTERNAL ? { error: cause } : {}),
+      };
+      context.with(record.context, () => {
+        if (answer?.code === Status.INTERNAL) logger.error("call failed", fields);
+        else if (quiet) logger.debug("call answered", fields);
+        else logger.info("call answered", fields);
+      });
+      if (opened === null) return;
+      const labelled = { ...attributes, "rpc.response.status_code": code };
+      instruments.active.add(-1, attributes);
+      instruments.duration.record(milliseconds / 1000, labelled);
+      opened.span.setAttribute("rpc.response.status_code", code);
+      if (answer !== null) opened.span.setStatus({ code: SpanStatusCode.ERROR, message: answer.details });
+      opened.span.end();
+    },
+  };
+  return record;
+}
+
+function validTraceId(traceId: string | undefined): string | null {
+  return traceId === undefined || /^0*$/.test(traceId) ? null : traceId;
+}
