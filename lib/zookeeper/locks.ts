@@ -1,0 +1,308 @@
+// Kazoo's lock recipe: a lock root with ephemeral, numbered contenders; the lowest number holds the lock.
+//
+// Invariants:
+//   L1. A contender is ours by the uuid in its name, so one whose creation was committed but not answered is found.
+//   L2. Whatever ends an attempt (timeout, abort, error), our contender is deleted, and that is repeated until the
+//       server has said so or the session, and with it the contender, is gone.
+//   L3. A lock's signal is aborted when its session is lost, before a later session can answer anything. The signal
+//       is for stopping early; what makes a late write impossible is `guard()` in its transaction.
+import { randomUUID } from "node:crypto";
+import { orderContenders } from "../model/paths.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
+import {
+  type HeldLock,
+  isZooKeeperError,
+  type LockOptions,
+  type Locks,
+  type Operation,
+  type OperationResult,
+  type Session,
+  ZooKeeperError,
+} from "./types.ts";
+
+const EMPTY = new Uint8Array();
+
+/** Errors after which nobody knows whether the call was done; it has to be found out or repeated. */
+const UNCERTAIN = ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED"] as const;
+
+/** Locks of one session. `newUuid` and `clock` are for tests. */
+export function createLocks(
+  session: Session,
+  newUuid: () => string = randomUUID,
+  clock: Clock = systemClock,
+): Locks {
+  return new KazooLocks(session, newUuid, clock);
+}
+
+class KazooLocks implements Locks {
+  readonly #session: Session;
+  readonly #newUuid: () => string;
+  readonly #clock: Clock;
+  readonly #held = new Set<Held>();
+
+  constructor(session: Session, newUuid: () => string, clock: Clock) {
+    this.#session = session;
+    this.#newUuid = newUuid;
+    this.#clock = clock;
+    session.onState((state) => {
+      if (state !== "lost" && state !== "closed") return;
+      for (const lock of this.#held) lock.end(lostError(lock.root));
+    });
+  }
+
+  async acquire(root: string, options: LockOptions = {}): Promise<HeldLock | null> {
+    const { timeout = 0, signal } = options;
+    signal?.throwIfAborted();
+    if (timeout <= 0) return this.#acquire(root, options, async (contender) => this.#isFirst(contender));
+
+    const limit = limited(this.#clock, timeout, signal);
+    try {
+      await this.#session.connected(limit.signal);
+      return await this.#acquire(root, options, (contender) => this.#wait(contender, limit.signal));
+    } catch (error) {
+      if (error !== TIME_IS_UP) throw error;
+      return null;
+    } finally {
+      limit.stop();
+    }
+  }
+
+  async #acquire(
+    root: string,
+    options: LockOptions,
+    turn: (contender: string) => Promise<boolean>,
+  ): Promise<HeldLock | null> {
+    const owner = this.#session.signal;
+    const contender = await this.#contend(root, options);
+    if (contender === null) return null;
+    try {
+      if (!(await turn(contender))) {
+        await this.#withdraw(contender, owner);
+        return null;
+      }
+    } catch (error) {
+      await this.#withdraw(contender, owner);
+      throw error;
+    }
+    if (owner.aborted) throw lostError(root);
+    return this.#hold(root, contender, owner);
+  }
+
+  prepare(root: string, identifier = ""): ReturnType<Locks["prepare"]> {
+    const owner = this.#session.signal;
+    const prefix = this.#newPrefix(root);
+    const operations: Operation[] = [
+      { kind: "create", path: root, data: EMPTY, mode: "persistent" },
+      createContender(prefix, identifier),
+    ];
+    const held = (results: readonly OperationResult[]): HeldLock => {
+      const created = results.find((result) => result.kind === "create" && result.path.startsWith(prefix));
+      if (created?.kind !== "create") {
+        throw new ZooKeeperError("BAD_ARGUMENTS", "these results are not those of the lock's steps", root);
+      }
+      return this.#hold(root, created.path, owner);
+    };
+    return { operations, held };
+  }
+
+  #hold(root: string, contender: string, owner: AbortSignal): HeldLock {
+    const lock = new Held(root, contender, {
+      withdraw: () => this.#withdraw(contender, owner),
+      forget: () => this.#held.delete(lock),
+    });
+    this.#held.add(lock);
+    if (owner.aborted) lock.end(lostError(root));
+    return lock;
+  }
+
+  #newPrefix(root: string): string {
+    return `${root}/${this.#newUuid().replaceAll("-", "")}__lock__`;
+  }
+
+  /** Gets into the line; null when there is nothing to lock or, for a caller that will not wait, no chance. */
+  async #contend(root: string, options: LockOptions): Promise<string | null> {
+    const { identifier = "", createParents = false, timeout = 0 } = options;
+    const line = await this.#line(root);
+    if (timeout <= 0 && line !== null && line.length > 0) return null;
+    const create = createContender(this.#newPrefix(root), identifier);
+    try {
+      if (line !== null) return await this.#session.create(create.path, create.data, "ephemeral-sequential");
+      if (createParents) await this.#session.ensurePath(root.slice(0, root.lastIndexOf("/")));
+      return await this.#createWithRoot(root, create);
+    } catch (error) {
+      if (isZooKeeperError(error, "NO_NODE")) {
+        // The root was deleted just now; who asked for parents asked for a lock in any case.
+        return createParents ? this.#contend(root, options) : null;
+      }
+      if (isZooKeeperError(error, ...UNCERTAIN)) return this.#findAgain(root, create.path, error);
+      throw error;
+    }
+  }
+
+  /** One transaction instead of a refused creation followed by two. */
+  async #createWithRoot(root: string, contender: Operation & { kind: "create" }): Promise<string> {
+    try {
+      const makeRoot: Operation = { kind: "create", path: root, data: EMPTY, mode: "persistent" };
+      const [, created] = await this.#session.multi([makeRoot, contender]);
+      if (created?.kind === "create") return created.path;
+      throw new ZooKeeperError("MARSHALLING_ERROR", "the transaction's answer lacks the contender", root);
+    } catch (error) {
+      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+      return this.#session.create(contender.path, contender.data, "ephemeral-sequential");
+    }
+  }
+
+  /** The answer to our creation was lost: looks whether it was committed. @throws the error when it was not */
+  async #findAgain(root: string, prefix: string, error: ZooKeeperError): Promise<string> {
+    const owner = this.#session.signal;
+    while (!owner.aborted) {
+      try {
+        await this.#session.connected();
+        // A server that lags behind would not show it yet.
+        await this.#session.sync(root);
+        const own = (await this.#line(root))?.find((name) => `${root}/${name}`.startsWith(prefix));
+        if (own === undefined) throw error;
+        return `${root}/${own}`;
+      } catch (again) {
+        if (again === error || !isZooKeeperError(again, ...UNCERTAIN)) throw again;
+      }
+    }
+    throw lostError(root);
+  }
+
+  /** The names in line, or null when there is no lock root. */
+  async #line(root: string): Promise<string[] | null> {
+    try {
+      return orderContenders(await this.#session.children(root));
+    } catch (error) {
+      if (isZooKeeperError(error, "NO_NODE")) return null;
+      throw error;
+    }
+  }
+
+  /** The contender before this one: null when it is first, undefined when it is not in line any more. */
+  async #predecessor(contender: string): Promise<string | null | undefined> {
+    const [root, name] = splitPath(contender);
+    const line = (await this.#line(root)) ?? [];
+    const place = line.indexOf(name);
+    if (place < 0) return undefined;
+    const before = line[place - 1];
+    return before === undefined ? null : `${root}/${before}`;
+  }
+
+  async #isFirst(contender: string): Promise<boolean> {
+    return (await this.#retry(() => this.#predecessor(contender))) === null;
+  }
+
+  /** Waits for our turn; false when what was to be locked is gone. @throws the signal's reason, or that the session is lost */
+  async #wait(contender: string, signal: AbortSignal): Promise<boolean> {
+    while (true) {
+      const before = await this.#retry(() => this.#predecessor(contender), signal);
+      if (before === null) return true;
+      if (before === undefined) return false;
+      await this.#session.gone(before, signal);
+    }
+  }
+
+  /** Repeats a read that got no answer, as long as the session lives. */
+  async #retry<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const owner = this.#session.signal;
+    while (true) {
+      signal?.throwIfAborted();
+      try {
+        return await read();
+      } catch (error) {
+        if (owner.aborted || !isZooKeeperError(error, ...UNCERTAIN)) throw error;
+        await this.#session.connected(signal);
+      }
+    }
+  }
+
+  /** Deletes a contender of ours, until it is certain that it is gone (L2). */
+  async #withdraw(contender: string, owner: AbortSignal): Promise<void> {
+    while (!owner.aborted) {
+      try {
+        await this.#session.delete(contender, -1);
+        return;
+      } catch (error) {
+        if (!isZooKeeperError(error, ...UNCERTAIN)) {
+          if (isZooKeeperError(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) return;
+          throw error;
+        }
+        await this.#session.connected().catch(() => undefined);
+      }
+    }
+  }
+}
+
+/** Aborts a {@link limited} signal; recognised by its identity. */
+const TIME_IS_UP = new Error("the time for taking the lock is up");
+
+/** A signal that is aborted with the other one, or with {@link TIME_IS_UP} after a while. */
+function limited(clock: Clock, milliseconds: number, signal: AbortSignal | undefined) {
+  const controller = new AbortController();
+  const follow = () => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", follow, { once: true });
+  const cancel = clock.after(milliseconds, () => controller.abort(TIME_IS_UP));
+  const stop = () => {
+    cancel();
+    signal?.removeEventListener("abort", follow);
+  };
+  return { signal: controller.signal, stop };
+}
+
+class Held implements HeldLock {
+  readonly root: string;
+  readonly contender: string;
+  readonly #controller = new AbortController();
+  readonly #line: { withdraw: () => Promise<void>; forget: () => void };
+  #released: Promise<void> | undefined;
+
+  constructor(root: string, contender: string, line: { withdraw: () => Promise<void>; forget: () => void }) {
+    this.root = root;
+    this.contender = contender;
+    this.#line = line;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  guard(): Operation {
+    return { kind: "check", path: this.contender, version: -1 };
+  }
+
+  releaseOperation(): Operation {
+    return { kind: "delete", path: this.contender, version: -1 };
+  }
+
+  markReleased(): void {
+    this.#released ??= Promise.resolve();
+    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#line.withdraw();
+    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
+    return this.#released;
+  }
+
+  end(reason: ZooKeeperError): void {
+    this.#controller.abort(reason);
+    this.#line.forget();
+  }
+}
+
+function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {
+  const data = new TextEncoder().encode(identifier);
+  return { kind: "create", path: prefix, data, mode: "ephemeral-sequential" };
+}
+
+function splitPath(path: string): [parent: string, name: string] {
+  const slash = path.lastIndexOf("/");
+  return [path.slice(0, slash), path.slice(slash + 1)];
+}
+
+function lostError(root: string): ZooKeeperError {
+  return new ZooKeeperError("SESSION_EXPIRED", "the lock went with its ZooKeeper session", root);
+}

@@ -1,0 +1,55 @@
+// Which server to try next, and when.
+import { backoffDelay } from "../std/backoff.ts";
+import type { ServerAddress } from "./connection.ts";
+
+/** Goes round the servers in an order that differs from process to process, and slower while none answers. */
+export class ServerRotation {
+  readonly #servers: readonly ServerAddress[];
+  readonly #random: () => number;
+  #next = 0;
+  #failures = -1;
+
+  constructor(servers: readonly ServerAddress[], random: () => number) {
+    if (servers.length === 0)
+      throw new Error("no ZooKeeper server is given: expected at least one host and port");
+    this.#servers = shuffle(servers, random);
+    this.#random = random;
+  }
+
+  get size(): number {
+    return this.#servers.length;
+  }
+
+  /** Attempts that have failed since the last success. */
+  get failures(): number {
+    return Math.max(0, this.#failures);
+  }
+
+  /** The server to try, and the milliseconds to wait before. The first attempt of all is made at once. */
+  next(): { server: ServerAddress; delayMs: number } {
+    const server = this.#servers[this.#next % this.#servers.length];
+    if (server === undefined) throw new RangeError("the list of servers is empty");
+    this.#next += 1;
+    this.#failures += 1;
+    if (this.#failures === 0) return { server, delayMs: 0 };
+    const round = Math.ceil(this.#failures / this.#servers.length);
+    return { server, delayMs: backoffDelay(round, { initial: 100, maximum: 2000, random: this.#random }) };
+  }
+
+  /** A server has answered. */
+  succeeded(): void {
+    this.#failures = 0;
+  }
+}
+
+function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const shuffled = [...items];
+  for (let last = shuffled.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    const [a, b] = [shuffled[last], shuffled[other]];
+    if (a === undefined || b === undefined) continue;
+    shuffled[last] = b;
+    shuffled[other] = a;
+  }
+  return shuffled;
+}

@@ -1,0 +1,337 @@
+// ZooKeeper's wire protocol on top of node-zookeeper-client's records: requests to frames, frames to answers.
+import { Buffer } from "node:buffer";
+import openAcl from "node-zookeeper-client/lib/ACL.js";
+import createModes from "node-zookeeper-client/lib/CreateMode.js";
+import errorCodes from "node-zookeeper-client/lib/Exception.js";
+import jute, {
+  type JuteRecord,
+  type JuteStat,
+  type TransactionStep,
+  type TransactionStepResult,
+} from "node-zookeeper-client/lib/jute/index.js";
+import { ProtocolError } from "./frame_reader.ts";
+import {
+  type CreateMode,
+  type Operation,
+  type OperationResult,
+  type Stat,
+  TransactionError,
+  ZooKeeperError,
+  type ZooKeeperErrorCode,
+} from "./types.ts";
+
+const { protocol, OP_CODES } = jute;
+
+/** What the package lacks: the operations, and how the server numbers them. */
+const ADD_WATCH = 106;
+const REMOVE_WATCHES = 18;
+const PERSISTENT_RECURSIVE = 1;
+const ANY_WATCHER = 3;
+
+/** The server closes the connection on anything larger (jute.maxbuffer), so it is refused here. */
+const MAX_REQUEST_BYTES = 0xfffff;
+
+export const NOTIFICATION_XID = jute.XID_NOTIFICATION;
+export const PING_XID = jute.XID_PING;
+
+const MODES: Readonly<Record<CreateMode, number>> = {
+  persistent: createModes.PERSISTENT,
+  "persistent-sequential": createModes.PERSISTENT_SEQUENTIAL,
+  ephemeral: createModes.EPHEMERAL,
+  "ephemeral-sequential": createModes.EPHEMERAL_SEQUENTIAL,
+};
+
+/** A request of one kind, and how its answer is read. */
+export interface Request<T> {
+  readonly name: string;
+  readonly type: number;
+  readonly path: string | undefined;
+  readonly payload: JuteRecord | null;
+  /** Reads the answer's body, which begins at `offset`. */
+  readonly read: (frame: Buffer, offset: number) => T;
+}
+
+const nothing = () => undefined;
+
+function view(data: Uint8Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function readInto<R extends JuteRecord>(record: R, frame: Buffer, offset: number): R {
+  record.deserialize(frame, offset);
+  return record;
+}
+
+function toStat(stat: JuteStat): Stat {
+  return {
+    czxid: stat.czxid.readBigInt64BE(),
+    mzxid: stat.mzxid.readBigInt64BE(),
+    pzxid: stat.pzxid.readBigInt64BE(),
+    ctime: Number(stat.ctime.readBigInt64BE()),
+    mtime: Number(stat.mtime.readBigInt64BE()),
+    version: stat.version,
+    cversion: stat.cversion,
+    aversion: stat.aversion,
+    ephemeralOwner: stat.ephemeralOwner.readBigInt64BE(),
+    dataLength: stat.dataLength,
+    numChildren: stat.numChildren,
+  };
+}
+
+/** Requests by name. Paths are the server's own: a chroot has been put before them. */
+export const requests = {
+  create: (path: string, data: Uint8Array, mode: CreateMode): Request<string> => ({
+    name: "create",
+    type: OP_CODES.CREATE,
+    path,
+    payload: new protocol.CreateRequest(
+      path,
+      view(data),
+      openAcl.OPEN_ACL_UNSAFE.map((acl) => acl.toRecord()),
+      MODES[mode],
+    ),
+    read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
+  }),
+  get: (path: string): Request<{ data: Uint8Array; stat: Stat }> => ({
+    name: "get",
+    type: OP_CODES.GET_DATA,
+    path,
+    payload: new protocol.GetDataRequest(path, false),
+    read: (frame, offset) => {
+      const { data, stat } = readInto(new protocol.GetDataResponse(), frame, offset);
+      return { data: data ?? new Uint8Array(), stat: toStat(stat) };
+    },
+  }),
+  exists: (path: string, watch: boolean): Request<Stat> => ({
+    name: "exists",
+    type: OP_CODES.EXISTS,
+    path,
+    payload: new protocol.ExistsRequest(path, watch),
+    read: (frame, offset) => toStat(readInto(new protocol.ExistsResponse(), frame, offset).stat),
+  }),
+  children: (path: string): Request<string[]> => ({
+    name: "children",
+    type: OP_CODES.GET_CHILDREN2,
+    path,
+    payload: new protocol.GetChildren2Request(path, false),
+    read: (frame, offset) => readInto(new protocol.GetChildren2Response(), frame, offset).children ?? [],
+  }),
+  set: (path: string, data: Uint8Array, version: number): Request<Stat> => ({
+    name: "set",
+    type: OP_CODES.SET_DATA,
+    path,
+    payload: new protocol.SetDataRequest(path, view(data), version),
+    read: (frame, offset) => toStat(readInto(new protocol.SetDataResponse(), frame, offset).stat),
+  }),
+  delete: (path: string, version: number): Request<undefined> => ({
+    name: "delete",
+    type: OP_CODES.DELETE,
+    path,
+    payload: new protocol.DeleteRequest(path, version),
+    read: nothing,
+  }),
+  // The three below have no record of their own in the package; one with the same fields on the wire stands in.
+  sync: (path: string): Request<undefined> => ({
+    name: "sync",
+    type: OP_CODES.SYNC,
+    path,
+    payload: new protocol.GetACLRequest(path),
+    read: nothing,
+  }),
+  addWatch: (path: string): Request<undefined> => ({
+    name: "addWatch",
+    type: ADD_WATCH,
+    path,
+    payload: new protocol.CheckVersionRequest(path, PERSISTENT_RECURSIVE),
+    read: nothing,
+  }),
+  removeWatches: (path: string): Request<undefined> => ({
+    name: "removeWatches",
+    type: REMOVE_WATCHES,
+    path,
+    payload: new protocol.CheckVersionRequest(path, ANY_WATCHER),
+    read: nothing,
+  }),
+  multi: (operations: readonly Operation[]): Request<TransactionStepResult[]> => ({
+    name: "multi",
+    type: OP_CODES.MULTI,
+    path: undefined,
+    payload: new jute.TransactionRequest(operations.map(transactionStep)),
+    read: (frame, offset) => readInto(new jute.TransactionResponse(), frame, offset).results,
+  }),
+  closeSession: (): Request<undefined> => ({
+    name: "closeSession",
+    type: OP_CODES.CLOSE_SESSION,
+    path: undefined,
+    payload: null,
+    read: nothing,
+  }),
+} as const;
+
+function transactionStep(operation: Operation): TransactionStep {
+  const { path } = operation;
+  switch (operation.kind) {
+    case "create":
+      return {
+        type: OP_CODES.CREATE,
+        path,
+        data: view(operation.data),
+        acls: openAcl.OPEN_ACL_UNSAFE,
+        mode: MODES[operation.mode],
+      };
+    case "set":
+      return { type: OP_CODES.SET_DATA, path, data: view(operation.data), version: operation.version };
+    case "delete":
+      return { type: OP_CODES.DELETE, path, version: operation.version };
+    case "check":
+      return { type: OP_CODES.CHECK, path, version: operation.version };
+  }
+}
+
+/** A transaction's results, each beside its operation. @throws {TransactionError} when nothing was committed. */
+export function transactionResults(
+  operations: readonly Operation[],
+  results: readonly TransactionStepResult[],
+): OperationResult[] {
+  // The steps before the failing one carry "ok", those behind it "runtime inconsistency": neither is the reason.
+  const refused = results.filter(
+    ({ type, err }) => type === OP_CODES.ERROR && err !== undefined && err !== 0,
+  );
+  const reason = refused.find(({ err }) => errorCodeOf(err ?? 0) !== "RUNTIME_INCONSISTENCY") ?? refused[0];
+  if (reason !== undefined) {
+    const index = results.indexOf(reason);
+    const operation = operations[index];
+    if (operation !== undefined) throw new TransactionError(errorCodeOf(reason.err ?? 0), index, operation);
+  }
+  return operations.map((operation, index) => {
+    const result = results[index];
+    if (operation.kind === "create" && result?.path !== undefined)
+      return { kind: "create", path: result.path };
+    if (operation.kind === "set" && result?.stat !== undefined)
+      return { kind: "set", stat: toStat(result.stat) };
+    if (operation.kind === "delete" || operation.kind === "check") return { kind: operation.kind };
+    throw new ProtocolError(
+      `step ${index} (${operation.kind}) of a transaction was answered by something else`,
+    );
+  });
+}
+
+/** A request as a frame. @throws {ZooKeeperError} `BAD_ARGUMENTS` when it is larger than the server accepts. */
+export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
+  const header = new protocol.RequestHeader(xid, request.type);
+  const bytes = header.byteLength() + (request.payload?.byteLength() ?? 0);
+  if (bytes > MAX_REQUEST_BYTES) {
+    throw new ZooKeeperError(
+      "BAD_ARGUMENTS",
+      `a request of ${bytes} bytes: ZooKeeper takes ${MAX_REQUEST_BYTES}`,
+      request.path,
+    );
+  }
+  return new jute.Request(header, request.payload).toBuffer();
+}
+
+/** The frame that keeps a session alive while nothing else is sent. */
+export function encodePing(): Buffer {
+  return new jute.Request(new protocol.RequestHeader(PING_XID, OP_CODES.PING), null).toBuffer();
+}
+
+/** The head of an answer; its body begins at `bodyOffset`. @throws {ProtocolError} */
+export function decodeReply(frame: Buffer): { xid: number; zxid: bigint; error: number; bodyOffset: number } {
+  if (frame.length < 16) throw new ProtocolError(`an answer of ${frame.length} bytes: expected at least 16`);
+  return {
+    xid: frame.readInt32BE(0),
+    zxid: frame.readBigInt64BE(4),
+    error: frame.readInt32BE(12),
+    bodyOffset: 16,
+  };
+}
+
+/** What a watch has seen, by the number that the wire has for it. Others (children, removed) are not asked for. */
+const EVENT_KINDS = new Map([
+  [1, "created"],
+  [2, "deleted"],
+  [3, "changed"],
+] as const);
+
+/** A watch event, or undefined when it is of a kind that we do not use. */
+export function decodeEvent(
+  frame: Buffer,
+  offset: number,
+): { kind: "created" | "deleted" | "changed"; path: string } | undefined {
+  const { type, path } = readInto(new protocol.WatcherEvent(), frame, offset);
+  const kind = EVENT_KINDS.get(type as 1 | 2 | 3);
+  return kind === undefined ? undefined : { kind, path };
+}
+
+/** What proves to a server that a session is ours. */
+export interface Credentials {
+  readonly sessionId: bigint;
+  readonly password: Buffer;
+}
+
+/** The credentials that ask for a new session. */
+export const NEW_SESSION: Credentials = { sessionId: 0n, password: Buffer.alloc(16) };
+
+function long(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigInt64BE(value);
+  return buffer;
+}
+
+/** The first frame on a connection. */
+export function encodeHandshake(credentials: Credentials, timeoutMs: number, lastZxid: bigint): Buffer {
+  const { sessionId, password } = credentials;
+  const request = new protocol.ConnectRequest(0, long(lastZxid), timeoutMs, long(sessionId), password);
+  return new jute.Request(null, request).toBuffer();
+}
+
+/** The server's answer to it; `timeoutMs` is 0 when the session that was asked for has expired. */
+export function decodeHandshake(frame: Buffer): Credentials & { timeoutMs: number } {
+  if (frame.length < 20)
+    throw new ProtocolError(`a handshake of ${frame.length} bytes: expected at least 20`);
+  const { timeOut, sessionId, passwd } = readInto(new protocol.ConnectResponse(), frame, 0);
+  return {
+    timeoutMs: timeOut,
+    sessionId: sessionId.readBigInt64BE(),
+    password: passwd ?? NEW_SESSION.password,
+  };
+}
+
+/** Codes that the server may send and the package does not know. */
+const OTHER_CODES: Readonly<Record<number, ZooKeeperErrorCode>> = {
+  [-118]: "SESSION_MOVED",
+  [-127]: "THROTTLED",
+};
+
+const NAMED_CODES: ReadonlySet<string> = new Set<ZooKeeperErrorCode>([
+  "NO_NODE",
+  "NODE_EXISTS",
+  "NOT_EMPTY",
+  "BAD_VERSION",
+  "NO_CHILDREN_FOR_EPHEMERALS",
+  "NO_AUTH",
+  "INVALID_ACL",
+  "AUTH_FAILED",
+  "BAD_ARGUMENTS",
+  "UNIMPLEMENTED",
+  "MARSHALLING_ERROR",
+  "RUNTIME_INCONSISTENCY",
+  "SESSION_EXPIRED",
+  "CONNECTION_LOSS",
+  "OPERATION_TIMEOUT",
+]);
+
+const CODE_NAMES = new Map<number, ZooKeeperErrorCode>();
+for (const [name, code] of Object.entries(errorCodes)) {
+  if (typeof code === "number" && NAMED_CODES.has(name)) CODE_NAMES.set(code, name as ZooKeeperErrorCode);
+}
+
+/** The name of an error code; `UNKNOWN` for any that has none. */
+export function errorCodeOf(code: number): ZooKeeperErrorCode {
+  return CODE_NAMES.get(code) ?? OTHER_CODES[code] ?? "UNKNOWN";
+}
+
+/** The error that an answer's code stands for. */
+export function replyError(code: number, request: Request<unknown>): ZooKeeperError {
+  return new ZooKeeperError(errorCodeOf(code), `${request.name} was refused with code ${code}`, request.path);
+}

@@ -1,0 +1,240 @@
+// Real ZooKeeper servers (Debian's package `zookeeper`) for tests: each on free loopback ports with its own directory.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { takeOverAndClose } from "../../lib/zookeeper/contract/take_over.ts";
+import type { Credentials } from "../../lib/zookeeper/wire.ts";
+
+const JAR = "/usr/share/java/zookeeper.jar";
+const START_TIMEOUT_MS = 40_000;
+
+/** Whether a real server can be started here. */
+export const zooKeeperInstalled = existsSync(JAR) && existsSync("/usr/bin/java");
+
+/** A server under the test's control. */
+export interface ZooKeeperServer {
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`. */
+  readonly connectString: string;
+  /** Where the server keeps its data, configuration and log. */
+  readonly directory: string;
+  /** Stops the process (kill -9 with `hard`); the data stays. */
+  stop(options?: { hard?: boolean }): Promise<void>;
+  /** Starts it again on the same port with the same data, after stopping it if need be. */
+  restart(options?: { hard?: boolean }): Promise<void>;
+  /** SIGSTOP: the process lives, its sockets are open, nothing answers. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
+  /** Ends a session as if it had timed out: its ephemerals go, and its client hears that it has expired. */
+  expire(session: { readonly credentials: Credentials }): Promise<void>;
+  /** Stops the process and deletes the directory. */
+  close(): Promise<void>;
+}
+
+export interface ZooKeeperOptions {
+  /** Milliseconds; session timeouts lie between 2 and 20 ticks. @default 500 */
+  readonly tickTime?: number;
+  /** Lines to add to zoo.cfg. */
+  readonly config?: readonly string[];
+}
+
+/** Starts one server. The caller closes it; if it forgets, the server dies with this process. */
+export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
+  const directory = await mkdtemp(join(tmpdir(), "nodepool-zookeeper-"));
+  const server = new Server(directory, await freePort(), options);
+  await server.configure([]);
+  await server.start();
+  return server;
+}
+
+/** Starts an ensemble; resolves when every member serves. */
+export async function startEnsemble(size = 3, options: ZooKeeperOptions = {}): Promise<ZooKeeperServer[]> {
+  const directories = await Promise.all(
+    Array.from({ length: size }, () => mkdtemp(join(tmpdir(), "nodepool-zookeeper-"))),
+  );
+  const ports = await freePorts(size * 3);
+  const lines = directories.map(
+    (_, index) => `server.${index + 1}=127.0.0.1:${ports[size + index]}:${ports[2 * size + index]}`,
+  );
+  const servers = directories.map((directory, index) => new Server(directory, ports[index] ?? 0, options));
+  await Promise.all(
+    servers.map((server, index) => server.configure([...lines, "initLimit=10", "syncLimit=5"], index + 1)),
+  );
+  await Promise.all(servers.map((server) => server.start()));
+  return servers;
+}
+
+class Server implements ZooKeeperServer {
+  readonly host = "127.0.0.1";
+  readonly directory: string;
+  readonly port: number;
+  readonly #options: ZooKeeperOptions;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+
+  constructor(directory: string, port: number, options: ZooKeeperOptions) {
+    this.directory = directory;
+    this.port = port;
+    this.#options = options;
+  }
+
+  get connectString(): string {
+    return `${this.host}:${this.port}`;
+  }
+
+  async configure(extra: readonly string[], myId?: number): Promise<void> {
+    const data = join(this.directory, "data");
+    await mkdir(data);
+    if (myId !== undefined) await writeFile(join(data, "myid"), `${myId}\n`);
+    const lines = [
+      `tickTime=${this.#options.tickTime ?? 500}`,
+      `dataDir=${data}`,
+      `clientPort=${this.port}`,
+      `clientPortAddress=${this.host}`,
+      "maxClientCnxns=0",
+      "admin.enableServer=false",
+      "4lw.commands.whitelist=*",
+      "forceSync=yes",
+      "preAllocSize=1024",
+      ...(this.#options.config ?? []),
+      ...extra,
+    ];
+    await writeFile(join(this.directory, "zoo.cfg"), `${lines.join("\n")}\n`);
+    const logging = [
+      "log4j.rootLogger=INFO, out",
+      "log4j.appender.out=org.apache.log4j.ConsoleAppender",
+      "log4j.appender.out.layout=org.apache.log4j.PatternLayout",
+      "log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{1} - %m%n",
+    ];
+    await writeFile(join(this.directory, "log4j.properties"), `${logging.join("\n")}\n`);
+  }
+
+  async start(): Promise<void> {
+    const output: string[] = [];
+    const child = spawn(
+      "/usr/bin/java",
+      [
+        "-Xmx128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        `${this.directory}:${JAR}`,
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        join(this.directory, "zoo.cfg"),
+      ],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
+    this.#child = child;
+    const keep = (chunk: unknown) => {
+      output.push(String(chunk));
+      if (output.length > 200) output.shift();
+    };
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    const killWithUs = () => child.kill("SIGKILL");
+    process.on("exit", killWithUs);
+    this.#exited = new Promise((resolve) => {
+      child.once("exit", () => {
+        process.removeListener("exit", killWithUs);
+        if (this.#child === child) this.#child = undefined;
+        resolve();
+      });
+    });
+    await this.#serving(child, output);
+  }
+
+  async #serving(child: ChildProcess, output: readonly string[]): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (!(await this.#isServing())) {
+      if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+        await this.close();
+        throw new Error(`ZooKeeper on ${this.connectString} did not start:\n${output.join("")}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #isServing(): Promise<boolean> {
+    const answer = await fourLetterWord(this.port, "srvr").catch(() => "");
+    return answer.includes("Mode:");
+  }
+
+  async stop({ hard = false } = {}): Promise<void> {
+    this.#child?.kill("SIGCONT");
+    this.#child?.kill(hard ? "SIGKILL" : "SIGTERM");
+    await this.#exited;
+  }
+
+  async restart(options: { hard?: boolean } = {}): Promise<void> {
+    await this.stop(options);
+    await this.start();
+  }
+
+  pause(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
+  expire(session: { readonly credentials: Credentials }): Promise<void> {
+    return takeOverAndClose(this, session.credentials);
+  }
+
+  async close(): Promise<void> {
+    await this.stop({ hard: true });
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** What a server answers to one of its four-letter commands, as `srvr` or `wchs`. */
+export function fourLetterWord(port: number, word: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: string[] = [];
+    const socket = net.connect({ host: "127.0.0.1", port }, () => socket.write(word));
+    socket.setTimeout(2000, () => socket.destroy(new Error(`no answer to ${word}`)));
+    socket.on("data", (chunk) => chunks.push(String(chunk)));
+    socket.on("error", reject);
+    socket.on("close", () => resolve(chunks.join("")));
+  });
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<net.Server>((resolve, reject) => {
+          const server = net.createServer().listen(0, "127.0.0.1", () => resolve(server));
+          server.on("error", reject);
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
+}
+
+/** The server's own log of what it committed, for tests that count transactions: the last zxid. */
+export async function lastZxid(port: number): Promise<bigint> {
+  const match = /^Zxid: 0x([0-9a-f]+)$/m.exec(await fourLetterWord(port, "srvr"));
+  if (match?.[1] === undefined) throw new Error(`the server on port ${port} does not tell its zxid`);
+  return BigInt(`0x${match[1]}`);
+}
+
+/** A server's configuration file, for messages of failed tests. */
+export function configOf(server: ZooKeeperServer): Promise<string> {
+  return readFile(join(server.directory, "zoo.cfg"), "utf8");
+}
