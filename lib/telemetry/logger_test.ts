@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { context, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
+import { createLogger, type LogFormat, type LogLevel } from "./logger.ts";
+import { currentTraceId, withSpan } from "./trace.ts";
+
+function recording(format: LogFormat, level: LogLevel = "info") {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => lines.push(line) };
+  return { lines, logger: createLogger({ name: "nodepool-launcher", level, format, destination }) };
+}
+
+before(() => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager());
+  trace.setGlobalTracerProvider(new BasicTracerProvider());
+});
+
+after(() => {
+  trace.disable();
+  context.disable();
+});
+
+test("a JSON line has level, time, name, message and the fields, also of the parent", () => {
+  const { lines, logger } = recording("json");
+  logger.child({ provider: "local" }).info("node ready", { node: "0000000012", zxid: 2n ** 60n });
+  const line = JSON.parse(lines[0] ?? "");
+  assert.equal(line.level, "info");
+  assert.match(line.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assert.equal(line.name, "nodepool-launcher");
+  assert.equal(line.msg, "node ready");
+  assert.equal(line.provider, "local");
+  assert.equal(line.node, "0000000012");
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /"zxid":1152921504606846976/);
+});
+
+test("lines below the level are not written", () => {
+  const { lines, logger } = recording("json", "warn");
+  logger.debug("a");
+  logger.info("b");
+  logger.warn("c");
+  logger.error("d");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).msg),
+    ["c", "d"],
+  );
+});
+
+test("a text line reads as Nodepool's, with the error's stack below", () => {
+  const { lines, logger } = recording("text");
+  logger.error("launch failed", { node: "7", labels: ["a b"], error: new Error("no quota") });
+  const [first, second] = (lines[0] ?? "").split("\n");
+  assert.match(
+    first ?? "",
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ERROR nodepool-launcher: launch failed node=7 labels="\[\\"a b\\"\]" error="no quota"$/,
+  );
+  assert.match(second ?? "", /^ {2}Error: no quota/);
+});
+
+test("values of keys that look secret are not written, at any depth", () => {
+  const { lines, logger } = recording("json");
+  logger.child({ api_key: "hidden1" }).info("connected", {
+    password: "hidden2",
+    cloud: { auth: [{ client_secret: "hidden3" }], privateKey: "hidden4", user: "shown" },
+    launch_token: "hidden5",
+  });
+  assert.doesNotMatch(lines[0] ?? "", /hidden/);
+  assert.match(lines[0] ?? "", /"user":"shown"/);
+});
+
+test("a line inside a span tells its trace", async () => {
+  const { lines, logger } = recording("json");
+  const traceId = await withSpan("work", {}, async () => {
+    logger.info("inside");
+    return currentTraceId();
+  });
+  logger.info("outside");
+  assert.equal(JSON.parse(lines[0] ?? "").trace_id, traceId);
+  assert.equal("trace_id" in JSON.parse(lines[1] ?? ""), false);
+});

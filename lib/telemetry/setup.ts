@@ -1,0 +1,133 @@
+// Starts what sends spans and metrics, as the OTEL_ variables of the environment say; loads nothing when they are not
+// set. Everybody else speaks to @opentelemetry/api only.
+import process from "node:process";
+import { context, metrics, trace } from "@opentelemetry/api";
+import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
+
+/** The environment, as process.env has it. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Who sends, and where to. */
+export interface TelemetryOptions {
+  /** As nodepool-launcher; OTEL_SERVICE_NAME goes before it. */
+  readonly service: string;
+  readonly version: string;
+  readonly env: Environment;
+  /** Where a console exporter writes. @default standard error */
+  readonly write?: (line: string) => void;
+  /** How long shutdown may take to send what is left, in milliseconds. @default 5000 */
+  readonly flushLimitMs?: number;
+}
+
+/** Telemetry that was started. */
+export interface Telemetry {
+  /** Sends what is left, within the limit, and ends it. Never rejects. */
+  shutdown(): Promise<void>;
+}
+
+const NOTHING: Telemetry = { shutdown: async () => {} };
+
+/**
+ * Starts telemetry. Spans and metrics go over OTLP/HTTP when OTEL_EXPORTER_OTLP_ENDPOINT (or the variable of the one
+ * signal) is set; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER choose otlp, console or none.
+ */
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { env } = options;
+  // Deno brings its own, and has registered it by now.
+  if (env.OTEL_SDK_DISABLED === "true" || env.OTEL_DENO === "true") return NOTHING;
+  const exporters = { traces: exporterOf(env, "TRACES"), metrics: exporterOf(env, "METRICS") };
+  if (exporters.traces === "none" && exporters.metrics === "none") return NOTHING;
+  const write = options.write ?? ((line) => void process.stderr.write(line));
+  const { resourceFromAttributes } = await import("@opentelemetry/resources");
+  const resource = resourceFromAttributes(resourceAttributes(options));
+  const ends: (() => Promise<void>)[] = [];
+  if (exporters.traces !== "none") {
+    const { BasicTracerProvider } = await import("@opentelemetry/sdk-trace-base");
+    const { AsyncLocalStorageContextManager } = await import("@opentelemetry/context-async-hooks");
+    const spanProcessors = [await spanProcessor(exporters.traces, env, write)];
+    const provider = new BasicTracerProvider({ resource, spanProcessors });
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager());
+    trace.setGlobalTracerProvider(provider);
+    ends.push(() => provider.forceFlush().then(() => provider.shutdown()));
+  }
+  if (exporters.metrics !== "none") {
+    const { MeterProvider, PeriodicExportingMetricReader } = await import("@opentelemetry/sdk-metrics");
+    const interval = Number(env.OTEL_METRIC_EXPORT_INTERVAL ?? "60000");
+    const reader = new PeriodicExportingMetricReader({
+      exporter: await metricExporter(exporters.metrics, env),
+      exportIntervalMillis: interval,
+      exportTimeoutMillis: Math.min(interval, 10_000),
+    });
+    const provider = new MeterProvider({ resource, readers: [reader] });
+    metrics.setGlobalMeterProvider(provider);
+    ends.push(() => provider.forceFlush().then(() => provider.shutdown()));
+  }
+  return { shutdown: () => endAll(ends, options.flushLimitMs ?? 5000) };
+}
+
+type ExporterName = "otlp" | "console" | "none";
+
+function exporterOf(env: Environment, signal: "TRACES" | "METRICS"): ExporterName {
+  const chosen = env[`OTEL_${signal}_EXPORTER`]?.trim();
+  if (chosen === "otlp" || chosen === "console" || chosen === "none") return chosen;
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT ?? env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
+  return endpoint === undefined || endpoint === "" ? "none" : "otlp";
+}
+
+async function spanProcessor(
+  exporter: ExporterName,
+  env: Environment,
+  write: (line: string) => void,
+): Promise<SpanProcessor> {
+  const { BatchSpanProcessor, SimpleSpanProcessor } = await import("@opentelemetry/sdk-trace-base");
+  if (exporter === "console") {
+    const { consoleSpanExporter } = await import("./console_exporter.ts");
+    return new SimpleSpanProcessor(consoleSpanExporter(write));
+  }
+  const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
+  return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpointOf(env, "TRACES", "v1/traces") }));
+}
+
+async function metricExporter(exporter: ExporterName, env: Environment): Promise<PushMetricExporter> {
+  if (exporter === "console") {
+    const { ConsoleMetricExporter } = await import("@opentelemetry/sdk-metrics");
+    return new ConsoleMetricExporter();
+  }
+  const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
+  return new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") });
+}
+
+function endpointOf(env: Environment, signal: "TRACES" | "METRICS", path: string): string {
+  const own = env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
+  if (own !== undefined && own !== "") return own;
+  const common = env.OTEL_EXPORTER_OTLP_ENDPOINT ?? "http://127.0.0.1:4318";
+  return `${common.replace(/\/+$/, "")}/${path}`;
+}
+
+function resourceAttributes({ service, version, env }: TelemetryOptions): Record<string, string> {
+  const attributes: Record<string, string> = { "service.name": service, "service.version": version };
+  for (const pair of (env.OTEL_RESOURCE_ATTRIBUTES ?? "").split(",")) {
+    const [key, value] = pair.split("=", 2);
+    if (key !== undefined && value !== undefined) attributes[key.trim()] = decoded(value.trim());
+  }
+  if (env.OTEL_SERVICE_NAME) attributes["service.name"] = env.OTEL_SERVICE_NAME;
+  return attributes;
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}
+
+async function endAll(ends: readonly (() => Promise<void>)[], limitMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([Promise.allSettled(ends.map((end) => end())), limit]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import { afterEach, test } from "node:test";
+import { context, metrics, trace } from "@opentelemetry/api";
+import { startTelemetry } from "./setup.ts";
+import { currentTraceparent, withSpan } from "./trace.ts";
+
+afterEach(() => {
+  trace.disable();
+  metrics.disable();
+  context.disable();
+});
+
+const who = { service: "nodepool-test", version: "1.2.3" };
+
+test("without OTEL_ variables nothing is recorded", async () => {
+  const telemetry = await startTelemetry({ ...who, env: {} });
+  assert.equal(await withSpan("work", {}, async () => currentTraceparent()), null);
+  await telemetry.shutdown();
+});
+
+test("OTEL_SDK_DISABLED and Deno's own telemetry keep ours from starting", async () => {
+  for (const name of ["OTEL_SDK_DISABLED", "OTEL_DENO"]) {
+    await startTelemetry({ ...who, env: { OTEL_TRACES_EXPORTER: "console", [name]: "true" } });
+    assert.equal(await withSpan("work", {}, async () => currentTraceparent()), null);
+  }
+});
+
+test("the console exporter writes a line for each span", async () => {
+  const lines: string[] = [];
+  const telemetry = await startTelemetry({
+    ...who,
+    env: { OTEL_TRACES_EXPORTER: "console" },
+    write: (line) => lines.push(line),
+  });
+  await withSpan("outer", { attributes: { node: "7" } }, () => withSpan("inner", {}, async () => {}));
+  await telemetry.shutdown();
+  assert.equal(lines.length, 2);
+  assert.match(lines[0] ?? "", /^span [0-9a-f]{32} [0-9a-f]{16} <- [0-9a-f]{16} +\d+\.\d ms {2}inner\n$/);
+  assert.match(lines[1] ?? "", /<- -{16} .*outer node=7\n$/);
+});
+
+test("an OTLP endpoint gets spans and metrics, with the resource, before shutdown ends", async () => {
+  const received = new Map<string, string>();
+  const collector = createServer(async (request: IncomingMessage, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    received.set(request.url ?? "", body);
+    response.setHeader("content-type", "application/json").end("{}");
+  }).listen(0, "127.0.0.1");
+  await once(collector, "listening");
+  const address = collector.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const telemetry = await startTelemetry({
+    ...who,
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}/`,
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=a%20b",
+    },
+  });
+  metrics.getMeter("nodepool").createCounter("things").add(3);
+  await withSpan("sent", {}, async () => {});
+  await telemetry.shutdown();
+  collector.close();
+  collector.closeAllConnections();
+  const spans = received.get("/v1/traces") ?? "";
+  assert.match(spans, /"name":"sent"/);
+  assert.match(spans, /nodepool-test/);
+  assert.match(spans, /1\.2\.3/);
+  assert.match(spans, /a b/);
+  assert.match(received.get("/v1/metrics") ?? "", /things/);
+});
+
+test("shutdown does not wait for a collector that is not there", async () => {
+  const telemetry = await startTelemetry({
+    ...who,
+    flushLimitMs: 300,
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_METRICS_EXPORTER: "none" },
+  });
+  await withSpan("lost", {}, async () => {});
+  const before = performance.now();
+  await telemetry.shutdown();
+  assert.ok(performance.now() - before < 2000);
+});
