@@ -6,7 +6,8 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { exists, findProgram, runCommand } from "./engine.ts";
+import { runCommand } from "../harness/program.ts";
+import { exists, findProgram } from "./engine.ts";
 
 const DEPLOY = fileURLToPath(new URL("../../deploy", import.meta.url));
 const FILE = path.join(DEPLOY, "compose.yaml");

@@ -1,43 +1,19 @@
 // A container engine with a storage of its own, and a base image made of this machine's files: so that our container
 // files are built for real where no registry can be reached, and nothing of it stays behind.
-import { spawn } from "node:child_process";
 import { access, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { runCommand } from "../harness/program.ts";
 
-/** What a command came to. */
-export interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command to its end. @throws when it cannot be started. */
-export function runCommand(command: string, args: readonly string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
+/** An image may take this many milliseconds to build on a busy machine. */
+const BUILD_TIMEOUT = 240_000;
 
 /** Runs a command that must succeed, and returns what it wrote. */
 export async function mustRun(command: string, args: readonly string[]): Promise<string> {
-  const outcome = await runCommand(command, args);
-  if (outcome.code !== 0) {
-    throw new Error(
-      `${command} ${args.join(" ")} ended with ${outcome.code}:\n${outcome.stdout}${outcome.stderr}`,
-    );
-  }
-  return outcome.stdout;
+  const { code, stdout, stderr } = await runCommand(command, args, { timeoutMs: BUILD_TIMEOUT });
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+  return stdout;
 }
 
 /** Where a program is, or null. */
@@ -66,7 +42,10 @@ export interface Engine {
     args?: Record<string, string>;
   }): Promise<string>;
   /** Runs a command in a new container without a network, and removes the container. */
-  run(image: string, options: { entrypoint?: string; args: readonly string[] }): Promise<Outcome>;
+  run(
+    image: string,
+    options: { entrypoint?: string; args: readonly string[] },
+  ): ReturnType<typeof runCommand>;
   /** A value of an image's description, as ".Config.User". */
   inspect(image: string, template: string): Promise<string>;
   /** Removes everything that was built. */

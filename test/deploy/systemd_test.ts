@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { findProgram, runCommand } from "./engine.ts";
+import { runCommand } from "../harness/program.ts";
+import { findProgram } from "./engine.ts";
 
 const TOP = fileURLToPath(new URL("../../", import.meta.url));
 const skip = (await findProgram("systemd-analyze")) === null ? "systemd-analyze is not installed" : false;

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+"""Runs a command with a node of its own: asks Nodepool for the node, waits for it, and gives it back afterwards.
+
+    examples/request_node.py tiny -- sh -c 'ssh -p $NODE_PORT $NODE_USER@$NODE_HOST uname -a'
+
+The command finds the node in NODE_ID, NODE_HOST, NODE_PORT and NODE_USER. The exit code is the command's, or 1 when
+there was no node. NODEPOOL_LAUNCHER_ADDRESS names the launcher if it is not 127.0.0.1:8990.
+
+Needs grpcio (Debian: python3-grpcio) and no generated code: the messages are made from the API's descriptors.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import uuid
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+DESCRIPTORS = pathlib.Path(__file__).parent.parent / "lib" / "rpc" / "gen" / "nodepool.binpb"
+ADDRESS = os.environ.get("NODEPOOL_LAUNCHER_ADDRESS", "127.0.0.1:8990")
+
+
+class Requests:
+    """The methods of nodepool.v1.RequestService, by their names."""
+
+    def __init__(self, channel):
+        pool = descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
+            pool.Add(file)
+        service = pool.FindServiceByName("nodepool.v1.RequestService")
+        factory = message_factory.MessageFactory(pool)
+        for method in service.methods:
+            kind = channel.unary_stream if method.name.startswith("Watch") else channel.unary_unary
+            call = kind(
+                f"/{service.full_name}/{method.name}",
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=factory.GetPrototype(method.output_type).FromString,
+            )
+            setattr(self, method.name, self.with_fields(call, factory.GetPrototype(method.input_type)))
+
+    @staticmethod
+    def with_fields(call, message):
+        return lambda timeout=None, **fields: call(message(**fields), timeout=timeout)
+
+
+def watch(events, fulfilled, outcome):
+    """Reads the stream to its end. While it is open, the lease on the nodes is kept alive."""
+    try:
+        for event in events:
+            request = event.status.request
+            state = request.State.Name(request.state)
+            if state == "STATE_FAILED":
+                raise RuntimeError(f"no node: {request.reason}")
+            if state == "STATE_FULFILLED" and not fulfilled.is_set():
+                outcome["node"] = event.status.nodes[0]
+                fulfilled.set()
+    except (RuntimeError, grpc.RpcError) as error:
+        outcome["error"] = error.details() if isinstance(error, grpc.RpcError) else str(error)
+    fulfilled.set()
+
+
+def main():
+    if len(sys.argv) < 4 or sys.argv[2] != "--":
+        sys.exit(__doc__)
+    label, command = sys.argv[1], sys.argv[3:]
+    with grpc.insecure_channel(ADDRESS) as channel:
+        requests = Requests(channel)
+        wanted = {"labels": [label], "requestor": "examples/request_node.py"}
+        # The request_id makes the call safe to repeat: a second one with the same id would answer with the same request.
+        created = requests.CreateRequest(request=wanted, request_id=str(uuid.uuid4()), timeout=10)
+        name = created.request.name
+        events = requests.WatchRequest(name=name)
+        fulfilled, outcome = threading.Event(), {}
+        threading.Thread(target=watch, args=(events, fulfilled, outcome), daemon=True).start()
+        try:
+            fulfilled.wait()
+            if "node" not in outcome:
+                sys.exit(outcome.get("error", "the request is gone"))
+            node = outcome["node"]
+            environment = {
+                "NODE_ID": node.name.removeprefix("nodes/"),
+                "NODE_HOST": node.interface_ip,
+                "NODE_PORT": str(node.connection_port),
+                "NODE_USER": node.username,
+            }
+            return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
+        finally:
+            requests.ReleaseRequest(name=name, timeout=10)
+            events.cancel()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except grpc.RpcError as error:
+        sys.exit(f"{error.code().name}: {error.details()}")
+    except KeyboardInterrupt:
+        sys.exit(130)

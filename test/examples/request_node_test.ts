@@ -1,0 +1,118 @@
+// The Python example as its reader runs it, against a server that plays the launcher's part.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { invalidArgument } from "../../lib/rpc/errors.ts";
+import { Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
+import {
+  NodeRequest,
+  NodeRequest_State,
+  RequestServiceDefinition,
+  type RequestServiceImplementation,
+  type WatchRequestResponse,
+} from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { createRpcServer, type RpcServer } from "../../lib/rpc/server.ts";
+import { rpcService } from "../../lib/rpc/service.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { runCommand } from "../harness/program.ts";
+
+const NODE = Node.fromPartial({
+  name: "nodes/0000000007",
+  state: Node_State.STATE_IN_USE,
+  interfaceIp: "127.0.0.1",
+  connectionPort: 2207,
+  username: "zuul",
+});
+
+const notCalled = () => Promise.reject(new Error("the example does not call this"));
+
+/** A launcher's part: one label is served, one is refused at once, one fails after a while. */
+class Launcher {
+  readonly released: string[] = [];
+  readonly requestIds: string[] = [];
+
+  readonly implementation: RequestServiceImplementation = {
+    listRequests: notCalled,
+    getRequest: notCalled,
+    renewRequest: notCalled,
+    createRequest: async ({ request, requestId }) => {
+      const [label = ""] = request?.labels ?? [];
+      if (label === "unknown") throw invalidArgument("request.labels", "there is no label 'unknown'");
+      this.requestIds.push(requestId ?? "");
+      return { request: NodeRequest.fromPartial({ name: `nodeRequests/200-${label}` }) };
+    },
+    watchRequest: (request) => this.#events(request.name ?? ""),
+    releaseRequest: async ({ name }) => {
+      this.released.push(name ?? "");
+      return {};
+    },
+  };
+
+  async *#events(name: string): AsyncGenerator<WatchRequestResponse> {
+    const status = (state: NodeRequest_State, nodes: Node[], reason = ""): WatchRequestResponse => ({
+      event: {
+        $case: "status",
+        value: { request: NodeRequest.fromPartial({ name, state, reason }), nodes },
+      },
+    });
+    yield status(NodeRequest_State.STATE_PENDING, []);
+    yield name.endsWith("broken")
+      ? status(NodeRequest_State.STATE_FAILED, [], "every pool declined")
+      : status(NodeRequest_State.STATE_FULFILLED, [NODE]);
+    yield { event: { $case: "bookmark", value: { synced: false } } };
+  }
+}
+
+const importable = await runCommand("/usr/bin/python3", ["-c", "import grpc, google.protobuf"]).then(
+  ({ code }) => code === 0,
+  () => false,
+);
+const skip = importable ? false : "python3-grpcio is not installed";
+
+describe("examples/request_node.py", { skip }, () => {
+  const launcher = new Launcher();
+  let server: RpcServer;
+  let port: number;
+
+  before(async () => {
+    const service = rpcService(RequestServiceDefinition, launcher.implementation);
+    server = createRpcServer({ services: [service], logger: silentLogger });
+    port = await server.listen("127.0.0.1:0");
+    server.setServing(true);
+  });
+
+  after(() => server.stop(1000));
+
+  const run = (...args: string[]) =>
+    runCommand("examples/request_node.py", args, {
+      env: { NODEPOOL_LAUNCHER_ADDRESS: `127.0.0.1:${port}` },
+    });
+
+  it("runs the command with the node's address, and ends with the command's exit code", async () => {
+    const command = 'echo "$NODE_ID $NODE_USER@$NODE_HOST:$NODE_PORT"; exit 3';
+    const { code, stdout, stderr } = await run("tiny", "--", "sh", "-c", command);
+    assert.equal(stdout, "0000000007 zuul@127.0.0.1:2207\n", stderr);
+    assert.equal(code, 3);
+  });
+
+  it("gives the node back when the command has ended", async () => {
+    await run("other", "--", "true");
+    assert.ok(launcher.released.includes("nodeRequests/200-other"));
+  });
+
+  it("names each request by a UUID of its own, so that it may be repeated", () => {
+    for (const id of launcher.requestIds) assert.match(id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    assert.equal(new Set(launcher.requestIds).size, launcher.requestIds.length);
+  });
+
+  it("says why when the request fails", async () => {
+    const { code, stderr } = await run("broken", "--", "true");
+    assert.equal(code, 1);
+    assert.match(stderr, /no node: every pool declined/);
+  });
+
+  it("says why when the request is refused", async () => {
+    const { code, stderr } = await run("unknown", "--", "true");
+    assert.equal(code, 1);
+    assert.match(stderr, /INVALID_ARGUMENT: request\.labels: there is no label 'unknown'/);
+  });
+});
