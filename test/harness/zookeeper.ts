@@ -6,7 +6,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { takeOverAndClose } from "../../lib/zookeeper/contract/take_over.ts";
+import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
 import type { Credentials } from "../../lib/zookeeper/wire.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";

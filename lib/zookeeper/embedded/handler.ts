@@ -154,6 +154,7 @@ export class RequestHandler {
   }
 
   #read(connection: Connection, { type, path, watch }: ReadRequest): Answer {
+    if (type === opCode.exists && path.includes("\0")) return { error: errorCode.badArguments };
     const node = this.#context.database.state.tree.get(path);
     // A watch on a znode that does not exist is set by `exists` only: it waits for the creation.
     if (watch && (node || type === opCode.exists)) {
@@ -210,7 +211,7 @@ export class RequestHandler {
 
   #addWatch(connection: Connection, path: string, mode: number): Answer {
     const kind = addWatchKinds[mode];
-    if (!kind || !path.startsWith("/")) return { error: errorCode.badArguments };
+    if (!kind) return { error: errorCode.marshallingError };
     this.#context.watches.add(connection, kind, path);
     return { error: errorCode.ok, write: (writer) => writer.int(errorCode.ok) };
   }

@@ -65,7 +65,7 @@ export function readRequest(type: number, reader: Reader, session: bigint): Requ
     case opCode.getAcl:
       return { kind: "read", read: { type, path: reader.string(), watch: false } };
     case opCode.multi:
-      return { kind: "multi", writes: readMulti(reader, (step) => readWrite(step, reader, session)) };
+      return { kind: "multi", writes: readMulti(reader, (step) => readStep(step, reader, session)) };
     case opCode.multiRead:
       return { kind: "multiRead", reads: readMulti(reader, (step) => readRead(step, reader)) };
     case opCode.sync:
@@ -100,6 +100,12 @@ function readMulti<T>(reader: Reader, readStep: (type: number) => T): T[] {
     if (done) return steps;
     steps.push(readStep(type));
   }
+}
+
+/** In a transaction ZooKeeper takes create2 for create, and gives no stat. */
+function readStep(type: number, reader: Reader, session: bigint): WriteRequest {
+  const write = readWrite(type, reader, session);
+  return type === opCode.create2 ? { ...write, type: opCode.create } : write;
 }
 
 function readRead(type: number, reader: Reader): ReadRequest {

@@ -87,8 +87,9 @@ export class Tree {
 
   /** A new tree holds what a new ZooKeeper does: the root and `/zookeeper`. */
   constructor() {
-    this.#nodes.set("/", newZnode(null, 0, 0, 0n));
-    for (const path of builtIn) this.#insert(path, newZnode(null, 0, 0, 0n));
+    const empty = new Uint8Array(0);
+    this.#nodes.set("/", newZnode(empty, 0, 0, 0n));
+    for (const path of builtIn) this.#insert(path, newZnode(empty, 0, 0, 0n));
   }
 
   /** Number of znodes. */

@@ -1,0 +1,22 @@
+// What a coordination server must do for us, whichever it is: run against ZooKeeper itself and against our own.
+import { after, afterEach, before, describe } from "node:test";
+import { Fixture, type StartServer } from "./contract/fixture.ts";
+import { lockCases } from "./contract/lock_cases.ts";
+import { callCases, sessionCases, transactionCases } from "./contract/session_cases.ts";
+
+export type { ContractServer, StartServer } from "./contract/fixture.ts";
+
+/** Declares the contract's tests for one kind of server. */
+export function describeCoordinationContract(name: string, startServer: StartServer): void {
+  describe(`coordination contract: ${name}`, () => {
+    const fixture = new Fixture(startServer);
+    before(() => fixture.start());
+    after(() => fixture.stop());
+    afterEach(() => fixture.endCase());
+
+    describe("calls", () => callCases(fixture));
+    describe("transactions", () => transactionCases(fixture));
+    describe("sessions and watches", () => sessionCases(fixture));
+    describe("locks", () => lockCases(fixture));
+  });
+}
