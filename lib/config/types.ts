@@ -136,11 +136,11 @@ export class ConfigError extends Error {
   }
 }
 
-/** A problem on one line: file:line:column: path: message. */
+/** A problem on one line: file:line:column: [warning:] path: message. */
 export function formatProblem(problem: ConfigProblem): string {
   const place =
     problem.line === null ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`;
-  return problem.path === ""
-    ? `${place}: ${problem.message}`
-    : `${place}: ${problem.path}: ${problem.message}`;
+  const severity = problem.severity === "warning" ? "warning: " : "";
+  const path = problem.path === "" ? "" : `${problem.path}: `;
+  return `${place}: ${severity}${path}${problem.message}`;
 }

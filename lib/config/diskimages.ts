@@ -1,0 +1,72 @@
+import { didYouMean } from "./nearest.ts";
+import type { DiskImageRow } from "./schema.ts";
+import type { DiskImageConfig } from "./types.ts";
+
+/** Formats and environment come from elsewhere in the files as well. */
+export interface DiskImageAdditions {
+  /** The formats that the providers which list the image take. */
+  readonly formats: ReadonlySet<string>;
+  /** The image's variables in the secure file. */
+  readonly envVars: Readonly<Record<string, string>>;
+}
+
+/** The chain from the oldest ancestor to the image itself; null when it is broken, which is reported. */
+export function ancestry(
+  row: DiskImageRow,
+  rows: ReadonlyMap<string, DiskImageRow>,
+): readonly DiskImageRow[] | null {
+  const chain = [row];
+  for (let child = row; child.parent !== undefined; ) {
+    const parent = rows.get(child.parent);
+    if (parent === undefined) {
+      // Said once, by the image that names it.
+      if (child === row) {
+        row.at
+          .key("parent")
+          ?.error(
+            `diskimage ${row.name} has the parent ${row.parent}, which is not among the diskimages${didYouMean(child.parent, rows.keys())}`,
+          );
+      }
+      return null;
+    }
+    if (chain.includes(parent)) {
+      const circle = [parent, ...chain.slice(0, chain.indexOf(parent) + 1)].map((image) => image.name);
+      if (parent === row)
+        row.at.key("parent")?.error(`its parents form a circle: ${circle.reverse().join(" -> ")}`);
+      return null;
+    }
+    chain.unshift(parent);
+    child = parent;
+  }
+  return chain;
+}
+
+/** The image as its ancestors and it itself make it: lists of elements and variables add up, the rest is replaced. */
+export function mergeDiskImage(
+  image: DiskImageRow,
+  chain: readonly DiskImageRow[],
+  additions: DiskImageAdditions,
+): DiskImageConfig {
+  /** The youngest value that was given; `accept` says which count. */
+  const last = <T>(pick: (row: DiskImageRow) => T | undefined, accept = (_value: T) => true): T | undefined =>
+    chain.map(pick).findLast((value) => value !== undefined && accept(value));
+  const isSet = (value: number) => value !== 0;
+  const formats = new Set([...(last((row) => row.formats) ?? []), ...additions.formats]);
+  return {
+    name: image.name,
+    dibCommand: last((row) => row["dib-cmd"]) ?? "disk-image-create",
+    elements: chain.flatMap((row) => row.elements),
+    envVars: Object.assign({}, ...chain.map((row) => row["env-vars"]), additions.envVars),
+    formats: [...formats].sort(),
+    keepFormats: [...new Set(last((row) => row["keep-formats"]) ?? [])].sort(),
+    deleteAfterUpload: last((row) => row["delete-after-upload"]) ?? false,
+    pause: chain.some((row) => row.pause === true),
+    pythonPath: last((row) => row["python-path"]) ?? "auto",
+    shellType: last((row) => row["shell-type"]) ?? null,
+    rebuildAge: last((row) => row["rebuild-age"], isSet) ?? 86400,
+    buildTimeout: last((row) => row["build-timeout"], isSet) ?? 28800,
+    release: last((row) => row.release) ?? "",
+    username: last((row) => row.username) ?? "zuul",
+    metadata: image.metadata,
+  };
+}

@@ -1,0 +1,191 @@
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+} from "yaml";
+import type { Problems } from "./problems.ts";
+import type { Source } from "./source.ts";
+import { withPlainTags } from "./yaml_tags.ts";
+
+/** A value of a configuration file and where it stands. Aliases are followed: a value may be in several places. */
+export type Value = MapValue | ListValue | ScalarValue;
+
+export interface MapValue extends Placed {
+  readonly kind: "map";
+  readonly entries: ReadonlyMap<string, { readonly key: Placed; readonly value: Value }>;
+}
+
+export interface ListValue extends Placed {
+  readonly kind: "list";
+  readonly items: readonly Value[];
+}
+
+export interface ScalarValue extends Placed {
+  readonly kind: "scalar";
+  readonly value: string | number | boolean | null;
+  /** As written, without quotes. */
+  readonly text: string;
+}
+
+/** A part of a file. */
+export interface Placed {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Values that a file may have when its aliases are written out: more is an attack or a mistake. */
+const MAXIMUM_VALUES = 1_000_000;
+
+/** Reads YAML. Null when it is not readable (the problems say why) and for an empty file. */
+export function readDocument(source: Source, problems: Problems): Value | null {
+  try {
+    return new DocumentReader(source, problems).read();
+  } catch (error) {
+    // The parser and the reader recurse as deeply as the file nests.
+    if (!(error instanceof RangeError)) throw error;
+    problems.error({ source, start: 0, end: 0 }, "", "is nested too deeply to be a configuration");
+    return null;
+  }
+}
+
+class DocumentReader {
+  readonly #source: Source;
+  readonly #problems: Problems;
+  readonly #targets = new Map<Alias, Node>();
+  readonly #done = new Map<Node, Value>();
+  readonly #open = new Set<Node>();
+
+  constructor(source: Source, problems: Problems) {
+    this.#source = source;
+    this.#problems = problems;
+  }
+
+  read(): Value | null {
+    const document = parseDocument(this.#source.text, {
+      version: "1.1",
+      schema: "failsafe",
+      customTags: withPlainTags,
+      resolveKnownTags: false,
+      merge: false,
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: "silent",
+    });
+    for (const error of [...document.errors, ...document.warnings]) {
+      const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here" : error.message;
+      this.#problems.error(this.#part(error.pos), "", `not valid YAML: ${message}`);
+    }
+    if (document.errors.length > 0 || document.warnings.length > 0) return null;
+    if (document.contents === null) return null;
+
+    const anchors = new Map<string, Node>();
+    visit(document, {
+      Node: (_key, node) => {
+        if (isAlias(node)) {
+          const target = anchors.get(node.source);
+          if (target !== undefined) this.#targets.set(node, target);
+        } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
+    });
+    const value = this.#convert(document.contents);
+    if (expandedSize(value, new Map()) > MAXIMUM_VALUES) {
+      const limit = MAXIMUM_VALUES.toLocaleString("en");
+      this.#problems.error(value, "", `its aliases expand to more than ${limit} values, which is refused`);
+      return null;
+    }
+    return value;
+  }
+
+  #part(range: readonly number[] | null | undefined): Placed {
+    const start = range?.[0] ?? 0;
+    return { source: this.#source, start, end: range?.[1] ?? start };
+  }
+
+  #nothing(part: Placed): ScalarValue {
+    return { ...part, kind: "scalar", value: null, text: "" };
+  }
+
+  #convert(node: unknown): Value {
+    if (isAlias(node)) {
+      const target = this.#targets.get(node);
+      if (target !== undefined && !this.#open.has(target)) return this.#convert(target);
+      const reason = target === undefined ? "is not defined above" : "contains itself";
+      this.#problems.error(this.#part(node.range), "", `the alias *${node.source} ${reason}`);
+      return this.#nothing(this.#part(node.range));
+    }
+    if (isScalar(node)) {
+      const part = this.#part(node.range);
+      const value = node.value;
+      const plain = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+      const text = typeof value === "string" ? value : (node.source ?? "");
+      return plain ? { ...part, kind: "scalar", value, text } : { ...this.#nothing(part), text };
+    }
+    if (!isMap(node) && !isSeq(node)) return this.#nothing(this.#part(null));
+    const done = this.#done.get(node);
+    if (done !== undefined) return done;
+    this.#open.add(node);
+    const value: Value = isSeq(node)
+      ? { ...this.#part(node.range), kind: "list", items: node.items.map((item) => this.#convert(item)) }
+      : { ...this.#part(node.range), kind: "map", entries: this.#entries(node.items) };
+    this.#open.delete(node);
+    this.#done.set(node, value);
+    return value;
+  }
+
+  #entries(pairs: readonly Pair[]): MapValue["entries"] {
+    const own = new Map<string, { key: Placed; value: Value }>();
+    const merged: MapValue["entries"][] = [];
+    for (const { key: keyNode, value: valueNode } of pairs) {
+      const key = this.#convert(keyNode);
+      const value = this.#convert(valueNode);
+      if (key.kind !== "scalar") {
+        this.#problems.error(key, "", "a key must be a word; write it in quotes if it begins with [ or {");
+      } else if (key.text === "<<") {
+        merged.push(...this.#merges(value));
+      } else {
+        if (own.has(key.text)) {
+          this.#problems.warning(key, key.text, "is given twice in this mapping; the last one counts");
+        }
+        own.set(key.text, { key, value });
+      }
+    }
+    for (const entries of merged) {
+      for (const [key, entry] of entries) if (!own.has(key)) own.set(key, entry);
+    }
+    return own;
+  }
+
+  #merges(value: Value): MapValue["entries"][] {
+    const sources = value.kind === "list" ? value.items : [value];
+    return sources.flatMap((source) => {
+      if (source.kind === "map") return [source.entries];
+      this.#problems.error(source, "<<", "must be a mapping or a list of mappings, as *NAME of an anchor");
+      return [];
+    });
+  }
+}
+
+function expandedSize(value: Value, known: Map<Value, number>): number {
+  const before = known.get(value);
+  if (before !== undefined) return before;
+  let size = 1;
+  if (value.kind === "list") for (const item of value.items) size += expandedSize(item, known);
+  if (value.kind === "map")
+    for (const entry of value.entries.values()) size += expandedSize(entry.value, known);
+  known.set(value, size);
+  return size;
+}
+
+/** The value as plain objects, arrays, texts, numbers and booleans. */
+export function plain(value: Value): unknown {
+  if (value.kind === "scalar") return value.value;
+  if (value.kind === "list") return value.items.map(plain);
+  return Object.fromEntries([...value.entries].map(([key, entry]) => [key, plain(entry.value)]));
+}

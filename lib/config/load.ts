@@ -1,0 +1,155 @@
+import { createHash } from "node:crypto";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { ancestry, mergeDiskImage } from "./diskimages.ts";
+import { readDocument, type Value } from "./document.ts";
+import { deepFreeze, FrozenMap } from "./freeze.ts";
+import { Cursor } from "./kinds.ts";
+import { didYouMean } from "./nearest.ts";
+import { Problems } from "./problems.ts";
+import { checkUnique, readProvider } from "./providers.ts";
+import { readText } from "./read_text.ts";
+import { type DiskImageRow, type RootRow, root, secureRoot } from "./schema.ts";
+import { interpolate, type Source } from "./source.ts";
+import type { Config, DiskImageConfig, ProviderConfig } from "./types.ts";
+import { readZooKeeper } from "./zookeeper.ts";
+
+export interface LoadOptions {
+  /** A second YAML file for what not everyone may read. */
+  readonly secureFile?: string;
+  /** Where `%(NODEPOOL_...)` comes from. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ParseOptions {
+  readonly env?: LoadOptions["env"];
+  readonly secure?: { readonly text: string; readonly file: string };
+}
+
+/**
+ * Reads nodepool.yaml, as leniently as Nodepool itself: unknown keys and drivers are warnings.
+ *
+ * Relative directories are taken from the folder of the file.
+ *
+ * @throws {ConfigError} with all that is wrong
+ */
+export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Config> {
+  const { secureFile, env = {} } = options;
+  const text = await readText(file);
+  const secure =
+    secureFile === undefined ? {} : { secure: { text: await readText(secureFile), file: secureFile } };
+  return parseConfig(text, resolve(file), { env, ...secure });
+}
+
+/** What {@link loadConfig} does with the text of a file. */
+export function parseConfig(text: string, file: string, options: ParseOptions = {}): Config {
+  const { env = {} } = options;
+  const problems = new Problems();
+  const main = interpolate(text, file, env);
+  const secure = options.secure && interpolate(options.secure.text, options.secure.file, env, true);
+  const row = readRoot(main, problems);
+  const secrets = secure && secureRoot(new Cursor(readTop(secure, problems), "", problems));
+  const parts = row && build(row, secrets, dirname(file));
+  const warnings = problems.settle();
+  if (parts === undefined) throw new Error(`${file}: unusable, but without a problem`);
+  const hash = createHash("sha256")
+    .update(main.text)
+    .update("\0")
+    .update(secure?.text ?? "");
+  return deepFreeze({ file, hash: hash.digest("hex"), ...parts, warnings });
+}
+
+function readRoot(source: Source, problems: Problems): RootRow | undefined {
+  const top = readTop(source, problems);
+  for (const { name, offset } of source.missing) {
+    const part = { source, start: offset, end: offset };
+    problems.warning(part, "", `the environment has no ${name}: %(${name}) is left as it is`);
+  }
+  return root(new Cursor(top, "", problems));
+}
+
+/** The file's mapping; an empty one for an empty file. */
+function readTop(source: Source, problems: Problems): Value {
+  const nothing: Value = { source, start: 0, end: 0, kind: "map", entries: new Map() };
+  const value = readDocument(source, problems) ?? nothing;
+  return value.kind === "scalar" && value.value === null ? nothing : value;
+}
+
+type Parts = Omit<Config, "file" | "hash" | "warnings">;
+type SecureRow = ReturnType<typeof secureRoot>;
+
+function build(row: RootRow, secure: SecureRow, folder: string): Parts {
+  const absolute = (path: string) => (isAbsolute(path) ? path : join(folder, path));
+  const elements = row["elements-dir"];
+  const labels = byName(row.labels, "label");
+  const images = byName(row.diskimages, "diskimage");
+  for (const image of secure?.diskimages ?? []) {
+    if (!images.has(image.name)) {
+      image.at.key("name")?.error(`unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
+    }
+  }
+  checkUnique(row.providers, "provider", "this file");
+  const defined = {
+    labels: new Set(labels.keys()),
+    diskimages: new Set(images.keys()),
+    abstractImages: new Set([...images.values()].filter((image) => image.abstract).map(({ name }) => name)),
+    absolute,
+  };
+  const providers = row.providers.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
+  const servers = secure?.["zookeeper-servers"] ?? row["zookeeper-servers"];
+  const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
+  return {
+    zookeeper: readZooKeeper(servers, tls, row["zookeeper-timeout"]),
+    imagesDir: row["images-dir"] === undefined ? null : absolute(row["images-dir"]),
+    elementsDir: elements === undefined ? null : elements.split(":").map(absolute).join(":"),
+    buildLogDir: absolute(row["build-log-dir"]),
+    buildLogRetention: row["build-log-retention"],
+    maxHoldAge: row["max-hold-age"] > 0 ? row["max-hold-age"] : Infinity,
+    labels: new FrozenMap(
+      [...labels.values()].map((label) => [
+        label.name,
+        { name: label.name, minReady: label["min-ready"], maxReadyAge: label["max-ready-age"] },
+      ]),
+    ),
+    diskimages: new FrozenMap(buildDiskImages(images, providers, secure)),
+    providers,
+  };
+}
+
+/** Of several with the same name the last one counts, as with Nodepool. */
+function byName<T extends { readonly name: string; readonly at: Cursor }>(
+  rows: readonly T[],
+  kind: string,
+): Map<string, T> {
+  const named = new Map<string, T>();
+  for (const row of rows) {
+    if (named.has(row.name)) {
+      row.at
+        .key("name")
+        ?.warning(`${kind} ${row.name} already defined above; this one counts, remove the other`);
+    }
+    named.set(row.name, row);
+  }
+  return named;
+}
+
+function* buildDiskImages(
+  rows: ReadonlyMap<string, DiskImageRow>,
+  providers: readonly ProviderConfig[],
+  secure: SecureRow,
+): Generator<[string, DiskImageConfig]> {
+  for (const [name, row] of rows) {
+    const chain = ancestry(row, rows);
+    if (chain === null || row.abstract) continue;
+    const takers = providers.filter(
+      (provider) => provider.managesImages && provider.diskimages.some((image) => image.name === name),
+    );
+    const secret = secure?.diskimages.filter((image) => image.name === name) ?? [];
+    yield [
+      name,
+      mergeDiskImage(row, chain, {
+        formats: new Set(takers.map((provider) => provider.imageFormat)),
+        envVars: Object.assign({}, ...secret.map((image) => image["env-vars"])),
+      }),
+    ];
+  }
+}

@@ -1,0 +1,212 @@
+import { DRIVER_NAMES, type DriverFacts, driverFacts } from "./drivers.ts";
+import { boolean, type Cursor, integer, list, read, settings, text } from "./kinds.ts";
+import { didYouMean } from "./nearest.ts";
+import { limit, localEngine, type PoolRow, type ProviderRow, provider, staticNode } from "./schema.ts";
+import type { PoolConfig, PoolLabelConfig, ProviderConfig } from "./types.ts";
+
+/** What the rest of the file defines, for the references of providers, and how to read its paths. */
+export interface Definitions {
+  readonly labels: ReadonlySet<string>;
+  readonly diskimages: ReadonlySet<string>;
+  readonly abstractImages: ReadonlySet<string>;
+  readonly absolute: (path: string) => string;
+}
+
+/** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
+export function readProvider(at: Cursor, driver: string, defined: Definitions): ProviderConfig | undefined {
+  const facts = driverFacts(driver);
+  if (!DRIVER_NAMES.includes(driver)) {
+    const known = DRIVER_NAMES.join(", ");
+    const place = at.key("driver") ?? at;
+    place.warning(
+      `"${driver}" is not a known driver${didYouMean(driver, DRIVER_NAMES) || `; known: ${known}`}`,
+    );
+  }
+  const row = provider(facts)(at);
+  if (row === undefined) return undefined;
+  checkUnique(row.diskimages, "diskimage", `provider ${row.name}`);
+  checkUnique(row.pools, "pool", `provider ${row.name}`);
+  for (const image of row.diskimages) checkImage(image.at.key("name"), image.name, defined);
+  const unlimited = row["max-concurrency"] < 0;
+  return {
+    name: row.name,
+    driver,
+    maxConcurrency: unlimited ? Infinity : row["max-concurrency"],
+    bootTimeout: row["boot-timeout"],
+    launchTimeout: row["launch-timeout"],
+    launchRetries: row["launch-retries"],
+    imageUploadTimeout: row["image-upload-timeout"],
+    imageNameFormat: row["image-name-format"],
+    postUploadHook: row["post-upload-hook"] ?? null,
+    imageFormat: imageFormat(row, facts),
+    managesImages: facts.imageFormat !== null,
+    diskimages: row.diskimages.map((image) => ({
+      name: image.name,
+      pause: image.pause,
+      connectionType: image["connection-type"],
+      connectionPort: image["connection-port"] ?? (image["connection-type"] === "winrm" ? 5986 : 22),
+      meta: image.meta,
+    })),
+    pools: row.pools.map((pool) => readPool(pool, row, { facts, driver, defined })),
+    settings: driver === "local" ? localSettings(row.at, defined) : settings(row.at),
+  };
+}
+
+/** Reports the second and later of the same name. */
+export function checkUnique(
+  rows: readonly { readonly name: string; readonly at: Cursor }[],
+  kind: string,
+  owner: string,
+): void {
+  const seen = new Set<string>();
+  for (const row of rows) {
+    if (seen.has(row.name)) {
+      row.at
+        .key("name")
+        ?.error(`${kind} ${row.name} is already defined in ${owner}; give one of the two another name`);
+    }
+    seen.add(row.name);
+  }
+}
+
+function imageFormat(row: ProviderRow, facts: DriverFacts): string {
+  const own = facts.keys?.provider.includes("image-format") ? read(row.at, "image-format", text) : undefined;
+  return own ?? facts.imageFormat ?? "";
+}
+
+/** The keys of the local driver, checked, with its directory absolute. */
+function localSettings(at: Cursor, defined: Definitions): Record<string, unknown> {
+  const engine = read(at, "engine", localEngine) ?? "auto";
+  const socket = read(at, "socket", text);
+  const stateDir = read(at, "state-dir", text);
+  return {
+    ...settings(at),
+    engine,
+    ...(socket === undefined ? {} : { socket }),
+    ...(stateDir === undefined ? {} : { "state-dir": defined.absolute(stateDir) }),
+  };
+}
+
+function checkImage(place: Cursor | null, image: string, defined: Definitions): void {
+  if (defined.abstractImages.has(image)) {
+    place?.error(`diskimage ${image} is abstract, so it is never built; name one that has it as its parent`);
+  } else if (!defined.diskimages.has(image)) {
+    place?.error(
+      `diskimage ${image} is not defined${didYouMean(image, defined.diskimages) || "; add it to the top-level diskimages"}`,
+    );
+  }
+}
+
+interface PoolSurroundings {
+  readonly facts: DriverFacts;
+  readonly driver: string;
+  readonly defined: Definitions;
+}
+
+function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): PoolConfig {
+  const { facts, driver } = around;
+  const limits = (key: "max-servers" | "max-cores" | "max-ram", ...others: string[]) => {
+    if (pool[key] !== undefined) return pool[key];
+    if (!facts.inheritsLimits) return Infinity;
+    const inherited = [...others, key].map((each) => read(row.at, each, limit));
+    return inherited.find((value) => value !== undefined) ?? Infinity;
+  };
+  return {
+    name: pool.name,
+    maxServers: limits("max-servers", "max-projects"),
+    maxCores: limits("max-cores"),
+    maxRam: limits("max-ram"),
+    priority: pool.priority ?? row.priority,
+    nodeAttributes: pool["node-attributes"],
+    ignoreProviderQuota: pool["ignore-provider-quota"],
+    labels: driver === "static" ? staticLabels(pool, around.defined) : readLabels(pool, row, around),
+    settings: settings(pool.at),
+  };
+}
+
+function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): PoolLabelConfig[] {
+  const { facts, driver, defined } = around;
+  checkUnique(pool.labels, "label", `pool ${pool.name}`);
+  const ofProvider = facts.keys?.provider.includes("host-key-checking")
+    ? read(row.at, "host-key-checking", boolean)
+    : undefined;
+  const checking = pool["host-key-checking"] ?? ofProvider ?? facts.hostKeyChecking;
+  return pool.labels.map((label) => {
+    checkLabel(label.at.key("name"), label.name, defined);
+    if (label.diskimage !== undefined)
+      checkLabelImage(label.at.key("diskimage"), label.diskimage, row, around);
+    if (label["cloud-image"] !== undefined)
+      checkCloudImage(label.at.key("cloud-image"), label["cloud-image"], label.name, row);
+    const images = [label.diskimage, label["cloud-image"]].filter((image) => image !== undefined);
+    if (facts.needsImage && images.length !== 1) {
+      const allowed = driver === "local" ? "a diskimage" : "either a diskimage or a cloud-image";
+      label.at.error(
+        `label ${label.name} must name ${allowed}, but names ${images.length === 0 ? "none" : "both"}`,
+      );
+    }
+    if (driver === "local") {
+      read(label.at, "cores", integer({ minimum: 1 }));
+      read(label.at, "ram", integer({ unit: "MiB", minimum: 1 }));
+    }
+    return {
+      name: label.name,
+      diskimage: label.diskimage ?? null,
+      cloudImage: label["cloud-image"] ?? null,
+      hostKeyChecking: label["host-key-checking"] ?? checking,
+      consoleLog: label["console-log"],
+      settings: settings(label.at),
+    };
+  });
+}
+
+function checkLabel(place: Cursor | null, label: string, defined: Definitions): void {
+  if (defined.labels.has(label)) return;
+  place?.error(
+    `label ${label} is not defined${didYouMean(label, defined.labels) || "; add it to the top-level labels"}`,
+  );
+}
+
+function checkLabelImage(
+  place: Cursor | null,
+  image: string,
+  row: ProviderRow,
+  around: PoolSurroundings,
+): void {
+  const listed = row.diskimages.some((each) => each.name === image);
+  if (listed) return;
+  if (!around.defined.diskimages.has(image) || around.defined.abstractImages.has(image)) {
+    checkImage(place, image, around.defined);
+  } else if (around.facts.imageFormat !== null) {
+    place?.warning(
+      `diskimage ${image} is never uploaded to provider ${row.name}; add it to the provider's diskimages`,
+    );
+  }
+}
+
+function checkCloudImage(place: Cursor | null, image: string, label: string, row: ProviderRow): void {
+  const known = row["cloud-images"].map((each) => each.name);
+  if (known.includes(image)) return;
+  place?.error(
+    `cloud-image ${image} does not exist in provider ${row.name} but is referenced in label ${label}${didYouMean(image, known)}`,
+  );
+}
+
+/** The labels of a static pool are those of its hosts. */
+function staticLabels(pool: PoolRow, defined: Definitions): PoolLabelConfig[] {
+  const labels = new Map<string, PoolLabelConfig>();
+  for (const node of read(pool.at, "nodes", list(staticNode)) ?? []) {
+    for (const label of node.labels) {
+      checkLabel(node.at.key("labels"), label, defined);
+      const hostKeyChecking = node["host-key-checking"];
+      labels.set(label, {
+        name: label,
+        diskimage: null,
+        cloudImage: null,
+        hostKeyChecking,
+        consoleLog: false,
+        settings: {},
+      });
+    }
+  }
+  return [...labels.values()];
+}

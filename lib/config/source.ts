@@ -1,0 +1,92 @@
+/** A configuration file's text after interpolation, which still knows where each character stands in the file. */
+export interface Source {
+  readonly file: string;
+  readonly text: string;
+  /** Its values may be secrets: messages must not repeat them. */
+  readonly secret: boolean;
+  /** Variables that the text names and the environment lacks, with the offset of each in `text`. */
+  readonly missing: readonly { readonly name: string; readonly offset: number }[];
+  /** The 1-based place in the file of an offset in `text`. */
+  place(offset: number): { readonly line: number; readonly column: number };
+  /** Whether a part of `text` holds a value of the environment. */
+  isInterpolated(start: number, end: number): boolean;
+}
+
+const VARIABLE = /%\((NODEPOOL_[A-Za-z0-9_]+)\)/g;
+
+/** Puts the environment's `NODEPOOL_...` variables in the place of every `%(NODEPOOL_...)`; leaves unset ones as they are. */
+export function interpolate(
+  raw: string,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+  secret = false,
+): Source {
+  const original = raw.startsWith("\uFEFF") ? raw.slice(1) : raw;
+  const pieces: { start: number; end: number; rawStart: number; rawEnd: number }[] = [];
+  const missing: { name: string; offset: number }[] = [];
+  let text = "";
+  let copied = 0;
+  for (const match of original.matchAll(VARIABLE)) {
+    const [whole, name = ""] = match;
+    text += original.slice(copied, match.index);
+    copied = match.index + whole.length;
+    const value = env[name];
+    if (value === undefined) {
+      if (!isInComment(original, match.index)) missing.push({ name, offset: text.length });
+      text += whole;
+      continue;
+    }
+    pieces.push({
+      start: text.length,
+      end: text.length + value.length,
+      rawStart: match.index,
+      rawEnd: copied,
+    });
+    text += value;
+  }
+  text += original.slice(copied);
+
+  const toOriginal = (offset: number): number => {
+    let shift = 0;
+    for (const piece of pieces) {
+      if (offset < piece.start) break;
+      if (offset < piece.end) return piece.rawStart;
+      shift = piece.rawEnd - piece.end;
+    }
+    return offset + shift;
+  };
+  const lines = lineStarts(original);
+  return {
+    file,
+    text,
+    secret,
+    missing,
+    place: (offset) => placeIn(lines, toOriginal(offset)),
+    isInterpolated: (start, end) => pieces.some((piece) => piece.start < end && start < piece.end),
+  };
+}
+
+/** Whether the line is a comment from its start: what is said there is for people. */
+function isInComment(text: string, offset: number): boolean {
+  return text
+    .slice(text.lastIndexOf("\n", offset) + 1)
+    .trimStart()
+    .startsWith("#");
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+function placeIn(starts: readonly number[], offset: number): { line: number; column: number } {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+}

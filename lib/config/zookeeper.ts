@@ -1,0 +1,48 @@
+import type { Cursor } from "./kinds.ts";
+import type { RootRow } from "./schema.ts";
+import type { ZooKeeperConfig } from "./types.ts";
+
+type ServerRow = RootRow["zookeeper-servers"][number];
+
+/** The ensemble, or null when no server is named. */
+export function readZooKeeper(
+  servers: readonly ServerRow[],
+  tls: RootRow["zookeeper-tls"],
+  timeout: number,
+): ZooKeeperConfig | null {
+  if (servers.length === 0) return null;
+  const chroot = commonChroot(servers);
+  return {
+    servers: servers.map((server) => ({
+      host: server.host.replace(/^\[(.*)\]$/, "$1"),
+      port: server.port,
+      chroot,
+    })),
+    tls: tls === undefined ? null : { cert: tls.cert, key: tls.key, ca: tls.ca },
+    timeout,
+  };
+}
+
+/** One chroot for all servers: Nodepool's own client takes it from the end of the list. */
+function commonChroot(servers: readonly ServerRow[]): string {
+  const chroots = servers.map((server) => server.chroot.replace(/\/+$/, ""));
+  const place = (index: number): Cursor | null => servers[index]?.at.key("chroot") ?? null;
+  for (const [index, chroot] of chroots.entries()) {
+    if (chroot !== "" && !/^(\/(?!\.{1,2}(\/|$))[^/\s]+)+$/.test(chroot)) {
+      place(index)?.error(`must be a path as /nodepool, but is ${JSON.stringify(chroot)}`);
+    }
+  }
+  const last = chroots.at(-1) ?? "";
+  const given = chroots.flatMap((chroot, index) => (chroot === "" ? [] : [index]));
+  const early = given.filter((index) => index < servers.length - 1);
+  const first = early[0];
+  if (first === undefined) return last;
+  if (chroots.some((chroot) => chroot !== last)) {
+    place(first)?.error("all servers must have the same chroot; write it at the last server only");
+  } else {
+    place(first)?.warning(
+      "Python Nodepool misreads a chroot at several servers; write it at the last server only",
+    );
+  }
+  return last;
+}
