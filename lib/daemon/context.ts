@@ -1,0 +1,148 @@
+// Opens everything that a service works with: the session, locks, the view of the tree, the providers.
+import { type Config, ConfigError } from "../config/types.ts";
+import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../model/paths.ts";
+import { backoffDelay } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import type { Logger } from "../std/logger.ts";
+import { createLocks } from "../zookeeper/locks.ts";
+import { connectSession } from "../zookeeper/session.ts";
+import { openView } from "../zookeeper/tree_view.ts";
+import { isZooKeeperError, type Session } from "../zookeeper/types.ts";
+import type { View } from "../zookeeper/view.ts";
+import { openProviders } from "./providers.ts";
+import type { ServiceContext } from "./types.ts";
+
+/** What the context is opened with. */
+export interface ContextOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly hostname: string;
+  readonly version: string;
+  readonly newUuid: () => string;
+  /** Ends the opening. */
+  readonly signal: AbortSignal;
+  /** Connect to this server instead of the configuration's. */
+  readonly zookeeper?: { readonly host: string; readonly port: number };
+  readonly stateDir?: string;
+  readonly ownsInstances?: boolean;
+}
+
+/** A context with the way to let go of it. */
+export interface OpenContext {
+  readonly context: ServiceContext;
+  /** Stops the providers, then ends the session: its locks and ephemerals go. */
+  close(): Promise<void>;
+}
+
+// Errors that pass by themselves.
+const PASSING = [
+  "CONNECTION_LOSS",
+  "OPERATION_TIMEOUT",
+  "SESSION_EXPIRED",
+  "SESSION_MOVED",
+  "THROTTLED",
+] as const;
+
+const REPORT_INTERVAL_MS = 15_000;
+
+/**
+ * Connects (trying until the signal is aborted), reads the tree and opens the providers.
+ *
+ * @throws {ConfigError} when no ZooKeeper server is named; the signal's reason
+ */
+export async function openServiceContext(options: ContextOptions): Promise<OpenContext> {
+  const { config, logger, clock, signal, newUuid } = options;
+  const session = connect(options);
+  let view: View | null = null;
+  try {
+    await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
+    view = openView(session, logger);
+    await view.ready(signal);
+    const { providers, unserved } = await openProviders(config, options);
+    const context: ServiceContext = {
+      config,
+      session,
+      locks: createLocks(session, newUuid),
+      view,
+      providers,
+      unserved,
+      clock,
+      logger,
+      hostname: options.hostname,
+      version: options.version,
+      newUuid,
+    };
+    const opened = view;
+    const close = async () => {
+      const stopped = await Promise.allSettled(providers.map((provider) => provider.stop()));
+      for (const result of stopped) {
+        if (result.status === "rejected") logger.warn("provider did not stop", { error: result.reason });
+      }
+      await opened.close();
+      await session.close();
+    };
+    return { context, close };
+  } catch (error) {
+    await view?.close();
+    await session.close();
+    throw error;
+  }
+}
+
+/** The servers that {@link openServiceContext} connects to, for messages. */
+export function serversOf(options: Pick<ContextOptions, "config" | "zookeeper">): string {
+  const servers = options.zookeeper ? [options.zookeeper] : (options.config.zookeeper?.servers ?? []);
+  return servers.map(({ host, port }) => `${host}:${port}`).join(",");
+}
+
+function connect({ config, logger, clock, zookeeper }: ContextOptions): Session {
+  const configured = config.zookeeper;
+  const servers = zookeeper ? [zookeeper] : (configured?.servers ?? []);
+  if (servers.length === 0) {
+    const message = "no ZooKeeper server is named: add zookeeper-servers with at least one host";
+    const place = { file: config.file, line: null, column: null, path: "zookeeper-servers" };
+    throw new ConfigError([{ severity: "error", ...place, message }]);
+  }
+  const chroot = zookeeper ? "" : (configured?.servers.find((server) => server.chroot)?.chroot ?? "");
+  return connectSession({
+    servers: servers.map(({ host, port }) => ({ host, port })),
+    ...(chroot === "" ? {} : { chroot }),
+    tls: zookeeper ? null : (configured?.tls ?? null),
+    sessionTimeoutMs: (configured?.timeout ?? 10) * 1000,
+    logger,
+    clock,
+  });
+}
+
+const BASES = [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, COMPONENTS];
+
+/** Waits for the connection and makes the folders that everything else goes into; goes on until it is done. */
+async function prepareTree(session: Session, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let failures = 0; ; failures += 1) {
+    if (failures > 0) await clock.sleep(backoffDelay(failures, { initial: 200, maximum: 5000 }), signal);
+    await session.connected(signal);
+    try {
+      for (const path of BASES) await session.ensurePath(path);
+      return;
+    } catch (error) {
+      if (!isZooKeeperError(error, ...PASSING) || signal.aborted) throw error;
+    }
+  }
+}
+
+async function reportWhileWaiting(options: ContextOptions, wait: () => Promise<void>): Promise<void> {
+  const { logger, clock } = options;
+  const servers = serversOf(options);
+  const report = () => {
+    logger.warn("waiting for ZooKeeper: is it running, and may we reach it?", { servers });
+    cancel = clock.after(REPORT_INTERVAL_MS, report);
+  };
+  let cancel = clock.after(2000, report);
+  try {
+    await wait();
+    logger.info("connected to ZooKeeper", { servers });
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,39 @@
+// The process as a daemon sees it, and what its exit codes mean. The numbers above 63 are those of sysexits(3).
+
+/** Exit codes of a daemon. */
+export const EXIT = {
+  /** Stopped as it was told to. */
+  ok: 0,
+  /** A flag is wrong. */
+  usage: 2,
+  /** The address to listen on cannot be had. */
+  unavailable: 69,
+  /** A defect: an error that nobody caught, or a stop that did not end in time. */
+  software: 70,
+  /** The pid file cannot be written. */
+  cannotCreate: 73,
+  /** The configuration cannot be used. */
+  config: 78,
+} as const;
+
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGUSR1: 10, SIGTERM: 15 } as const;
+
+/** Signals that stop a daemon. SIGUSR1 does as SIGINT, as in Nodepool's launcher. */
+export type StopSignal = keyof typeof SIGNAL_NUMBERS;
+export const STOP_SIGNALS = Object.keys(SIGNAL_NUMBERS) as StopSignal[];
+
+/** The exit code after a second signal, as a shell has it for a process that a signal ended. */
+export function exitCodeOf(signal: StopSignal): number {
+  return 128 + SIGNAL_NUMBERS[signal];
+}
+
+/** The part of Node's `process` that a daemon uses; `main.ts` hands it in. */
+export interface DaemonProcess {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  on(event: string, listener: (first: unknown) => void): unknown;
+  exit(code: number): unknown;
+}

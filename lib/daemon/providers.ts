@@ -1,0 +1,85 @@
+// Opens the configuration's providers. One that cannot be opened is named with the reason and stops nobody else.
+import type { Config, ProviderConfig } from "../config/types.ts";
+import { type Provider, ProviderError } from "../provider/contract.ts";
+import { openProvider } from "../provider/registry.ts";
+import { backoffDelay } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import type { Logger } from "../std/logger.ts";
+
+/** A provider that is not served, and why. */
+export interface UnservedProvider {
+  readonly name: string;
+  readonly driver: string;
+  readonly problem: string;
+}
+
+/** How providers are opened. */
+export interface OpenProvidersOptions {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Where drivers keep what they must find again after a restart. */
+  readonly stateDir?: string;
+  /** Whether this process stops instances with itself and starts them again. */
+  readonly ownsInstances?: boolean;
+  /** How long a provider that fails is tried again, in milliseconds. @default 10000 */
+  readonly patienceMs?: number;
+  /** Opens one; replaced in tests. */
+  readonly open?: typeof openProvider;
+}
+
+/** Opens and starts all providers at the same time. */
+export async function openProviders(
+  config: Config,
+  options: OpenProvidersOptions,
+): Promise<{ providers: Provider[]; unserved: UnservedProvider[] }> {
+  const results = await Promise.all(config.providers.map((provider) => openOne(provider, options)));
+  return {
+    providers: results.flatMap((result) => ("problem" in result ? [] : [result])),
+    unserved: results.flatMap((result) => ("problem" in result ? [result] : [])),
+  };
+}
+
+async function openOne(
+  config: ProviderConfig,
+  options: OpenProvidersOptions,
+): Promise<Provider | UnservedProvider> {
+  const { clock, signal } = options;
+  const logger = options.logger.child({ provider: config.name });
+  const until = clock.now() + (options.patienceMs ?? 10_000);
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await start(config, options);
+    } catch (error) {
+      signal.throwIfAborted();
+      const delay = backoffDelay(failures, { initial: 500, maximum: 4000 });
+      const mayHelp = error instanceof ProviderError && error.retryable;
+      if (!mayHelp || clock.now() + delay > until) {
+        const problem = messageOf(error);
+        logger.error("provider is not served", { driver: config.driver, problem });
+        return { name: config.name, driver: config.driver, problem };
+      }
+      logger.warn("provider cannot be opened yet", { problem: messageOf(error), attempt: failures });
+      await clock.sleep(delay, signal);
+    }
+  }
+}
+
+async function start(config: ProviderConfig, options: OpenProvidersOptions): Promise<Provider> {
+  const { clock, logger, signal, stateDir, ownsInstances } = options;
+  const provider = await (options.open ?? openProvider)(config, {
+    logger,
+    clock,
+    ...(stateDir === undefined ? {} : { stateDir }),
+    ...(ownsInstances === undefined ? {} : { ownsInstances }),
+  });
+  try {
+    await provider.start(signal);
+  } catch (error) {
+    await provider.stop();
+    throw error;
+  }
+  logger.info("provider opened", { provider: config.name, summary: provider.describe().summary });
+  return provider;
+}
