@@ -1,0 +1,182 @@
+// One run of an image's build command, as Nodepool runs it: same arguments, same environment, no shell.
+import { existsSync } from "node:fs";
+import { rename, stat } from "node:fs/promises";
+import type { DiskImageConfig } from "../../lib/config/types.ts";
+import type { Clock } from "../../lib/std/clock.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import type { BuildLogWriter } from "./build_log.ts";
+import { freeSpace } from "./image_files.ts";
+import { type CommandEnd, endGroup, type RunningCommand, type Spawn } from "./process_group.ts";
+import { phaseOf } from "./progress.ts";
+import { shellWords } from "./shell_words.ts";
+
+/** What to build, and where to. */
+export interface BuildOrder {
+  readonly diskimage: DiskImageConfig;
+  /** The output path without an extension. */
+  readonly stem: string;
+  readonly elementsDir: string | null;
+  /** The builder's own environment. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What `%p` in the build command stands for. */
+  readonly packageDir: string;
+}
+
+/** What a build runs with. */
+export interface BuildTools {
+  readonly spawn: Spawn;
+  readonly clock: Clock;
+  readonly log: BuildLogWriter;
+  /** Hears each phase that the command's output announces. */
+  readonly onPhase: (phase: string) => void;
+  /** Cancels the build; its reason is an Error whose message ends the log. */
+  readonly signal: AbortSignal;
+  /** How long the command has to end itself after SIGTERM, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** A build that made no usable image. `message` is one sentence for the operator. */
+export class BuildFailure extends Error {
+  override name = "BuildFailure";
+  /** The command's exit status, or null when it did not end by itself. */
+  readonly exitCode: number | null;
+
+  constructor(message: string, exitCode: number | null = null) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The words of the build command. @throws {BuildFailure} when `dib-cmd` cannot be split */
+export function buildCommand(order: BuildOrder): string[] {
+  const { diskimage, stem } = order;
+  // diskimage-builder makes a squashfs only when it is the first format, and says nothing otherwise.
+  const types = diskimage.formats.toSorted((a, b) => Number(b === "squashfs") - Number(a === "squashfs"));
+  const options = ["-x", "-t", types.join(","), "--checksum", "--no-tmpfs"];
+  if (types.some((type) => type.includes("qcow2"))) options.push("--qemu-img-options", "compat=0.10");
+  try {
+    const command = shellWords(diskimage.dibCommand.replaceAll("%p", order.packageDir));
+    const elements = diskimage.elements.flatMap(shellWords);
+    return [...command, ...options, "-o", stem, ...elements];
+  } catch (error) {
+    throw new BuildFailure(`dib-cmd or elements of ${diskimage.name} cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** The environment of the build command: the builder's own, Nodepool's variables, the image's `env-vars` over all. */
+export function buildEnvironment(order: BuildOrder): Record<string, string> {
+  const { diskimage, stem, elementsDir } = order;
+  const own = Object.entries(order.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    ...Object.fromEntries(own),
+    DIB_RELEASE: diskimage.release,
+    DIB_IMAGE_NAME: diskimage.name,
+    DIB_IMAGE_FILENAME: stem,
+    ...(elementsDir === null ? {} : { ELEMENTS_PATH: elementsDir }),
+    ...diskimage.envVars,
+  };
+}
+
+/**
+ * Runs the build command to its end and checks that every file is there. Whatever happens, nothing that the command has
+ * started is left when this resolves or rejects.
+ *
+ * @returns the sizes of the files in bytes, by format
+ * @throws {BuildFailure}
+ */
+export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Map<string, number>> {
+  const { log, clock } = tools;
+  if (tools.signal.aborted) throw cancelled(tools.signal);
+  const running = await start(order, tools);
+  let diskFull = false;
+  const output = running
+    .consume(async (text) => {
+      diskFull ||= /No space left on device|Disk quota exceeded/i.test(text);
+      const phase = phaseOf(text);
+      if (phase !== null) tools.onPhase(phase);
+      await log.append(text);
+    })
+    .catch((error: unknown) => log.append(`The rest of the output was lost: ${messageOf(error)}\n`));
+  const stopped = await supervise(running, order, tools);
+  await output;
+  if (stopped !== null) {
+    await log.append(`${stopped.message}\n`);
+    throw stopped;
+  }
+  const end = await running.ended;
+  await endGroup(running, (milliseconds) => clock.sleep(milliseconds), tools.graceMs);
+  const status = end.code ?? `killed by ${end.signal}`;
+  await log.append(`Exit code: ${status}\n`);
+  if (end.code !== 0) throw await failed(end, diskFull, order);
+  return await checkFiles(order);
+}
+
+async function start(order: BuildOrder, { spawn, log }: BuildTools): Promise<RunningCommand> {
+  try {
+    return await spawn(buildCommand(order), { env: buildEnvironment(order) });
+  } catch (error) {
+    const failure = error instanceof BuildFailure ? error : new BuildFailure(messageFor(order, error));
+    await log.append(`${failure.message}\n`);
+    throw failure;
+  }
+}
+
+function messageFor({ diskimage }: BuildOrder, error: unknown): string {
+  return `the build command of ${diskimage.name} (dib-cmd) did not start: ${messageOf(error)}`;
+}
+
+/** Waits for the command's end, and ends it when it takes too long or is cancelled: then with the failure. */
+async function supervise(
+  running: RunningCommand,
+  { diskimage }: BuildOrder,
+  { clock, signal, graceMs }: BuildTools,
+): Promise<BuildFailure | null> {
+  const failure = await new Promise<BuildFailure | null>((resolve) => {
+    const stopTimer = clock.after(diskimage.buildTimeout * 1000, () => {
+      resolve(new BuildFailure(`the build took longer than build-timeout (${diskimage.buildTimeout} s)`));
+    });
+    const onAbort = () => resolve(cancelled(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    void running.ended.then(() => {
+      stopTimer();
+      signal.removeEventListener("abort", onAbort);
+      resolve(null);
+    });
+  });
+  if (failure === null) return null;
+  await endGroup(running, (milliseconds) => clock.sleep(milliseconds), graceMs);
+  await running.ended;
+  return failure;
+}
+
+function cancelled(signal: AbortSignal): BuildFailure {
+  return new BuildFailure(`the build was cancelled: ${messageOf(signal.reason)}`);
+}
+
+async function failed(end: CommandEnd, diskFull: boolean, order: BuildOrder): Promise<BuildFailure> {
+  const { diskimage, stem } = order;
+  const how = end.code === null ? `was killed by ${end.signal}` : `ended with status ${end.code}`;
+  const what = `the build command of ${diskimage.name} ${how}`;
+  if (!diskFull) return new BuildFailure(what, end.code);
+  const folder = stem.slice(0, stem.lastIndexOf("/"));
+  const temporary = buildEnvironment(order).TMPDIR ?? "/tmp";
+  const room = `images-dir ${folder} has ${await freeSpace(folder)} free, ${temporary} has ${await freeSpace(temporary)}`;
+  return new BuildFailure(`${what}: a disk is full (${room}); free some space`, end.code);
+}
+
+/** Exit status 0 does not mean that every file is there. */
+async function checkFiles({ diskimage, stem }: BuildOrder): Promise<Map<string, number>> {
+  // diskimage-builder's extension for squashfs is not the format's name.
+  if (existsSync(`${stem}.squash`)) await rename(`${stem}.squash`, `${stem}.squashfs`);
+  const missing = diskimage.formats.filter((format) => !existsSync(`${stem}.${format}`));
+  if (missing.length > 0) {
+    const files = missing.map((format) => `${stem}.${format}`).join(", ");
+    throw new BuildFailure(`the build command ended with status 0 but did not make ${files}`, 0);
+  }
+  const sizes = new Map<string, number>();
+  for (const format of diskimage.formats) {
+    const { blocks } = await stat(`${stem}.${format}`);
+    sizes.set(format, blocks * 512);
+  }
+  return sizes;
+}

@@ -1,0 +1,317 @@
+// One build of an image, from the lock to the record of its result.
+//
+// Invariants:
+//   J1. The record exists before the build command runs, and the marker of the files before the record.
+//   J2. Every write is fenced by the image's build lock. The result, the end of the lock and the end of the request
+//       that was served are one transaction.
+//   J3. A build that loses its session goes on. Its lock is taken back as soon as there is a session again; if nobody
+//       else has begun a build by the time it is finished, its result counts.
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { DiskImageConfig } from "../../lib/config/types.ts";
+import { type BuildRecord, decodeBuild, encodeBuild, newBuild } from "../../lib/model/image.ts";
+import { buildPath, buildRequestPath, buildsLockPath } from "../../lib/model/paths.ts";
+import { seconds } from "../../lib/std/clock.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import type { Logger } from "../../lib/std/logger.ts";
+import { currentTraceparent, withSpan } from "../../lib/telemetry/trace.ts";
+import { type HeldLock, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
+import { BuildFailure, runBuild } from "./build.ts";
+import { buildGate, buildNeed } from "./decide_build.ts";
+import { anchorFiles } from "./image_anchor.ts";
+import { isTransient, readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
+import { recordBuild, recordImageSize } from "./metrics.ts";
+import type { BuildAction } from "./plan.ts";
+import { diskimageOf, type Workshop } from "./workshop.ts";
+
+const PACKAGE_DIR = dirname(fileURLToPath(import.meta.url));
+
+/**
+ * Builds an image if it is still wanted and nobody else is at it; false when not.
+ *
+ * @throws {BuildFailure} when there is no image at the end; the record says so then, if it could be written
+ */
+export async function buildImage(workshop: Workshop, action: BuildAction): Promise<boolean> {
+  const { context } = workshop;
+  const { image } = action;
+  const root = buildsLockPath(image);
+  const lock = await context.locks.acquire(root, { identifier: context.hostname, createParents: true });
+  if (lock === null) return false;
+  const job = new BuildJob(workshop, diskimageOf(workshop, image), lock);
+  try {
+    await context.view.settled();
+    if (!job.wanted()) return false;
+    const attributes = {
+      "nodepool.image": image,
+      "nodepool.build": job.build,
+      "nodepool.reason": action.reason,
+    };
+    const parent = requestTraceparent(workshop, image);
+    await withSpan("build image", { attributes, parent }, () => job.run(action.reason));
+    return true;
+  } finally {
+    await job.close();
+  }
+}
+
+/** The trace that the build request belongs to; null for a request without one, as Python Nodepool makes them. */
+function requestTraceparent({ context }: Workshop, image: string): string | null {
+  const data = context.view.image(image)?.buildRequest?.data;
+  if (data === undefined || data.length === 0) return null;
+  try {
+    const document: unknown = JSON.parse(new TextDecoder().decode(data));
+    const { traceparent } = (document ?? {}) as Record<string, unknown>;
+    return typeof traceparent === "string" ? traceparent : null;
+  } catch {
+    return null;
+  }
+}
+
+class BuildJob {
+  readonly build: string;
+  readonly #workshop: Workshop;
+  readonly #diskimage: DiskImageConfig;
+  readonly #logger: Logger;
+  readonly #path: string;
+  readonly #finished = new AbortController();
+  #lock: HeldLock;
+  #requested = false;
+  #startedAt = 0;
+
+  constructor(workshop: Workshop, diskimage: DiskImageConfig, lock: HeldLock) {
+    this.#workshop = workshop;
+    this.#diskimage = diskimage;
+    this.#lock = lock;
+    this.build = workshop.context.newUuid().replaceAll("-", "");
+    this.#path = buildPath(diskimage.name, this.build);
+    this.#logger = workshop.context.logger.child({ image: diskimage.name, build: this.build });
+  }
+
+  /** Whether the image must still be built, now that nobody else can be building it. */
+  wanted(): boolean {
+    const { view, config, clock } = this.#workshop.context;
+    const entry = view.image(this.#diskimage.name);
+    const need = buildNeed(this.#diskimage, entry, seconds(clock));
+    this.#requested = entry?.buildRequest != null;
+    return need.due && buildGate(this.#diskimage, entry, config.file) === null;
+  }
+
+  async run(reason: string): Promise<void> {
+    const { context, building, onProgress } = this.#workshop;
+    const image = this.#diskimage.name;
+    building.set(this.build, null);
+    this.#startedAt = seconds(context.clock);
+    try {
+      await this.#begin();
+      this.#logger.info("build started", { reason, formats: this.#diskimage.formats });
+      const failure = await this.#execute();
+      const duration = seconds(context.clock) - this.#startedAt;
+      recordBuild(image, failure === null ? "ready" : "failed", duration);
+      if (failure !== null) await this.#workshop.files.remove(image, this.build, null);
+      const stored = await this.#store(failure === null ? this.#readyRecord() : this.#failedRecord());
+      if (failure !== null) throw failure;
+      if (!stored) throw await this.#dropped();
+      this.#logger.info("build ready", { duration });
+    } finally {
+      building.delete(this.build);
+      onProgress(image);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#finished.abort();
+    if (!this.#workshop.abandoned.aborted) await this.#lock.release();
+  }
+
+  /** Marker, record, anchor: in this order (J1). */
+  async #begin(): Promise<void> {
+    const { context, files, builderId } = this.#workshop;
+    const marker = {
+      image: this.#diskimage.name,
+      build: this.build,
+      traceparent: currentTraceparent(),
+      anchor: null,
+    };
+    await files.mark(marker);
+    try {
+      const record = newBuild(seconds(context.clock), {
+        builder: context.hostname,
+        builderId,
+        formats: this.#diskimage.formats.join(","),
+      });
+      await context.session.multi([this.#lock.guard(), this.#creation(record)]);
+      await anchorFiles(context.session, files, marker);
+    } catch (error) {
+      // Whether or not the record was made: nothing was built yet, and a record without its lock is cleaned up.
+      await files.remove(marker.image, this.build, null);
+      throw error;
+    }
+  }
+
+  #creation(record: BuildRecord): Operation {
+    return { kind: "create", path: this.#path, data: encodeBuild(record), mode: "persistent" };
+  }
+
+  /** Runs the build command with its log; null when the image is there. */
+  async #execute(): Promise<BuildFailure | null> {
+    const { context, files, logs, spawn, env, graceMs, stopping } = this.#workshop;
+    const diskimage = this.#diskimage;
+    const image = diskimage.name;
+    const keeping = this.#keepLock();
+    try {
+      const log = await logs.begin(image, this.build);
+      try {
+        const order = {
+          diskimage,
+          stem: files.stem(image, this.build),
+          elementsDir: context.config.elementsDir,
+          env,
+          packageDir: PACKAGE_DIR,
+        };
+        const onPhase = (phase: string) => this.#progress(phase);
+        const tools = { spawn, clock: context.clock, log, onPhase, signal: stopping, graceMs };
+        const sizes = await runBuild(order, tools);
+        this.#progress("computing checksums");
+        for (const [format, size] of sizes) {
+          recordImageSize(image, format, size);
+          await files.checksums(image, this.build, format);
+        }
+        await files.refresh(image, this.build);
+        return null;
+      } finally {
+        await logs.end(image, this.build);
+        if (log.problem !== null) this.#logger.warn("build log is incomplete", { error: log.problem });
+      }
+    } catch (error) {
+      const failure = error instanceof BuildFailure ? error : new BuildFailure(messageOf(error));
+      this.#logger.warn("build failed", { error: failure.message, exitCode: failure.exitCode });
+      return failure;
+    } finally {
+      this.#finished.abort();
+      await keeping;
+    }
+  }
+
+  #progress(phase: string): void {
+    this.#workshop.building.set(this.build, phase);
+    this.#workshop.onProgress(this.#diskimage.name);
+  }
+
+  #readyRecord(): BuildRecord {
+    const { username, pythonPath, shellType, formats } = this.#diskimage;
+    return {
+      ...this.#failedRecord(),
+      state: "ready",
+      formats: formats.join(","),
+      username,
+      pythonPath,
+      shellType,
+    };
+  }
+
+  #failedRecord(): BuildRecord {
+    const { context, builderId } = this.#workshop;
+    const given = { state: "failed", builder: context.hostname, builderId } as const;
+    return newBuild(seconds(context.clock), given);
+  }
+
+  /** Takes the lock back whenever it was lost with its session, until the build has ended (J3). */
+  async #keepLock(): Promise<void> {
+    const { signal } = this.#finished;
+    while (!signal.aborted) {
+      const lock = this.#lock;
+      await new Promise<void>((resolve) => {
+        lock.signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener("abort", () => resolve(), { once: true });
+        if (lock.signal.aborted) resolve();
+      });
+      if (signal.aborted) return;
+      this.#logger.warn("build goes on without its lock", { error: messageOf(lock.signal.reason) });
+      try {
+        if ((await this.#ownLock(signal, 60_000)) === null) return;
+        this.#logger.info("build has its lock again");
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#logger.warn("build could not take its lock back", { error: messageOf(error) });
+        await this.#workshop.context.clock.sleep(1000, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** The image's build lock, taken anew if it was lost; null when somebody else keeps it for `timeout` ms. */
+  async #ownLock(signal: AbortSignal, timeout: number): Promise<HeldLock | null> {
+    if (!this.#lock.signal.aborted) return this.#lock;
+    const { session, locks, hostname } = this.#workshop.context;
+    await session.connected(signal);
+    const lock = await locks.acquire(buildsLockPath(this.#diskimage.name), {
+      identifier: hostname,
+      createParents: true,
+      timeout,
+      signal,
+    });
+    if (lock !== null) this.#lock = lock;
+    return lock;
+  }
+
+  /** Writes the result; false when somebody else has taken the image over. */
+  async #store(record: BuildRecord): Promise<boolean> {
+    const { context, abandoned } = this.#workshop;
+    const data = encodeBuild(record);
+    while (true) {
+      abandoned.throwIfAborted();
+      try {
+        const found = await readWhenConnected(context.session, this.#path, abandoned);
+        if (found !== null && sameData(found.data, data)) return true;
+        const lock = await this.#ownLock(abandoned, 10_000);
+        if (lock === null) return false;
+        const stored =
+          found === null
+            ? await this.#storeAgain(lock, record)
+            : await this.#storeOver(lock, found, data, record.state === "ready");
+        if (stored !== null) return stored;
+      } catch (error) {
+        if (!isTransient(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+      }
+    }
+  }
+
+  /** Writes the result over the record that was made at the beginning; null to look again. */
+  async #storeOver(
+    lock: HeldLock,
+    found: { readonly data: Uint8Array; readonly version: number },
+    data: Uint8Array,
+    ready: boolean,
+  ): Promise<boolean | null> {
+    const { context, builderId, abandoned } = this.#workshop;
+    const before = decodeBuild(found.data);
+    if (before.state !== "building" || before.builderId !== builderId) return false;
+    const request: Operation = { kind: "delete", path: buildRequestPath(this.#diskimage.name), version: -1 };
+    const besides = ready && this.#requested ? request : undefined;
+    const write = { path: this.#path, data, version: found.version, besides };
+    const outcome = await storeAndRelease(context.session, lock, write, abandoned);
+    return outcome === "stored" ? true : null;
+  }
+
+  /** The record was cleaned up while the session was away: makes it anew, unless somebody has begun another build. */
+  async #storeAgain(lock: HeldLock, record: BuildRecord): Promise<boolean | null> {
+    const { context, files } = this.#workshop;
+    if (record.state !== "ready") return false;
+    await context.view.ready(this.#workshop.abandoned);
+    await context.view.settled();
+    const others = context.view.image(this.#diskimage.name)?.builds ?? [];
+    if (others.some((other) => other.record !== null && other.record.stateTime > this.#startedAt))
+      return false;
+    await context.session.multi([lock.guard(), this.#creation(record), lock.releaseOperation()]);
+    lock.markReleased();
+    const marker = files.marker(this.#diskimage.name, this.build);
+    if (marker !== undefined) await anchorFiles(context.session, files, marker);
+    return true;
+  }
+
+  async #dropped(): Promise<BuildFailure> {
+    await this.#workshop.files.remove(this.#diskimage.name, this.build, null);
+    const message = "the build's ZooKeeper session was lost and another builder took the image over";
+    this.#logger.warn("build dropped", { error: message });
+    return new BuildFailure(message);
+  }
+}

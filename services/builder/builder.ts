@@ -1,0 +1,136 @@
+// The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
+import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import { TaskGroup } from "../../lib/std/task_group.ts";
+import { Board } from "./board.ts";
+import { buildImage } from "./build_job.ts";
+import { BuildLogs } from "./build_log.ts";
+import { readBuilderId } from "./builder_id.ts";
+import { deleteBuild, deleteFiles, deleteUpload, examineFiles } from "./cleanup.ts";
+import { registerBuilder } from "./component.ts";
+import { adoptFiles } from "./image_anchor.ts";
+import { ImageFiles } from "./image_files.ts";
+import type { Action } from "./plan.ts";
+import { type Spawn, spawnProcessGroup } from "./process_group.ts";
+import { Reconciler } from "./reconciler.ts";
+import { imageService } from "./rpc/service.ts";
+import { Setbacks } from "./setbacks.ts";
+import { uploadImage } from "./upload.ts";
+import type { Workshop } from "./workshop.ts";
+
+export interface BuilderOptions {
+  /** The environment of build commands and hooks; its PATH is where they are looked for. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Builds at once. @default 1 */
+  readonly buildWorkers?: number;
+  /** Uploads at once. @default 4 */
+  readonly uploadWorkers?: number;
+  /** @default real processes */
+  readonly spawn?: Spawn;
+  /** Wait before a failed action is repeated, in milliseconds: it doubles up to `maximum`. @default 10 s, 10 min */
+  readonly backoff?: { readonly initial: number; readonly maximum: number };
+  /** How long another builder may take its lost build lock back, in seconds. @default 30 */
+  readonly takeoverGrace?: number;
+  /** How long a build command has to end itself after SIGTERM, in milliseconds. @default 10000 */
+  readonly stopGraceMs?: number;
+}
+
+/** Starts the builder. @throws {Error} when images-dir is missing or cannot be used */
+export async function startBuilder(context: ServiceContext, options: BuilderOptions): Promise<Service> {
+  const { config, session, view, clock, logger } = context;
+  const { imagesDir } = config;
+  if (imagesDir === null) throw new Error(`${config.file} names no images-dir: the builder needs one`);
+  const builderId = await readBuilderId(imagesDir, context.newUuid);
+  const files = new ImageFiles(imagesDir);
+  const report = (problem: string) => logger.warn("image files are left alone", { problem });
+  await files.scan(report);
+  await view.ready();
+  const adopted = await adoptFiles(session, view, files, builderId);
+  if (adopted.length > 0) logger.info("image files adopted", { builds: adopted });
+
+  const logs = new BuildLogs(config.buildLogDir, config.buildLogRetention);
+  const setbacks = new Setbacks(clock, options.backoff ?? { initial: 10_000, maximum: 600_000 });
+  const tasks = new TaskGroup((error, name) =>
+    logger.error("task failed", { name, error: messageOf(error) }),
+  );
+  const building = new Map<string, string | null>();
+  const board = new Board(setbacks, building);
+  const abandon = new AbortController();
+  const workshop: Workshop = {
+    context,
+    builderId,
+    files,
+    logs,
+    spawn: options.spawn ?? spawnProcessGroup,
+    env: options.env,
+    graceMs: options.stopGraceMs ?? 10_000,
+    stopping: tasks.signal,
+    abandoned: abandon.signal,
+    building,
+    onProgress: (image) => board.changed(image),
+  };
+  const unregister = await registerBuilder(context);
+  const reconciler = new Reconciler({
+    view,
+    config,
+    clock,
+    logger,
+    tasks,
+    setbacks,
+    board,
+    facts: () => ({
+      builderId,
+      files: files.facts(),
+      building: new Set(building.keys()),
+      served: new Set(context.providers.map(({ name }) => name)),
+      unserved: new Map(context.unserved.map(({ name, problem }) => [name, problem])),
+      takeoverGrace: options.takeoverGrace ?? 30,
+      buildWorkers: options.buildWorkers ?? 1,
+      uploadWorkers: options.uploadWorkers ?? 4,
+    }),
+    perform: (action) => perform(workshop, action),
+    resync: async () => {
+      files.forgetJudgements();
+      await files.scan(report);
+    },
+  });
+  const images = imageService({ context, board, logs, builderId });
+  return {
+    rpc: [images.rpc],
+    stop: async (grace) => {
+      reconciler.close();
+      images.close();
+      const giveUp = new Promise<void>((resolve) => {
+        const end = () => {
+          abandon.abort(grace.reason);
+          resolve();
+        };
+        grace.addEventListener("abort", end, { once: true });
+        if (grace.aborted) end();
+      });
+      const ended = tasks.close(new Error("the builder is stopping")).then(unregister);
+      await Promise.race([ended, giveUp]);
+    },
+  };
+}
+
+async function perform(workshop: Workshop, action: Action): Promise<boolean> {
+  switch (action.kind) {
+    case "build":
+      return buildImage(workshop, action);
+    case "upload":
+      return uploadImage(workshop, action);
+    case "delete-upload":
+      await deleteUpload(workshop, action);
+      return true;
+    case "delete-build":
+      await deleteBuild(workshop, action);
+      return true;
+    case "delete-files":
+      await deleteFiles(workshop, action);
+      return true;
+    case "examine-files":
+      await examineFiles(workshop, action);
+      return true;
+  }
+}

@@ -1,0 +1,198 @@
+// Deletes what is no longer wanted. Every step may be repeated, by any builder.
+import {
+  type BuildRecord,
+  decodeBuild,
+  decodeUpload,
+  encodeBuild,
+  encodeUpload,
+  type UploadRecord,
+} from "../../lib/model/image.ts";
+import {
+  buildLockPath,
+  buildPath,
+  buildsLockPath,
+  uploadLockPath,
+  uploadPath,
+} from "../../lib/model/paths.ts";
+import { METADATA, type Provider } from "../../lib/provider/contract.ts";
+import { seconds } from "../../lib/std/clock.ts";
+import { withSpan } from "../../lib/telemetry/trace.ts";
+import type { HeldLock, Operation } from "../../lib/zookeeper/types.ts";
+import { judgeStanding } from "./image_anchor.ts";
+import { readZnode } from "./locked_write.ts";
+import type { DeleteBuildAction, DeleteFilesAction, DeleteUploadAction, ExamineFilesAction } from "./plan.ts";
+import { deadline } from "./time_limit.ts";
+import { providerOf, type Workshop } from "./workshop.ts";
+
+/** How long a provider has to delete an image, in milliseconds. */
+const DELETE_TIMEOUT = 600_000;
+
+/** Deletes an upload at its provider, then its record. @throws {Error} when either has to be tried again */
+export async function deleteUpload(workshop: Workshop, action: DeleteUploadAction): Promise<void> {
+  const { image, build, provider, upload } = action;
+  const attributes = {
+    "nodepool.image": image,
+    "nodepool.build": build,
+    "nodepool.provider": provider,
+    "nodepool.upload": upload,
+  };
+  await withSpan("delete upload", { attributes }, async () => {
+    const { context } = workshop;
+    const path = uploadPath(image, build, provider, upload);
+    const root = uploadLockPath(image, build, provider, upload);
+    await underLock(workshop, root, path, async (lock) => {
+      const found = await readZnode(context.session, path);
+      if (found === null) return;
+      const record = decodeUpload(found.data);
+      let { version } = found;
+      if (record.state !== "deleting") {
+        const data = encodeUpload(deletingUpload(record, seconds(context.clock)));
+        await context.session.multi([lock.guard(), { kind: "set", path, data, version }]);
+        version += 1;
+      }
+      await deleteAtProvider(workshop, action, record, lock);
+      // The lock's root goes with the record, so our place in it goes first.
+      await context.session.multi([
+        lock.guard(),
+        lock.releaseOperation(),
+        { kind: "delete", path: root, version: -1 },
+        { kind: "delete", path, version },
+      ]);
+      lock.markReleased();
+      context.logger.info("upload deleted", { image, build, provider, upload, reason: action.reason });
+    });
+  });
+}
+
+/** The upload in state `deleting`, entered at `now` (seconds). */
+export function deletingUpload(record: UploadRecord, now: number): UploadRecord {
+  return { ...record, state: "deleting", stateTime: now };
+}
+
+/** The build in state `deleting`, entered at `now` (seconds). */
+export function deletingBuild(record: BuildRecord, now: number): BuildRecord {
+  return { ...record, state: "deleting", stateTime: now };
+}
+
+/** Runs `work` under a lock; when somebody else has it, the thing is gone or has to wait. */
+async function underLock(
+  { context, abandoned }: Workshop,
+  root: string,
+  path: string,
+  work: (lock: HeldLock) => Promise<void>,
+): Promise<void> {
+  const lock = await context.locks.acquire(root, { identifier: context.hostname });
+  if (lock === null) {
+    if ((await context.session.exists(path)) === null) return;
+    throw new Error(`another process holds the lock ${root}`);
+  }
+  try {
+    await work(lock);
+  } finally {
+    if (!abandoned.aborted) await lock.release();
+  }
+}
+
+async function deleteAtProvider(
+  workshop: Workshop,
+  action: DeleteUploadAction,
+  record: UploadRecord,
+  lock: HeldLock,
+): Promise<void> {
+  const provider = providerOf(workshop, action.provider);
+  const message = `provider ${action.provider} took longer than ${DELETE_TIMEOUT / 1000} s to delete an image`;
+  const limit = deadline(workshop.context.clock, DELETE_TIMEOUT, message, [workshop.stopping, lock.signal]);
+  try {
+    const ids =
+      record.externalId === null ? await findImages(provider, action, limit.signal) : [record.externalId];
+    for (const id of ids) await provider.deleteImage(id, limit.signal);
+  } catch (error) {
+    throw limit.signal.aborted ? limit.signal.reason : error;
+  } finally {
+    limit.stop();
+  }
+}
+
+/** What an upload that was cut off has left at the provider. */
+async function findImages(
+  provider: Provider,
+  { build, upload }: DeleteUploadAction,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const images = await provider.listImages(signal);
+  return images
+    .filter(({ metadata }) => metadata[METADATA.build] === build && metadata[METADATA.upload] === upload)
+    .map(({ externalId }) => externalId);
+}
+
+/** Marks a build as being deleted; once it has no uploads, deletes its files here and its record. */
+export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction): Promise<void> {
+  const { context } = workshop;
+  const { image, build, reason } = action;
+  const path = buildPath(image, build);
+  const attributes = { "nodepool.image": image, "nodepool.build": build };
+  await withSpan("delete build", { attributes }, () =>
+    underLock(workshop, buildLockPath(image, build), path, async (lock) => {
+      const found = await readZnode(context.session, path);
+      if (found === null) return;
+      const record = decodeBuild(found.data);
+      if (record.state !== "deleting" && !(await condemn(workshop, action, lock, record, found.version)))
+        return;
+      // From here on no upload of it begins.
+      await context.view.settled();
+      const entry = context.view.image(image)?.builds.find((candidate) => candidate.build === build);
+      await workshop.files.remove(image, build, null);
+      if (entry === undefined || entry.uploads.length > 0 || entry.uploading.size > 0) return;
+      await context.session.deleteRecursive(path);
+      lock.markReleased();
+      context.logger.info("build deleted", { image, build, reason });
+    }),
+  );
+}
+
+/** Writes that a build is being deleted; false when it is being built after all. */
+async function condemn(
+  { context }: Workshop,
+  { image, build }: DeleteBuildAction,
+  lock: HeldLock,
+  record: BuildRecord,
+  version: number,
+): Promise<boolean> {
+  const data = encodeBuild(deletingBuild(record, seconds(context.clock)));
+  const set: Operation = { kind: "set", path: buildPath(image, build), data, version };
+  if (record.state !== "building") {
+    await context.session.multi([lock.guard(), set]);
+    return true;
+  }
+  // Whoever can have the image's build lock knows that nobody is building.
+  const free = await context.locks.acquire(buildsLockPath(image), { identifier: context.hostname });
+  if (free === null) return false;
+  try {
+    await context.session.multi([lock.guard(), free.guard(), set]);
+    return true;
+  } finally {
+    await free.release();
+  }
+}
+
+/** Deletes files of a build of ours. */
+export async function deleteFiles(workshop: Workshop, action: DeleteFilesAction): Promise<void> {
+  const { image, build, formats, reason } = action;
+  await workshop.files.remove(image, build, formats);
+  workshop.context.logger.info("image files deleted", { image, build, formats, reason });
+}
+
+/** Finds out what ZooKeeper says of a build of ours that has no record. */
+export async function examineFiles(workshop: Workshop, action: ExamineFilesAction): Promise<void> {
+  const { context, files } = workshop;
+  const marker = files.marker(action.image, action.build);
+  if (marker === undefined) return;
+  const standing = await judgeStanding(context.session, marker);
+  files.judge(action.image, action.build, standing);
+  if (standing !== "foreign") return;
+  context.logger.warn("image files are left alone: this ZooKeeper never held the record of their build", {
+    image: action.image,
+    build: action.build,
+    path: files.stem(action.image, action.build),
+  });
+}

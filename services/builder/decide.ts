@@ -1,0 +1,97 @@
+// The builder's one decision function: what to build, upload, keep and delete, with the reason for each.
+import type { ImageEntry } from "../../lib/zookeeper/view.ts";
+import { decideBuild } from "./decide_build.ts";
+import { decideCleanup, decideFiles } from "./decide_cleanup.ts";
+import { decideUploads } from "./decide_upload.ts";
+import {
+  type Action,
+  type BuildAction,
+  type BuilderConfig,
+  type Decision,
+  type Facts,
+  type Plan,
+  type UploadAction,
+  type Waiting,
+  waiting,
+} from "./plan.ts";
+
+/**
+ * Decides on everything at once. Deterministic: equal arguments give equal plans.
+ *
+ * @param images what ZooKeeper knows; must be complete and current
+ */
+export function decide(images: Iterable<ImageEntry>, config: BuilderConfig, facts: Facts): Plan {
+  const entries = new Map(Array.from(images, (entry) => [entry.image, entry]));
+  const decisions: Decision[] = [];
+  for (const diskimage of config.diskimages.values()) {
+    const entry = entries.get(diskimage.name);
+    decisions.push(decideBuild(diskimage, entry, facts, config.file));
+    decisions.push(...decideUploads(diskimage.name, entry, config, facts));
+  }
+  for (const entry of entries.values()) decisions.push(...decideCleanup(entry, config, facts));
+  for (const files of facts.files.values()) {
+    decisions.push(decideFiles(files, entries.get(files.image), config, facts));
+  }
+  return allot(decisions, facts);
+}
+
+/** Gives the workers to what needs them; the rest waits for one. */
+function allot(decisions: readonly Decision[], facts: Facts): Plan {
+  const actions: Action[] = [];
+  const waits: Waiting[] = [];
+  const builds: BuildAction[] = [];
+  const uploads: UploadAction[] = [];
+  for (const decision of decisions) {
+    if (decision.kind === "waiting") waits.push(decision);
+    else if (decision.kind === "build") builds.push(decision);
+    else if (decision.kind === "upload") uploads.push(decision);
+    else actions.push(decision);
+  }
+  const grant = <T extends Action>(
+    candidates: readonly T[],
+    workers: number,
+    prefix: string,
+    what: string,
+  ) => {
+    const busy = [...facts.running].filter((key) => key.startsWith(prefix)).length;
+    const free = Math.max(0, workers - busy);
+    actions.push(...candidates.slice(0, free));
+    for (const candidate of candidates.slice(free)) {
+      const reason = `${candidate.reason}; it waits for one of ${workers} ${what} workers`;
+      waits.push(waiting(candidate, "workers-busy", reason));
+    }
+  };
+  grant(orderBuilds(builds), facts.buildWorkers, "build/", "build");
+  grant(orderUploads(uploads, facts), facts.uploadWorkers, "upload/", "upload");
+  const times = waits.flatMap(({ next }) => (next === null ? [] : [next]));
+  return { actions, waiting: waits, next: times.length === 0 ? null : Math.min(...times) };
+}
+
+/** Requested builds first, in the order in which they were asked for; then the order of the configuration. */
+function orderBuilds(builds: readonly BuildAction[]): BuildAction[] {
+  return builds.toSorted((a, b) => (a.requestTime ?? Infinity) - (b.requestTime ?? Infinity) || 0);
+}
+
+/** Providers in turn, those with the fewest uploads under way first: a slow one cannot take every worker. */
+function orderUploads(uploads: readonly UploadAction[], facts: Facts): UploadAction[] {
+  const load = new Map<string, number>();
+  for (const key of facts.running) {
+    if (!key.startsWith("upload/")) continue;
+    const provider = key.slice(key.lastIndexOf("/") + 1);
+    load.set(provider, (load.get(provider) ?? 0) + 1);
+  }
+  const rest = [...uploads];
+  const ordered: UploadAction[] = [];
+  while (rest.length > 0) {
+    let best = 0;
+    for (const [index, { provider }] of rest.entries()) {
+      const other = rest[best]?.provider ?? provider;
+      if ((load.get(provider) ?? 0) < (load.get(other) ?? 0)) best = index;
+    }
+    for (const action of rest.splice(best, 1)) {
+      ordered.push(action);
+      load.set(action.provider, (load.get(action.provider) ?? 0) + 1);
+    }
+  }
+  return ordered;
+}

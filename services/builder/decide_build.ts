@@ -1,0 +1,97 @@
+// Whether an image is to be built.
+import type { DiskImageConfig } from "../../lib/config/types.ts";
+import { formatsOf } from "../../lib/model/image.ts";
+import type { ImageEntry } from "../../lib/zookeeper/view.ts";
+import {
+  type BuildAction,
+  buildKey,
+  type Facts,
+  formatTime,
+  hindrance,
+  readyBuilds,
+  type Waiting,
+  waiting,
+} from "./plan.ts";
+
+/** Why an image must be built now, or until when its newest build will do. */
+export type Need =
+  | { readonly due: true; readonly reason: string; readonly requestTime: number | null }
+  | { readonly due: false; readonly reason: string; readonly next: number };
+
+/** The need for a build, whether or not anything stands in the way. A request comes before every other reason. */
+export function buildNeed(diskimage: DiskImageConfig, image: ImageEntry | undefined, now: number): Need {
+  const request = image?.buildRequest ?? null;
+  if (request !== null) return { due: true, reason: "a build was asked for", requestTime: request.time };
+  const newest = readyBuilds(image)[0];
+  if (newest?.record == null) return { due: true, reason: "there is no ready build", requestTime: null };
+  const made = newest.record.stateTime;
+  const next = made + diskimage.rebuildAge;
+  if (now >= next) {
+    const reason = `the newest build is of ${formatTime(made)}, older than rebuild-age (${diskimage.rebuildAge} s)`;
+    return { due: true, reason, requestTime: null };
+  }
+  const present = formatsOf(newest.record);
+  const missing = diskimage.formats.filter((format) => !present.includes(format));
+  if (missing.length > 0) {
+    return { due: true, reason: `the newest build lacks ${missing.join(", ")}`, requestTime: null };
+  }
+  const reason = `the newest build is of ${formatTime(made)}; the next is due at ${formatTime(next)}`;
+  return { due: false, reason, next };
+}
+
+/** Whether to build an image that the configuration names. */
+export function decideBuild(
+  diskimage: DiskImageConfig,
+  image: ImageEntry | undefined,
+  facts: Facts,
+  configFile: string,
+): BuildAction | Waiting {
+  const step = { key: buildKey(diskimage.name), image: diskimage.name };
+  if (facts.running.has(step.key)) return waiting(step, "running", "it is being built here");
+  const blocked = buildGate(diskimage, image, configFile);
+  if (blocked !== null) return waiting(step, blocked.rule, blocked.reason);
+  const need = buildNeed(diskimage, image, facts.now);
+  if (!need.due) return waiting(step, "fresh", need.reason, need.next);
+  const occupied = occupation(step, image, facts);
+  if (occupied !== null) return occupied;
+  const setback = facts.setbacks.get(step.key);
+  const anew = need.requestTime !== null && setback !== undefined && setback.requestTime !== need.requestTime;
+  const set = anew ? null : hindrance(step, facts);
+  return set ?? { kind: "build", ...step, reason: need.reason, requestTime: need.requestTime };
+}
+
+/** What forbids building an image at any time: a pause, or nothing to build. Null when it may be built. */
+export function buildGate(
+  diskimage: DiskImageConfig,
+  image: ImageEntry | undefined,
+  configFile: string,
+): { readonly rule: "paused" | "no-formats"; readonly reason: string } | null {
+  if (diskimage.pause) return { rule: "paused", reason: `builds are paused in ${configFile}` };
+  if (image?.paused) return { rule: "paused", reason: "builds are paused by an operator" };
+  if (diskimage.formats.length > 0) return null;
+  return {
+    rule: "no-formats",
+    reason: "it names no formats and no provider lists it: there is nothing to build",
+  };
+}
+
+/** Somebody else who is building the image, or who may still come back to it. */
+function occupation(
+  step: { key: string; image: string },
+  image: ImageEntry | undefined,
+  facts: Facts,
+): Waiting | null {
+  const building = (image?.builds ?? []).filter((build) => build.record?.state === "building");
+  if (image !== undefined && image.lock.contenders.length > 0) {
+    const builder = building.at(-1)?.record?.builder ?? "another builder";
+    return waiting(step, "locked", `it is being built at ${builder}`);
+  }
+  for (const { build, record } of building) {
+    if (record === null || record.builderId === facts.builderId) continue;
+    const until = (facts.lockFreeSince.get(build) ?? facts.now) + facts.takeoverGrace;
+    if (until <= facts.now) continue;
+    const reason = `${record.builder ?? "another builder"} lost its lock on build ${build} and may take it back until ${formatTime(until)}`;
+    return waiting(step, "lock-lost", reason, until);
+  }
+  return null;
+}

@@ -1,0 +1,108 @@
+// Writes under a lock that are certain when they return, whatever the connection does meanwhile.
+import {
+  type HeldLock,
+  isZooKeeperError,
+  type Operation,
+  type Session,
+  TransactionError,
+} from "../../lib/zookeeper/types.ts";
+
+/**
+ * - `stored`: committed, and the lock was given back with it.
+ * - `lock-lost`: not committed, the lock is not ours any more.
+ * - `changed`: not committed, somebody else has written or deleted the record.
+ */
+export type Outcome = "stored" | "lock-lost" | "changed";
+
+/** A record to be written. */
+export interface LockedWrite {
+  readonly path: string;
+  readonly data: Uint8Array;
+  /** The version that was read. */
+  readonly version: number;
+  /** Committed together with the write if it can be; otherwise the write is done without it. */
+  readonly besides?: Operation | undefined;
+}
+
+/** A znode's data and version, or null when there is none. */
+export async function readZnode(
+  session: Session,
+  path: string,
+): Promise<{ readonly data: Uint8Array; readonly version: number } | null> {
+  try {
+    const { data, stat } = await session.get(path);
+    return { data, version: stat.version };
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return null;
+    throw error;
+  }
+}
+
+/** Whether two documents are the same to the byte. */
+export function sameData(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** Errors after which the same write may be tried again, once it is known not to have been done. */
+export function isTransient(error: unknown): boolean {
+  return isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED");
+}
+
+/**
+ * Writes a record and gives the lock back in one transaction. A write whose answer was lost is looked up and repeated.
+ *
+ * @throws the signal's reason when it is aborted first
+ */
+export async function storeAndRelease(
+  session: Session,
+  lock: HeldLock,
+  write: LockedWrite,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const set: Operation = { kind: "set", path: write.path, data: write.data, version: write.version };
+  let besides = write.besides === undefined ? [] : [write.besides];
+  while (true) {
+    signal.throwIfAborted();
+    try {
+      await session.multi([lock.guard(), set, lock.releaseOperation(), ...besides]);
+      lock.markReleased();
+      return "stored";
+    } catch (error) {
+      if (error instanceof TransactionError && error.index > 2) {
+        besides = [];
+        continue;
+      }
+      const outcome = await afterFailure(session, write, error, signal);
+      if (outcome === "stored") lock.markReleased();
+      if (outcome !== null) return outcome;
+    }
+  }
+}
+
+/** What a failed transaction means; null when it is to be repeated. */
+async function afterFailure(
+  session: Session,
+  write: LockedWrite,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<Outcome | null> {
+  const refused = error instanceof TransactionError;
+  const expired = isZooKeeperError(error, "SESSION_EXPIRED");
+  if (!refused && !expired && !isTransient(error)) throw error;
+  const found = await readWhenConnected(session, write.path, signal);
+  if (found !== null && sameData(found.data, write.data)) return "stored";
+  if (refused) return error.index === 1 ? "changed" : "lock-lost";
+  return expired ? "lock-lost" : null;
+}
+
+/** Reads a znode as soon as there is a connection. @throws the signal's reason when it is aborted first */
+export async function readWhenConnected(session: Session, path: string, signal: AbortSignal) {
+  while (true) {
+    await session.connected(signal);
+    try {
+      return await readZnode(session, path);
+    } catch (error) {
+      if (!isTransient(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+    }
+  }
+}

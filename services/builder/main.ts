@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import process from "node:process";
+import { runDaemon } from "../../lib/daemon/daemon.ts";
+import { startBuilder } from "./builder.ts";
+
+await runDaemon({
+  name: "builder",
+  process,
+  numbers: {
+    "build-workers": { help: "images built at once", default: 1 },
+    "upload-workers": { help: "uploads at once", default: 4 },
+  },
+  start: (context, numbers) =>
+    startBuilder(context, {
+      env: process.env,
+      ...(numbers["build-workers"] === undefined ? {} : { buildWorkers: numbers["build-workers"] }),
+      ...(numbers["upload-workers"] === undefined ? {} : { uploadWorkers: numbers["upload-workers"] }),
+    }),
+});

@@ -1,0 +1,145 @@
+// Child processes in a session of their own, so that everything they start can be reached and ended together.
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import type { Readable } from "node:stream";
+import { StringDecoder } from "node:string_decoder";
+import { codeOf, messageOf } from "../../lib/std/errors.ts";
+
+/** How a command ended: exactly one of the two is set. */
+export interface CommandEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** A command that runs, with everything that it has started. */
+export interface RunningCommand {
+  /** The leader's process id, which is the group's id too. */
+  readonly pid: number;
+  /** Hears pieces of stdout and stderr, each of whole lines, and is awaited: it holds the command up. Set it once. */
+  consume(consumer: (text: string) => Promise<void>): Promise<void>;
+  /** Resolves when the command itself has ended; what it has started may live on. */
+  readonly ended: Promise<CommandEnd>;
+  /** Sends a signal to the whole group; false when nobody is left in it. 0 only asks. */
+  signal(name: "SIGTERM" | "SIGKILL" | 0): boolean;
+}
+
+/** Starts a command. @throws {Error} naming the command when it cannot be started */
+export type Spawn = (
+  command: readonly string[],
+  options: { readonly env: Readonly<Record<string, string>>; readonly cwd?: string },
+) => Promise<RunningCommand>;
+
+/** The file that a command's first word stands for, found as a shell finds it. @throws {Error} naming what is missing */
+export function resolveCommand(word: string, env: Readonly<Record<string, string>>): string {
+  if (word === "") throw new Error("the command is empty");
+  if (word.includes("/")) {
+    const problem = executableProblem(word);
+    if (problem !== null) throw new Error(`cannot run ${word}: ${problem}`);
+    return word;
+  }
+  const path = env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const folder of path.split(delimiter)) {
+    const file = join(folder === "" ? "." : folder, word);
+    if (executableProblem(file) === null) return file;
+  }
+  throw new Error(`cannot run ${word}: no such program in PATH (${path}); install it or name its full path`);
+}
+
+function executableProblem(file: string): string | null {
+  try {
+    if (statSync(file).isDirectory()) return "it is a folder";
+    accessSync(file, constants.X_OK);
+    return null;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return "there is no such file";
+    return codeOf(error) === "EACCES" ? "it is not executable for this user" : messageOf(error);
+  }
+}
+
+/** Starts a real process in a session of its own. */
+export const spawnProcessGroup: Spawn = (command, { env, cwd }) => {
+  const [word = "", ...args] = command;
+  const file = resolveCommand(word, env);
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { env, cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    child.once("error", (error) => reject(new Error(`cannot run ${file}: ${messageOf(error)}`)));
+    child.once("spawn", () => resolve(follow(child, child.pid ?? 0)));
+  });
+};
+
+function follow(child: ChildProcessByStdio<null, Readable, Readable>, pid: number): RunningCommand {
+  const ended = new Promise<CommandEnd>((resolve) => {
+    child.once("exit", (code, signal) => resolve({ code: signal === null ? code : null, signal }));
+  });
+  const streams = [child.stdout, child.stderr];
+  return {
+    pid,
+    ended,
+    signal: (name) => signalGroup(pid, name),
+    consume: async (consumer) => {
+      const drained = Promise.all(streams.map((stream) => readLines(stream, consumer)));
+      await ended;
+      // A daemon that was left behind keeps the pipes open: what the command itself wrote is there by now.
+      const cut = setTimeout(() => {
+        for (const stream of streams) stream.destroy();
+      }, 2000);
+      await drained;
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** Sends a signal to a process group; false when there is no such group. */
+export function signalGroup(group: number, name: "SIGTERM" | "SIGKILL" | 0): boolean {
+  try {
+    return process.kill(-group, name);
+  } catch {
+    return false;
+  }
+}
+
+/** The longest piece of a line that is kept back until its line end comes. */
+const LONGEST_LINE = 65_536;
+
+async function readLines(stream: Readable, consumer: (text: string) => Promise<void>): Promise<void> {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  try {
+    for await (const chunk of stream) {
+      rest += decoder.write(chunk);
+      const end = rest.length > LONGEST_LINE ? rest.length : rest.lastIndexOf("\n") + 1;
+      if (end === 0) continue;
+      await consumer(rest.slice(0, end));
+      rest = rest.slice(end);
+    }
+  } catch (error) {
+    // The stream was cut off on purpose, see above.
+    if (!stream.destroyed) throw error;
+  }
+  rest += decoder.end();
+  if (rest !== "") await consumer(`${rest}\n`);
+}
+
+/**
+ * Ends everything in a group: SIGTERM, then SIGKILL for whoever is still there after `graceMs`. Resolves when nobody is
+ * left, or five seconds after SIGKILL: only dead processes that their new parent never asks about are left then.
+ */
+export async function endGroup(
+  running: RunningCommand,
+  sleep: (milliseconds: number) => Promise<void>,
+  graceMs: number,
+): Promise<void> {
+  const pause = 25;
+  const gone = async (limit: number) => {
+    for (let waited = 0; waited < limit; waited += pause) {
+      if (!running.signal(0)) return true;
+      await sleep(pause);
+    }
+    return !running.signal(0);
+  };
+  if (!running.signal("SIGTERM") || (await gone(graceMs))) return;
+  running.signal("SIGKILL");
+  await gone(5000);
+}

@@ -1,0 +1,160 @@
+// The loop that turns changes into decisions and decisions into actions.
+//
+// Invariants:
+//   L1. Nothing is decided while the view may be old.
+//   L2. Changes that come together are decided on together; one that comes during a decision causes another.
+//   L3. An action that fails is waited out by itself; nothing that it throws leaves the loop.
+import { type Clock, seconds } from "../../lib/std/clock.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import type { Logger } from "../../lib/std/logger.ts";
+import type { TaskGroup } from "../../lib/std/task_group.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
+import type { Board } from "./board.ts";
+import { decide } from "./decide.ts";
+import type { Action, BuilderConfig, Facts } from "./plan.ts";
+import type { Setbacks } from "./setbacks.ts";
+
+/** Work done although nothing has changed, in milliseconds: it repairs what no event has told. */
+const RESYNC = 600_000;
+
+export interface ReconcilerOptions {
+  readonly view: View;
+  readonly config: BuilderConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tasks: TaskGroup;
+  readonly setbacks: Setbacks;
+  readonly board: Board;
+  /** All facts but those that the loop itself keeps. */
+  readonly facts: () => Omit<Facts, "now" | "running" | "setbacks" | "lockFreeSince">;
+  /** Does one action; false when there was nothing to do after all. */
+  readonly perform: (action: Action) => Promise<boolean>;
+  /** Looks anew at what no event tells of. */
+  readonly resync: () => Promise<void>;
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #running = new Set<string>();
+  readonly #lockFreeSince = new Map<string, number>();
+  readonly #stops: (() => void)[];
+  #scheduled = false;
+  #closed = false;
+  #cancelTimer = () => {};
+  #cancelResync = () => {};
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    const { view } = options;
+    this.#stops = [
+      view.subscribe(({ kind }) => {
+        if (kind === "image") this.trigger();
+      }),
+      view.onCurrent(() => this.trigger()),
+    ];
+    this.#scheduleResync();
+    this.trigger();
+  }
+
+  /** Has everything decided anew, soon. */
+  trigger(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#closed) this.#pass();
+    });
+  }
+
+  /** Begins nothing more. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer();
+    this.#cancelResync();
+    for (const stop of this.#stops) stop();
+  }
+
+  #pass(): void {
+    const { view, config, clock, logger, board, setbacks } = this.#options;
+    if (!view.current) return;
+    try {
+      const now = seconds(clock);
+      const images = [...view.images()];
+      const facts = this.#facts(now);
+      const plan = decide(images, config, facts);
+      board.show(plan, new Set([...config.diskimages.keys(), ...images.map(({ image }) => image)]));
+      const keys = new Set([...plan.actions, ...plan.waiting].map(({ key }) => key));
+      setbacks.retain((key) => keys.has(key));
+      this.#cancelTimer();
+      if (plan.next !== null) {
+        // Timers of Node end at 2^31 ms; a pass too early does no harm.
+        const delay = Math.min(Math.max(10, (plan.next - now) * 1000 + 1), 2 ** 31 - 1);
+        this.#cancelTimer = clock.after(delay, () => this.trigger());
+      }
+      for (const action of plan.actions) this.#start(action);
+    } catch (error) {
+      logger.error("deciding failed", { error: messageOf(error) });
+    }
+  }
+
+  #facts(now: number): Facts {
+    const { setbacks, facts } = this.#options;
+    const own = facts();
+    this.#watchLocks(now, own.builderId);
+    const running = this.#running;
+    return { ...own, now, running, setbacks: setbacks.entries, lockFreeSince: this.#lockFreeSince };
+  }
+
+  /** Notes since when a running build of another builder is seen without its lock. */
+  #watchLocks(now: number, builderId: string): void {
+    const free = new Set<string>();
+    for (const image of this.#options.view.images()) {
+      if (image.lock.contenders.length > 0) continue;
+      for (const { build, record } of image.builds) {
+        if (record?.state === "building" && record.builderId !== builderId) free.add(build);
+      }
+    }
+    for (const build of this.#lockFreeSince.keys()) if (!free.has(build)) this.#lockFreeSince.delete(build);
+    for (const build of free) if (!this.#lockFreeSince.has(build)) this.#lockFreeSince.set(build, now);
+  }
+
+  #start(action: Action): void {
+    const { tasks, board } = this.#options;
+    this.#running.add(action.key);
+    tasks.start(action.key, async () => {
+      try {
+        await this.#perform(action);
+      } finally {
+        this.#running.delete(action.key);
+        board.changed(action.image);
+        this.trigger();
+      }
+    });
+  }
+
+  async #perform(action: Action): Promise<void> {
+    const { perform, setbacks, logger } = this.#options;
+    const { key, image, kind, reason } = action;
+    logger.debug("action started", { action: kind, key, reason });
+    try {
+      if (await perform(action)) setbacks.clear(key);
+    } catch (error) {
+      if (this.#closed) return;
+      const message = messageOf(error);
+      const until = setbacks.fail(key, message, action.kind === "build" ? action.requestTime : null);
+      const next = new Date(until * 1000).toISOString();
+      logger.warn("action failed", { action: kind, image, key, error: message, next });
+    }
+  }
+
+  #scheduleResync(): void {
+    const { clock, logger, resync, tasks } = this.#options;
+    this.#cancelResync = clock.after(RESYNC, () => {
+      tasks.start("resync", async () => {
+        await resync().catch((error: unknown) => logger.warn("resync failed", { error: messageOf(error) }));
+        this.trigger();
+      });
+      this.#scheduleResync();
+    });
+  }
+}

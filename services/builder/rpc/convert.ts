@@ -1,0 +1,102 @@
+// The messages of the API, made of what the view and the builder know.
+import type { DiskImageConfig } from "../../../lib/config/types.ts";
+import { type BuildState, formatsOf, type UploadState } from "../../../lib/model/image.ts";
+import {
+  Build,
+  Build_State,
+  Image,
+  Image_BuildRequest,
+  Upload,
+  Upload_State,
+} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { formatName } from "../../../lib/rpc/names.ts";
+import type { BuildEntry, ImageEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
+
+export const IMAGE_NAME = "images/{image}";
+export const BUILD_NAME = "images/{image}/builds/{build}";
+export const UPLOAD_NAME = "images/{image}/builds/{build}/providers/{provider}/uploads/{upload}";
+
+/** All that an Image is made of. */
+export interface ImageSource {
+  readonly name: string;
+  readonly entry: ImageEntry | undefined;
+  readonly diskimage: DiskImageConfig | undefined;
+  readonly reason: string;
+  readonly errors: readonly string[];
+}
+
+const BUILD_STATE: Readonly<Record<BuildState, Build_State>> = {
+  building: Build_State.STATE_BUILDING,
+  ready: Build_State.STATE_READY,
+  deleting: Build_State.STATE_DELETING,
+  failed: Build_State.STATE_FAILED,
+};
+
+const UPLOAD_STATE: Readonly<Record<UploadState, Upload_State>> = {
+  uploading: Upload_State.STATE_UPLOADING,
+  ready: Upload_State.STATE_READY,
+  deleting: Upload_State.STATE_DELETING,
+  failed: Upload_State.STATE_FAILED,
+};
+
+/** @param time seconds since the epoch */
+function toDate(time: number): Date {
+  return new Date(time * 1000);
+}
+
+export function toImage({ name, entry, diskimage, reason, errors }: ImageSource): Image {
+  const request = entry?.buildRequest ?? null;
+  return Image.fromPartial({
+    name: formatName(IMAGE_NAME, { image: name }),
+    paused: diskimage?.pause === true || entry?.paused === true,
+    buildRequest: requestState(entry),
+    ...(request === null ? {} : { buildRequestTime: toDate(request.time) }),
+    reason: diskimage === undefined ? "it is not in this builder's configuration" : reason,
+    lastError: errors.join("; "),
+    configured: diskimage !== undefined,
+  });
+}
+
+/** A request is being served by a build that began after it. */
+function requestState(entry: ImageEntry | undefined): Image_BuildRequest {
+  const request = entry?.buildRequest ?? null;
+  if (entry === undefined || request === null) return Image_BuildRequest.BUILD_REQUEST_UNSPECIFIED;
+  const served =
+    entry.lock.contenders.length > 0 &&
+    entry.builds.some(({ record, createdAt }) => record?.state === "building" && createdAt >= request.time);
+  return served ? Image_BuildRequest.BUILD_REQUEST_BUILDING : Image_BuildRequest.BUILD_REQUEST_PENDING;
+}
+
+/** @param progress what the build is doing, when it runs here */
+export function toBuild(entry: BuildEntry, progress: string | null | undefined): Build {
+  const { image, build, record } = entry;
+  const name = formatName(BUILD_NAME, { image, build });
+  if (record === null) return Build.fromPartial({ name });
+  return Build.fromPartial({
+    name,
+    state: BUILD_STATE[record.state],
+    builder: record.builder ?? "",
+    formats: formatsOf(record),
+    stateTime: toDate(record.stateTime),
+    progress: progress ?? "",
+  });
+}
+
+export function toUpload(entry: UploadEntry): Upload {
+  const { image, build, provider, upload, record } = entry;
+  const name = formatName(UPLOAD_NAME, { image, build, provider, upload });
+  if (record === null) return Upload.fromPartial({ name });
+  return Upload.fromPartial({
+    name,
+    state: UPLOAD_STATE[record.state],
+    externalId: record.externalId ?? "",
+    externalName: record.externalName ?? "",
+    format: record.format ?? "",
+    stateTime: toDate(record.stateTime),
+  });
+}
+
+/** Sorts by age as a string: ten digits of seconds and six of the fraction. @param time seconds since the epoch */
+export function ageKey(time: number): string {
+  return time.toFixed(6).padStart(17, "0");
+}

@@ -1,0 +1,33 @@
+import { decodeBuild, encodeBuild } from "../../../lib/model/image.ts";
+import { buildPath } from "../../../lib/model/paths.ts";
+import { failedPrecondition } from "../../../lib/rpc/errors.ts";
+import {
+  Build_State,
+  type DeleteBuildRequest,
+  type DeleteBuildResponse,
+} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { parseName } from "../../../lib/rpc/names.ts";
+import { seconds } from "../../../lib/std/clock.ts";
+import { deletingBuild } from "../cleanup.ts";
+import { type ImageApi, requireBuild, rewrite } from "./api.ts";
+import { BUILD_NAME, toBuild } from "./convert.ts";
+
+/** Has a build deleted everywhere; asking again changes nothing. */
+export async function deleteBuild(api: ImageApi, { name }: DeleteBuildRequest): Promise<DeleteBuildResponse> {
+  const { image, build } = parseName(BUILD_NAME, name);
+  const entry = requireBuild(api, image, build, name);
+  const { session, clock, view } = api.context;
+  await rewrite(session, { path: buildPath(image, build), kind: "build", name }, decodeBuild, (record) => {
+    if (record.state === "deleting") return null;
+    if (record.state === "building") {
+      const place = record.builder ?? "its builder";
+      const message = `build ${build} of ${image} is in progress at ${place}: it can be deleted when it has ended`;
+      throw failedPrecondition("BUILD_IN_PROGRESS", message, { name });
+    }
+    return encodeBuild(deletingBuild(record, seconds(clock)));
+  });
+  await view.settled();
+  const after = view.image(image)?.builds.find((candidate) => candidate.build === build);
+  // It may be gone by now.
+  return { build: { ...toBuild(after ?? entry, undefined), state: Build_State.STATE_DELETING } };
+}

@@ -1,0 +1,98 @@
+import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
+import type { WatchImagesRequest, WatchImagesResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { formatName } from "../../../lib/rpc/names.ts";
+import { currentView, type ImageApi, imageNames, imageSource } from "./api.ts";
+import { IMAGE_NAME, toBuild, toImage, toUpload } from "./convert.ts";
+
+type ImageEvent = NonNullable<WatchImagesResponse["event"]>;
+
+/** Turns changes of the view and of the board into events, and serves them to watchers. */
+export class ImageFeed {
+  readonly #api: ImageApi;
+  readonly #feed: ChangeFeed<ImageEvent>;
+  /** By image: what was published of it, by resource name, as JSON. */
+  readonly #published = new Map<string, Map<string, string>>();
+  readonly #changed = new Set<string>();
+  readonly #ending = new AbortController();
+  readonly #stops: (() => void)[];
+
+  constructor(api: ImageApi) {
+    this.#api = api;
+    this.#feed = new ChangeFeed({ clock: api.context.clock });
+    const { view } = api.context;
+    this.#stops = [
+      view.subscribe(({ kind, id }) => {
+        if (kind === "image") this.#note(id);
+      }),
+      api.board.onChange((image) => this.#note(image)),
+    ];
+    for (const image of imageNames(api)) this.#publish(image);
+  }
+
+  /** Ends every watch; a client goes on at another builder. */
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#ending.abort();
+  }
+
+  async *watch(
+    { resumeToken }: WatchImagesRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchImagesResponse, void, void> {
+    currentView(this.#api);
+    this.#flush();
+    const items = this.#feed.watch({
+      resumeToken,
+      signal: AbortSignal.any([signal, this.#ending.signal]),
+      snapshot: () => [...imageNames(this.#api)].sort().flatMap((image) => [...this.#events(image).values()]),
+    });
+    for await (const { event, bookmark, token } of items) {
+      if (event !== undefined) yield { event, resumeToken: token };
+      else yield { event: { $case: "bookmark", value: bookmark }, resumeToken: token };
+    }
+  }
+
+  /** Changes that come in one turn are published together. */
+  #note(image: string): void {
+    this.#changed.add(image);
+    if (this.#changed.size === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const image of changed) this.#publish(image);
+  }
+
+  #publish(image: string): void {
+    const before = this.#published.get(image) ?? new Map<string, string>();
+    const after = new Map<string, string>();
+    for (const [name, event] of this.#events(image)) {
+      const text = JSON.stringify(event);
+      after.set(name, text);
+      if (before.get(name) !== text) this.#feed.publish(event);
+    }
+    for (const name of before.keys()) {
+      if (!after.has(name)) this.#feed.publish({ $case: "deleted", value: name });
+    }
+    if (after.size > 0) this.#published.set(image, after);
+    else this.#published.delete(image);
+  }
+
+  /** Everything that there is of an image, by resource name. */
+  #events(image: string): Map<string, ImageEvent> {
+    const events = new Map<string, ImageEvent>();
+    const source = imageSource(this.#api, image);
+    if (source === null) return events;
+    events.set(formatName(IMAGE_NAME, { image }), { $case: "image", value: toImage(source) });
+    for (const build of source.entry?.builds ?? []) {
+      const value = toBuild(build, this.#api.board.progress(build.build));
+      events.set(value.name, { $case: "build", value });
+      for (const upload of build.uploads) {
+        const uploaded = toUpload(upload);
+        events.set(uploaded.name, { $case: "upload", value: uploaded });
+      }
+    }
+    return events;
+  }
+}

@@ -1,0 +1,225 @@
+// One upload of a build to one provider, from the lock to the record of its result.
+//
+// Invariants:
+//   U1. The record exists before the provider is called, and its number is in the image's metadata there: an upload
+//       that is cut off can be found and deleted by whoever cleans up its record.
+//   U2. Every write is fenced by the upload lock; a record is only made below a build that is ready.
+import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
+import { encodeUpload, newUpload, type UploadRecord } from "../../lib/model/image.ts";
+import { buildPath, uploadPath, uploadsLockPath, uploadsPath } from "../../lib/model/paths.ts";
+import { METADATA, type Provider } from "../../lib/provider/contract.ts";
+import { seconds } from "../../lib/std/clock.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import { withSpan } from "../../lib/telemetry/trace.ts";
+import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
+import type { BuildEntry } from "../../lib/zookeeper/view.ts";
+import { hasReadyUpload } from "./decide_upload.ts";
+import { runHook } from "./hook.ts";
+import { type Outcome, storeAndRelease } from "./locked_write.ts";
+import { recordUpload } from "./metrics.ts";
+import type { UploadAction } from "./plan.ts";
+import { deadline } from "./time_limit.ts";
+import { diskimageOf, providerOf, type Workshop } from "./workshop.ts";
+
+/**
+ * Uploads a build if it is still wanted and nobody else is at it; false when not.
+ *
+ * @throws {Error} when the upload failed; the record says so then, if it could be written
+ */
+export async function uploadImage(workshop: Workshop, action: UploadAction): Promise<boolean> {
+  const { context, files } = workshop;
+  const { image, build, provider } = action;
+  if (!(await makeFolder(context.session, image, build, provider))) return false;
+  const lock = await context.locks.acquire(uploadsLockPath(image, build, provider), {
+    identifier: context.hostname,
+  });
+  if (lock === null) return false;
+  try {
+    await context.view.settled();
+    const entry = context.view.image(image)?.builds.find((candidate) => candidate.build === build);
+    if (entry?.record?.state !== "ready" || hasReadyUpload(entry, provider)) return false;
+    const attributes = { "nodepool.image": image, "nodepool.build": build, "nodepool.provider": provider };
+    const parent = files.marker(image, build)?.traceparent;
+    await withSpan("upload image", { attributes, parent }, () =>
+      new Upload(workshop, entry, provider, lock).run(),
+    );
+    return true;
+  } finally {
+    if (!workshop.abandoned.aborted) await lock.release();
+  }
+}
+
+/** Makes the folder of the uploads, but never a build that is gone; false when it is. */
+async function makeFolder(
+  session: Session,
+  image: string,
+  build: string,
+  provider: string,
+): Promise<boolean> {
+  const folder = uploadsPath(image, build, provider);
+  if ((await session.exists(folder)) !== null) return true;
+  const top = buildPath(image, build);
+  for (let path = top; path !== folder; ) {
+    const next = folder.indexOf("/", path.length + 1);
+    path = next < 0 ? folder : folder.slice(0, next);
+    try {
+      await session.create(path, new Uint8Array(), "persistent");
+    } catch (error) {
+      if (isZooKeeperError(error, "NO_NODE")) return false;
+      if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+    }
+  }
+  return true;
+}
+
+class Upload {
+  readonly #workshop: Workshop;
+  readonly #build: BuildEntry;
+  readonly #record: UploadRecord;
+  readonly #diskimage: DiskImageConfig;
+  readonly #provider: Provider;
+  readonly #config: ProviderConfig;
+  readonly #lock: HeldLock;
+
+  constructor(workshop: Workshop, build: BuildEntry, providerName: string, lock: HeldLock) {
+    const { config, clock } = workshop.context;
+    const settings = config.providers.find((candidate) => candidate.name === providerName);
+    if (settings === undefined) throw new Error(`provider ${providerName} is not in ${config.file}`);
+    this.#workshop = workshop;
+    this.#build = build;
+    this.#diskimage = diskimageOf(workshop, build.image);
+    this.#provider = providerOf(workshop, providerName);
+    this.#config = settings;
+    this.#lock = lock;
+    this.#record = newUpload(seconds(clock), {
+      username: build.record?.username ?? null,
+      pythonPath: build.record?.pythonPath ?? null,
+      shellType: build.record?.shellType ?? null,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { context } = this.#workshop;
+    const { image, build } = this.#build;
+    const provider = this.#provider.name;
+    const number = await this.#begin();
+    const logger = context.logger.child({ image, build, provider, upload: number });
+    const path = uploadPath(image, build, provider, number);
+    const startedAt = seconds(context.clock);
+    logger.info("upload started", { format: this.#config.imageFormat });
+    try {
+      const { externalId, name } = await this.#send(number);
+      const outcome = await this.#store(path, this.#ready(externalId, name));
+      if (outcome !== "stored") await this.#withdraw(externalId, outcome);
+      const duration = seconds(context.clock) - startedAt;
+      recordUpload(image, provider, "ready", duration);
+      logger.info("upload ready", { externalId, duration });
+    } catch (error) {
+      recordUpload(image, provider, "failed", seconds(context.clock) - startedAt);
+      logger.warn("upload failed", { error: messageOf(error) });
+      if (!this.#lock.signal.aborted) {
+        await this.#store(path, newUpload(seconds(context.clock), { state: "failed" }));
+      }
+      throw error;
+    }
+  }
+
+  /** Makes the record (U1, U2); returns its number. */
+  async #begin(): Promise<string> {
+    const { session } = this.#workshop.context;
+    const { image, build, version } = this.#build;
+    const folder = uploadsPath(image, build, this.#provider.name);
+    const results = await session.multi([
+      this.#lock.guard(),
+      { kind: "check", path: buildPath(image, build), version },
+      { kind: "create", path: `${folder}/`, data: encodeUpload(this.#record), mode: "persistent-sequential" },
+    ]);
+    const created = results[2];
+    if (created?.kind !== "create") throw new Error("ZooKeeper did not name the upload that it made");
+    return created.path.slice(folder.length + 1);
+  }
+
+  /** Sends the file and runs the hook. @throws when either fails; nothing stays at the provider if the hook does */
+  async #send(number: string): Promise<{ externalId: string; name: string }> {
+    const { context, files, stopping } = this.#workshop;
+    const { image, build } = this.#build;
+    const { imageFormat: format, imageUploadTimeout, imageNameFormat } = this.#config;
+    const name = formatImageName(imageNameFormat, image, number, seconds(context.clock));
+    const limit = deadline(
+      context.clock,
+      imageUploadTimeout * 1000,
+      `the upload took longer than image-upload-timeout (${imageUploadTimeout} s)`,
+      [stopping, this.#lock.signal],
+    );
+    try {
+      const { md5, sha256 } = await files.checksums(image, build, format);
+      const path = files.path(image, build, format);
+      const spec = { name, path, format, md5, sha256, metadata: this.#metadata(number) };
+      const externalId = await this.#provider.uploadImage(spec, limit.signal);
+      await this.#runHook(externalId, path, limit.signal);
+      return { externalId, name };
+    } catch (error) {
+      // The provider may have wrapped the reason for which we ended the call.
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      limit.stop();
+    }
+  }
+
+  #metadata(number: string): Record<string, string> {
+    const { image, build } = this.#build;
+    const listed = this.#config.diskimages.find((candidate) => candidate.name === image);
+    return {
+      ...this.#diskimage.metadata,
+      ...listed?.meta,
+      [METADATA.provider]: this.#provider.name,
+      [METADATA.image]: image,
+      [METADATA.build]: build,
+      [METADATA.upload]: number,
+    };
+  }
+
+  async #runHook(externalId: string, path: string, signal: AbortSignal): Promise<void> {
+    const hook = this.#config.postUploadHook;
+    if (hook === null) return;
+    try {
+      await runHook(this.#workshop, [hook, this.#provider.name, externalId, path], signal);
+    } catch (error) {
+      await this.#provider.deleteImage(externalId, this.#workshop.abandoned);
+      throw new Error(`${messageOf(error)}; the image was deleted at ${this.#provider.name}`);
+    }
+  }
+
+  #ready(externalId: string, externalName: string): UploadRecord {
+    const { clock } = this.#workshop.context;
+    const format = this.#config.imageFormat;
+    return { ...this.#record, state: "ready", stateTime: seconds(clock), externalId, externalName, format };
+  }
+
+  #store(path: string, record: UploadRecord): Promise<Outcome> {
+    const { context, abandoned } = this.#workshop;
+    const write = { path, data: encodeUpload(record), version: 0 };
+    return storeAndRelease(context.session, this.#lock, write, abandoned);
+  }
+
+  /** Nobody will ever know of this image at the provider. @throws always */
+  async #withdraw(externalId: string, outcome: Outcome): Promise<never> {
+    await this.#provider.deleteImage(externalId, this.#workshop.abandoned);
+    const why = outcome === "lock-lost" ? "its lock was lost" : "its record was changed by somebody else";
+    throw new Error(`the upload could not be recorded because ${why}; the image was deleted at the provider`);
+  }
+}
+
+/**
+ * The image's name at the provider: `image-name-format` with its fields filled in.
+ *
+ * @param time seconds since the epoch
+ */
+export function formatImageName(format: string, image: string, upload: string, time: number): string {
+  const fields: Readonly<Record<string, string>> = {
+    image_name: image,
+    upload_id: upload,
+    timestamp: String(Math.floor(time)),
+  };
+  return format.replaceAll(/\{(\w+)\}/g, (whole, field: string) => fields[field] ?? whole);
+}

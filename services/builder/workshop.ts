@@ -1,0 +1,45 @@
+// What building, uploading and cleaning up work with.
+import type { DiskImageConfig } from "../../lib/config/types.ts";
+import type { ServiceContext } from "../../lib/daemon/types.ts";
+import type { Provider } from "../../lib/provider/contract.ts";
+import type { BuildLogs } from "./build_log.ts";
+import type { ImageFiles } from "./image_files.ts";
+import type { Spawn } from "./process_group.ts";
+
+/** What one builder process has at hand. */
+export interface Workshop {
+  readonly context: ServiceContext;
+  readonly builderId: string;
+  readonly files: ImageFiles;
+  readonly logs: BuildLogs;
+  readonly spawn: Spawn;
+  /** The builder's own environment, for build commands and hooks. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long a command has to end itself after SIGTERM, in milliseconds. */
+  readonly graceMs: number;
+  /** Aborted when the builder stops: end what can be ended, then write how it stands. */
+  readonly stopping: AbortSignal;
+  /** Aborted when the time to stop is over: return at once. */
+  readonly abandoned: AbortSignal;
+  /** Builds that run here, with what they are doing; null before the command has said anything. */
+  readonly building: Map<string, string | null>;
+  /** Tells that a build here does something else now. */
+  readonly onProgress: (image: string) => void;
+}
+
+/** The image's configuration. @throws {Error} when the configuration does not name it */
+export function diskimageOf({ context }: Workshop, image: string): DiskImageConfig {
+  const diskimage = context.config.diskimages.get(image);
+  if (diskimage === undefined) throw new Error(`image ${image} is not in ${context.config.file}`);
+  return diskimage;
+}
+
+/** A provider that is served here. @throws {Error} with the reason when it is not */
+export function providerOf({ context }: Workshop, name: string): Provider {
+  const provider = context.providers.find((candidate) => candidate.name === name);
+  if (provider !== undefined) return provider;
+  const problem = context.unserved.find((candidate) => candidate.name === name)?.problem;
+  throw new Error(
+    `provider ${name} cannot be used here: ${problem ?? `it is not in ${context.config.file}`}`,
+  );
+}
