@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { silentLogger } from "../../std/logger.ts";
+import { type ContractServer, describeCoordinationContract } from "../contract_suite.ts";
+import { startEmbeddedServer } from "./server.ts";
+
+describeCoordinationContract("embedded", async (): Promise<ContractServer> => {
+  const directory = await mkdtemp(join(tmpdir(), "nodepool-embedded-"));
+  const start = (port: number) => startEmbeddedServer({ dataDir: directory, port, logger: silentLogger });
+  let server = await start(0);
+  const { host, port } = server;
+  return {
+    host,
+    port,
+    restart: async () => {
+      await server.close();
+      server = await start(port);
+      // It takes milliseconds: clients in this very process hear a little later that they were cut off.
+      await sleep(100);
+    },
+    close: async () => {
+      await server.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+});
