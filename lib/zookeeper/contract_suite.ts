@@ -3,6 +3,7 @@ import { after, afterEach, before, describe } from "node:test";
 import { Fixture, type StartServer } from "./contract/fixture.ts";
 import { lockCases } from "./contract/lock_cases.ts";
 import { callCases, sessionCases, transactionCases } from "./contract/session_cases.ts";
+import { viewCases } from "./contract/view_cases.ts";
 
 export type { ContractServer, StartServer } from "./contract/fixture.ts";
 
@@ -18,5 +19,6 @@ export function describeCoordinationContract(name: string, startServer: StartSer
     describe("transactions", () => transactionCases(fixture));
     describe("sessions and watches", () => sessionCases(fixture));
     describe("locks", () => lockCases(fixture));
+    describe("view", () => viewCases(fixture));
   });
 }

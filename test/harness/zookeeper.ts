@@ -137,7 +137,7 @@ class Server implements ZooKeeperServer {
     };
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
-    const killWithUs = () => child.kill("SIGKILL");
+    const killWithUs = () => this.#signal("SIGKILL");
     process.on("exit", killWithUs);
     this.#exited = new Promise((resolve) => {
       child.once("exit", () => {
@@ -166,8 +166,8 @@ class Server implements ZooKeeperServer {
   }
 
   async stop({ hard = false } = {}): Promise<void> {
-    this.#child?.kill("SIGCONT");
-    this.#child?.kill(hard ? "SIGKILL" : "SIGTERM");
+    this.#signal("SIGCONT");
+    this.#signal(hard ? "SIGKILL" : "SIGTERM");
     await this.#exited;
   }
 
@@ -177,11 +177,17 @@ class Server implements ZooKeeperServer {
   }
 
   pause(): void {
-    this.#child?.kill("SIGSTOP");
+    this.#signal("SIGSTOP");
   }
 
   resume(): void {
-    this.#child?.kill("SIGCONT");
+    this.#signal("SIGCONT");
+  }
+
+  /** By pid: Deno's `ChildProcess.kill` takes a child for dead after any signal, also after SIGCONT. */
+  #signal(signal: "SIGCONT" | "SIGSTOP" | "SIGTERM" | "SIGKILL"): void {
+    const pid = this.#child?.pid;
+    if (pid !== undefined) process.kill(pid, signal);
   }
 
   expire(session: { readonly credentials: Credentials }): Promise<void> {

@@ -1,0 +1,68 @@
+// What the view needs to know of a path beyond what it stands for: whether it has to be read, and whose it is.
+import { contenderSequence, meaningOf, REQUEST_LOCKS } from "../model/paths.ts";
+import type { ViewChange } from "./view.ts";
+
+/** What the view does with a znode. */
+export type Role =
+  /** Its data or its times matter: it has to be read. */
+  | "read"
+  /** It only holds others. */
+  | "folder"
+  /** Its existence says everything, and nothing is below it. */
+  | "leaf";
+
+/** Tells what the view does with a path below /nodepool. */
+export function roleOf(path: string): Role {
+  switch (meaningOf(path).kind) {
+    case "node":
+    case "request":
+    case "build-request":
+    case "build":
+    case "upload":
+    case "component":
+      return "read";
+    case "image-pause":
+    case "node-contender":
+    case "request-contender":
+      return "leaf";
+    default:
+      if (path.startsWith(`${REQUEST_LOCKS}/`)) return "read";
+      return lockOfContender(path) === undefined ? "folder" : "leaf";
+  }
+}
+
+/** The lock root that a path is a contender of. */
+export function lockOfContender(path: string): string | undefined {
+  const slash = path.lastIndexOf("/");
+  const root = path.slice(0, slash);
+  return contenderSequence(path.slice(slash + 1)) !== undefined && isLockRoot(root) ? root : undefined;
+}
+
+/** Whether a path is a lock's root. */
+export function isLockRoot(path: string): boolean {
+  const [, , family, ...parts] = path.split("/");
+  if (family === "requests-lock") return parts.length === 1;
+  if (parts.at(-1) !== "lock") return false;
+  return family === "nodes" ? parts.length === 2 : family === "images" && parts.length > 2;
+}
+
+const COMPONENTS: ReadonlySet<string> = new Set(["builder", "launcher", "pool"]);
+
+/** Whose change a change of this path is. */
+export function ownerOf(path: string): ViewChange | undefined {
+  const [, root, family, first, second] = path.split("/");
+  if (root !== "nodepool" || first === undefined) return undefined;
+  switch (family) {
+    case "nodes":
+      return { kind: "node", id: first };
+    case "requests":
+    case "requests-lock":
+      return { kind: "request", id: first };
+    case "images":
+      return { kind: "image", id: first };
+    case "components":
+      return COMPONENTS.has(first) && second !== undefined ? { kind: "component", id: second } : undefined;
+    default:
+      return undefined;
+  }
+}

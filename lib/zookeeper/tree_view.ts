@@ -1,0 +1,288 @@
+// The watched copy of /nodepool: one recursive watch, one walk, then one read for each change.
+//
+// Invariants:
+//   V1. The watch is set before the walk begins, and what it reports during the walk is applied after it: nothing is
+//       missed.
+//   V2. Events are applied in the order in which they came; a znode's data may be newer than its event, never older.
+//       So an unlocked node is never shown with the state that it had while it was locked.
+//   V3. Events that arrive together (those of one transaction) become visible together.
+//   V4. After a reconnection everything is read again; what differs, deletions included, is reported as changed.
+import { ROOT } from "../model/paths.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import type { Logger } from "../std/logger.ts";
+import type { Znode } from "./entry.ts";
+import { TreeIndex } from "./tree_index.ts";
+import { roleOf } from "./tree_paths.ts";
+import { walkTree } from "./tree_walk.ts";
+import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
+import type { View, ViewChange } from "./view.ts";
+
+/** Groups of events being read at once; while there are more, events gather, and those of one path become one. */
+const GROUPS_AT_ONCE = 8;
+const RETRY_MS = 1000;
+
+/** Opens the view of a session. Returns at once; {@link View.ready} waits for the first full read. */
+export function openView(session: Session, logger: Logger, clock: Clock = systemClock): View {
+  return new TreeView(session, logger, clock);
+}
+
+interface Waiter {
+  /** How many events must have been applied. */
+  readonly target: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class TreeView implements View {
+  readonly #session: Session;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #index: TreeIndex;
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<(change: ViewChange) => void>();
+  readonly #currentListeners = new Set<(current: boolean) => void>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #stopState: () => void;
+  readonly #running: Promise<void>;
+  #stopWatch: () => void = () => {};
+  #current = false;
+  /** Counts the connections and walks: what was begun in an earlier one is dropped. */
+  #generation = 0;
+  #walking = true;
+  #incoming: WatchEvent[] = [];
+  #received = 0;
+  #applied = 0;
+  #groups = 0;
+  #flushScheduled = false;
+  #lastGroup: Promise<void> = Promise.resolve();
+
+  constructor(session: Session, logger: Logger, clock: Clock) {
+    this.#session = session;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#index = new TreeIndex((problem) => logger.warn("a document cannot be read", { problem }));
+    this.#stopState = session.onState((state) => {
+      if (state === "connected" || state === "connecting") return;
+      this.#generation += 1;
+      this.#setCurrent(false);
+      if (state === "closed") void this.close();
+    });
+    this.#running = this.#start();
+  }
+
+  get current(): boolean {
+    return this.#current;
+  }
+
+  node = (id: string) => this.#index.nodes.get(id);
+  nodes = () => this.#index.nodes.values();
+  request = (id: string) => this.#index.requests.get(id);
+  requests = () => this.#index.requests.values();
+  image = (name: string) => this.#index.image(name);
+  images = () => this.#index.images();
+  pools = () => this.#index.pools.values();
+  components = () => this.#index.components.values();
+  orphanedRequestLocks = () => this.#index.orphanedRequestLocks();
+
+  subscribe(listener: (change: ViewChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onCurrent(listener: (current: boolean) => void): () => void {
+    this.#currentListeners.add(listener);
+    return () => this.#currentListeners.delete(listener);
+  }
+
+  settled(): Promise<void> {
+    return this.#waitFor(this.#received);
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    if (signal === undefined) return this.#waitFor(0);
+    signal.throwIfAborted();
+    let stop = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      const abort = () => reject(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      stop = () => signal.removeEventListener("abort", abort);
+    });
+    await Promise.race([this.#waitFor(0), aborted]).finally(stop);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#generation += 1;
+    this.#stopState();
+    this.#stopWatch();
+    this.#setCurrent(false);
+    for (const { reject } of this.#waiters) reject(closedError());
+    this.#waiters.clear();
+    await this.#running;
+  }
+
+  #waitFor(target: number): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.reject(closedError());
+    if (this.#current && this.#applied >= target) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#waiters.add({ target, resolve, reject }));
+  }
+
+  async #start(): Promise<void> {
+    const closing = this.#closing.signal;
+    while (!closing.aborted) {
+      try {
+        await this.#session.connected(closing);
+        await this.#session.ensurePath(ROOT);
+        this.#stopWatch = await this.#session.watchRecursive(
+          ROOT,
+          (event) => this.#receive(event),
+          () => void this.#readAll(),
+        );
+        if (closing.aborted) this.#stopWatch();
+        else await this.#readAll();
+        return;
+      } catch (error) {
+        await this.#waitAfter(error, "the tree cannot be watched");
+      }
+    }
+  }
+
+  #receive(event: WatchEvent): void {
+    this.#incoming.push(event);
+    this.#received += 1;
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || this.#walking || this.#incoming.length === 0) return;
+    this.#flushScheduled = true;
+    // What one packet from the server brings has been received by then.
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      if (!this.#walking && this.#groups < GROUPS_AT_ONCE) this.#flush();
+    });
+  }
+
+  /** Reads what the events so far are about and applies it behind the groups before. */
+  #flush(): void {
+    const events = new Map<string, WatchEvent["kind"]>();
+    for (const { path, kind } of this.#incoming) events.set(path, kind);
+    this.#incoming = [];
+    const [generation, seen] = [this.#generation, this.#received];
+    this.#groups += 1;
+    const reading = Promise.all([...events].map(([path, kind]) => this.#read(path, kind)));
+    reading.catch(() => undefined);
+    this.#lastGroup = this.#lastGroup
+      .then(async () => {
+        const states = await reading;
+        if (generation !== this.#generation) return;
+        this.#apply(states, seen);
+      })
+      .catch((error: unknown) => {
+        if (generation !== this.#generation) return;
+        this.#logger.warn("a change of the tree could not be read", { error: messageOf(error) });
+        void this.#readAll();
+      })
+      .finally(() => {
+        this.#groups -= 1;
+        this.#scheduleFlush();
+      });
+  }
+
+  /** What a path holds after an event: a znode, null where existence is enough, undefined when it is gone. */
+  async #read(path: string, kind: WatchEvent["kind"]): Promise<[string, Znode | null | undefined]> {
+    if (kind === "deleted") return [path, undefined];
+    if (roleOf(path) !== "read") return [path, null];
+    try {
+      return [path, await this.#session.get(path)];
+    } catch (error) {
+      if (isZooKeeperError(error, "NO_NODE")) return [path, undefined];
+      throw error;
+    }
+  }
+
+  #apply(states: Iterable<readonly [string, Znode | null | undefined]>, seen: number): void {
+    const changes = new Map<string, ViewChange>();
+    for (const [path, state] of states) {
+      const change = state === undefined ? this.#index.remove(path) : this.#index.put(path, state);
+      if (change !== undefined) changes.set(`${change.kind}/${change.id}`, change);
+    }
+    this.#applied = Math.max(this.#applied, seen);
+    for (const change of changes.values()) this.#tell(this.#listeners, change);
+    this.#wake();
+  }
+
+  /** Walks the whole tree and takes over what differs; repeated until it succeeds or is overtaken. */
+  async #readAll(): Promise<void> {
+    this.#generation += 1;
+    const generation = this.#generation;
+    const overtaken = () => generation !== this.#generation;
+    this.#setCurrent(false);
+    while (!overtaken()) {
+      this.#walking = true;
+      this.#incoming = [];
+      const seen = this.#received;
+      try {
+        const found = await walkTree(this.#session, ROOT);
+        if (overtaken()) return;
+        this.#walking = false;
+        await this.#takeOver(found, seen, overtaken);
+        return;
+      } catch (error) {
+        if (!overtaken()) await this.#waitAfter(error, "the tree cannot be read");
+      }
+    }
+  }
+
+  async #takeOver(found: Map<string, Znode | null>, seen: number, overtaken: () => boolean): Promise<void> {
+    const gone = [...this.#index.paths()].filter((path) => !found.has(path));
+    this.#apply([...gone.map((path) => [path, undefined] as const), ...found], seen);
+    // What happened during the walk comes on top of it before the view calls itself current.
+    if (this.#incoming.length > 0) {
+      this.#flush();
+      await this.#lastGroup;
+    }
+    if (overtaken()) return;
+    this.#logger.info("the tree has been read", { znodes: found.size });
+    this.#setCurrent(true);
+    this.#wake();
+  }
+
+  /** After a lost connection the next one sets the watch anew; other errors are given some time to pass. */
+  async #waitAfter(error: unknown, message: string): Promise<void> {
+    if (isZooKeeperError(error, "CLOSED")) this.#closing.abort();
+    if (this.#closing.signal.aborted) return;
+    this.#logger.warn(message, { error: messageOf(error) });
+    await this.#clock.sleep(RETRY_MS, this.#closing.signal).catch(() => undefined);
+  }
+
+  #setCurrent(current: boolean): void {
+    if (this.#current === current) return;
+    this.#current = current;
+    this.#tell(this.#currentListeners, current);
+  }
+
+  #wake(): void {
+    if (!this.#current) return;
+    for (const waiter of this.#waiters) {
+      if (waiter.target > this.#applied) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  #tell<T>(listeners: Iterable<(value: T) => void>, value: T): void {
+    for (const listener of [...listeners]) {
+      try {
+        listener(value);
+      } catch (error) {
+        this.#logger.error("a listener to the tree failed", { error: messageOf(error) });
+      }
+    }
+  }
+}
+
+function closedError(): ZooKeeperError {
+  return new ZooKeeperError("CLOSED", "the view of the tree was closed");
+}
