@@ -55,6 +55,7 @@ export function recover(directory: string, logger: Logger): { state: State; posi
   let position: LogPosition = { file: join(directory, logName(state.zxid + 1)), size: 0 };
   for (const [index, log] of logs.entries()) {
     if (index < first) continue;
+    if (log.zxid > state.zxid + 1) throw missing(log.file, 0, state.zxid + 1, log.zxid - 1);
     const size = replay(state, log.file, index === logs.length - 1, logger);
     position = { file: log.file, size };
   }
@@ -106,13 +107,8 @@ function replayBlock(state: State, reader: Reader, file: string, offset: number)
   while (reader.remaining > 0) {
     const transaction = decodeTransaction(reader);
     if (transaction.zxid <= state.zxid) continue;
-    if (transaction.zxid !== state.zxid + 1) {
-      throw new DamagedDataError(
-        file,
-        offset,
-        `transaction ${transaction.zxid} follows ${state.zxid}, those in between are missing`,
-      );
-    }
+    if (transaction.zxid !== state.zxid + 1)
+      throw missing(file, offset, state.zxid + 1, transaction.zxid - 1);
     const outcome = state.commit(transaction, transaction.time);
     if (!outcome.committed) {
       throw new DamagedDataError(
@@ -122,4 +118,8 @@ function replayBlock(state: State, reader: Reader, file: string, offset: number)
       );
     }
   }
+}
+
+function missing(file: string, offset: number, from: number, to: number): DamagedDataError {
+  return new DamagedDataError(file, offset, `the transactions ${from} to ${to} before it are missing`);
 }
