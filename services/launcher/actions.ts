@@ -1,0 +1,144 @@
+// What a decision asks for, and what it is made from.
+import type { Config } from "../../lib/config/types.ts";
+import type { Resources } from "../../lib/provider/contract.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
+import type { ServedPool } from "./pool/served.ts";
+
+/** What is to be done. Each action is safe to repeat, and fails harmlessly when somebody else was faster. */
+export type Action =
+  /** Give the request these nodes, one per label; null: launch one. */
+  | {
+      readonly kind: "serve";
+      readonly request: string;
+      readonly pool: ServedPool;
+      readonly nodes: readonly (string | null)[];
+    }
+  /** Launch what a request in hand lacks. */
+  | { readonly kind: "supplement"; readonly request: string; readonly labels: readonly string[] }
+  | { readonly kind: "fulfil"; readonly request: string; readonly nodes: readonly string[] }
+  /** These pools cannot serve the request; with `failed`, nobody can. */
+  | {
+      readonly kind: "decline";
+      readonly request: string;
+      readonly pools: readonly string[];
+      readonly failed: boolean;
+      readonly reason: string;
+    }
+  /** A launch for the request has failed for good. */
+  | { readonly kind: "give-up"; readonly request: string; readonly node: string; readonly failed: boolean }
+  /** Go on with a request whose launcher is gone. */
+  | { readonly kind: "adopt"; readonly request: string; readonly pool: ServedPool }
+  /** Put a request whose launcher is gone back into the queue. */
+  | { readonly kind: "reset"; readonly request: string }
+  /** Let go of a request in hand that is gone or somebody else's. */
+  | { readonly kind: "drop"; readonly request: string }
+  | { readonly kind: "end-lease"; readonly request: string }
+  /** Free the nodes of a min-ready request that has ended, and remove it. */
+  | { readonly kind: "settle-min-ready"; readonly request: string; readonly label: string }
+  | { readonly kind: "ask-min-ready"; readonly label: string; readonly count: number }
+  /** Launch a recorded node, or go on with its launch. */
+  | {
+      readonly kind: "launch";
+      readonly node: string;
+      readonly request: string | null;
+      readonly pool: ServedPool;
+    }
+  /** Record the outcome of a launch for which no request waits (any longer). */
+  | { readonly kind: "store"; readonly node: string }
+  /** Stop a launch. */
+  | { readonly kind: "abandon"; readonly node: string; readonly reason: string }
+  | { readonly kind: "delete"; readonly node: string; readonly reason: string }
+  /** Take the node from a request that is gone. */
+  | { readonly kind: "free"; readonly node: string }
+  | { readonly kind: "hold"; readonly node: string }
+  /** Return a node whose lease is gone without a trace of its request. */
+  | { readonly kind: "return"; readonly node: string };
+
+/** A wish to keep a node when it is returned. */
+export interface HoldWish {
+  readonly reason: string;
+  /** Seconds that the hold may last; 0 for the configured limit. */
+  readonly expireSeconds: number;
+}
+
+/** A launch that this process works on, as far as decisions care. */
+export interface LaunchStatus {
+  readonly node: string;
+  /** The request that it was begun for. */
+  readonly request: string | null;
+  readonly pool: ServedPool;
+  readonly label: string;
+  /** Whether that request holds a lease. */
+  readonly leased: boolean;
+  readonly status: "launching" | "ready" | "failed" | "aborted";
+}
+
+/** What this process has in hand. */
+export interface Hand {
+  /** Whether something is being done about it, or has just failed and is to wait. Keys: {@link keys}. */
+  isBusy(key: string): boolean;
+  /** Until when (seconds) the earliest of what has to wait after a failure does so; null when nothing has to. */
+  readonly nextRetry: number | null;
+  /** Requests whose lock we hold, and the pool that serves them. */
+  readonly requests: ReadonlyMap<string, { readonly pool: ServedPool }>;
+  readonly launches: ReadonlyMap<string, LaunchStatus>;
+  /** Claims under way: their launches are not in the tree yet. */
+  readonly claims: ReadonlyMap<string, { readonly pool: ServedPool; readonly labels: readonly string[] }>;
+  /** Nodes whose deletion is under way. */
+  readonly deletions: ReadonlySet<string>;
+  /** What each provider allows, as last told. */
+  readonly limits: ReadonlyMap<string, Resources>;
+  /** Providers that refused for want of quota, and until when (seconds) nothing is launched there. */
+  readonly quotaBlocks: ReadonlyMap<string, number>;
+  /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
+  readonly holdWishes: ReadonlyMap<string, HoldWish>;
+  /** Since when (seconds) the view has been current without a break. */
+  readonly currentSince: number;
+}
+
+/** The keys under which things are busy. */
+export const keys = {
+  node: (id: string) => `node:${id}`,
+  request: (id: string) => `request:${id}`,
+  label: (name: string) => `label:${name}`,
+};
+
+/** The tree as decisions see it. */
+export type Tree = Pick<View, "node" | "nodes" | "request" | "requests" | "image" | "pools">;
+
+/** Everything that a decision depends on. */
+export interface World {
+  readonly tree: Tree;
+  readonly config: Pick<Config, "labels" | "maxHoldAge">;
+  readonly pools: readonly ServedPool[];
+  readonly hand: Hand;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
+/** What to do now, and why the rest waits. */
+export interface Decision {
+  readonly actions: readonly Action[];
+  /** For each request that waits, the first rule in its way with its numbers. */
+  readonly reasons: ReadonlyMap<string, string>;
+  /** For each label that has fewer ready nodes than wanted, why no more are launched. */
+  readonly labelReasons: ReadonlyMap<string, string>;
+  /** Ids of our pools in which a request waits for room: pools of lower priority may go first. */
+  readonly paused: ReadonlySet<string>;
+  /** When (seconds) time alone may change the decision; null when only events can. */
+  readonly wakeAt: number | null;
+}
+
+/** A decision while it is made. */
+export class Draft implements Decision {
+  readonly actions: Action[] = [];
+  readonly reasons = new Map<string, string>();
+  readonly labelReasons = new Map<string, string>();
+  readonly paused = new Set<string>();
+  wakeAt: number | null = null;
+
+  /** Decide again at this time (seconds) at the latest. */
+  wake(at: number): void {
+    if (Number.isFinite(at)) this.wakeAt = Math.min(this.wakeAt ?? at, at);
+  }
+}

@@ -1,0 +1,187 @@
+// The reconcile loop: a change of the tree, the end of an effect or the passing of time leads to a new decision, and
+// the decision to effects.
+//
+// Invariants:
+//   E1. At most one effect works on a node, a request or a label's min-ready at a time.
+//   E2. Nothing is decided and nothing begun while the view is not current or the launcher is stopping.
+//   E3. An effect has ended only when the view shows what it wrote. So no decision is made twice.
+import { messageOf } from "../../lib/std/errors.ts";
+import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
+import type { ViewChange } from "../../lib/zookeeper/view.ts";
+import { type Action, type Decision, keys } from "./actions.ts";
+import type { Components } from "./components.ts";
+import { decide } from "./decide.ts";
+import { type Environment, nowOf } from "./environment.ts";
+import { perform } from "./perform.ts";
+import { holdWishOf } from "./request/own_data.ts";
+
+/** Decides and acts until it is stopped. */
+export class Engine {
+  readonly #environment: Environment;
+  readonly #components: Components;
+  readonly #listeners = new Set<() => void>();
+  readonly #unsubscribe: (() => void)[] = [];
+  #decision: Decision | null = null;
+  #scheduled: NodeJS.Immediate | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(environment: Environment, components: Components) {
+    this.#environment = environment;
+    this.#components = components;
+  }
+
+  /** The last decision; null before the first. */
+  get decision(): Decision | null {
+    return this.#decision;
+  }
+
+  start(): void {
+    const { view, session } = this.#environment.context;
+    for (const node of view.nodes()) this.#rememberWish({ kind: "node", id: node.id });
+    this.#unsubscribe.push(
+      view.subscribe((change) => {
+        if (change.kind === "node") this.#rememberWish(change);
+        this.kick();
+      }),
+      view.onCurrent((current) => {
+        this.#noteCurrent(current);
+        this.kick();
+      }),
+      session.onState((state) => {
+        if (state === "lost") this.#forgetLocks();
+        if (state === "connected") void this.#components.register().then(() => this.kick());
+      }),
+    );
+    this.#noteCurrent(view.current);
+    this.kick();
+  }
+
+  /** Ends deciding; what is under way goes on until its owner stops it. */
+  stop(): void {
+    this.#stopped = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#cancelTimer?.();
+    clearImmediate(this.#scheduled);
+  }
+
+  /** Hears when the reasons of requests may have changed. */
+  onDecision(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Decides soon; calls until then are one. */
+  kick = (): void => {
+    if (this.#stopped || this.#scheduled !== undefined) return;
+    this.#scheduled = setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#pass();
+    });
+  };
+
+  #noteCurrent(current: boolean): void {
+    const { hand } = this.#environment;
+    hand.currentSince = current ? nowOf(this.#environment) : Infinity;
+  }
+
+  #rememberWish({ id }: ViewChange): void {
+    const { context, hand } = this.#environment;
+    const record = context.view.node(id)?.record;
+    if (record === undefined || record === null || record.state === "hold") {
+      hand.holdWishes.delete(id);
+      return;
+    }
+    const wish = holdWishOf(record);
+    if (wish !== null) hand.holdWishes.set(id, wish);
+  }
+
+  // The locks went with the session; their signals have stopped what was done under them.
+  #forgetLocks(): void {
+    const { hand } = this.#environment;
+    hand.requests.clear();
+    for (const launch of hand.launches.values()) {
+      if (launch.status !== "launching") hand.launches.delete(launch.node);
+    }
+  }
+
+  #pass(): void {
+    const { context, pools, hand } = this.#environment;
+    this.#cancelTimer?.();
+    if (this.#stopped || !context.view.current || context.session.state !== "connected") return;
+    const now = nowOf(this.#environment);
+    const { view: tree, config } = context;
+    const decision = decide({ tree, config, pools, hand, now });
+    this.#decision = decision;
+    hand.prune((key) => exists(this.#environment, key));
+    for (const action of decision.actions) this.#begin(action);
+    void this.#components.setPaused(decision.paused);
+    if (decision.wakeAt !== null) {
+      const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
+      this.#cancelTimer = context.clock.after(delay, this.kick);
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  #begin(action: Action): void {
+    const { hand, tasks } = this.#environment;
+    const touched = keysOf(action);
+    if (touched.some((key) => hand.isBusy(key))) return;
+    hand.begin(touched);
+    tasks.start(`${action.kind} ${touched.join(" ")}`, async () => {
+      try {
+        await perform(this.#environment, action);
+        await this.#environment.context.view.settled();
+        hand.succeed(touched);
+      } catch (error) {
+        this.#report(action, error);
+        await this.#environment.context.view.settled().catch(() => undefined);
+        hand.fail(touched);
+      }
+      this.kick();
+    });
+  }
+
+  #report(action: Action, error: unknown): void {
+    const { context, metrics } = this.#environment;
+    const fields = { action: action.kind, subject: keysOf(action).join(" "), error: messageOf(error) };
+    if (isZooKeeperError(error)) {
+      metrics.conflict({ action: action.kind });
+      context.logger.debug("action refused, deciding anew", fields);
+    } else context.logger.error("action failed", fields);
+  }
+}
+
+function exists(environment: Environment, key: string): boolean {
+  const { view, config } = environment.context;
+  const [kind, name = ""] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+  if (kind === "node") return view.node(name) !== undefined;
+  return kind === "request" ? view.request(name) !== undefined : config.labels.has(name);
+}
+
+/** What an action works on. */
+function keysOf(action: Action): string[] {
+  switch (action.kind) {
+    case "serve":
+      return [
+        keys.request(action.request),
+        ...action.nodes.flatMap((id) => (id === null ? [] : [keys.node(id)])),
+      ];
+    case "fulfil":
+      return [keys.request(action.request), ...action.nodes.map(keys.node)];
+    case "give-up":
+      return [keys.request(action.request), keys.node(action.node)];
+    case "ask-min-ready":
+      return [keys.label(action.label)];
+    case "launch":
+    case "store":
+    case "abandon":
+    case "delete":
+    case "free":
+    case "hold":
+    case "return":
+      return [keys.node(action.node)];
+    default:
+      return [keys.request(action.request)];
+  }
+}

@@ -1,0 +1,45 @@
+// What the launcher's effects work with.
+
+import type { ServiceContext } from "../../lib/daemon/types.ts";
+import type { Provider } from "../../lib/provider/contract.ts";
+import { seconds } from "../../lib/std/clock.ts";
+import type { TaskGroup } from "../../lib/std/task_group.ts";
+import type { Metrics } from "./metrics.ts";
+import type { ServedPool } from "./pool/served.ts";
+import type { HandState } from "./state.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Reads a machine's SSH host keys, as "type base64". */
+export type ScanHostKeys = (options: {
+  host: string;
+  port: number;
+  timeoutMs: number;
+  signal: AbortSignal;
+}) => Promise<string[]>;
+
+/** Shared by all effects of one launcher. */
+export interface Environment {
+  readonly context: ServiceContext;
+  readonly pools: readonly ServedPool[];
+  readonly hand: HandState;
+  /** Work that goes on beyond one transaction: launches and deletions. */
+  readonly tasks: TaskGroup;
+  readonly metrics: Metrics;
+  readonly scanHostKeys: ScanHostKeys;
+  /** Asks for a new decision soon. */
+  readonly kick: () => void;
+}
+
+/** The time in seconds. */
+export function nowOf(environment: Environment): number {
+  return seconds(environment.context.clock);
+}
+
+export function transaction(environment: Environment): Transaction {
+  return new Transaction(environment.context.session);
+}
+
+/** The driver of a provider that is served here. */
+export function driverOf(environment: Environment, provider: string | null): Provider | undefined {
+  return environment.context.providers.find((candidate) => candidate.name === provider);
+}

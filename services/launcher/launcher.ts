@@ -1,0 +1,97 @@
+// The launcher: keeps nodes ready, serves requests, and deletes what is returned.
+//
+// Invariants:
+//   L1. ZooKeeper holds all state. What is in hand here can be lost at any time: others, or the next start, go on.
+//   L2. Everything that is written is fenced: by the lock under which it is done, and by the version that was read.
+//   L3. Watches lead to decisions. The only timers are for ages, leases, retries and the look at the providers.
+import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { seconds } from "../../lib/std/clock.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import { TaskGroup } from "../../lib/std/task_group.ts";
+import { Cleanup } from "./cleanup.ts";
+import { Components } from "./components.ts";
+import { Engine } from "./engine.ts";
+import type { Environment, ScanHostKeys } from "./environment.ts";
+import { createMetrics } from "./metrics.ts";
+import { servedPools } from "./pool/served.ts";
+import { launcherServices } from "./rpc/services.ts";
+import { HandState } from "./state.ts";
+
+/** What tests change. */
+export interface LauncherOptions {
+  /** How often the providers are looked through, in milliseconds. @default 60000 */
+  readonly cleanupIntervalMs?: number;
+  readonly scanHostKeys?: ScanHostKeys;
+}
+
+/** Starts the launcher; resolves when it is registered and decides. */
+export async function startLauncher(
+  context: ServiceContext,
+  options: LauncherOptions = {},
+): Promise<Service> {
+  const { config, providers, hostname, newUuid, logger, clock, view } = context;
+  const pools = servedPools(config, providers, hostname, newUuid);
+  const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
+  const tasks = new TaskGroup((error, name) => {
+    logger.error("task failed", { task: name, error: messageOf(error) });
+  });
+  const metrics = createMetrics(view);
+  const environment: Environment = {
+    context,
+    pools,
+    hand: new HandState(() => seconds(clock), random),
+    tasks,
+    metrics,
+    scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
+    kick: () => engine.kick(),
+  };
+  const components = new Components(context, pools);
+  const engine = new Engine(environment, components);
+  await components.ensurePaths();
+  await components.register();
+  await view.ready();
+  await view.settled();
+  engine.start();
+  startCleanup(environment, options.cleanupIntervalMs ?? 60_000);
+  const { services, close } = launcherServices(environment, engine);
+  logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
+  return {
+    rpc: services,
+    stop: async (grace) => {
+      engine.stop();
+      close();
+      metrics.stop();
+      await untilAborted(stop(environment, components), grace);
+      logger.info("launcher stopped");
+    },
+  };
+}
+
+function startCleanup(environment: Environment, interval: number): void {
+  const { clock } = environment.context;
+  const cleanup = new Cleanup(environment);
+  environment.tasks.start("cleanup", async (signal) => {
+    while (!signal.aborted) {
+      await cleanup.pass(signal);
+      environment.kick();
+      await clock.sleep(interval, signal);
+    }
+  });
+}
+
+// Launches and deletions are left as they are: their records tell the next launcher how to go on.
+async function stop(environment: Environment, components: Components): Promise<void> {
+  const { hand, tasks } = environment;
+  await components.unregister();
+  await tasks.close(new Error("the launcher is stopping"));
+  const launches = [...hand.launches.values()].map((launch) => launch.lock.release());
+  const requests = [...hand.requests.values()].map((held) => held.lock.release());
+  await Promise.allSettled([...launches, ...requests]);
+}
+
+function untilAborted(work: Promise<void>, grace: AbortSignal): Promise<void> {
+  if (grace.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  grace.addEventListener("abort", () => resolve(), { once: true });
+  return Promise.race([work, promise]);
+}

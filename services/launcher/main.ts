@@ -1,0 +1,6 @@
+// nodepool-launcher: launches nodes and hands them out.
+import process from "node:process";
+import { runDaemon } from "../../lib/daemon/daemon.ts";
+import { startLauncher } from "./launcher.ts";
+
+await runDaemon({ name: "launcher", process, start: (context) => startLauncher(context) });

@@ -1,0 +1,62 @@
+// What the launcher measures. Names and units follow OpenTelemetry; without an SDK nothing is recorded.
+import { type Attributes, type BatchObservableResult, metrics } from "@opentelemetry/api";
+import type { View } from "../../lib/zookeeper/view.ts";
+
+/** The launcher's instruments. Durations are in seconds. */
+export interface Metrics {
+  /** One launch ended; `result` is ready, failed, aborted or interrupted. */
+  launch(duration: number, attributes: Attributes): void;
+  /** One request was fulfilled; `duration` counts from its creation. */
+  fulfilled(duration: number, attributes: Attributes): void;
+  declined(attributes: Attributes): void;
+  deleted(duration: number, attributes: Attributes): void;
+  /** An instance without a record was removed. */
+  leaked(attributes: Attributes): void;
+  /** An action was refused because somebody else was faster. */
+  conflict(attributes: Attributes): void;
+  /** Stops observing. */
+  stop(): void;
+}
+
+/** Creates the instruments; gauges observe the view. */
+export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
+  const meter = metrics.getMeter("nodepool.launcher");
+  const launches = meter.createHistogram("nodepool.launch.duration", { unit: "s" });
+  const waits = meter.createHistogram("nodepool.request.wait", { unit: "s" });
+  const deletions = meter.createHistogram("nodepool.delete.duration", { unit: "s" });
+  const declines = meter.createCounter("nodepool.request.declines");
+  const leaks = meter.createCounter("nodepool.leaked.instances");
+  const conflicts = meter.createCounter("nodepool.action.conflicts");
+  const nodes = meter.createObservableGauge("nodepool.nodes");
+  const requests = meter.createObservableGauge("nodepool.requests");
+  const observe = (result: BatchObservableResult) => {
+    for (const [key, count] of countBy(view.nodes(), ({ record }) => [record?.provider, record?.state])) {
+      const [provider = "", state = ""] = key.split("\n");
+      result.observe(nodes, count, { provider, state });
+    }
+    for (const [state, count] of countBy(view.requests(), ({ record }) => [record?.state])) {
+      result.observe(requests, count, { state });
+    }
+  };
+  meter.addBatchObservableCallback(observe, [nodes, requests]);
+  return {
+    launch: (duration, attributes) => launches.record(duration, attributes),
+    fulfilled: (duration, attributes) => waits.record(duration, attributes),
+    declined: (attributes) => declines.add(1, attributes),
+    deleted: (duration, attributes) => deletions.record(duration, attributes),
+    leaked: (attributes) => leaks.add(1, attributes),
+    conflict: (attributes) => conflicts.add(1, attributes),
+    stop: () => meter.removeBatchObservableCallback(observe, [nodes, requests]),
+  };
+}
+
+function countBy<T>(items: Iterable<T>, keyOf: (item: T) => readonly (string | null | undefined)[]) {
+  const counts = new Map<string, number>();
+  for (const item of items) {
+    const key = keyOf(item)
+      .map((part) => part ?? "unknown")
+      .join("\n");
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}

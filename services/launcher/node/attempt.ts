@@ -1,0 +1,104 @@
+// One attempt to launch a node, as the provider sees it.
+import type { NodeRecord } from "../../../lib/model/node.ts";
+import { type Instance, METADATA, NotFoundError, type Provider } from "../../../lib/provider/contract.ts";
+import { driverOf, type Environment } from "../environment.ts";
+import { findImage } from "../pool/image.ts";
+import { labelOf } from "../pool/served.ts";
+import type { Launch } from "../state.ts";
+import { withDeadline } from "./deadline.ts";
+
+/** A provider gets this long to delete one instance, in milliseconds. */
+export const DELETE_TIMEOUT_MS = 600_000;
+
+/** Which attempt a node is at; it is kept in the node's `driver_data`. */
+export function attemptOf(record: Pick<NodeRecord, "driverData">): number {
+  const data = record.driverData;
+  if (typeof data !== "object" || data === null || !("launch_attempt" in data)) return 1;
+  return typeof data.launch_attempt === "number" ? data.launch_attempt : 1;
+}
+
+/** The node at another attempt. */
+export function withAttempt(record: NodeRecord, attempt: number): NodeRecord {
+  return { ...record, driverData: { launch_attempt: attempt } };
+}
+
+/** Names one attempt: a repeated create with the same token goes on with the same instance. */
+export function launchToken(node: string, record: Pick<NodeRecord, "driverData">): string {
+  return `${node}-${attemptOf(record)}`;
+}
+
+/** Creates the instance of the launch's attempt, or goes on with it. */
+export async function createInstance(
+  environment: Environment,
+  launch: Launch,
+  signal: AbortSignal,
+  onExternalId: (id: string) => Promise<void>,
+): Promise<Instance> {
+  const { pool, label, node, record } = launch;
+  const driver = driverOf(environment, record.provider);
+  const settings = labelOf(pool, label);
+  const image = settings === undefined ? null : findImage(environment.context.view, pool, settings);
+  if (driver === undefined || settings === undefined || image === null) {
+    throw new NotFoundError(`label '${label}' cannot be launched: its image is not at the provider any more`);
+  }
+  const metadata = {
+    [METADATA.provider]: pool.provider.name,
+    [METADATA.pool]: pool.pool.name,
+    [METADATA.node]: node,
+    [METADATA.image]: image.image,
+    ...(image.build === null ? {} : { [METADATA.build]: image.build }),
+    ...(image.upload === null ? {} : { [METADATA.upload]: image.upload }),
+    [METADATA.launchToken]: launchToken(node, record),
+    groups: [pool.provider.name, image.image, label].join(","),
+  };
+  const spec = {
+    name: `np${node}`,
+    pool: pool.pool.name,
+    label,
+    imageExternalId: image.externalId,
+    username: record.username,
+    metadata,
+  };
+  return await driver.createInstance(spec, onExternalId, signal);
+}
+
+/** Deletes whatever the launch's attempt has left at the provider. */
+export async function removeAttempt(
+  environment: Environment,
+  launch: Launch,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const driver = driverOf(environment, launch.record.provider);
+  if (driver === undefined) return;
+  await withDeadline(
+    environment.context.clock,
+    launch.pool.provider.launchTimeout * 1000,
+    "the provider did not delete the instance of the failed attempt in time",
+    signals,
+    (signal) => removeInstances(driver, launch.node, launch.record, signal),
+  );
+}
+
+/**
+ * Deletes the instance of a node; where its id was never learnt, every instance that carries the node's id. Resolves
+ * when the provider has confirmed.
+ */
+export async function removeInstances(
+  driver: Provider,
+  node: string,
+  record: Pick<NodeRecord, "externalId">,
+  signal: AbortSignal,
+): Promise<void> {
+  if (record.externalId !== null) {
+    await driver.deleteInstance(textOf(record.externalId), signal);
+    return;
+  }
+  for (const instance of await driver.listInstances(signal)) {
+    if (instance.metadata[METADATA.node] === node) await driver.deleteInstance(instance.externalId, signal);
+  }
+}
+
+/** A provider's id as one text; some drivers of Nodepool store an object. */
+export function textOf(externalId: unknown): string {
+  return typeof externalId === "string" ? externalId : JSON.stringify(externalId);
+}

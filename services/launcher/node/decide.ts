@@ -1,0 +1,126 @@
+// Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
+import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
+import type { Census, ReadableNode } from "../pool/census.ts";
+import { nameOf, poolKey } from "../pool/served.ts";
+import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
+
+/** Decides about every node of our providers. */
+export function decideNodes(world: World, census: Census, draft: Draft): void {
+  const providers = new Set(world.pools.map((pool) => pool.provider.name));
+  const evicted = new Set(draft.actions.flatMap((action) => (action.kind === "delete" ? [action.node] : [])));
+  const planned = new Set(
+    draft.actions.flatMap((action) =>
+      action.kind === "serve" ? action.nodes.filter((id) => id !== null) : [],
+    ),
+  );
+  for (const entry of world.tree.nodes()) {
+    const { id, record } = entry;
+    if (record === null || !providers.has(record.provider ?? "")) continue;
+    if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
+    if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
+    decideNode(world, draft, { ...entry, record });
+  }
+  for (const launch of world.hand.launches.values()) decideLaunch(world, census, draft, launch);
+}
+
+function decideNode(world: World, draft: Draft, node: ReadableNode): void {
+  const { id, record } = node;
+  const lease = nodeLeaseOf(record);
+  if (record.state === "in-use" && lease !== null && world.tree.request(lease.request) === undefined) {
+    draft.actions.push({ kind: "return", node: id });
+    return;
+  }
+  if (node.lock.contenders.length > 0) return;
+  const remove = (reason: string) => draft.actions.push({ kind: "delete", node: id, reason });
+  switch (record.state) {
+    case "used":
+    case "in-use":
+      if (holdWishOf(record) !== null || world.hand.holdWishes.has(id))
+        draft.actions.push({ kind: "hold", node: id });
+      else remove(record.state === "used" ? "was returned" : "is in use, but nobody holds its lock");
+      return;
+    case "init":
+      decideInit(world, node, remove);
+      return;
+    case "building":
+      decideUnattended(world, draft, node, remove);
+      return;
+    case "ready":
+      decideReady(world, draft, node, remove);
+      return;
+    case "hold":
+      decideHold(world, draft, node, remove);
+      return;
+    case "testing":
+      return;
+    default:
+      remove(`is ${record.state}`);
+  }
+}
+
+type Remove = (reason: string) => void;
+
+function isPending(world: World, request: string | null): boolean {
+  const state = request === null ? undefined : world.tree.request(request)?.record?.state;
+  return state === "pending" || state === "requested";
+}
+
+// A node of another live launcher stands unlocked for a moment before its launch begins.
+function decideInit(world: World, node: ReadableNode, remove: Remove): void {
+  if (isPending(world, node.record.allocatedTo)) return;
+  const own = world.pools.some((pool) => pool.id === node.record.launcher);
+  const maker = [...world.tree.pools()].some(({ record }) => record?.id === node.record.launcher);
+  if (own || !maker) remove("was never launched, and its request is gone");
+}
+
+function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
+  const { id, record } = node;
+  if (isPending(world, record.allocatedTo)) return;
+  const place = poolKey(record.provider, record.pool);
+  const pool = world.pools.find((candidate) => nameOf(candidate) === place);
+  if (pool !== undefined && record.externalId !== null) {
+    draft.actions.push({ kind: "launch", node: id, request: null, pool });
+  } else remove("its launcher is gone and nothing was launched yet");
+}
+
+function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
+  const { id, record } = node;
+  if (record.allocatedTo !== null) {
+    if (world.tree.request(record.allocatedTo) === undefined) draft.actions.push({ kind: "free", node: id });
+    return;
+  }
+  const ages = record.type.map((label) => world.config.labels.get(label)?.maxReadyAge ?? 0);
+  const limit = Math.min(...ages.filter((age) => age > 0));
+  if (!Number.isFinite(limit)) return;
+  const end = record.stateTime + limit;
+  if (world.now >= end) remove(`has been ready for longer than max-ready-age (${limit} s)`);
+  else draft.wake(end);
+}
+
+function decideHold(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
+  const { stateTime, holdExpiration } = node.record;
+  const own = holdExpiration !== null && holdExpiration > 0 ? holdExpiration : Infinity;
+  const limit = Math.min(own, world.config.maxHoldAge);
+  if (!Number.isFinite(limit)) return;
+  if (world.now >= stateTime + limit) remove(`has been held for longer than ${limit} s`);
+  else draft.wake(stateTime + limit);
+}
+
+function decideLaunch(world: World, census: Census, draft: Draft, launch: LaunchStatus): void {
+  const { node, request, label } = launch;
+  if (world.hand.isBusy(keys.node(node))) return;
+  const state = world.tree.node(node)?.record?.state;
+  if (state !== "building") {
+    draft.actions.push({ kind: "abandon", node, reason: `is ${state ?? "gone"}` });
+    return;
+  }
+  const isWanted = request !== null && world.hand.requests.has(request) && isPending(world, request);
+  if (launch.status === "launching") {
+    const wanted = world.config.labels.get(label)?.minReady ?? 0;
+    if (isWanted || !launch.leased || census.freeOf(label) < wanted) return;
+    draft.actions.push({ kind: "abandon", node, reason: "its request was withdrawn" });
+    return;
+  }
+  if (isWanted && launch.status !== "aborted") return;
+  draft.actions.push({ kind: "store", node });
+}

@@ -1,0 +1,119 @@
+// Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
+import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { backoffDelay } from "../../../lib/std/backoff.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { Action } from "../actions.ts";
+import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
+import { readableNode } from "../request/read.ts";
+import { isConflict } from "../transaction.ts";
+import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
+import { withDeadline } from "./deadline.ts";
+
+const RETRY = { initial: 1000, maximum: 60_000 };
+
+/** Takes the node's lock and writes `deleting` in one transaction, and goes on in the background. */
+export async function beginDelete(
+  environment: Environment,
+  action: Extract<Action, { kind: "delete" }>,
+): Promise<void> {
+  const { context, hand, tasks } = environment;
+  const node = readableNode(environment, action.node);
+  const steps = transaction(environment);
+  const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, "deleting");
+  const { record } = node;
+  const isGone = record.state === "deleted";
+  const deleting = isGone ? record : withNodeState(record, "deleting", nowOf(environment));
+  steps.set(nodePath(node.id), encodeNode(deleting), node.version);
+  await steps.commit();
+  hand.deletions.add(node.id);
+  context.logger.info("deleting node", {
+    node: node.id,
+    provider: record.provider,
+    external: record.externalId,
+    reason: action.reason,
+  });
+  tasks.start(`deletion of node ${node.id}`, (signal) =>
+    runDelete(environment, node.id, deleting, lock(), signal),
+  );
+}
+
+async function runDelete(
+  environment: Environment,
+  node: string,
+  record: NodeRecord,
+  lock: HeldLock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { context, hand, metrics, kick } = environment;
+  const started = nowOf(environment);
+  const attributes = { "nodepool.node": node, provider: record.provider ?? "" };
+  try {
+    await withSpan("node.delete", { attributes }, async () => {
+      await removeUntilConfirmed(environment, node, record, [signal, lock.signal]);
+      await removeRecord(environment, node, lock);
+    });
+    metrics.deleted(nowOf(environment) - started, { provider: record.provider ?? "" });
+    context.logger.info("node deleted", { node, provider: record.provider });
+    await context.view.settled();
+  } catch (error) {
+    await lock.release().catch(() => undefined);
+    if (!signal.aborted && !isConflict(error) && !isZooKeeperError(error)) throw error;
+    context.logger.info("deletion interrupted", { node, error: messageOf(error) });
+  } finally {
+    hand.deletions.delete(node);
+    kick();
+  }
+}
+
+async function removeUntilConfirmed(
+  environment: Environment,
+  node: string,
+  record: NodeRecord,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const { clock, logger, newUuid } = environment.context;
+  const driver = driverOf(environment, record.provider);
+  const neverLaunched = record.externalId === null && record.imageId === null;
+  if (driver === undefined || neverLaunched || record.state === "deleted") return;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      const late = "the provider did not confirm the deletion in 600 s";
+      await withDeadline(clock, DELETE_TIMEOUT_MS, late, signals, (signal) =>
+        removeInstances(driver, node, record, signal),
+      );
+      return;
+    } catch (error) {
+      if (signals.some((signal) => signal.aborted)) throw error;
+      const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
+      const pause = backoffDelay(failures, { ...RETRY, random });
+      logger.warn("deletion failed, will be repeated", { node, failures, pause, error: messageOf(error) });
+      await withDeadline(clock, pause * 2, "", signals, (signal) => clock.sleep(pause, signal));
+    }
+  }
+}
+
+/** Removes the node's znode with all that is below it. Whoever waits for its lock finds nothing left. */
+async function removeRecord(environment: Environment, node: string, lock: HeldLock): Promise<void> {
+  const { session } = environment.context;
+  for (let attempt = 1; ; attempt += 1) {
+    const steps = transaction(environment);
+    steps.guard(lock);
+    const others = attempt === 1 ? [] : await session.children(lock.root);
+    for (const name of others) {
+      if (`${lock.root}/${name}` !== lock.contender) steps.delete(`${lock.root}/${name}`);
+    }
+    steps.delete(lock.contender);
+    steps.delete(lock.root);
+    steps.delete(nodePath(node));
+    steps.releasedWith(lock);
+    try {
+      await steps.commit();
+      return;
+    } catch (error) {
+      if (!isZooKeeperError(error, "NOT_EMPTY") || attempt === 3) throw error;
+    }
+  }
+}

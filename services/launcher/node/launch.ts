@@ -1,0 +1,266 @@
+// Launches one node: recorded, created at the provider, host keys read. Each step can be taken up by another process.
+//
+// Invariants:
+//   N1. Before the provider is called, the node says what will be there: image and attempt. An instance carries the
+//       node's id and a token made of node and attempt, so whoever repeats the call goes on with the same instance.
+//   N2. The outcome stays in memory until it is written together with the request that waits for it.
+//   N3. A launch that is interrupted (lock lost, shutdown) leaves instance and record as they are, for the next one.
+import { encodeNode, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { Action } from "../actions.ts";
+import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
+import { findImage, type LaunchImage } from "../pool/image.ts";
+import { labelOf, nameOf } from "../pool/served.ts";
+import { ownDataOf } from "../request/own_data.ts";
+import { readableNode } from "../request/read.ts";
+import type { Launch } from "../state.ts";
+import { isConflict } from "../transaction.ts";
+import { attemptOf, createInstance, removeAttempt, withAttempt } from "./attempt.ts";
+import { withDeadline } from "./deadline.ts";
+
+/** Launches are tried again after this many milliseconds, times the attempts so far. */
+const RETRY_PAUSE_MS = 500;
+
+/** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
+const QUOTA_PAUSE_SECONDS = 5;
+
+/** Locks the node, writes the intent, and goes on in the background. */
+export async function beginLaunch(
+  environment: Environment,
+  action: Extract<Action, { kind: "launch" }>,
+): Promise<void> {
+  const { context, hand, tasks } = environment;
+  const { pool } = action;
+  const node = readableNode(environment, action.node);
+  const label = node.record.type[0] ?? "";
+  const request = action.request === null ? undefined : context.view.request(action.request);
+  const own = request?.record ? ownDataOf(request.record) : null;
+  const settings = labelOf(pool, label);
+  const image = settings === undefined ? null : findImage(context.view, pool, settings);
+  const isNew = node.record.state === "init";
+  const intent = {
+    ...(isNew ? withNodeState(node.record, "building", nowOf(environment)) : node.record),
+    ...(image === null || !isNew ? {} : connectionOf(image)),
+    launcher: pool.id,
+  };
+  const record = isNew ? withAttempt(intent, 1) : intent;
+  const steps = transaction(environment);
+  const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, pool.id);
+  const version = steps.set(nodePath(node.id), encodeNode(record), node.version);
+  await steps.commit();
+  const launch: Launch = {
+    node: node.id,
+    request: action.request,
+    pool,
+    label,
+    leased: own?.lease !== null && own !== null,
+    status: "launching",
+    lock: lock(),
+    record,
+    version: version(),
+    reason: "",
+    traceparent: own?.traceparent ?? null,
+    controller: new AbortController(),
+  };
+  hand.launches.set(node.id, launch);
+  tasks.start(`launch of node ${node.id}`, (signal) => runLaunch(environment, launch, signal));
+}
+
+function connectionOf(image: LaunchImage) {
+  return {
+    imageId: image.imageId,
+    username: image.username ?? "zuul",
+    pythonPath: image.pythonPath,
+    shellType: image.shellType,
+    connectionType: image.connectionType,
+    connectionPort: image.connectionPort,
+  };
+}
+
+async function runLaunch(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
+  const { context, metrics } = environment;
+  const started = nowOf(environment);
+  const place = { provider: launch.pool.provider.name, pool: launch.pool.pool.name, label: launch.label };
+  const attributes = { "nodepool.node": launch.node, "nodepool.request": launch.request ?? "", ...place };
+  const log = context.logger.child({ node: launch.node, request: launch.request, ...place });
+  const signals = [signal, launch.lock.signal, launch.controller.signal];
+  try {
+    await withSpan("node.launch", { parent: launch.traceparent, attributes }, async (span) => {
+      await tryAttempts(environment, launch, signals);
+      span.setAttribute("nodepool.result", launch.status);
+    });
+    log.info("launch ended", {
+      result: launch.status,
+      reason: launch.reason,
+      attempt: attemptOf(launch.record),
+    });
+  } catch (error) {
+    if (!signals.some((one) => one.aborted) && !isLost(error)) throw error;
+    log.info("launch interrupted", { error: messageOf(error) });
+  } finally {
+    const result = launch.status === "launching" ? "interrupted" : launch.status;
+    metrics.launch(nowOf(environment) - started, { ...place, result });
+    await settle(environment, launch);
+  }
+}
+
+/** Errors that mean that the node is not ours any more. */
+function isLost(error: unknown): boolean {
+  return isConflict(error) || isZooKeeperError(error);
+}
+
+/** A launch without an outcome is let go; one with an outcome waits for the decision about it. */
+async function settle(environment: Environment, launch: Launch): Promise<void> {
+  const { hand, kick } = environment;
+  if (launch.status === "launching" && hand.launches.get(launch.node) === launch) {
+    await launch.lock.release().catch(() => undefined);
+    hand.launches.delete(launch.node);
+  }
+  kick();
+}
+
+async function tryAttempts(
+  environment: Environment,
+  launch: Launch,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const { context, hand } = environment;
+  const { provider } = launch.pool;
+  const attempts = Math.max(1, provider.launchRetries);
+  while (true) {
+    const attempt = attemptOf(launch.record);
+    try {
+      const milliseconds = provider.launchTimeout * 1000;
+      const late = `launch-timeout: not ready after ${provider.launchTimeout} s`;
+      await withDeadline(context.clock, milliseconds, late, signals, (signal) =>
+        tryOnce(environment, launch, signal),
+      );
+      launch.status = "ready";
+      return;
+    } catch (error) {
+      if (signals.some((signal) => signal.aborted) || isLost(error)) throw error;
+      launch.reason = `${nameOf(launch.pool)}: ${messageOf(error)}`;
+      if (error instanceof QuotaError) {
+        launch.status = "aborted";
+        hand.quotaBlocks.set(provider.name, nowOf(environment) + QUOTA_PAUSE_SECONDS);
+        return;
+      }
+      const fields = { node: launch.node, attempt, attempts, error: messageOf(error) };
+      context.logger.warn("launch attempt failed", fields);
+      await logConsole(environment, launch);
+      const hopeless = error instanceof NotFoundError;
+      if (attempt >= attempts || hopeless) {
+        launch.status = "failed";
+        return;
+      }
+      await removeAttempt(environment, launch, signals);
+      await writeLaunch(
+        environment,
+        launch,
+        withAttempt({ ...launch.record, externalId: null }, attempt + 1),
+      );
+      await waitFor(environment, RETRY_PAUSE_MS * attempt, signals);
+    }
+  }
+}
+
+async function waitFor(
+  environment: Environment,
+  milliseconds: number,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const { clock } = environment.context;
+  await withDeadline(clock, milliseconds * 2, "", signals, (signal) => clock.sleep(milliseconds, signal));
+}
+
+async function tryOnce(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
+  const instance = await withSpan("provider.create_instance", {}, () => create(environment, launch, signal));
+  const record = describeInstance(launch, instance);
+  const settings = labelOf(launch.pool, launch.label);
+  const isSsh = record.connectionType === "ssh" || record.connectionType === "network_cli";
+  const host = record.interfaceIp;
+  const port = typeof record.connectionPort === "number" ? record.connectionPort : 22;
+  if (settings?.hostKeyChecking !== true || !isSsh || host === null) {
+    launch.record = record;
+    return;
+  }
+  const timeoutMs = launch.pool.provider.bootTimeout * 1000;
+  const hostKeys = await withSpan(
+    "node.key_scan",
+    { attributes: { "server.address": host, "server.port": port } },
+    () => environment.scanHostKeys({ host, port, timeoutMs, signal }),
+  );
+  launch.record = { ...record, hostKeys };
+}
+
+// A driver may wrap what the callback throws: that the node is not ours any more must not look like its failure.
+async function create(environment: Environment, launch: Launch, signal: AbortSignal): Promise<Instance> {
+  let lost: unknown;
+  try {
+    return await createInstance(environment, launch, signal, async (externalId) => {
+      if (launch.record.externalId === externalId) return;
+      await writeLaunch(environment, launch, { ...launch.record, externalId }).catch((error: unknown) => {
+        lost = error;
+        throw error;
+      });
+    });
+  } catch (error) {
+    throw lost ?? error;
+  }
+}
+
+function describeInstance(launch: Launch, instance: Instance): Launch["record"] {
+  const { record } = launch;
+  const attributes = { ...record.attributes, ...instance.attributes };
+  return {
+    ...record,
+    externalId: instance.externalId,
+    hostname: instance.name,
+    interfaceIp: instance.interfaceIp,
+    publicIpv4: instance.publicIpv4,
+    privateIpv4: instance.privateIpv4,
+    publicIpv6: instance.publicIpv6,
+    connectionPort: instance.connectionPort ?? record.connectionPort,
+    region: instance.region,
+    az: instance.az,
+    hostId: instance.hostId,
+    resources: { instances: 1, ...record.resources, ...instance.resources },
+    attributes: Object.keys(attributes).length > 0 ? attributes : null,
+  };
+}
+
+/** Writes the node under its lock; fails when the lock or the node is not ours any more. */
+async function writeLaunch(
+  environment: Environment,
+  launch: Launch,
+  record: Launch["record"],
+): Promise<void> {
+  const steps = transaction(environment);
+  steps.guard(launch.lock);
+  const version = steps.set(nodePath(launch.node), encodeNode(record), launch.version);
+  await steps.commit();
+  launch.record = record;
+  launch.version = version();
+}
+
+async function logConsole(environment: Environment, launch: Launch): Promise<void> {
+  const { context } = environment;
+  const { externalId, provider } = launch.record;
+  const driver = driverOf(environment, provider);
+  if (labelOf(launch.pool, launch.label)?.consoleLog !== true || driver === undefined) return;
+  if (typeof externalId !== "string") return;
+  try {
+    const text = await withDeadline(context.clock, 30_000, "no console log in 30 s", [], (signal) =>
+      driver.consoleLog(externalId, signal),
+    );
+    for (const line of (text ?? "").split("\n").slice(-200)) {
+      if (line !== "") context.logger.info("console", { node: launch.node, line });
+    }
+  } catch (error) {
+    context.logger.warn("no console log", { node: launch.node, error: messageOf(error) });
+  }
+}

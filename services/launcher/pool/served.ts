@@ -1,0 +1,58 @@
+// The pools of this launcher's configuration that it serves, and what they say of themselves.
+import type { Config, PoolConfig, PoolLabelConfig, ProviderConfig } from "../../../lib/config/types.ts";
+import { poolWorkerId } from "../../../lib/model/component.ts";
+import type { Provider, Resources } from "../../../lib/provider/contract.ts";
+
+/** A pool whose provider works here. */
+export interface ServedPool {
+  /** The pool worker id: new at each start of the process, the word in `declined_by`. */
+  readonly id: string;
+  readonly provider: ProviderConfig;
+  readonly pool: PoolConfig;
+  /** What one node of a label takes. */
+  readonly resourcesOf: (label: string) => Resources;
+}
+
+/** Names a pool across launchers: provider/pool. */
+export function poolKey(provider: string | null, pool: string | null): string {
+  return `${provider ?? ""}/${pool ?? ""}`;
+}
+
+/** The name of a served pool. */
+export function nameOf(served: ServedPool): string {
+  return poolKey(served.provider.name, served.pool.name);
+}
+
+/** Whether the pool may launch at all: `max-servers` or `max-concurrency` of 0 or less switches it off. */
+export function isEnabled(served: ServedPool): boolean {
+  return served.pool.maxServers > 0 && served.provider.maxConcurrency > 0;
+}
+
+/** The labels that the pool offers: none while it is switched off. */
+export function offeredLabels(served: ServedPool): string[] {
+  return isEnabled(served) ? served.pool.labels.map((label) => label.name) : [];
+}
+
+/** The pool's settings of a label. */
+export function labelOf(served: ServedPool, label: string): PoolLabelConfig | undefined {
+  return served.pool.labels.find((candidate) => candidate.name === label);
+}
+
+/** The pools of those providers of the configuration that are there, each with a new id. */
+export function servedPools(
+  config: Config,
+  providers: readonly Provider[],
+  hostname: string,
+  newUuid: () => string,
+): ServedPool[] {
+  return config.providers.flatMap((provider) => {
+    const driver = providers.find((candidate) => candidate.name === provider.name);
+    if (driver === undefined) return [];
+    return provider.pools.map((pool) => ({
+      id: poolWorkerId(hostname, provider.name, pool.name, newUuid().replaceAll("-", "")),
+      provider,
+      pool,
+      resourcesOf: (label: string) => driver.resourcesOf(pool.name, label),
+    }));
+  });
+}

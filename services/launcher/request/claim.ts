@@ -1,0 +1,168 @@
+// Takes a request: at once with ready nodes, or by recording the nodes that are to be launched for it.
+import { encodeNode, newNode } from "../../../lib/model/node.ts";
+import { NODES, nodeLockPath, nodePath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { encodeRequest, withRequestState } from "../../../lib/model/request.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import type { Action } from "../actions.ts";
+import { type Environment, nowOf, transaction } from "../environment.ts";
+import { nameOf, type ServedPool } from "../pool/served.ts";
+import type { Transaction } from "../transaction.ts";
+import type { ReadableRequest } from "./decide.ts";
+import { handOver, type ReadyNode } from "./hand_over.ts";
+import { ownDataOf } from "./own_data.ts";
+import { readableRequest, readyNode } from "./read.ts";
+
+type ServeAction = Extract<Action, { kind: "serve" }>;
+
+/** Gives a request ready nodes, launches the rest. Fails with a conflict when request or nodes have changed. */
+export async function serve(environment: Environment, action: ServeAction): Promise<void> {
+  const request = readableRequest(environment, action.request);
+  const { traceparent } = ownDataOf(request.record);
+  const attributes = { "nodepool.request": request.id, "nodepool.pool": nameOf(action.pool) };
+  await withSpan("request.claim", { parent: traceparent, attributes }, () => {
+    const ready = action.nodes.flatMap((id) => (id === null ? [] : [readyNode(environment, id)]));
+    const isWarm = ready.length === action.nodes.length;
+    return isWarm
+      ? assign(environment, request, ready, action.pool)
+      : claim(environment, request, ready, action);
+  });
+}
+
+async function assign(
+  environment: Environment,
+  request: ReadableRequest,
+  nodes: readonly ReadyNode[],
+  pool: ServedPool,
+): Promise<void> {
+  const now = nowOf(environment);
+  const steps = transaction(environment);
+  steps.proveFree(requestLockPath(request.id), request.lock);
+  handOver(steps, request, nodes, now, () => environment.context.newUuid().replaceAll("-", ""));
+  await steps.commit();
+  recordFulfilled(environment, request, pool, nodes, true);
+}
+
+/** Says that a request has its nodes. */
+export function recordFulfilled(
+  environment: Environment,
+  request: ReadableRequest,
+  pool: ServedPool,
+  nodes: readonly { readonly id: string }[],
+  reused: boolean,
+): void {
+  const wait = Math.max(0, nowOf(environment) - request.createdAt);
+  environment.metrics.fulfilled(wait, { provider: pool.provider.name, pool: pool.pool.name, reused });
+  environment.context.logger.info("request fulfilled", {
+    request: request.id,
+    requestor: request.record.requestor,
+    event: request.record.eventId,
+    provider: pool.provider.name,
+    pool: pool.pool.name,
+    nodes: nodes.map((node) => node.id),
+    wait,
+    reused,
+  });
+}
+
+async function claim(
+  environment: Environment,
+  request: ReadableRequest,
+  ready: readonly ReadyNode[],
+  action: ServeAction,
+): Promise<void> {
+  const { context, hand } = environment;
+  const { pool } = action;
+  const labels = request.record.nodeTypes.filter((_label, index) => action.nodes[index] === null);
+  const now = nowOf(environment);
+  const steps = transaction(environment);
+  const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, pool.id);
+  const pending = withRequestState(request.record, "pending", now);
+  steps.set(requestPath(request.id), encodeRequest(pending), request.version);
+  for (const node of ready) {
+    steps.proveFree(nodeLockPath(node.id), node.lock);
+    const allocated = {
+      ...node.record,
+      allocatedTo: request.id,
+      tenantName: request.record.tenantName,
+      requestor: request.record.requestor,
+    };
+    steps.set(nodePath(node.id), encodeNode(allocated), node.version);
+  }
+  recordNodes(steps, request, pool, labels, now);
+  hand.claims.set(request.id, { pool, labels });
+  try {
+    await steps.commit();
+    hand.requests.set(request.id, { pool, lock: lock() });
+    await context.view.settled();
+  } finally {
+    hand.claims.delete(request.id);
+  }
+  context.logger.info("request claimed", {
+    request: request.id,
+    provider: pool.provider.name,
+    pool: pool.pool.name,
+    launches: labels.length,
+    reused: ready.length,
+  });
+}
+
+/** Records the nodes to launch; each is locked when its launch begins. */
+function recordNodes(
+  steps: Transaction,
+  request: ReadableRequest,
+  pool: ServedPool,
+  labels: readonly string[],
+  now: number,
+): void {
+  const attributes = Object.keys(pool.pool.nodeAttributes).length > 0 ? pool.pool.nodeAttributes : null;
+  for (const label of labels) {
+    const { instances = 1, cores, ram } = pool.resourcesOf(label);
+    const resources = {
+      instances,
+      ...(cores === undefined ? {} : { cores }),
+      ...(ram === undefined ? {} : { ram }),
+    };
+    const node = newNode(now, {
+      provider: pool.provider.name,
+      pool: pool.pool.name,
+      type: [label],
+      launcher: pool.id,
+      allocatedTo: request.id,
+      tenantName: request.record.tenantName,
+      requestor: request.record.requestor,
+      resources,
+      attributes,
+    });
+    steps.create(`${NODES}/`, encodeNode(node), "persistent-sequential");
+  }
+}
+
+/** Records further nodes for a request in hand, in place of those that were lost. */
+export async function supplement(
+  environment: Environment,
+  action: Extract<Action, { kind: "supplement" }>,
+): Promise<void> {
+  const held = environment.hand.requests.get(action.request);
+  if (held === undefined) return;
+  const request = readableRequest(environment, action.request);
+  const steps = transaction(environment);
+  steps.guard(held.lock);
+  steps.check(requestPath(request.id), request.version);
+  recordNodes(steps, request, held.pool, action.labels, nowOf(environment));
+  await steps.commit();
+}
+
+/** Takes over a pending request that nobody works on; its nodes tell how far it is. */
+export async function adopt(
+  environment: Environment,
+  action: Extract<Action, { kind: "adopt" }>,
+): Promise<void> {
+  const { context, hand } = environment;
+  const request = readableRequest(environment, action.request);
+  const steps = transaction(environment);
+  const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, action.pool.id);
+  steps.check(requestPath(request.id), request.version);
+  await steps.commit();
+  hand.requests.set(request.id, { pool: action.pool, lock: lock() });
+  context.logger.info("request taken over", { request: request.id, pool: nameOf(action.pool) });
+}

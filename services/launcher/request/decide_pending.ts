@@ -1,0 +1,138 @@
+// Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
+import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
+import type { Census, ReadableNode } from "../pool/census.ts";
+import { imageMissing, roomFor, waitFor } from "../pool/fit.ts";
+import { add, amountsOf, NOTHING } from "../pool/quota.ts";
+import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
+import type { ReadableRequest } from "./decide.ts";
+
+/** A node on its way to a request: it is there, it is being launched by us, or its launch is to be (re)started. */
+type Part = { readonly id: string; readonly stage: "ready" | "launched" | "launching" | "idle" };
+
+/** A pending request of ours: what is still to be done before it is fulfilled. */
+export function decideHeld(
+  world: World,
+  census: Census,
+  draft: Draft,
+  entry: ReadableRequest,
+  pool: ServedPool,
+): void {
+  const { id, record } = entry;
+  const { hand } = world;
+  const failed = [...hand.launches.values()].find(
+    (launch) => launch.request === id && launch.status === "failed",
+  );
+  if (failed !== undefined) {
+    if (hand.isBusy(keys.node(failed.node))) return;
+    const last = lastCandidate(world, entry, pool);
+    draft.actions.push({ kind: "give-up", request: id, node: failed.node, failed: last });
+    return;
+  }
+  const { parts, missing } = match(world, census, entry, pool);
+  if (parts.some((part) => hand.isBusy(keys.node(part.id)))) return;
+  for (const part of parts) {
+    if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
+  }
+  if (missing.length > 0) supplement(world, census, draft, id, pool, missing);
+  const isComplete = missing.length === 0 && parts.every((part) => isThere(part));
+  if (isComplete) {
+    draft.actions.push({ kind: "fulfil", request: id, nodes: parts.map((part) => part.id) });
+    return;
+  }
+  for (const part of parts) {
+    if (part.stage === "launched") draft.actions.push({ kind: "store", node: part.id });
+  }
+  const waiting = parts.filter((part) => !isThere(part)).length;
+  if (!draft.reasons.has(id) || record.state === "pending") {
+    if (missing.length === 0) draft.reasons.set(id, `${nameOf(pool)}: launching ${waiting} node(s)`);
+  }
+}
+
+const isThere = (part: Part) => part.stage === "ready" || part.stage === "launched";
+
+function match(
+  world: World,
+  census: Census,
+  entry: ReadableRequest,
+  pool: ServedPool,
+): { parts: Part[]; missing: string[] } {
+  const left = new Map<string, { part: Part; labels: readonly string[] }>();
+  for (const node of census.nodesOf(entry.id)) {
+    if (poolKey(node.record.provider, node.record.pool) !== nameOf(pool)) continue;
+    const stage = stageOf(node, world.hand.launches.get(node.id));
+    if (stage !== null) left.set(node.id, { part: { id: node.id, stage }, labels: node.record.type });
+  }
+  const parts: Part[] = [];
+  const missing: string[] = [];
+  for (const label of entry.record.nodeTypes) {
+    const found = [...left.values()].find(({ labels }) => labels.includes(label));
+    if (found === undefined) missing.push(label);
+    else {
+      parts.push(found.part);
+      left.delete(found.part.id);
+    }
+  }
+  return { parts, missing };
+}
+
+function stageOf(node: ReadableNode, launch: LaunchStatus | undefined): Part["stage"] | null {
+  if (launch !== undefined) {
+    if (launch.status === "ready") return "launched";
+    return launch.status === "launching" ? "launching" : null;
+  }
+  if (node.record.state === "ready") return "ready";
+  const isOpen = node.record.state === "init" || node.record.state === "building";
+  return isOpen && node.lock.contenders.length === 0 ? "idle" : null;
+}
+
+function supplement(
+  world: World,
+  census: Census,
+  draft: Draft,
+  request: string,
+  pool: ServedPool,
+  labels: readonly string[],
+): void {
+  const wish = labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
+  const reason =
+    imageMissing(world, pool, labels) ??
+    waitFor(world, census, pool, labels.length, null) ??
+    roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
+  if (reason === null) {
+    for (const label of labels) census.reserve(pool, label);
+    draft.actions.push({ kind: "supplement", request, labels });
+    return;
+  }
+  draft.reasons.set(request, `${nameOf(pool)}: ${reason}`);
+  draft.paused.add(pool.id);
+  draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
+}
+
+/** Whether no other pool could take the request when this one declines. */
+function lastCandidate(world: World, entry: ReadableRequest, pool: ServedPool): boolean {
+  return ![...world.tree.pools()].some(
+    ({ record }) =>
+      record !== null &&
+      record.id !== pool.id &&
+      !entry.record.declinedBy.includes(record.id ?? "") &&
+      entry.record.nodeTypes.every((label) => record.supportedLabels.includes(label)),
+  );
+}
+
+/** A pending request that nobody works on: whoever serves its nodes' pool goes on with it, else it starts anew. */
+export function decideLost(world: World, census: Census, draft: Draft, entry: ReadableRequest): void {
+  const nodes = census.nodesOf(entry.id);
+  if (nodes.some((node) => world.hand.isBusy(keys.node(node.id)))) return;
+  const places = new Set(nodes.map((node) => poolKey(node.record.provider, node.record.pool)));
+  const [place] = places;
+  const pool = world.pools.find((candidate) => nameOf(candidate) === place);
+  if (places.size === 1 && pool !== undefined) {
+    draft.actions.push({ kind: "adopt", request: entry.id, pool });
+    return;
+  }
+  const somebodyServes = [...world.tree.pools()].some(
+    ({ record }) => record !== null && poolKey(record.providerName, record.name) === place,
+  );
+  if (places.size === 1 && somebodyServes) return;
+  draft.actions.push({ kind: "reset", request: entry.id });
+}

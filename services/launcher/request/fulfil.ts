@@ -1,0 +1,152 @@
+// Ends the work on a request: fulfilled, declined, given up, put back, or let go.
+import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath, nodePath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { encodeRequest, type RequestRecord, withRequestState } from "../../../lib/model/request.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import type { Action } from "../actions.ts";
+import { type Environment, nowOf, transaction } from "../environment.ts";
+import type { ReadableNode } from "../pool/census.ts";
+import { isConflict, type Transaction } from "../transaction.ts";
+import { recordFulfilled } from "./claim.ts";
+import { handOver } from "./hand_over.ts";
+import { ownDataOf, withFailure } from "./own_data.ts";
+import { readableNode, readableRequest, readyNode } from "./read.ts";
+
+type ActionOf<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
+
+/** Hands the nodes of a request in hand over and gives every lock back, in one transaction. */
+export async function fulfil(environment: Environment, action: ActionOf<"fulfil">): Promise<void> {
+  const { context, hand } = environment;
+  const held = hand.requests.get(action.request);
+  if (held === undefined) return;
+  const request = readableRequest(environment, action.request);
+  const own = ownDataOf(request.record);
+  const attributes = { "nodepool.request": request.id, "nodepool.nodes": [...action.nodes] };
+  await withSpan("request.fulfil", { parent: own.traceparent, attributes }, async () => {
+    const nodes = action.nodes.map((id) => readyNode(environment, id));
+    const steps = transaction(environment);
+    steps.guard(held.lock);
+    handOver(steps, request, nodes, nowOf(environment), () => context.newUuid().replaceAll("-", ""));
+    steps.release(held.lock);
+    if (own.minReady) steps.delete(requestLockPath(request.id));
+    await steps.commit();
+    hand.requests.delete(request.id);
+    for (const { id } of nodes) hand.launches.delete(id);
+    recordFulfilled(environment, request, held.pool, nodes, false);
+  });
+}
+
+/** Writes that pools of ours cannot serve a request. */
+export async function decline(environment: Environment, action: ActionOf<"decline">): Promise<void> {
+  const request = readableRequest(environment, action.request);
+  const steps = transaction(environment);
+  steps.proveFree(requestLockPath(request.id), request.lock);
+  setDeclined(environment, steps, request, action.pools, action.failed, action.reason);
+  await steps.commit();
+}
+
+function setDeclined(
+  environment: Environment,
+  steps: Transaction,
+  request: { readonly id: string; readonly record: RequestRecord; readonly version: number },
+  pools: readonly string[],
+  failed: boolean,
+  reason: string,
+): void {
+  const state = failed ? "failed" : "requested";
+  const changed = withRequestState(request.record, state, nowOf(environment));
+  const declinedBy = [...new Set([...changed.declinedBy, ...pools])];
+  const record = withFailure({ ...changed, declinedBy }, reason);
+  steps.set(requestPath(request.id), encodeRequest(record), request.version);
+  environment.metrics.declined({ failed });
+  environment.context.logger.warn(failed ? "request failed" : "request declined", {
+    request: request.id,
+    requestor: request.record.requestor,
+    event: request.record.eventId,
+    reason,
+  });
+}
+
+/** A launch has failed for good: the node goes, its siblings are freed, and the request is declined. */
+export async function giveUp(environment: Environment, action: ActionOf<"give-up">): Promise<void> {
+  const { context, hand } = environment;
+  const held = hand.requests.get(action.request);
+  const launch = hand.launches.get(action.node);
+  if (held === undefined || launch === undefined) return;
+  const request = readableRequest(environment, action.request);
+  const now = nowOf(environment);
+  const steps = transaction(environment);
+  steps.guard(held.lock);
+  steps.guard(launch.lock);
+  const failed = withNodeState(launch.record, "failed", now);
+  steps.set(nodePath(launch.node), encodeNode(failed), launch.version);
+  steps.release(launch.lock);
+  for (const node of allocatedTo(environment, request.id)) {
+    if (node.record.state === "ready" && node.lock.contenders.length === 0) free(steps, node);
+  }
+  setDeclined(environment, steps, request, [held.pool.id], action.failed, launch.reason);
+  steps.release(held.lock);
+  await steps.commit();
+  hand.launches.delete(launch.node);
+  hand.requests.delete(request.id);
+  await context.view.settled();
+}
+
+function allocatedTo(environment: Environment, request: string): ReadableNode[] {
+  const nodes: ReadableNode[] = [];
+  for (const entry of environment.context.view.nodes()) {
+    if (entry.record?.allocatedTo === request) nodes.push({ ...entry, record: entry.record });
+  }
+  return nodes;
+}
+
+function free(steps: Transaction, node: ReadableNode): void {
+  steps.proveFree(nodeLockPath(node.id), node.lock);
+  steps.set(nodePath(node.id), encodeNode({ ...node.record, allocatedTo: null }), node.version);
+}
+
+/** Takes a ready node from a request that is gone. */
+export async function freeNode(environment: Environment, action: ActionOf<"free">): Promise<void> {
+  const steps = transaction(environment);
+  free(steps, readableNode(environment, action.node));
+  await steps.commit();
+}
+
+/** Puts a pending request whose launcher is gone back into the queue; what was never launched goes. */
+export async function reset(environment: Environment, action: ActionOf<"reset">): Promise<void> {
+  const request = readableRequest(environment, action.request);
+  const now = nowOf(environment);
+  const steps = transaction(environment);
+  steps.proveFree(requestLockPath(request.id), request.lock);
+  for (const node of allocatedTo(environment, request.id)) {
+    if (node.lock.contenders.length > 0) continue;
+    const freed: NodeRecord = { ...node.record, allocatedTo: null };
+    steps.proveFree(nodeLockPath(node.id), node.lock);
+    const record = freed.state === "init" ? withNodeState(freed, "deleting", now) : freed;
+    steps.set(nodePath(node.id), encodeNode(record), node.version);
+  }
+  const requested = { ...withRequestState(request.record, "requested", now), nodes: [] };
+  steps.set(requestPath(request.id), encodeRequest(requested), request.version);
+  await steps.commit();
+  environment.context.logger.warn("request put back: its launcher is gone", { request: request.id });
+}
+
+/** Lets go of a request in hand; when it is gone, its lock root goes too. */
+export async function drop(environment: Environment, action: ActionOf<"drop">): Promise<void> {
+  const { context, hand } = environment;
+  const held = hand.requests.get(action.request);
+  if (held === undefined) return;
+  hand.requests.delete(action.request);
+  if (context.view.request(action.request) === undefined) {
+    const steps = transaction(environment);
+    steps.release(held.lock);
+    steps.delete(requestLockPath(action.request));
+    try {
+      await steps.commit();
+      return;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+  }
+  await held.lock.release();
+}

@@ -1,0 +1,137 @@
+// Requests of clients that have no ZooKeeper session: made, renewed and released through us. The request's znode
+// lives as long as the lease, and holds it; any launcher renews or ends it.
+import { encodeNode } from "../../../lib/model/node.ts";
+import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { type Environment, nowOf, transaction } from "../environment.ts";
+import { returned } from "../node/return.ts";
+import { freshly, retryConflicts } from "../retry.ts";
+import type { Transaction } from "../transaction.ts";
+import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease } from "./own_data.ts";
+import { readableNode, readableRequest } from "./read.ts";
+
+/** What a client asks for. */
+export interface LeasedRequest {
+  readonly labels: readonly string[];
+  readonly requestor: string;
+  /** 0 to 999; lower is served first. */
+  readonly priority: number;
+  readonly relativePriority: number;
+  readonly provider: string | null;
+  readonly tenant: string | null;
+  readonly reuse: boolean;
+  readonly eventId: string;
+  /** The caller's id of this call: repeated, it finds the same request. */
+  readonly requestId: string;
+  /** Seconds. */
+  readonly duration: number;
+  readonly traceparent: string | null;
+}
+
+/** The request that was made with this caller's id, or undefined. */
+export function findByRequestId(environment: Environment, requestId: string): RequestEntry | undefined {
+  for (const entry of environment.context.view.requests()) {
+    if (entry.record !== null && ownDataOf(entry.record).requestId === requestId) return entry;
+  }
+  return undefined;
+}
+
+/** Stores a request and returns its id. When the answer is lost, the request is looked for before it is made again. */
+export async function createLeasedRequest(environment: Environment, wish: LeasedRequest): Promise<string> {
+  const { session, view } = environment.context;
+  const now = nowOf(environment);
+  const { duration, requestId, traceparent } = wish;
+  const record = newRequest(now, {
+    nodeTypes: wish.labels,
+    reuse: wish.reuse,
+    requestor: wish.requestor,
+    relativePriority: wish.relativePriority,
+    provider: wish.provider,
+    tenantName: wish.tenant,
+    eventId: wish.eventId,
+    requestorData: encodeOwnData({ traceparent, requestId, lease: { duration, expires: now + duration } }),
+  });
+  const prefix = `${REQUESTS}/${String(wish.priority).padStart(3, "0")}-`;
+  try {
+    const path = await session.create(prefix, encodeRequest(record), "persistent-sequential");
+    await view.settled();
+    return path.slice(REQUESTS.length + 1);
+  } catch (error) {
+    if (!isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT")) throw error;
+    await session.connected(AbortSignal.timeout(5000));
+    await view.ready(AbortSignal.timeout(5000));
+    const made = await freshly(environment.context, REQUESTS, () => findByRequestId(environment, requestId));
+    if (made === undefined) throw error;
+    return made.id;
+  }
+}
+
+/** Extends a lease from now on; returns the request, or null when it is gone or holds no lease. */
+export async function renewLease(
+  environment: Environment,
+  id: string,
+  duration?: number,
+): Promise<RequestRecord | null> {
+  const { context } = environment;
+  return await retryConflicts(context, requestPath(id), async () => {
+    const entry = await freshly(context, requestPath(id), () => context.view.request(id));
+    const lease = entry?.record ? ownDataOf(entry.record).lease : null;
+    if (!entry?.record || lease === null) return null;
+    const lasts = duration ?? lease.duration;
+    const renewed = withLease(entry.record, { duration: lasts, expires: nowOf(environment) + lasts });
+    await context.session.set(requestPath(id), encodeRequest(renewed), entry.version);
+    await context.view.settled();
+    return renewed;
+  });
+}
+
+/** Ends a lease: its nodes are returned and the request goes, in one transaction. No error when it is gone. */
+export async function releaseRequest(environment: Environment, id: string): Promise<void> {
+  const { context } = environment;
+  await retryConflicts(context, requestPath(id), async () => {
+    const entry = await freshly(context, requestPath(id), () => context.view.request(id));
+    if (entry === undefined) return;
+    const steps = transaction(environment);
+    for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id);
+    steps.delete(requestPath(id), entry.version);
+    if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
+    await steps.commit();
+    await context.view.settled();
+    context.logger.info("request released", { request: id, nodes: entry.record?.nodes ?? [] });
+  });
+}
+
+function returnNode(environment: Environment, steps: Transaction, id: string, request: string): void {
+  const node = environment.context.view.node(id);
+  const lease = node?.record ? nodeLeaseOf(node.record) : null;
+  if (node?.record?.state !== "in-use" || lease?.request !== request) return;
+  const wish = holdWishOf(node.record) ?? environment.hand.holdWishes.get(id) ?? null;
+  const record = returned(node.record, wish, nowOf(environment));
+  steps.set(nodePath(id), encodeNode(record), node.version);
+  for (const contender of node.lock.contenders) {
+    if (contender.startsWith(lease.contender)) steps.delete(`${nodeLockPath(id)}/${contender}`);
+  }
+}
+
+/** A lease has run out. */
+export async function endLease(environment: Environment, request: string): Promise<void> {
+  const { record } = readableRequest(environment, request);
+  environment.context.logger.warn("lease ran out: its nodes are returned", {
+    request,
+    requestor: record.requestor,
+    nodes: record.nodes,
+  });
+  await releaseRequest(environment, request);
+}
+
+/** Returns a leased node whose request is gone. */
+export async function returnOrphan(environment: Environment, id: string): Promise<void> {
+  const node = readableNode(environment, id);
+  const lease = nodeLeaseOf(node.record);
+  if (lease === null) return;
+  const steps = transaction(environment);
+  returnNode(environment, steps, id, lease.request);
+  if (!steps.isEmpty) await steps.commit();
+}

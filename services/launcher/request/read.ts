@@ -1,0 +1,28 @@
+// Entries of the view for those who are going to write: gone or unreadable ones are a conflict.
+import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { Environment } from "../environment.ts";
+import type { ReadableNode } from "../pool/census.ts";
+import type { ReadableRequest } from "./decide.ts";
+import type { ReadyNode } from "./hand_over.ts";
+
+/** The request. @throws {ZooKeeperError} `NO_NODE` when it is gone or cannot be read */
+export function readableRequest(environment: Environment, id: string): ReadableRequest {
+  const entry = environment.context.view.request(id);
+  if (entry?.record) return { ...entry, record: entry.record };
+  throw new ZooKeeperError("NO_NODE", `request ${id} is gone`);
+}
+
+/** The node. @throws {ZooKeeperError} `NO_NODE` when it is gone or cannot be read */
+export function readableNode(environment: Environment, id: string): ReadableNode {
+  const entry = environment.context.view.node(id);
+  if (entry?.record) return { ...entry, record: entry.record };
+  throw new ZooKeeperError("NO_NODE", `node ${id} is gone`);
+}
+
+/** A node to hand over: from our own launch when there is one, else as it stands in the tree. */
+export function readyNode(environment: Environment, id: string): ReadyNode {
+  const { lock, record, version } = readableNode(environment, id);
+  const launch = environment.hand.launches.get(id);
+  if (launch === undefined) return { id, record, version, held: null, lock };
+  return { id, record: launch.record, version: launch.version, held: launch.lock, lock };
+}

@@ -1,0 +1,78 @@
+import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
+import type {
+  CreateRequestRequest,
+  CreateRequestResponse,
+  NodeRequest,
+} from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
+import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
+import { leaseSeconds } from "./lease_duration.ts";
+import { requestName } from "./node_message.ts";
+import { toRequest } from "./request_message.ts";
+import type { Shared } from "./shared.ts";
+
+const MAX_LABELS = 100;
+const NORMAL_PRIORITY = 200;
+const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$/;
+
+/** Asks for one node of each label; repeated with the same request_id, it answers with the same request. */
+export async function createRequest(
+  shared: Shared,
+  request: CreateRequestRequest,
+): Promise<CreateRequestResponse> {
+  const { environment } = shared;
+  const { context } = environment;
+  const wish = request.request;
+  if (wish === undefined) throw invalidArgument("request", "is missing: expected at least its labels");
+  checkLabels(shared, wish.labels);
+  const priority = wish.priority === 0 ? NORMAL_PRIORITY : wish.priority;
+  if (priority < 1 || priority > 999) {
+    throw invalidArgument("request.priority", `${priority} is out of range: expected 1 to 999`);
+  }
+  if (request.requestId !== "" && !UUID.test(request.requestId)) {
+    throw invalidArgument("request_id", `'${request.requestId.slice(0, 60)}' is no UUID`);
+  }
+  const requestId = request.requestId || context.newUuid();
+  const duration = leaseSeconds(request.leaseDuration) ?? 60;
+  const make = () =>
+    createLeasedRequest(environment, {
+      labels: wish.labels,
+      requestor: wish.requestor || "grpc",
+      priority,
+      relativePriority: Number(wish.relativePriority),
+      provider: wish.provider || null,
+      tenant: wish.tenant || null,
+      reuse: wish.reuse ?? true,
+      eventId: wish.eventId || context.newUuid().replaceAll("-", ""),
+      requestId,
+      duration,
+      traceparent: currentTraceparent(),
+    });
+  const id = findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
+  return { request: describe(shared, id, wish) };
+}
+
+function once({ creating }: Shared, requestId: string, make: () => Promise<string>): Promise<string> {
+  const running = creating.get(requestId) ?? make().finally(() => creating.delete(requestId));
+  creating.set(requestId, running);
+  return running;
+}
+
+function describe(shared: Shared, id: string, wish: NodeRequest): NodeRequest {
+  const entry = shared.environment.context.view.request(id);
+  if (entry === undefined) throw notFound("request", requestName(id));
+  return { ...toRequest(shared, entry), reuse: wish.reuse ?? true };
+}
+
+function checkLabels(shared: Shared, labels: readonly string[]): void {
+  if (labels.length === 0) throw invalidArgument("request.labels", "is empty: expected at least one label");
+  if (labels.length > MAX_LABELS) {
+    throw invalidArgument("request.labels", `${labels.length} labels: expected at most ${MAX_LABELS}`);
+  }
+  const pools = [...shared.environment.context.view.pools()];
+  const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
+  const unknown = labels.filter((label) => !known.has(label));
+  if (unknown.length === 0) return;
+  const offered = [...known].sort().join(", ") || "none (no launcher serves a pool)";
+  throw invalidArgument("request.labels", `there is no label '${unknown[0]}'; known labels: ${offered}`);
+}

@@ -1,0 +1,36 @@
+import { parseRequestId } from "../../../lib/model/request.ts";
+import { parseFilter } from "../../../lib/rpc/filter.ts";
+import type { ListRequestsRequest, ListRequestsResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { paginate } from "../../../lib/rpc/page.ts";
+import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { isStateWord } from "./node_message.ts";
+import { toRequest } from "./request_message.ts";
+import type { Shared } from "./shared.ts";
+
+const FIELDS: Readonly<Record<string, (entry: RequestEntry, value: string) => boolean>> = {
+  state: ({ record }, value) => record !== null && isStateWord(record.state, value),
+  label: ({ record }, value) => record?.nodeTypes.includes(value) === true,
+  requestor: ({ record }, value) => record?.requestor === value,
+  provider: ({ record }, value) => record?.provider === value,
+  tenant: ({ record }, value) => record?.tenantName === value,
+};
+
+// Moves relative priorities, which may be negative, to where they sort as texts.
+const OFFSET = 2 ** 50;
+
+/** Requests in the order in which they are served, a page at a time. */
+export async function listRequests(
+  shared: Shared,
+  request: ListRequestsRequest,
+): Promise<ListRequestsResponse> {
+  const fits = parseFilter(request.filter, FIELDS);
+  const requests = [...shared.environment.context.view.requests()].filter(fits);
+  const { page, nextPageToken } = paginate(requests, orderOf, request);
+  return { requests: page.map((entry) => toRequest(shared, entry)), nextPageToken };
+}
+
+function orderOf({ id, record }: RequestEntry): string {
+  const { priority, sequence } = parseRequestId(id) ?? { priority: id, sequence: "" };
+  const relative = Math.trunc(record?.relativePriority ?? 0) + OFFSET;
+  return `${priority} ${String(relative).padStart(17, "0")} ${sequence}`;
+}

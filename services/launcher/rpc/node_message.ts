@@ -1,0 +1,105 @@
+// A node as the API shows it.
+import { NODE_STATES, type NodeState } from "../../../lib/model/node.ts";
+import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { formatName } from "../../../lib/rpc/names.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { textOf } from "../node/attempt.ts";
+import { holdWishOf } from "../request/own_data.ts";
+
+const STATES: Readonly<Record<NodeState, Node_State>> = {
+  init: Node_State.STATE_INIT,
+  building: Node_State.STATE_BUILDING,
+  testing: Node_State.STATE_TESTING,
+  ready: Node_State.STATE_READY,
+  "in-use": Node_State.STATE_IN_USE,
+  used: Node_State.STATE_USED,
+  hold: Node_State.STATE_HOLD,
+  deleting: Node_State.STATE_DELETING,
+  failed: Node_State.STATE_FAILED,
+  aborted: Node_State.STATE_ABORTED,
+  deleted: Node_State.STATE_DELETED,
+};
+
+/** The resource name of a node. */
+export const nodeName = (id: string) => formatName("nodes/{node}", { node: id });
+
+/** The resource name of a request. */
+export const requestName = (id: string) => formatName("nodeRequests/{request}", { request: id });
+
+/** Seconds since the epoch as a timestamp; none for 0 and null. */
+export function timestamp(seconds: number | null): Date | undefined {
+  return seconds ? new Date(seconds * 1000) : undefined;
+}
+
+/** Whether a state of the record is meant by a word of a filter: READY, STATE_READY or ready. */
+export function isStateWord(state: string, word: string): boolean {
+  const plain = (text: string) =>
+    text
+      .toUpperCase()
+      .replaceAll("-", "_")
+      .replace(/^STATE_/, "");
+  return plain(state) === plain(word);
+}
+
+/** Whether any node state is meant by the word. */
+export function isNodeState(word: string): boolean {
+  return NODE_STATES.some((state) => isStateWord(state, word));
+}
+
+const text = (value: string | null) => value ?? "";
+
+/** The node; one whose document cannot be read has only a name, and what is wrong as its comment. */
+export function toNode(entry: NodeEntry): Node {
+  const { id, record, lock, problem } = entry;
+  const locked = lock.contenders.length > 0;
+  if (record === null) return Node.fromPartial({ name: nodeName(id), locked, comment: text(problem) });
+  return Node.fromPartial({
+    name: nodeName(id),
+    state: STATES[record.state],
+    labels: [...record.type],
+    provider: text(record.provider),
+    pool: text(record.pool),
+    externalId: record.externalId === null ? "" : textOf(record.externalId),
+    hostname: text(record.hostname),
+    interfaceIp: text(record.interfaceIp),
+    publicIpv4: text(record.publicIpv4),
+    privateIpv4: text(record.privateIpv4),
+    publicIpv6: text(record.publicIpv6),
+    connectionType: text(record.connectionType),
+    connectionPort: typeof record.connectionPort === "number" ? record.connectionPort : 0,
+    username: text(record.username),
+    hostKeys: [...record.hostKeys],
+    availabilityZone: text(record.az),
+    launcher: text(record.launcher),
+    allocatedTo: record.allocatedTo === null ? "" : requestName(record.allocatedTo),
+    locked,
+    image: text(record.imageId),
+    createTime: timestamp(record.createdTime),
+    stateTime: timestamp(record.stateTime),
+    attributes: texts(record.attributes),
+    comment: text(record.comment),
+    holdJob: text(record.holdJob),
+    resources: amounts(record.resources),
+    pythonPath: text(record.pythonPath),
+    shellType: text(record.shellType),
+    holdRequested: holdWishOf(record) !== null,
+  });
+}
+
+type Json = Readonly<Record<string, unknown>> | null;
+
+function texts(values: Json): Record<string, string> {
+  const entries = Object.entries(values ?? {});
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+function amounts(values: Json): Record<string, bigint> {
+  const entries = Object.entries(values ?? {});
+  return Object.fromEntries(
+    entries.flatMap(([key, value]) =>
+      typeof value === "number" && Number.isFinite(value) ? [[key, BigInt(Math.trunc(value))]] : [],
+    ),
+  );
+}

@@ -1,0 +1,57 @@
+// A request as the API shows it.
+import { parseRequestId, type RequestState } from "../../../lib/model/request.ts";
+import type { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { failureOf, ownDataOf } from "../request/own_data.ts";
+import { nodeName, requestName, timestamp, toNode } from "./node_message.ts";
+import type { Shared } from "./shared.ts";
+
+const STATES: Readonly<Record<RequestState, NodeRequest_State>> = {
+  requested: NodeRequest_State.STATE_REQUESTED,
+  pending: NodeRequest_State.STATE_PENDING,
+  fulfilled: NodeRequest_State.STATE_FULFILLED,
+  failed: NodeRequest_State.STATE_FAILED,
+};
+
+/** The request, with the reason why it waits as the last decision of this launcher has it. */
+export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
+  const { id, record, problem } = entry;
+  if (record === null) return NodeRequest.fromPartial({ name: requestName(id), reason: problem ?? "" });
+  const waits = shared.engine.decision?.reasons.get(id);
+  const reason = record.state === "fulfilled" ? "" : (waits ?? failureOf(record) ?? "");
+  const lease = ownDataOf(record).lease;
+  return NodeRequest.fromPartial({
+    name: requestName(id),
+    state: STATES[record.state],
+    labels: [...record.nodeTypes],
+    nodes: record.nodes.map(nodeName),
+    requestor: record.requestor ?? "",
+    priority: Number(parseRequestId(id)?.priority ?? 0),
+    relativePriority: BigInt(Math.trunc(record.relativePriority)),
+    provider: record.provider ?? "",
+    tenant: record.tenantName ?? "",
+    reuse: record.reuse,
+    declinedBy: [...record.declinedBy],
+    eventId: record.eventId ?? "",
+    createTime: timestamp(record.createdTime ?? entry.createdAt),
+    stateTime: timestamp(record.stateTime),
+    leaseExpireTime: timestamp(lease?.expires ?? null),
+    reason,
+  });
+}
+
+/** The nodes of a request: those given, in its order; while it waits, those on their way. */
+export function nodesOf(shared: Shared, entry: RequestEntry): Node[] {
+  const { view } = shared.environment.context;
+  const given = entry.record?.nodes ?? [];
+  if (given.length > 0) {
+    return given.flatMap((id) => {
+      const node = view.node(id);
+      return node === undefined ? [] : [toNode(node)];
+    });
+  }
+  const coming: NodeEntry[] = [];
+  for (const node of view.nodes()) if (node.record?.allocatedTo === entry.id) coming.push(node);
+  return coming.sort((a, b) => (a.id < b.id ? -1 : 1)).map(toNode);
+}

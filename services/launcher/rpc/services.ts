@@ -1,0 +1,51 @@
+// The launcher's gRPC services: each method is in its own file.
+import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
+import { NodeServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { ProviderServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
+import { RequestServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { type RpcService, rpcService } from "../../../lib/rpc/service.ts";
+import type { Engine } from "../engine.ts";
+import type { Environment } from "../environment.ts";
+import { createRequest } from "./create_request.ts";
+import { deleteNode } from "./delete_node.ts";
+import { getNode } from "./get_node.ts";
+import { getRequest } from "./get_request.ts";
+import { holdNode } from "./hold_node.ts";
+import { listNodes } from "./list_nodes.ts";
+import { listProviders } from "./list_providers.ts";
+import { listRequests } from "./list_requests.ts";
+import { releaseRequest } from "./release_request.ts";
+import { renewRequest } from "./renew_request.ts";
+import type { NodeChange, Shared } from "./shared.ts";
+import { watchNodes } from "./watch_nodes.ts";
+import { watchRequest } from "./watch_request.ts";
+
+/** The services, and what ends their subscription to the view. */
+export function launcherServices(
+  environment: Environment,
+  engine: Engine,
+): { services: RpcService[]; close: () => void } {
+  const { view, clock, newUuid } = environment.context;
+  const nodeFeed = new ChangeFeed<NodeChange>({ clock, epoch: newUuid() });
+  const shared: Shared = { environment, engine, nodeFeed, creating: new Map() };
+  const close = view.subscribe((change) => {
+    if (change.kind === "node") nodeFeed.publish({ id: change.id, entry: view.node(change.id) ?? null });
+  });
+  const nodes = rpcService(NodeServiceDefinition, {
+    listNodes: (request) => listNodes(shared, request),
+    getNode: (request) => getNode(shared, request),
+    watchNodes: (request, { signal }) => watchNodes(shared, request, signal),
+    holdNode: (request) => holdNode(shared, request),
+    deleteNode: (request) => deleteNode(shared, request),
+  });
+  const requests = rpcService(RequestServiceDefinition, {
+    listRequests: (request) => listRequests(shared, request),
+    getRequest: (request) => getRequest(shared, request),
+    createRequest: (request) => createRequest(shared, request),
+    watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
+    renewRequest: (request) => renewRequest(shared, request),
+    releaseRequest: (request) => releaseRequest(shared, request),
+  });
+  const providers = rpcService(ProviderServiceDefinition, { listProviders: () => listProviders(shared) });
+  return { services: [nodes, requests, providers], close };
+}

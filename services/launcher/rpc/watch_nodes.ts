@@ -1,0 +1,32 @@
+import type { WatchNodesRequest, WatchNodesResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { nodeFilter } from "./node_filter.ts";
+import { nodeName, toNode } from "./node_message.ts";
+import type { NodeChange, Shared } from "./shared.ts";
+
+/** Every node, a bookmark, then each change; or with a token, the changes since. */
+export async function* watchNodes(
+  shared: Shared,
+  request: WatchNodesRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchNodesResponse, void, void> {
+  const fits = nodeFilter(request.filter);
+  const { view } = shared.environment.context;
+  const everything = request.filter === "";
+  const isResumed = request.resumeToken !== "";
+  // Nodes that the watcher knows of. After a resumption we cannot know, and a deletion too many does no harm.
+  const shown = new Set<string>();
+  const snapshot = function* (): Generator<NodeChange> {
+    for (const entry of view.nodes()) if (fits(entry)) yield { id: entry.id, entry };
+  };
+  const items = shared.nodeFeed.watch({ resumeToken: request.resumeToken, snapshot, signal });
+  for await (const { event, bookmark, token } of items) {
+    if (event === undefined) {
+      yield { event: { $case: "bookmark", value: bookmark }, resumeToken: token };
+    } else if (event.entry !== null && fits(event.entry)) {
+      shown.add(event.id);
+      yield { event: { $case: "upserted", value: toNode(event.entry) }, resumeToken: token };
+    } else if (shown.delete(event.id) || isResumed || everything) {
+      yield { event: { $case: "deleted", value: nodeName(event.id) }, resumeToken: token };
+    }
+  }
+}

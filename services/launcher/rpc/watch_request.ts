@@ -1,0 +1,136 @@
+import type {
+  RequestStatus,
+  WatchRequestRequest,
+  WatchRequestResponse,
+} from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { EventQueue } from "../../../lib/std/event_queue.ts";
+import { renewLease } from "../request/lease.ts";
+import { ownDataOf } from "../request/own_data.ts";
+import { nodesOf, toRequest } from "./request_message.ts";
+import { findRequest, type Shared } from "./shared.ts";
+
+const BOOKMARK_MS = 30_000;
+
+type Wake = "changed" | "bookmark" | "renew";
+
+/** The request with its nodes, now and at each change, until it is gone; the open stream keeps its lease alive. */
+export async function* watchRequest(
+  shared: Shared,
+  request: WatchRequestRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchRequestResponse, void, void> {
+  const { view } = shared.environment.context;
+  const { id } = await findRequest(shared, request.name);
+  const wakes = new Wakes(shared, id);
+  signal.addEventListener("abort", wakes.close, { once: true });
+  let last = "";
+  try {
+    for await (const wake of wakes) {
+      if (signal.aborted) return;
+      if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
+      if (wake === "renew") await wakes.renew();
+      if (wake !== "changed") continue;
+      const entry = view.request(id);
+      if (entry === undefined) return;
+      const status = { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
+      const print = fingerprint(status);
+      if (print === last) continue;
+      last = print;
+      yield { event: { $case: "status", value: status } };
+    }
+  } finally {
+    signal.removeEventListener("abort", wakes.close);
+    wakes.close();
+  }
+}
+
+// The lease moves on with every renewal; that alone is no news.
+function fingerprint(status: RequestStatus): string {
+  const request = { ...status.request, leaseExpireTime: undefined };
+  return JSON.stringify({ request, nodes: status.nodes }, (_key, value) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
+}
+
+/** Why a watch has to look: changes are merged, so a slow reader gets the latest instead of all. */
+class Wakes implements AsyncIterable<Wake> {
+  readonly #shared: Shared;
+  readonly #id: string;
+  readonly #queue = new EventQueue<Wake>();
+  readonly #stops: (() => void)[] = [];
+  #changed = false;
+  #reason: string | undefined;
+  #cancelRenewal: (() => void) | undefined;
+
+  constructor(shared: Shared, id: string) {
+    this.#shared = shared;
+    this.#id = id;
+    const { view, clock } = shared.environment.context;
+    const isOurs = (node: string) => view.node(node)?.record?.allocatedTo === id;
+    this.#stops.push(
+      view.subscribe((change) => {
+        const concerns = change.kind === "request" ? change.id === id : change.kind === "node";
+        if (concerns && (change.kind === "request" || isOurs(change.id) || this.#isGiven(change.id))) {
+          this.#change();
+        }
+      }),
+      shared.engine.onDecision(() => {
+        const reason = shared.engine.decision?.reasons.get(id);
+        if (reason !== this.#reason) this.#change();
+        this.#reason = reason;
+      }),
+    );
+    const bookmark = () => {
+      this.#queue.push("bookmark");
+      cancel = clock.after(BOOKMARK_MS, bookmark);
+    };
+    let cancel = clock.after(BOOKMARK_MS, bookmark);
+    this.#stops.push(() => cancel());
+    this.#planRenewal();
+    this.#change();
+  }
+
+  close = (): void => {
+    for (const stop of this.#stops) stop();
+    this.#cancelRenewal?.();
+    this.#queue.close();
+  };
+
+  /** Renews the lease; a failure is repeated at the next third of the lease, until which it lasts. */
+  async renew(): Promise<void> {
+    try {
+      await renewLease(this.#shared.environment, this.#id);
+    } catch (error) {
+      const { logger } = this.#shared.environment.context;
+      logger.warn("lease not renewed", { request: this.#id, error: messageOf(error) });
+    }
+    this.#planRenewal();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Wake, void, void> {
+    for await (const wake of this.#queue) {
+      if (wake === "changed") this.#changed = false;
+      yield wake;
+    }
+  }
+
+  #change(): void {
+    if (this.#changed) return;
+    this.#changed = this.#queue.push("changed");
+  }
+
+  #isGiven(node: string): boolean {
+    const record = this.#shared.environment.context.view.request(this.#id)?.record;
+    return record?.nodes.includes(node) === true;
+  }
+
+  #planRenewal(): void {
+    const { view, clock } = this.#shared.environment.context;
+    const record = view.request(this.#id)?.record;
+    const lease = record ? ownDataOf(record).lease : null;
+    if (lease === null) return;
+    this.#cancelRenewal?.();
+    this.#cancelRenewal = clock.after((lease.duration * 1000) / 3, () => this.#queue.push("renew"));
+  }
+}

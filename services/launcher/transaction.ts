@@ -1,0 +1,168 @@
+// Builds one ZooKeeper transaction out of what the launcher does: documents, and locks taken, proved free, given back.
+import {
+  type HeldLock,
+  isZooKeeperError,
+  type Locks,
+  type Operation,
+  type OperationResult,
+  type Session,
+} from "../../lib/zookeeper/types.ts";
+import type { LockView } from "../../lib/zookeeper/view.ts";
+
+const EMPTY = new Uint8Array();
+const UNCERTAIN = ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED"] as const;
+
+/** Reads its value once the transaction was committed. */
+export type Later<T> = () => T;
+
+/** A transaction under construction. */
+export class Transaction {
+  readonly #session: Session;
+  readonly #operations: Operation[] = [];
+  readonly #afterwards: ((results: readonly OperationResult[]) => void)[] = [];
+  /** Where contenders of ours are created: root and the beginning of the name. */
+  readonly #contenders: { readonly root: string; readonly prefix: string }[] = [];
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get isEmpty(): boolean {
+    return this.#operations.length === 0;
+  }
+
+  /** Fails the transaction unless the lock is still ours. */
+  guard(lock: HeldLock): void {
+    this.#operations.push(lock.guard());
+  }
+
+  /** Writes a document; gives its new version. */
+  set(path: string, data: Uint8Array, version: number): Later<number> {
+    return this.#add({ kind: "set", path, data, version }, (result) =>
+      result?.kind === "set" ? result.stat.version : -1,
+    );
+  }
+
+  /** Creates a znode; gives its path. */
+  create(
+    path: string,
+    data: Uint8Array,
+    mode: Extract<Operation, { kind: "create" }>["mode"],
+  ): Later<string> {
+    return this.#add({ kind: "create", path, data, mode }, (result) =>
+      result?.kind === "create" ? result.path : path,
+    );
+  }
+
+  delete(path: string, version = -1): void {
+    this.#operations.push({ kind: "delete", path, version });
+  }
+
+  /**
+   * Takes a lock that nobody has: the transaction fails when there is a contender. An empty lock root is replaced,
+   * which ZooKeeper refuses as soon as anybody stands in line.
+   */
+  take(locks: Locks, root: string, lock: LockView, identifier?: string): Later<HeldLock> {
+    if (lock.exists) this.delete(root);
+    const { operations, held } = locks.prepare(root, identifier);
+    for (const operation of operations) {
+      this.#operations.push(operation);
+      if (operation.kind === "create" && operation.path !== root) {
+        this.#contenders.push({ root, prefix: operation.path });
+      }
+    }
+    let taken: HeldLock | undefined;
+    this.#afterwards.push((results) => {
+      taken = held(results);
+    });
+    return () => {
+      if (taken === undefined) throw new Error(`the lock ${root} was not taken yet`);
+      return taken;
+    };
+  }
+
+  /** Fails the transaction unless the znode has this version. */
+  check(path: string, version: number): void {
+    this.#operations.push({ kind: "check", path, version });
+  }
+
+  /** Fails the transaction when anybody holds or waits for the lock; everything about it stays as it was. */
+  proveFree(root: string, lock: LockView): void {
+    const remove: Operation = { kind: "delete", path: root, version: -1 };
+    const create: Operation = { kind: "create", path: root, data: EMPTY, mode: "persistent" };
+    this.#operations.push(...(lock.exists ? [remove, create] : [create, remove]));
+  }
+
+  /** An empty line for a lock that nobody has: the transaction fails when there is a contender. */
+  renewLine(root: string, lock: LockView): void {
+    if (lock.exists) this.delete(root);
+    this.create(root, EMPTY, "persistent");
+  }
+
+  /**
+   * Puts a contender into the line that outlives every session: its holder is a lease.
+   *
+   * @param token the first part of the contender's name, 32 hex digits
+   */
+  enterLease(root: string, token: string, data: Uint8Array): void {
+    this.create(`${root}/${token}__lock__`, data, "persistent-sequential");
+  }
+
+  /** Gives a lock of ours back. */
+  release(lock: HeldLock): void {
+    this.#operations.push(lock.releaseOperation());
+    this.#afterwards.push(() => lock.markReleased());
+  }
+
+  /** Records that a lock of ours goes with what it locks. */
+  releasedWith(lock: HeldLock): void {
+    this.#afterwards.push(() => lock.markReleased());
+  }
+
+  /**
+   * Commits all or nothing. When the answer is lost, locks that may have been taken are given back before the error
+   * is passed on: whoever reads the tree then sees what was done and goes on from there.
+   */
+  async commit(): Promise<void> {
+    let results: OperationResult[];
+    try {
+      results = await this.#session.multi(this.#operations);
+    } catch (error) {
+      if (isZooKeeperError(error, ...UNCERTAIN)) await this.#withdrawContenders();
+      throw error;
+    }
+    for (const afterwards of this.#afterwards) afterwards(results);
+  }
+
+  #add<T>(operation: Operation, read: (result: OperationResult | undefined) => T): Later<T> {
+    const index = this.#operations.push(operation) - 1;
+    let value: T;
+    this.#afterwards.push((results) => {
+      value = read(results[index]);
+    });
+    return () => value;
+  }
+
+  async #withdrawContenders(): Promise<void> {
+    const owner = this.#session.signal;
+    for (const { root, prefix } of this.#contenders) {
+      while (!owner.aborted) {
+        try {
+          await this.#session.connected(owner);
+          await this.#session.sync(root);
+          const names = await this.#session.children(root);
+          const own = names.find((name) => `${root}/${name}`.startsWith(prefix));
+          if (own !== undefined) await this.#session.delete(`${root}/${own}`, -1);
+          break;
+        } catch (error) {
+          if (!isZooKeeperError(error, ...UNCERTAIN)) break;
+        }
+      }
+    }
+  }
+}
+
+/** Whether an error means that somebody else was faster: look again and decide anew. */
+export function isConflict(error: unknown): boolean {
+  return isZooKeeperError(error, "NO_NODE", "NODE_EXISTS", "BAD_VERSION", "NOT_EMPTY");
+}

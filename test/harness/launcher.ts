@@ -1,0 +1,197 @@
+// Launchers in this process on a real ZooKeeper, with fake providers and images that are ready.
+import { randomUUID } from "node:crypto";
+import type { Config, LabelConfig, PoolConfig, ProviderConfig } from "../../lib/config/types.ts";
+import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
+import { buildPath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
+import type { NodeServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/node.ts";
+import type { ProviderServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/provider.ts";
+import type { RequestServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { systemClock } from "../../lib/std/clock.ts";
+import { type Logger, silentLogger } from "../../lib/std/logger.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { connectSession } from "../../lib/zookeeper/session.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { Session } from "../../lib/zookeeper/types.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
+import { type LauncherOptions, startLauncher } from "../../services/launcher/launcher.ts";
+import type { FakeProvider } from "./fake_provider.ts";
+
+/** What a test says of its configuration; the rest has defaults. */
+export interface Setting {
+  readonly labels: Readonly<Record<string, Partial<LabelConfig>>>;
+  readonly providers: readonly {
+    readonly driver: FakeProvider;
+    readonly pools: readonly (Partial<PoolConfig> & {
+      readonly name: string;
+      readonly offers: readonly string[];
+    })[];
+    readonly config?: Partial<ProviderConfig>;
+  }[];
+  readonly maxHoldAge?: number;
+}
+
+/** A configuration in which every label is launched from the image `image`. */
+export function configOf(setting: Setting): Config {
+  const providers = setting.providers.map(({ driver, pools, config }): ProviderConfig => {
+    return {
+      name: driver.name,
+      driver: "fake",
+      maxConcurrency: Infinity,
+      bootTimeout: 5,
+      launchTimeout: 10,
+      launchRetries: 3,
+      imageUploadTimeout: 60,
+      imageNameFormat: "{image_name}",
+      postUploadHook: null,
+      imageFormat: "raw",
+      managesImages: true,
+      diskimages: [],
+      settings: {},
+      pools: pools.map(({ offers, ...pool }) => ({
+        maxServers: Infinity,
+        maxCores: Infinity,
+        maxRam: Infinity,
+        priority: 100,
+        nodeAttributes: {},
+        ignoreProviderQuota: false,
+        settings: {},
+        labels: offers.map((name) => ({
+          name,
+          diskimage: "image",
+          cloudImage: null,
+          hostKeyChecking: true,
+          consoleLog: false,
+          settings: {},
+        })),
+        ...pool,
+      })),
+      ...config,
+    };
+  });
+  const labels = Object.entries(setting.labels).map(
+    ([name, label]) => [name, { name, minReady: 0, maxReadyAge: 0, ...label }] as const,
+  );
+  return {
+    file: "test.yaml",
+    hash: "",
+    zookeeper: null,
+    imagesDir: null,
+    elementsDir: null,
+    buildLogDir: "",
+    buildLogRetention: 7,
+    maxHoldAge: setting.maxHoldAge ?? Infinity,
+    labels: new Map(labels),
+    diskimages: new Map(),
+    providers,
+    warnings: [],
+  };
+}
+
+/** A running launcher as tests use it. */
+export interface TestLauncher {
+  readonly nodes: NodeServiceImplementation;
+  readonly requests: RequestServiceImplementation;
+  readonly providers: ProviderServiceImplementation;
+  readonly session: Session;
+  readonly view: View;
+  readonly service: Service;
+  /** Stops the launcher and its session. */
+  stop(): Promise<void>;
+  /** Ends as a killed process does: the session is closed under the launcher's feet. */
+  crash(): Promise<void>;
+}
+
+/** Starts a launcher with a session of its own. */
+export async function startTestLauncher(
+  server: { readonly host: string; readonly port: number },
+  setting: Setting,
+  options: LauncherOptions & { readonly chroot?: string; readonly logger?: Logger } = {},
+): Promise<TestLauncher> {
+  const logger = options.logger ?? silentLogger;
+  const session = connectSession({
+    servers: [{ host: server.host, port: server.port }],
+    chroot: options.chroot ?? "",
+    sessionTimeoutMs: 6000,
+    logger,
+  });
+  await session.connected();
+  await session.ensurePath("/nodepool");
+  const view = openView(session, logger);
+  const context: ServiceContext = {
+    config: configOf(setting),
+    session,
+    locks: createLocks(session),
+    view,
+    providers: setting.providers.map(({ driver }) => driver),
+    unserved: [],
+    clock: systemClock,
+    logger,
+    hostname: "test-host",
+    version: "0.0.0",
+    newUuid: () => randomUUID(),
+  };
+  const scanHostKeys = async () => ["ssh-ed25519 AAAA"];
+  const service = await startLauncher(context, { cleanupIntervalMs: 60_000, scanHostKeys, ...options });
+  const find = (name: string) => {
+    const found = service.rpc.find(
+      ({ definition }) => "fullName" in definition && definition.fullName === name,
+    );
+    if (found === undefined) throw new Error(`no service ${name}`);
+    return found.implementation as unknown;
+  };
+  const end = async () => {
+    await view.close();
+    await session.close();
+  };
+  return {
+    nodes: find("nodepool.v1.NodeService") as NodeServiceImplementation,
+    requests: find("nodepool.v1.RequestService") as RequestServiceImplementation,
+    providers: find("nodepool.v1.ProviderService") as ProviderServiceImplementation,
+    session,
+    view,
+    service,
+    stop: async () => {
+      await service.stop(AbortSignal.timeout(5000));
+      await end();
+    },
+    crash: async () => {
+      await end();
+      await service.stop(AbortSignal.abort());
+    },
+  };
+}
+
+/** Records an image build with a ready upload at each provider. */
+export async function putImage(
+  session: Session,
+  providers: readonly string[],
+  image = "image",
+): Promise<void> {
+  const now = Date.now() / 1000;
+  const build = randomUUID().replaceAll("-", "");
+  await session.ensurePath(buildPath(image, build).slice(0, -build.length - 1));
+  const ready = { state: "ready", username: "zuul", pythonPath: "auto" } as const;
+  await session.create(buildPath(image, build), encodeBuild(newBuild(now, ready)), "persistent");
+  for (const provider of providers) {
+    await session.ensurePath(uploadsPath(image, build, provider));
+    const upload = newUpload(now, { ...ready, externalId: `${image}-at-${provider}`, format: "raw" });
+    const path = uploadPath(image, build, provider, "0000000001");
+    await session.create(path, encodeUpload(upload), "persistent");
+  }
+}
+
+/** Waits until the check gives something; fails with `what` after `milliseconds`. */
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+  milliseconds = 15_000,
+): Promise<T> {
+  const end = Date.now() + milliseconds;
+  while (true) {
+    const value = await check();
+    if (value !== undefined && value !== null && value !== false) return value;
+    if (Date.now() > end) throw new Error(`still waiting for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
