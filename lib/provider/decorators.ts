@@ -1,0 +1,105 @@
+// What every provider gets, whatever its driver: deadlines, repeated attempts, spans, metrics and log lines.
+import { metrics } from "@opentelemetry/api";
+import { backoffDelay } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import type { Logger } from "../std/logger.ts";
+import { withSpan } from "../telemetry/trace.ts";
+import { aroundProvider, asProviderError, type Call } from "./around.ts";
+import { type Provider, ProviderError } from "./contract.ts";
+
+/** How long calls may take, in milliseconds. */
+export interface Deadlines {
+  readonly createInstance: number;
+  readonly uploadImage: number;
+  readonly start: number;
+  /** Of every other call. */
+  readonly other: number;
+}
+
+/** Ends calls that take too long, and sees that whatever fails fails with a {@link ProviderError}. */
+export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: Clock): Provider {
+  return aroundProvider(provider, async (call, run) => {
+    const { method, signal } = call;
+    const limit =
+      method === "createInstance" || method === "uploadImage" || method === "start"
+        ? deadlines[method]
+        : deadlines.other;
+    const deadline = new AbortController();
+    const cancel = clock.after(limit, () => {
+      const message = `provider ${provider.name}: ${method} took more than ${limit / 1000} s`;
+      deadline.abort(new ProviderError(message));
+    });
+    try {
+      return await run(AbortSignal.any([signal, deadline.signal]));
+    } catch (error) {
+      // The deadline is the reason of whatever the call has made of it, unless the caller had given up before.
+      const reason = deadline.signal.aborted && !signal.aborted ? deadline.signal.reason : error;
+      throw asProviderError(reason, call);
+    } finally {
+      cancel();
+    }
+  });
+}
+
+const ATTEMPTS = 4;
+const REPEATABLE: ReadonlySet<string> = new Set([
+  "listInstances",
+  "deleteInstance",
+  "listImages",
+  "deleteImage",
+  "limits",
+]);
+
+/** Repeats calls that change nothing by being repeated, with growing pauses, while their errors may pass. */
+export function withRetries(provider: Provider, clock: Clock): Provider {
+  return aroundProvider(provider, async ({ method, signal }, run) => {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await run(signal);
+      } catch (error) {
+        const mayHelp = REPEATABLE.has(method) && error instanceof ProviderError && error.retryable;
+        if (!mayHelp || failures === ATTEMPTS || signal.aborted) throw error;
+        await clock.sleep(backoffDelay(failures, { initial: 200, maximum: 5000 }), signal).catch(() => {
+          throw error;
+        });
+      }
+    }
+  });
+}
+
+/** Traces, counts and logs each call. */
+export function withTelemetry(provider: Provider, logger: Logger, clock: Clock): Provider {
+  const meter = metrics.getMeter("nodepool");
+  const duration = meter.createHistogram("nodepool.provider.call.duration", {
+    description: "Time that calls to providers take",
+    unit: "s",
+  });
+  const report = (call: Call, started: number, error: unknown) => {
+    const seconds = (clock.now() - started) / 1000;
+    const outcome = error === null ? "ok" : "error";
+    const { method, subject } = call;
+    duration.record(seconds, { provider: provider.name, driver: provider.driver, method, outcome });
+    const fields = { provider: provider.name, method, seconds, ...subject };
+    if (error === null) logger.debug("provider call", fields);
+    else logger.warn("provider call failed", { ...fields, error: messageOf(error) });
+  };
+  return aroundProvider(provider, (call, run) => {
+    const started = clock.now();
+    const attributes = {
+      "nodepool.provider": provider.name,
+      "nodepool.driver": provider.driver,
+      ...Object.fromEntries(Object.entries(call.subject).map(([key, value]) => [`nodepool.${key}`, value])),
+    };
+    return withSpan(`provider ${call.method}`, { attributes, kind: "client" }, async () => {
+      try {
+        const result = await run(call.signal);
+        report(call, started, null);
+        return result;
+      } catch (error) {
+        report(call, started, error);
+        throw error;
+      }
+    });
+  });
+}

@@ -1,0 +1,360 @@
+// Nodes that this process runs itself: an SSH server per node, in front of a copy of the unpacked image. How a
+// command is run, in a sandbox or as a plain process, is the runner's business.
+//
+// 1. A node's record is written before anything else of it exists, and removed before anything else of it is.
+// 2. A node keeps its port and its host keys for life, so that it is the same machine after a restart.
+// 3. Only a process that hosts instances listens; a builder with the same directory only handles images.
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import type { Clock } from "../../../std/clock.ts";
+import { codeOf, messageOf } from "../../../std/errors.ts";
+import type { Logger } from "../../../std/logger.ts";
+import { TaskGroup } from "../../../std/task_group.ts";
+import {
+  type ImageSpec,
+  type Instance,
+  METADATA,
+  NotFoundError,
+  ProviderError,
+  type ProviderImage,
+} from "../../contract.ts";
+import { generateSshKey } from "../../ssh_keys.ts";
+import type { Engine, LocalInstanceSpec } from "../engine.ts";
+import { failureOf, runProgram } from "../program.ts";
+import { authorizedKeys, findAccount } from "./accounts.ts";
+import {
+  type InstanceRecord,
+  imageRecords,
+  instanceRecords,
+  isAlive,
+  isRecordName,
+  removeTree,
+  writeWhole,
+} from "./records.ts";
+import { readInRoot, resolveInRoot } from "./rooted_path.ts";
+import type { CommandRunner } from "./runner.ts";
+import { type SshServer, startSshServer } from "./ssh_server.ts";
+import { unpack } from "./unpack.ts";
+
+const LISTEN_AGAIN_MS = 1000;
+
+/** What an engine of hosted nodes is made of. */
+export interface HostedEngineOptions {
+  readonly kind: "sandbox" | "process";
+  readonly summary: string;
+  readonly runner: CommandRunner;
+  /** Holds images/ and instances/. */
+  readonly directory: string;
+  /** Whether this process listens for the instances, or another one does. */
+  readonly hostsInstances: boolean;
+  /** The user id that owns every file of images and nodes; null: our own. */
+  readonly owner: number | null;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+interface Creation {
+  readonly abort: AbortController;
+  readonly done: Promise<Instance>;
+}
+
+/** An engine whose nodes live in this process. */
+export class HostedEngine implements Engine {
+  readonly kind: "sandbox" | "process";
+  readonly summary: string;
+  readonly #options: HostedEngineOptions;
+  readonly #images: ReturnType<typeof imageRecords>;
+  readonly #instances: ReturnType<typeof instanceRecords>;
+  readonly #servers = new Map<string, SshServer>();
+  readonly #faults = new Map<string, string>();
+  readonly #creations = new Map<string, Creation>();
+  readonly #tasks: TaskGroup;
+
+  constructor(options: HostedEngineOptions) {
+    this.#options = options;
+    this.kind = options.kind;
+    this.summary = options.summary;
+    this.#images = imageRecords(options.directory);
+    this.#instances = instanceRecords(options.directory);
+    this.#tasks = new TaskGroup((error, name) => options.logger.warn(name, { error: messageOf(error) }));
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await mkdir(this.#images.directory, { recursive: true, mode: 0o700 });
+    await mkdir(this.#instances.directory, { recursive: true, mode: 0o700 });
+    await this.#images.sweep(signal);
+    if (!this.#options.hostsInstances) return;
+    await this.#instances.sweep(signal);
+    for (const [name, record] of await this.#instances.list()) {
+      if (record.engine !== this.kind) continue;
+      if (record.state === "building" && !isAlive(record.pid)) {
+        await this.#instances.write(name, {
+          ...record,
+          state: "failed",
+          fault: "its creation was interrupted",
+        });
+      }
+      if (record.state === "running") await this.#resume(name, record);
+    }
+  }
+
+  async listInstances(): Promise<Instance[]> {
+    const records = [...(await this.#instances.list())];
+    return records.map(([name, record]) => this.#describe(name, record));
+  }
+
+  async createInstance(
+    spec: LocalInstanceSpec,
+    onExternalId: (id: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    if (!isRecordName(spec.name)) throw refusal(`${JSON.stringify(spec.name)} cannot be a node's name`);
+    const existing = await this.#instances.read(spec.name);
+    if (existing !== null && !isSameLaunch(existing, spec)) {
+      throw new ProviderError(`${spec.name} exists already, from another launch: it must be deleted first`);
+    }
+    const underWay = this.#creations.get(spec.name);
+    if (underWay !== undefined || (existing !== null && this.#servers.has(spec.name))) {
+      await onExternalId(spec.name);
+      if (underWay !== undefined) return underWay.done;
+      return this.#describe(spec.name, existing ?? this.#intent(spec));
+    }
+    const abort = new AbortController();
+    const done = this.#create(spec, onExternalId, AbortSignal.any([signal, abort.signal])).finally(() =>
+      this.#creations.delete(spec.name),
+    );
+    this.#creations.set(spec.name, { abort, done });
+    return done;
+  }
+
+  async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
+    const creation = this.#creations.get(externalId);
+    creation?.abort.abort(new ProviderError(`${externalId} was deleted while it was created`));
+    await creation?.done.catch(() => {});
+    const server = this.#servers.get(externalId);
+    this.#servers.delete(externalId);
+    this.#faults.delete(externalId);
+    await server?.close();
+    await this.#instances.remove(externalId, signal);
+  }
+
+  /** These nodes have no console. */
+  async consoleLog(): Promise<string | null> {
+    return null;
+  }
+
+  async listImages(): Promise<ProviderImage[]> {
+    const records = [...(await this.#images.list())];
+    return records.map(([externalId, { name, metadata }]) => ({ externalId, name, metadata }));
+  }
+
+  async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
+    if (spec.format !== "tar") throw refusal(`images must be tar files, not ${spec.format}`);
+    const name = spec.name.replaceAll(/[^A-Za-z0-9_.-]/g, "-").slice(0, 100);
+    const id = `image-${name}-${randomBytes(4).toString("hex")}`;
+    await this.#images.create(
+      id,
+      async (directory) => {
+        const root = join(directory, "rootfs");
+        const { skipped } = await unpack(spec.path, root, spec, signal);
+        await this.#own(root, signal);
+        this.#options.logger.debug("image unpacked", { image: spec.name, skipped });
+        return { name: spec.name, metadata: { ...spec.metadata } };
+      },
+      signal,
+    );
+    return id;
+  }
+
+  async deleteImage(externalId: string, signal: AbortSignal): Promise<void> {
+    await this.#images.remove(externalId, signal);
+  }
+
+  async stop(): Promise<void> {
+    for (const { abort } of this.#creations.values())
+      abort.abort(new ProviderError("the provider is stopping"));
+    await Promise.allSettled([...this.#creations.values()].map(({ done }) => done));
+    await this.#tasks.close();
+    await Promise.all([...this.#servers.values()].map((server) => server.close()));
+    this.#servers.clear();
+  }
+
+  async #create(
+    spec: LocalInstanceSpec,
+    onExternalId: (id: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    if ((await this.#images.read(spec.imageExternalId)) === null) {
+      throw new NotFoundError(`image ${spec.imageExternalId} does not exist at this provider`);
+    }
+    const intent = this.#intent(spec);
+    try {
+      await this.#instances.write(spec.name, intent);
+      await onExternalId(spec.name);
+      await this.#furnish(spec, signal);
+      const port = await this.#listen(spec.name, 0);
+      const record: InstanceRecord = { ...intent, state: "running", port };
+      await this.#instances.write(spec.name, record);
+      signal.throwIfAborted();
+      return this.#describe(spec.name, record);
+    } catch (error) {
+      const server = this.#servers.get(spec.name);
+      this.#servers.delete(spec.name);
+      await server?.close();
+      await this.#instances.remove(spec.name, new AbortController().signal);
+      throw error;
+    }
+  }
+
+  #intent(spec: LocalInstanceSpec): InstanceRecord {
+    return {
+      engine: this.kind,
+      state: "building",
+      metadata: { ...spec.metadata },
+      image: spec.imageExternalId,
+      resources: { ...spec.resources },
+      pid: process.pid,
+      port: 0,
+    };
+  }
+
+  /** Gives a node its root directory and its host keys. */
+  async #furnish(spec: LocalInstanceSpec, signal: AbortSignal): Promise<void> {
+    const root = this.#root(spec.name);
+    await removeTree(root, signal);
+    const keys = Promise.all([generateSshKey("ed25519"), generateSshKey("ecdsa"), generateSshKey("rsa")]);
+    keys.catch(() => {});
+    const source = join(this.#images.path(spec.imageExternalId), "rootfs");
+    const clone = process.platform === "darwin" ? ["-a", "-c"] : ["-a", "--reflink=auto"];
+    const copied = await runProgram("cp", [...clone, "--", source, root], signal);
+    if (copied.code !== 0) throw new ProviderError(`the image could not be copied: ${failureOf(copied)}`);
+    await this.#checkLogin(spec, root);
+    await provideResolver(root);
+    const privateKeys = (await keys).map(({ privateKey }) => privateKey);
+    await writeWhole(this.#keyFile(spec.name), JSON.stringify(privateKeys));
+    signal.throwIfAborted();
+  }
+
+  async #checkLogin({ username }: LocalInstanceSpec, root: string): Promise<void> {
+    if (username === null) return;
+    const account = await findAccount(root, username);
+    if (account === null) throw refusal(`the image has no user ${username}: nobody could log in`);
+    if ((await authorizedKeys(root, account)).length === 0) {
+      throw refusal(
+        `the image has no public key in ${account.home}/.ssh/authorized_keys: nobody could log in`,
+      );
+    }
+  }
+
+  async #listen(name: string, port: number): Promise<number> {
+    const { runner, logger, clock } = this.#options;
+    const hostKeys: string[] = JSON.parse(await readFile(this.#keyFile(name), "utf8"));
+    const node = { name, root: this.#root(name) };
+    const server = await startSshServer({
+      node,
+      hostKeys,
+      port,
+      runner,
+      clock,
+      logger: logger.child({ instance: name }),
+    });
+    this.#servers.set(name, server);
+    this.#faults.delete(name);
+    return server.port;
+  }
+
+  /** Listens again for a node of an earlier process; a port that is taken is waited for in the background. */
+  async #resume(name: string, record: InstanceRecord): Promise<void> {
+    const attempt = async () => {
+      try {
+        await this.#listen(name, record.port);
+        return true;
+      } catch (error) {
+        const taken = codeOf(error) === "EADDRINUSE";
+        this.#faults.set(
+          name,
+          taken ? `its port ${record.port} is in use by another process` : messageOf(error),
+        );
+        return !taken;
+      }
+    };
+    if (await attempt()) return;
+    this.#options.logger.warn("instance waits for its port", { instance: name, port: record.port });
+    this.#tasks.start("instance could not be resumed", async (signal) => {
+      do await this.#options.clock.sleep(LISTEN_AGAIN_MS, signal);
+      while ((await this.#instances.read(name)) !== null && !(await attempt()));
+    });
+  }
+
+  #describe(name: string, record: InstanceRecord): Instance {
+    const { state, fault } = this.#stateOf(name, record);
+    return {
+      externalId: name,
+      name,
+      state,
+      ...(fault === undefined ? {} : { fault }),
+      metadata: record.metadata,
+      interfaceIp: "127.0.0.1",
+      publicIpv4: "127.0.0.1",
+      privateIpv4: "127.0.0.1",
+      publicIpv6: null,
+      connectionPort: record.port === 0 ? null : record.port,
+      region: null,
+      az: null,
+      hostId: null,
+      resources: record.resources as Instance["resources"],
+      attributes: {
+        engine: record.engine,
+        isolation: this.#options.runner.isolation,
+        image: record.metadata[METADATA.image] ?? record.image,
+      },
+    };
+  }
+
+  #stateOf(name: string, record: InstanceRecord): { state: Instance["state"]; fault?: string | undefined } {
+    if (record.engine !== this.kind) {
+      return { state: "stopped", fault: `it was made by the engine ${record.engine}, which is not in use` };
+    }
+    if (record.state !== "running" || !this.#options.hostsInstances || this.#servers.has(name)) {
+      return { state: record.state, fault: record.fault };
+    }
+    return { state: "stopped", fault: this.#faults.get(name) ?? "nothing listens for it" };
+  }
+
+  async #own(root: string, signal: AbortSignal): Promise<void> {
+    const { owner } = this.#options;
+    if (owner === null) return;
+    const changed = await runProgram("chown", ["-hR", `${owner}:${owner}`, root], signal);
+    if (changed.code !== 0) throw new ProviderError(`the image could not be prepared: ${failureOf(changed)}`);
+  }
+
+  #root(name: string): string {
+    return join(this.#instances.path(name), "rootfs");
+  }
+
+  #keyFile(name: string): string {
+    return join(this.#instances.path(name), "host_keys.json");
+  }
+}
+
+function refusal(message: string): ProviderError {
+  return new ProviderError(message, { retryable: false });
+}
+
+function isSameLaunch(existing: InstanceRecord, spec: LocalInstanceSpec): boolean {
+  return existing.metadata[METADATA.launchToken] === spec.metadata[METADATA.launchToken];
+}
+
+/** Names resolve in a node as on this machine, unless its image says how. */
+async function provideResolver(root: string): Promise<void> {
+  if (((await readInRoot(root, "/etc/resolv.conf")) ?? "") !== "") return;
+  const ours = await readFile("/etc/resolv.conf").catch(() => null);
+  if (ours === null) return;
+  const path = await resolveInRoot(root, "/etc/resolv.conf");
+  await mkdir(dirname(path), { recursive: true });
+  await rm(path, { force: true });
+  await writeWhole(path, ours.toString());
+  await chmod(path, 0o644);
+}

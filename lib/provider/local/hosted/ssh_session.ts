@@ -1,0 +1,102 @@
+// One session channel of an SSH connection: terminal, environment and signals around one command.
+import type { PseudoTtyInfo, ServerChannel, Session, WindowChangeInfo } from "ssh2";
+import { messageOf } from "../../../std/errors.ts";
+import type { CommandRequest, RunningCommand, TerminalSize } from "./runner.ts";
+
+type Command = CommandRequest["command"];
+type Terminal = CommandRequest["terminal"];
+
+/** Starts a command for the connection's account. */
+export type StartCommand = (
+  command: Command,
+  environment: Readonly<Record<string, string>>,
+  terminal: Terminal,
+) => Promise<RunningCommand>;
+
+/** What clients may set in a command's environment, as Debian's sshd has it. */
+const ACCEPTED_VARIABLES = /^(LANG|LC_[A-Z]+)$/;
+
+/**
+ * Serves a session until its channel closes; whatever it started ends then.
+ * @param hasTerminals whether this machine can give a command a terminal
+ */
+export function serveSession(session: Session, start: StartCommand, hasTerminals: boolean): void {
+  const environment: Record<string, string> = {};
+  let terminal: Terminal = null;
+  let running: RunningCommand | null = null;
+
+  session.on("env", (accept, reject, { key, val }) => {
+    if (!ACCEPTED_VARIABLES.test(key)) {
+      reject?.();
+      return;
+    }
+    environment[key] = val;
+    accept?.();
+  });
+  session.on("pty", (accept, reject, info) => {
+    if (!hasTerminals) {
+      reject?.();
+      return;
+    }
+    terminal = { type: terminalType(info), ...sizeOf(info) };
+    accept?.();
+  });
+  session.on("window-change", (accept, _reject, info) => {
+    if (terminal !== null) terminal = { ...terminal, ...sizeOf(info) };
+    running?.resize(sizeOf(info));
+    accept?.();
+  });
+  session.on("signal", (accept, _reject, { name }) => {
+    running?.signal(name);
+    accept?.();
+  });
+
+  const serve = (command: Command, channel: ServerChannel) => {
+    let gone = false;
+    channel.on("error", () => {});
+    channel.once("close", () => {
+      gone = true;
+      running?.kill();
+    });
+    start(command, environment, terminal).then(
+      (started) => {
+        running = started;
+        if (gone) started.kill();
+        else attach(channel, started);
+      },
+      (error: unknown) => {
+        channel.stderr.write(`${messageOf(error)}\n`);
+        channel.exit(1);
+        channel.end();
+      },
+    );
+  };
+  session.on("exec", (accept, _reject, { command }) => serve({ text: command }, accept()));
+  session.on("shell", (accept) => serve("shell", accept()));
+  // Without an "sftp" listener the library hands sftp over as any other subsystem: as plain bytes for sftp-server.
+  session.on("subsystem", (accept, reject, { name }) => {
+    if (name === "sftp") serve("sftp", accept());
+    else reject?.();
+  });
+}
+
+function attach(channel: ServerChannel, command: RunningCommand): void {
+  channel.pipe(command.stdin);
+  command.stdout.pipe(channel, { end: false });
+  command.stderr.pipe(channel.stderr, { end: false });
+  command.exited.then(async (end) => {
+    await command.closed;
+    if (end.signal === null) channel.exit(end.code ?? 1);
+    else channel.exit(end.signal);
+    channel.end();
+  });
+}
+
+function terminalType(info: PseudoTtyInfo & { term?: string }): string {
+  return /^[\w.+-]{1,64}$/.test(info.term ?? "") ? (info.term ?? "dumb") : "dumb";
+}
+
+function sizeOf({ rows, cols }: WindowChangeInfo | PseudoTtyInfo): TerminalSize {
+  const bounded = (value: number, fallback: number) => (value > 0 && value < 10_000 ? value : fallback);
+  return { rows: bounded(rows, 24), columns: bounded(cols, 80) };
+}

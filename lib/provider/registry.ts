@@ -1,0 +1,79 @@
+// Opens providers by their driver's name. A driver's code is loaded when a provider needs it.
+import type { ProviderConfig } from "../config/types.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
+import type { Logger } from "../std/logger.ts";
+import { type Provider, ProviderError } from "./contract.ts";
+import { withDeadlines, withRetries, withTelemetry } from "./decorators.ts";
+import type { ProviderOptions } from "./options.ts";
+
+type OpenDriver = (config: ProviderConfig, options: ProviderOptions) => Provider;
+
+const DRIVERS: Readonly<Record<string, () => Promise<OpenDriver>>> = {
+  local: async () => (await import("./local/local_provider.ts")).openLocalProvider,
+};
+
+/** Drivers that Nodepool has and we do not. */
+const UNSERVED_DRIVERS: readonly string[] = [
+  "aws",
+  "azure",
+  "digitalocean",
+  "gce",
+  "ibmvpc",
+  "kubernetes",
+  "metastatic",
+  "openshift",
+  "openshiftpods",
+  "openstack",
+  "static",
+];
+
+/** How providers are opened. */
+export interface OpenProviderOptions {
+  readonly logger: Logger;
+  /** Where drivers keep what they must find again after a restart. */
+  readonly stateDir?: string;
+  /** Whether stop() stops the instances without deleting them, and start() starts them again. @default false */
+  readonly ownsInstances?: boolean;
+  /**
+   * Whether this process runs the instances that have no machine of their own (the local driver's sandboxes). A
+   * builder that shares its machine with a launcher says no. @default true
+   */
+  readonly hostsInstances?: boolean;
+  /** The environment, for DOCKER_HOST and XDG_RUNTIME_DIR. @default empty */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+}
+
+/**
+ * Makes the provider of a configuration; it must still be started.
+ * @throws {ProviderError} when its driver is not served, or a key of it is wrong
+ */
+export async function openProvider(config: ProviderConfig, options: OpenProviderOptions): Promise<Provider> {
+  const load = Object.hasOwn(DRIVERS, config.driver) ? DRIVERS[config.driver] : undefined;
+  if (load === undefined) throw new ProviderError(whyUnserved(config), { retryable: false });
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger;
+  const open = await load();
+  const provider = open(config, {
+    logger: logger.child({ provider: config.name }),
+    clock,
+    stateDir: options.stateDir ?? null,
+    ownsInstances: options.ownsInstances ?? false,
+    hostsInstances: options.hostsInstances ?? true,
+    env: options.env ?? {},
+  });
+  const deadlines = {
+    createInstance: config.launchTimeout * 1000,
+    uploadImage: config.imageUploadTimeout * 1000,
+    start: 180_000,
+    other: 120_000,
+  };
+  return withTelemetry(withRetries(withDeadlines(provider, deadlines, clock), clock), logger, clock);
+}
+
+function whyUnserved({ name, driver }: ProviderConfig): string {
+  const served = Object.keys(DRIVERS).join(", ");
+  return UNSERVED_DRIVERS.includes(driver)
+    ? `provider ${name}: driver '${driver}' is not served by this version; it serves: ${served}`
+    : `provider ${name}: there is no driver '${driver}'; known are: ${served}, and without being served yet: ${UNSERVED_DRIVERS.join(", ")}`;
+}
