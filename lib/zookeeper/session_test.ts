@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import net from "node:net";
+import { afterEach, describe, it } from "node:test";
+import { silentLogger } from "../std/logger.ts";
+import type { ServerAddress } from "./connection.ts";
+import { pause, refused, until, untilState, within } from "./contract/fixture.ts";
+import { framed, type Peer, ScriptedServer } from "./contract/scripted_server.ts";
+import { connectSession, type ZooKeeperSession } from "./session.ts";
+
+const SESSION = 0x7000_0000_0000_0001n;
+const sessions: ZooKeeperSession[] = [];
+const servers: ScriptedServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(sessions.splice(0).map((session) => session.close()));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function serve(
+  script: (peer: Peer, connection: number) => Promise<void> | void,
+): Promise<ScriptedServer> {
+  const server = new ScriptedServer(script);
+  servers.push(server);
+  await server.listen();
+  return server;
+}
+
+function connect(servers: readonly ServerAddress[], sessionTimeoutMs = 600): ZooKeeperSession {
+  const session = connectSession({ servers, sessionTimeoutMs, logger: silentLogger, random: () => 0.5 });
+  sessions.push(session);
+  return session;
+}
+
+/** Accepts the handshake and answers every call with nothing. */
+async function behave(peer: Peer, timeoutMs = 600, sessionId = SESSION): Promise<void> {
+  await peer.handshake();
+  peer.accept(sessionId, timeoutMs);
+  while (true) peer.reply(await peer.call());
+}
+
+describe("session", () => {
+  it("notices within two thirds of its timeout that a server has fallen silent", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+    });
+    const session = connect([server]);
+    await session.connected();
+    const begin = performance.now();
+    const call = session.sync("/");
+    await within(2000, untilState(session, "suspended"), "notice the silence");
+    const elapsed = performance.now() - begin;
+    assert.ok(elapsed > 250 && elapsed < 500, `noticed after ${elapsed} ms`);
+    await refused(call, "CONNECTION_LOSS");
+  });
+
+  it("keeps an idle connection alive by pings", async () => {
+    const server = await serve((peer) => behave(peer));
+    const session = connect([server]);
+    await session.connected();
+    await pause(1500);
+    assert.equal(session.state, "connected");
+    assert.equal(server.connections, 1);
+  });
+
+  it("gives up a server that accepts the connection and never answers the handshake", async () => {
+    const server = await serve(async (peer, connection) => {
+      if (connection > 1) await behave(peer);
+    });
+    const session = connect([server]);
+    await within(3000, session.connected(), "connect at the second attempt");
+    assert.equal(server.connections, 2);
+  });
+
+  it("settles calls that wait for a connection when the session turns out to be lost", async () => {
+    const server = await serve(async (peer, connection) => {
+      const asked = await peer.handshake();
+      if (connection === 1) {
+        peer.accept(SESSION, 600);
+        await pause(20);
+        peer.destroy();
+      } else if (asked === SESSION) {
+        peer.accept(0n, 0);
+      } else {
+        peer.accept(SESSION + 1n, 600);
+        while (true) peer.reply(await peer.call());
+      }
+    });
+    const session = connect([server]);
+    await session.connected();
+    const { signal } = session;
+    const lost = untilState(session, "lost");
+    await untilState(session, "suspended");
+    const queued = session.sync("/");
+    await refused(queued, "SESSION_EXPIRED");
+    await lost;
+    assert.ok(signal.aborted);
+    await within(2000, session.connected(), "begin a new session");
+    assert.equal(session.sessionId, SESSION + 1n);
+    assert.ok(!session.signal.aborted);
+    await session.sync("/");
+  });
+
+  it("takes a session id other than its own for the end of its session", async () => {
+    const server = await serve((peer, connection) => {
+      if (connection === 1) setTimeout(() => peer.destroy(), 50);
+      return behave(peer, 600, SESSION + BigInt(connection));
+    });
+    const session = connect([server]);
+    await session.connected();
+    const { signal } = session;
+    await within(2000, untilState(session, "lost"), "the loss");
+    await session.connected();
+    assert.ok(signal.aborted);
+    assert.equal(session.sessionId, SESSION + 2n);
+  });
+
+  it("forgets half a frame when the connection breaks", async () => {
+    const server = await serve(async (peer, connection) => {
+      if (connection > 1) return behave(peer);
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      const xid = await peer.call();
+      const answer = Buffer.alloc(16);
+      answer.writeInt32BE(xid);
+      peer.write(framed(answer).subarray(0, 11));
+      peer.hangUp();
+    });
+    const session = connect([server]);
+    const states: string[] = [];
+    session.onState((state) => states.push(state));
+    await session.connected();
+    await refused(session.sync("/"), "CONNECTION_LOSS");
+    await within(2000, session.connected(), "connect again");
+    assert.deepEqual(states, ["connected", "suspended", "connected"]);
+    assert.equal(session.sessionId, SESSION);
+    await session.sync("/");
+  });
+
+  it("survives error codes that it does not know", async () => {
+    const codes = [-127, -118, -999];
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      for (const error of codes) peer.reply(await peer.call(), { error });
+      while (true) peer.reply(await peer.call());
+    });
+    const session = connect([server]);
+    await refused(session.sync("/"), "THROTTLED");
+    await refused(session.sync("/"), "SESSION_MOVED");
+    await assert.rejects(session.sync("/"), /UNKNOWN.*-999/);
+    await session.sync("/");
+    assert.equal(server.connections, 1);
+  });
+
+  it("gives up a server that answers pings but not calls", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      while (true) await peer.call();
+    });
+    const session = connect([server]);
+    await within(2000, refused(session.sync("/"), "CONNECTION_LOSS"), "the loss");
+  });
+
+  it("takes an answer out of order for a lost one", async () => {
+    const server = await serve(async (peer, connection) => {
+      if (connection > 1) return behave(peer);
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      await peer.call();
+      peer.reply(await peer.call());
+    });
+    const session = connect([server]);
+    const [first, second] = [session.sync("/"), session.sync("/")];
+    await Promise.all([refused(first, "CONNECTION_LOSS"), refused(second, "CONNECTION_LOSS")]);
+    await session.connected();
+    await session.sync("/");
+  });
+
+  it("gives up a server that announces a frame of absurd length", async () => {
+    const server = await serve(async (peer, connection) => {
+      if (connection > 1) return behave(peer);
+      await peer.handshake();
+      peer.write(Buffer.from([0x7f, 0xff, 0xff, 0xff]));
+    });
+    const session = connect([server]);
+    await within(2000, session.connected(), "connect again");
+    assert.equal(server.connections, 2);
+  });
+
+  it("fails calls after a session timeout without a connection, and says why", async () => {
+    const closed = net.createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => closed.once("listening", resolve));
+    const { port } = closed.address() as net.AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    const session = connect([{ host: "127.0.0.1", port }], 300);
+    await assert.rejects(
+      within(2000, session.get("/a"), "the failure"),
+      new RegExp(`CONNECTION_LOSS.*127.0.0.1:${port}.*ECONNREFUSED`),
+    );
+    await session.close();
+    await refused(session.get("/a"), "CLOSED");
+    await refused(session.connected(), "CLOSED");
+  });
+
+  it("goes to another server when one refuses", async () => {
+    const first = await serve((peer) => peer.destroy());
+    const second = await serve((peer) => behave(peer));
+    const session = connect([first, second]);
+    await within(3000, session.connected(), "connect to the second server");
+    assert.equal(second.connections, 1);
+  });
+
+  it("reads thousands of answers that come in one piece", async () => {
+    const count = 20_000;
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 4000);
+      while (true) {
+        const answers: Buffer[] = [];
+        for (let call = 0; call < 1000; call += 1) {
+          const answer = Buffer.alloc(16);
+          answer.writeInt32BE(await peer.call());
+          answers.push(framed(answer));
+        }
+        peer.write(Buffer.concat(answers));
+      }
+    });
+    const session = connect([server], 4000);
+    await session.connected();
+    await within(10_000, Promise.all(Array.from({ length: count }, () => session.sync("/"))), "all answers");
+  });
+
+  it("settles everything when it is closed, with a connection or without", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+    });
+    const session = connect([server]);
+    await session.connected();
+    const { signal } = session;
+    const call = session.sync("/");
+    const gone = session.gone("/a");
+    const outcomes = Promise.all([refused(call, "CLOSED"), refused(gone, "CLOSED")]);
+    await within(2000, session.close(), "close");
+    await outcomes;
+    assert.ok(signal.aborted);
+    assert.equal(session.state, "closed");
+
+    const unconnected = connect([{ host: "127.0.0.1", port: server.port }]);
+    const waiting = refused(unconnected.sync("/"), "CLOSED");
+    await within(500, unconnected.close(), "close at once");
+    await waiting;
+  });
+
+  it("leaves no listener behind on a signal that outlives its waits", async () => {
+    const server = await serve((peer) => behave(peer));
+    const controller = new AbortController();
+    let listeners = 0;
+    const { signal } = controller;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    };
+    const session = connect([server]);
+    await session.connected(signal);
+    await until(() => listeners === 0, "the listener to be taken off");
+  });
+});
