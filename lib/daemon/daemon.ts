@@ -96,7 +96,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
   for (const warning of config.warnings) logger.warn("configuration", { problem: formatProblem(warning) });
   for (const ignored of flags.ignored) logger.warn("a flag is accepted and ignored", { flag: ignored });
   const telemetry = await startTelemetry({ service: program, version, env: host.env });
-  const stopping = new Stopping({ host, program, logger, profileFolder: tmpdir() });
+  const stopping = new Stopping({ host, program, logger, clock, profileFolder: tmpdir() });
   const late = lateServices(
     SERVICE_DEFINITIONS[options.name],
     () => `${program} is starting: it waits for ZooKeeper at ${serversOf({ config })} or for its providers`,

@@ -7,11 +7,18 @@ import { createProfiler } from "./profile.ts";
 /** How long after the grace the process is ended by force, in milliseconds. */
 const LAST_RESORT_MS = 5000;
 
+/**
+ * Signals that follow the first one within this many milliseconds are the same wish: a terminal sends Ctrl-C to a
+ * whole process group, and a wrapper such as npm passes it on once more.
+ */
+const SAME_WISH_MS = 500;
+
 /** Whose end it is. */
 export interface StoppingOptions {
   readonly host: DaemonProcess;
   readonly program: string;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Where SIGUSR2 puts CPU profiles. */
   readonly profileFolder: string;
 }
@@ -23,7 +30,8 @@ export class Stopping {
   readonly #controller = new AbortController();
   readonly #stopped: Promise<void>;
 
-  constructor({ host, program, logger, profileFolder }: StoppingOptions) {
+  constructor({ host, program, logger, clock, profileFolder }: StoppingOptions) {
+    let since = 0;
     this.host = host;
     this.logger = logger;
     this.#stopped = new Promise((resolve) => {
@@ -32,10 +40,12 @@ export class Stopping {
     for (const signal of STOP_SIGNALS) {
       host.on(signal, () => {
         if (!this.signal.aborted) {
+          since = clock.now();
           logger.info("stopping", { signal });
           this.stop(signal);
           return;
         }
+        if (clock.now() - since < SAME_WISH_MS) return;
         logger.warn("a second signal: ending at once", { signal });
         host.exit(exitCodeOf(signal));
       });

@@ -1,0 +1,142 @@
+// Every command: its words, its help, and the file that holds it. A file is loaded only when its command is used.
+import type { Command } from "./context.ts";
+
+/** An option of a command: flags as commander has them, and its help. */
+export interface OptionSpec {
+  readonly flags: string;
+  readonly help: string;
+  readonly required?: boolean;
+}
+
+/** A command of `nodepool`. */
+export interface CommandSpec {
+  /** The command's word and its arguments, as `hold <id>`. */
+  readonly words: string;
+  readonly help: string;
+  readonly options?: readonly OptionSpec[];
+  /** More help, below. */
+  readonly after?: string;
+  readonly load: () => Promise<{ readonly run: Command }>;
+}
+
+const IDENTITY: OptionSpec = {
+  flags: "-i, --identity <file>",
+  help: "private key to log in with (default: NODEPOOL_SSH_KEY, else ssh's own choice)",
+};
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    words: "list",
+    help: "list nodes",
+    options: [{ flags: "--detail", help: "show all columns" }],
+    load: () => import("./command/list.ts"),
+  },
+  {
+    words: "image-list",
+    help: "list uploads: images at the providers",
+    load: () => import("./command/image_list.ts"),
+  },
+  {
+    words: "dib-image-list",
+    help: "list builds: images on the builders",
+    load: () => import("./command/dib_image_list.ts"),
+  },
+  {
+    words: "image-status",
+    help: "list images with what is asked of them",
+    load: () => import("./command/image_status.ts"),
+  },
+  {
+    words: "image-build <image>",
+    help: "build an image now",
+    load: () => import("./command/image_build.ts"),
+  },
+  {
+    words: "image-pause <image>",
+    help: "stop builds of an image",
+    load: () => import("./command/image_pause.ts"),
+  },
+  {
+    words: "image-unpause <image>",
+    help: "allow builds of an image again",
+    load: () => import("./command/image_unpause.ts"),
+  },
+  {
+    words: "image-delete",
+    help: "delete one upload at its provider",
+    options: [
+      { flags: "--provider <provider>", help: "provider name", required: true },
+      { flags: "--image <image>", help: "image name", required: true },
+      { flags: "--build-id <id>", help: "build id, as image-list shows it", required: true },
+      { flags: "--upload-id <id>", help: "upload id, as image-list shows it", required: true },
+    ],
+    load: () => import("./command/image_delete.ts"),
+  },
+  {
+    words: "dib-image-delete <id>",
+    help: "delete a build (IMAGE-BUILD, as dib-image-list shows it) and all its uploads",
+    load: () => import("./command/dib_image_delete.ts"),
+  },
+  {
+    words: "build-log <id>",
+    help: "show the log of a build (IMAGE-BUILD)",
+    options: [{ flags: "-f, --follow", help: "go on until the build has ended" }],
+    load: () => import("./command/build_log.ts"),
+  },
+  {
+    words: "hold <id>",
+    help: "keep a node; one in use is held when it is returned",
+    options: [
+      { flags: "--reason <text>", help: "why, shown in listings" },
+      { flags: "--expires <time>", help: "let it go after 90s, 10m, 2h or 1d" },
+    ],
+    load: () => import("./command/hold.ts"),
+  },
+  {
+    words: "delete <id>",
+    help: "delete a node, also one in use",
+    options: [{ flags: "--now", help: "wait until it is gone" }],
+    load: () => import("./command/delete.ts"),
+  },
+  {
+    words: "request-list",
+    help: "list node requests",
+    load: () => import("./command/request_list.ts"),
+  },
+  {
+    words: "request <labels...>",
+    help: "get a node of each label and keep them until Ctrl-C",
+    options: [
+      IDENTITY,
+      { flags: "--provider <provider>", help: "only from this provider" },
+      { flags: "--requestor <name>", help: "who asks (default: cli:USER)" },
+      { flags: "--lease <time>", help: "lease without a sign of life (default 60s; 1h with --detach)" },
+      { flags: "--detach", help: "leave when the nodes are there; they go back when the lease ends" },
+    ],
+    after: `
+With -- COMMAND, runs the command on the node, gives the node back, and exits as the command did:
+  nodepool request debian -- uname -a`,
+    load: () => import("./command/request.ts"),
+  },
+  {
+    words: "release <requests...>",
+    help: "give the nodes of requests back",
+    load: () => import("./command/release.ts"),
+  },
+  {
+    words: "ssh <id>",
+    help: "log in to a node, checking its host key; -- COMMAND runs a command there",
+    options: [IDENTITY],
+    load: () => import("./command/ssh.ts"),
+  },
+  {
+    words: "info <provider>",
+    help: "show what is recorded of a provider",
+    load: () => import("./command/info.ts"),
+  },
+  {
+    words: "providers",
+    help: "list providers, how nodes run there, and what is wrong with them",
+    load: () => import("./command/providers.ts"),
+  },
+];

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failedPrecondition, notFound } from "../../lib/rpc/errors.ts";
+import { type Answers, nodepool, serve, start, until } from "./harness_test.ts";
+
+test("hold takes an id with or without leading zeros, a reason and an expiry", async () => {
+  const seen: unknown[] = [];
+  const nodes: Answers["nodes"] = {
+    holdNode: async ({ name, reason, expireSeconds }) => {
+      seen.push([name, reason, expireSeconds]);
+      return { node: { name, state: "STATE_IN_USE", holdRequested: true } };
+    },
+  };
+  const first = await nodepool({ nodes }, ["hold", "7", "--reason", "debug it", "--expires", "2h"]);
+  assert.equal(first.code, 0);
+  assert.match(first.stdout, /\| 0000000007 \|/);
+  assert.equal(first.stderr, "node 0000000007 is in use: it is held when it is returned\n");
+  await nodepool({ nodes }, ["hold", "0000000007"]);
+  assert.deepEqual(seen, [
+    ["nodes/0000000007", "debug it", 7200n],
+    ["nodes/0000000007", "", 0n],
+  ]);
+});
+
+test("delete prints the node, and --now waits until it is gone", async () => {
+  const nodes: Answers["nodes"] = {
+    deleteNode: async ({ name }) => ({ node: { name, state: "STATE_DELETING" } }),
+    watchNodes: async function* (_request, { signal }) {
+      yield { event: { $case: "upserted", value: { name: "nodes/0000000003" } } };
+      yield { event: { $case: "bookmark", value: { synced: true } } };
+      yield { event: { $case: "deleted", value: "nodes/0000000009" } };
+      yield { event: { $case: "deleted", value: "nodes/0000000003" } };
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    },
+  };
+  assert.match((await nodepool({ nodes }, ["delete", "3"])).stdout, /\| 0000000003 \|.*\| deleting \|/);
+  const { code, stdout } = await nodepool({ nodes }, ["delete", "3", "--now"]);
+  assert.equal(code, 0);
+  assert.equal(stdout.split("\n").length, 5);
+});
+
+test("what is not there is one sentence and exit code 1", async () => {
+  const nodes: Answers["nodes"] = {
+    deleteNode: async ({ name }) => {
+      throw notFound("node", name);
+    },
+  };
+  const { code, stdout, stderr } = await nodepool({ nodes }, ["delete", "42"]);
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.equal(stderr, "nodepool: there is no node 'nodes/0000000042'\n");
+});
+
+test("image commands name the image and say nothing on standard output", async () => {
+  const seen: string[] = [];
+  const answer =
+    (verb: string) =>
+    async ({ name }: { name: string }) => {
+      seen.push(`${verb} ${name}`);
+      return { image: { name, reason: verb === "build" ? "asked for" : "" } };
+    };
+  const images = {
+    buildImage: answer("build"),
+    pauseImage: answer("pause"),
+    resumeImage: answer("resume"),
+  };
+  const built = await nodepool({ images }, ["image-build", "debian-12"]);
+  assert.equal(built.stdout, "");
+  assert.equal(built.stderr, "image debian-12: a build is requested (asked for)\n");
+  await nodepool({ images }, ["image-pause", "debian-12"]);
+  await nodepool({ images }, ["image-unpause", "debian-12"]);
+  assert.deepEqual(seen, ["build images/debian-12", "pause images/debian-12", "resume images/debian-12"]);
+  const json = await nodepool({ images }, ["image-pause", "debian-12", "--output", "json"]);
+  assert.deepEqual(JSON.parse(json.stdout), [{ name: "images/debian-12" }]);
+});
+
+test("builds and uploads are deleted by the ids that the lists show", async () => {
+  const seen: string[] = [];
+  const images: Answers["images"] = {
+    deleteBuild: async ({ name }) => {
+      seen.push(name);
+      return {};
+    },
+    deleteUpload: async ({ name }) => {
+      seen.push(name);
+      if (name.endsWith("/0000000002")) {
+        throw failedPrecondition("UPLOADING", "image upload in progress");
+      }
+      return {};
+    },
+  };
+  const words = ["image-delete", "--provider", "local", "--image", "debian-12", "--build-id", "ab"];
+  assert.equal((await nodepool({ images }, ["dib-image-delete", "debian-12-ab"])).code, 0);
+  assert.equal((await nodepool({ images }, [...words, "--upload-id", "1"])).code, 0);
+  const refused = await nodepool({ images }, [...words, "--upload-id", "0000000002"]);
+  assert.equal(refused.code, 1);
+  assert.equal(refused.stderr, "nodepool: image upload in progress\n");
+  assert.deepEqual(seen, [
+    "images/debian-12/builds/ab",
+    "images/debian-12/builds/ab/providers/local/uploads/0000000001",
+    "images/debian-12/builds/ab/providers/local/uploads/0000000002",
+  ]);
+});
+
+test("build-log prints what there is; with -f it follows to the end", async () => {
+  let more = () => {};
+  const images: Answers["images"] = {
+    watchBuildLog: async function* ({ name }, { signal }) {
+      assert.equal(name, "images/debian-12/builds/ab");
+      yield { text: "one\n" };
+      await new Promise<void>((resolve) => {
+        more = resolve;
+        signal.addEventListener("abort", () => resolve());
+      });
+      yield { text: "two\n" };
+    },
+  };
+  const address = await serve({ images });
+  const short = start(address, ["build-log", "debian-12-ab"]);
+  assert.equal(await short.code, 0);
+  assert.equal(short.stdout, "one\n");
+  const long = start(address, ["build-log", "-f", "debian-12-ab"]);
+  await until(() => long.stdout !== "");
+  more();
+  assert.equal(await long.code, 0);
+  assert.equal(long.stdout, "one\ntwo\n");
+});
+
+test("a command that follows ends with 130 at Ctrl-C", async () => {
+  const images: Answers["images"] = {
+    watchBuildLog: async function* (_request, { signal }) {
+      yield { text: "one\n" };
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    },
+  };
+  const run = start(await serve({ images }), ["build-log", "-f", "debian-12-ab"]);
+  await until(() => run.stdout !== "");
+  run.signal("SIGINT");
+  assert.equal(await run.code, 130);
+});
+
+test("no server is exit code 69 and names where it was looked for", async () => {
+  const run = start("127.0.0.1:1", ["list"]);
+  assert.equal(await run.code, 69);
+  assert.match(run.stderr, /^nodepool: cannot reach the launcher at 127\.0\.0\.1:1: is it running\?/);
+});
+
+test("an option goes before the environment", async () => {
+  const run = start("127.0.0.1:1", ["--address", "127.0.0.1:2", "list"]);
+  assert.equal(await run.code, 69);
+  assert.match(run.stderr, /launcher at 127\.0\.0\.1:2/);
+});
+
+test("wrong words are exit code 2", async () => {
+  const cases: [string[], RegExp][] = [
+    [["nonsense"], /unknown command 'nonsense'/],
+    [["hold"], /missing required argument 'id'/],
+    [["hold", "1", "2"], /too many arguments/],
+    [["image-delete", "--image", "a"], /required option '--provider/],
+    [["list", "--output", "xml"], /--output xml: expected table or json/],
+    [["hold", "1", "--expires", "soon"], /--expires soon: expected a time as 90, 90s/],
+    [["dib-image-delete", "nodash"], /'nodash' is no build: expected IMAGE-BUILD/],
+    [["request", "a", "b", "--", "ls"], /needs exactly one label/],
+    [["request", "a", "--detach", "--", "ls"], /exclude each other/],
+    [["list", "--", "ls"], /-- is for the commands ssh and request only/],
+    [["--address", "nowhere", "list"], /'nowhere' is no address/],
+  ];
+  for (const [words, message] of cases) {
+    const run = start("127.0.0.1:1", words);
+    assert.equal(await run.code, 2, words.join(" "));
+    assert.match(run.stderr, message);
+    assert.equal(run.stdout, "");
+  }
+});
+
+test("Nodepool's global options are accepted, and a note says that they mean nothing", async () => {
+  const requests = { listRequests: async () => ({}) };
+  const words = ["-c", "/etc/nodepool/nodepool.yaml", "-s", "x", "-l", "y", "--debug", "request-list"];
+  const { code, stderr } = await nodepool({ requests }, words);
+  assert.equal(code, 0);
+  assert.equal(
+    stderr,
+    "nodepool: -c, -s, -l, --debug: ignored; this program asks a running launcher or builder\n",
+  );
+});
+
+test("version and help need no server", async () => {
+  for (const words of [["--version"], ["version"]]) {
+    const run = start("127.0.0.1:1", words);
+    assert.equal(await run.code, 0);
+    assert.match(run.stdout, /^Nodepool version: \d+\.\d+\.\d+\n$/);
+  }
+  const help = start("127.0.0.1:1", ["--help"]);
+  assert.equal(await help.code, 0);
+  assert.match(help.stdout, /image-build <image>/);
+  const nothing = start("127.0.0.1:1", []);
+  assert.equal(await nothing.code, 1);
+  assert.match(nothing.stderr, /Usage: nodepool/);
+});

@@ -1,0 +1,42 @@
+// Nodes as Nodepool's `list` shows them.
+import { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import type { CommandContext } from "../context.ts";
+import { shortName } from "../resource.ts";
+import { type Column, show } from "./show.ts";
+import { formatAge, stateWord } from "./table.ts";
+
+function columns(now: number): Column<Node>[] {
+  return [
+    ["ID", (node) => shortName(node.name)],
+    ["Provider", (node) => node.provider],
+    ["Label", (node) => node.labels.join(",")],
+    ["Server ID", (node) => node.externalId],
+    ["Public IPv4", (node) => node.publicIpv4],
+    ["IPv6", (node) => node.publicIpv6],
+    ["State", (node) => stateWord(node.state)],
+    ["Age", (node) => formatAge(node.stateTime, now)],
+    ["Locked", (node) => (node.locked ? "locked" : "unlocked")],
+  ];
+}
+
+// User Data and Driver Data are no part of the API; their columns stay, so that the others keep their places.
+const DETAILS: readonly Column<Node>[] = [
+  ["Pool", (node) => node.pool],
+  ["Hostname", (node) => node.hostname],
+  ["Private IPv4", (node) => node.privateIpv4],
+  ["AZ", (node) => node.availabilityZone],
+  ["Username", (node) => node.username],
+  ["Port", (node) => (node.connectionPort === 0 ? "redacted" : String(node.connectionPort))],
+  ["Launcher", (node) => node.launcher],
+  ["Allocated To", (node) => shortName(node.allocatedTo)],
+  ["Hold Job", (node) => node.holdJob],
+  ["Comment", (node) => node.comment],
+  ["User Data", () => ""],
+  ["Driver Data", () => ""],
+];
+
+/** Writes nodes; `detail` adds the columns of `list --detail`. */
+export function showNodes(context: CommandContext, nodes: readonly Node[], detail = false): void {
+  const all = [...columns(context.clock.now()), ...(detail ? DETAILS : [])];
+  show(context, nodes, all, Node.toJSON);
+}
