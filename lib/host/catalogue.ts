@@ -1,0 +1,136 @@
+import { constants } from "node:fs";
+import { findProgram, isAccessible, thisMachine } from "./machine.ts";
+import type { Requirement } from "./requirements.ts";
+
+// Sizes are those of apt-get on a Debian 12 that has git, Python and Node.js and nothing else of these. All that
+// `npm start` asks for is 70 packages, 44 MB to download and 162 MB on disk; podman is most of it (28 packages, 31 MB),
+// diskimage-builder comes next (35 packages, 11 MB). docker.io would be 66 MB; it is taken only for the tests.
+// ZooKeeper's library with a headless JRE is 75 packages and 88 MB, where the package zookeeper (which brings a
+// desktop program) is 150 and 145 MB. All that `npm test` asks for is 186 packages, 201 MB, 677 MB on disk.
+
+function programs(...names: string[]): () => Promise<boolean> {
+  return async () => (await Promise.all(names.map(findProgram))).every((path) => path !== null);
+}
+
+function anyProgram(...names: string[]): () => Promise<boolean> {
+  return async () => (await Promise.all(names.map(findProgram))).some((path) => path !== null);
+}
+
+const diskimageBuilder: Requirement = {
+  name: "diskimage-builder",
+  why: "build images (without it a small builder of root file systems takes its place)",
+  packages: ["python3-diskimage-builder", "debootstrap", "sudo"],
+  optional: true,
+  probe: programs("disk-image-create", "debootstrap", "sudo"),
+};
+
+const tinyImage: Requirement = {
+  name: "static BusyBox and Bash, Dropbear and the SFTP server",
+  why: "put a shell and an SSH server into the example image without a network",
+  packages: ["busybox-static", "bash-static", "dropbear-bin", "openssh-sftp-server"],
+  optional: true,
+  probe: async () =>
+    (await programs("busybox", "bash-static", "dropbear", "dropbearkey")()) &&
+    (await isAccessible("/usr/lib/openssh/sftp-server", constants.X_OK)),
+};
+
+const sshClient: Requirement = {
+  name: "the OpenSSH client",
+  why: "log into nodes",
+  packages: ["openssh-client"],
+  optional: false,
+  probe: programs("ssh"),
+};
+
+const containers: Requirement = {
+  name: "a container engine",
+  why: "run each node in a container of its own (without it nodes run in sandboxes)",
+  packages: ["podman", "runc"],
+  optional: true,
+  probe: async () => (await anyProgram("docker", "dockerd")()) || (await programs("podman", "runc")()),
+};
+
+const sandbox: Requirement = {
+  name: "bubblewrap",
+  why: "run nodes in sandboxes where there is no container engine",
+  packages: ["bubblewrap"],
+  optional: true,
+  probe: programs("bwrap"),
+};
+
+/** What `npm start` uses. */
+export function startRequirements(): readonly Requirement[] {
+  return [sshClient, diskimageBuilder, tinyImage, containers, sandbox];
+}
+
+const tests: readonly Requirement[] = [
+  {
+    name: "ZooKeeper",
+    why: "test against a real server",
+    packages: ["libzookeeper-java", "default-jre-headless"],
+    optional: false,
+    probe: async () => (await isAccessible("/usr/share/java/zookeeper.jar")) && (await programs("java")()),
+  },
+  {
+    name: "kazoo",
+    why: "test that Python clients, Zuul's among them, work with us",
+    packages: ["python3-kazoo"],
+    optional: false,
+    probe: async () => (await thisMachine().run("/usr/bin/python3", ["-c", "import kazoo"])) === 0,
+  },
+  {
+    name: "Podman and runc",
+    why: "test nodes in containers",
+    packages: ["podman", "runc"],
+    optional: false,
+    probe: programs("podman", "runc"),
+  },
+  {
+    name: "Docker's engine",
+    why: "test nodes in containers of the other engine",
+    packages: ["docker.io"],
+    optional: true,
+    probe: programs("dockerd"),
+  },
+  {
+    name: "Compose",
+    why: "check the compose file",
+    packages: ["docker-compose"],
+    optional: true,
+    probe: programs("docker-compose"),
+  },
+  {
+    name: "gRPC for Python",
+    why: "run the example of a client in Python",
+    packages: ["python3-grpcio"],
+    optional: true,
+    probe: async () => (await thisMachine().run("/usr/bin/python3", ["-c", "import grpc"])) === 0,
+  },
+  {
+    name: "the OpenSSH server",
+    why: "test host key scans against it",
+    packages: ["openssh-server"],
+    optional: false,
+    probe: programs("sshd", "ssh-keygen"),
+  },
+  {
+    name: "qemu-img",
+    why: "test images of other formats than tar",
+    packages: ["qemu-utils"],
+    optional: true,
+    probe: programs("qemu-img"),
+  },
+  {
+    name: "systemd-analyze",
+    why: "check the systemd units",
+    packages: ["systemd"],
+    optional: true,
+    probe: programs("systemd-analyze"),
+  },
+];
+
+/** What `npm test` uses. */
+export function testRequirements(): readonly Requirement[] {
+  const needed = [diskimageBuilder, tinyImage, sandbox].map((each) => ({ ...each, optional: false }));
+  return [...tests, ...needed, sshClient];
+}
