@@ -12,7 +12,8 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Clock } from "../std/clock.ts";
 import { FrameReader, ProtocolError } from "./frame_reader.ts";
-import { type Credentials, decodeHandshake, encodePing } from "./wire.ts";
+import { type Credentials, decodeHandshake } from "./handshake.ts";
+import { encodePing } from "./wire.ts";
 
 export interface ServerAddress {
   readonly host: string;

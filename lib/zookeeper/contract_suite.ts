@@ -1,8 +1,9 @@
 // What a coordination server must do for us, whichever it is: run against ZooKeeper itself and against our own.
 import { after, afterEach, before, describe } from "node:test";
+import { callCases, transactionCases } from "./contract/call_cases.ts";
 import { Fixture, type StartServer } from "./contract/fixture.ts";
 import { lockCases } from "./contract/lock_cases.ts";
-import { callCases, sessionCases, transactionCases } from "./contract/session_cases.ts";
+import { sessionCases } from "./contract/session_cases.ts";
 import { viewCases } from "./contract/view_cases.ts";
 
 export type { ContractServer, StartServer } from "./contract/fixture.ts";

@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
+import { KazooLock } from "./held_lock.ts";
 import {
   type HeldLock,
   isZooKeeperError,
@@ -38,7 +39,7 @@ class KazooLocks implements Locks {
   readonly #session: Session;
   readonly #newUuid: () => string;
   readonly #clock: Clock;
-  readonly #held = new Set<Held>();
+  readonly #held = new Set<KazooLock>();
 
   constructor(session: Session, newUuid: () => string, clock: Clock) {
     this.#session = session;
@@ -106,7 +107,7 @@ class KazooLocks implements Locks {
   }
 
   #hold(root: string, contender: string, owner: AbortSignal): HeldLock {
-    const lock = new Held(root, contender, {
+    const lock = new KazooLock(root, contender, {
       withdraw: () => this.#withdraw(contender, owner),
       forget: () => this.#held.delete(lock),
     });
@@ -249,48 +250,6 @@ function limited(clock: Clock, milliseconds: number, signal: AbortSignal | undef
     signal?.removeEventListener("abort", follow);
   };
   return { signal: controller.signal, stop };
-}
-
-class Held implements HeldLock {
-  readonly root: string;
-  readonly contender: string;
-  readonly #controller = new AbortController();
-  readonly #line: { withdraw: () => Promise<void>; forget: () => void };
-  #released: Promise<void> | undefined;
-
-  constructor(root: string, contender: string, line: { withdraw: () => Promise<void>; forget: () => void }) {
-    this.root = root;
-    this.contender = contender;
-    this.#line = line;
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  guard(): Operation {
-    return { kind: "check", path: this.contender, version: -1 };
-  }
-
-  releaseOperation(): Operation {
-    return { kind: "delete", path: this.contender, version: -1 };
-  }
-
-  markReleased(): void {
-    this.#released ??= Promise.resolve();
-    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
-  }
-
-  release(): Promise<void> {
-    this.#released ??= this.#line.withdraw();
-    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
-    return this.#released;
-  }
-
-  end(reason: ZooKeeperError): void {
-    this.#controller.abort(reason);
-    this.#line.forget();
-  }
 }
 
 function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {

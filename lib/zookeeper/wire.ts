@@ -2,13 +2,13 @@
 import { Buffer } from "node:buffer";
 import openAcl from "node-zookeeper-client/lib/ACL.js";
 import createModes from "node-zookeeper-client/lib/CreateMode.js";
-import errorCodes from "node-zookeeper-client/lib/Exception.js";
 import jute, {
   type JuteRecord,
   type JuteStat,
   type TransactionStep,
   type TransactionStepResult,
 } from "node-zookeeper-client/lib/jute/index.js";
+import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
 import {
   type CreateMode,
@@ -17,7 +17,6 @@ import {
   type Stat,
   TransactionError,
   ZooKeeperError,
-  type ZooKeeperErrorCode,
 } from "./types.ts";
 
 const { protocol, OP_CODES } = jute;
@@ -261,74 +260,6 @@ export function decodeEvent(
   const { type, path } = readInto(new protocol.WatcherEvent(), frame, offset);
   const kind = EVENT_KINDS.get(type as 1 | 2 | 3);
   return kind === undefined ? undefined : { kind, path };
-}
-
-/** What proves to a server that a session is ours. */
-export interface Credentials {
-  readonly sessionId: bigint;
-  readonly password: Buffer;
-}
-
-/** The credentials that ask for a new session. */
-export const NEW_SESSION: Credentials = { sessionId: 0n, password: Buffer.alloc(16) };
-
-function long(value: bigint): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeBigInt64BE(value);
-  return buffer;
-}
-
-/** The first frame on a connection. */
-export function encodeHandshake(credentials: Credentials, timeoutMs: number, lastZxid: bigint): Buffer {
-  const { sessionId, password } = credentials;
-  const request = new protocol.ConnectRequest(0, long(lastZxid), timeoutMs, long(sessionId), password);
-  return new jute.Request(null, request).toBuffer();
-}
-
-/** The server's answer to it; `timeoutMs` is 0 when the session that was asked for has expired. */
-export function decodeHandshake(frame: Buffer): Credentials & { timeoutMs: number } {
-  if (frame.length < 20)
-    throw new ProtocolError(`a handshake of ${frame.length} bytes: expected at least 20`);
-  const { timeOut, sessionId, passwd } = readInto(new protocol.ConnectResponse(), frame, 0);
-  return {
-    timeoutMs: timeOut,
-    sessionId: sessionId.readBigInt64BE(),
-    password: passwd ?? NEW_SESSION.password,
-  };
-}
-
-/** Codes that the server may send and the package does not know. */
-const OTHER_CODES: Readonly<Record<number, ZooKeeperErrorCode>> = {
-  [-118]: "SESSION_MOVED",
-  [-127]: "THROTTLED",
-};
-
-const NAMED_CODES: ReadonlySet<string> = new Set<ZooKeeperErrorCode>([
-  "NO_NODE",
-  "NODE_EXISTS",
-  "NOT_EMPTY",
-  "BAD_VERSION",
-  "NO_CHILDREN_FOR_EPHEMERALS",
-  "NO_AUTH",
-  "INVALID_ACL",
-  "AUTH_FAILED",
-  "BAD_ARGUMENTS",
-  "UNIMPLEMENTED",
-  "MARSHALLING_ERROR",
-  "RUNTIME_INCONSISTENCY",
-  "SESSION_EXPIRED",
-  "CONNECTION_LOSS",
-  "OPERATION_TIMEOUT",
-]);
-
-const CODE_NAMES = new Map<number, ZooKeeperErrorCode>();
-for (const [name, code] of Object.entries(errorCodes)) {
-  if (typeof code === "number" && NAMED_CODES.has(name)) CODE_NAMES.set(code, name as ZooKeeperErrorCode);
-}
-
-/** The name of an error code; `UNKNOWN` for any that has none. */
-export function errorCodeOf(code: number): ZooKeeperErrorCode {
-  return CODE_NAMES.get(code) ?? OTHER_CODES[code] ?? "UNKNOWN";
 }
 
 /** The error that an answer's code stands for. */

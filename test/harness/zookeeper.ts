@@ -1,13 +1,13 @@
 // Real ZooKeeper servers (Debian's package `zookeeper`) for tests: each on free loopback ports with its own directory.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
-import type { Credentials } from "../../lib/zookeeper/wire.ts";
+import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
 const START_TIMEOUT_MS = 40_000;
@@ -238,9 +238,4 @@ export async function lastZxid(port: number): Promise<bigint> {
   const match = /^Zxid: 0x([0-9a-f]+)$/m.exec(await fourLetterWord(port, "srvr"));
   if (match?.[1] === undefined) throw new Error(`the server on port ${port} does not tell its zxid`);
   return BigInt(`0x${match[1]}`);
-}
-
-/** A server's configuration file, for messages of failed tests. */
-export function configOf(server: ZooKeeperServer): Promise<string> {
-  return readFile(join(server.directory, "zoo.cfg"), "utf8");
 }

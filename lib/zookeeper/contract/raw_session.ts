@@ -1,14 +1,8 @@
 // Single calls on bare connections, for what no well-behaved client does.
 import { systemClock } from "../../std/clock.ts";
 import { Connection, type ServerAddress } from "../connection.ts";
-import {
-  type Credentials,
-  encodeHandshake,
-  encodeRequest,
-  NEW_SESSION,
-  type Request,
-  requests,
-} from "../wire.ts";
+import { type Credentials, encodeHandshake, NEW_SESSION } from "../handshake.ts";
+import { encodeRequest, type Request, requests } from "../wire.ts";
 
 /**
  * Ends somebody else's session: connects with that session's credentials (the server moves the session here and

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import type { CreateMode, Operation, WatchEvent } from "../types.ts";
+import { type Fixture, refused, text, textOf } from "./fixture.ts";
+
+const NOTHING = new Uint8Array();
+
+/** Calls and their errors. */
+export function callCases(fixture: Fixture): void {
+  it("stores data and counts its versions", async () => {
+    const session = await fixture.session();
+    const path = `${await fixture.place(session)}/a`;
+    assert.equal(await session.create(path, text("one"), "persistent"), path);
+    const first = await session.get(path);
+    assert.equal(textOf(first.data), "one");
+    assert.equal(first.stat.version, 0);
+    assert.equal(first.stat.ephemeralOwner, 0n);
+    assert.equal(first.stat.dataLength, 3);
+
+    const written = await session.set(path, text("other"), 0);
+    assert.equal(written.version, 1);
+    const second = await session.get(path);
+    assert.equal(textOf(second.data), "other");
+    assert.deepEqual(second.stat, written);
+    assert.equal(second.stat.czxid, first.stat.czxid);
+    assert.ok(second.stat.mzxid > first.stat.mzxid);
+    assert.ok(Math.abs(second.stat.mtime - Date.now()) < 60_000);
+  });
+
+  it("keeps empty data and data of nearly a megabyte", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.create(`${place}/empty`, NOTHING, "persistent");
+    assert.equal((await session.get(`${place}/empty`)).data.length, 0);
+    const large = new Uint8Array(1_000_000).fill(7);
+    await session.create(`${place}/large`, large, "persistent");
+    assert.deepEqual(new Uint8Array((await session.get(`${place}/large`)).data), large);
+  });
+
+  it("refuses a document that is too large and goes on", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await refused(session.create(`${place}/huge`, new Uint8Array(1_100_000), "persistent"), "BAD_ARGUMENTS");
+    assert.equal(await session.exists(`${place}/huge`), null);
+    assert.equal(session.state, "connected");
+  });
+
+  it("lists children and counts them", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    assert.deepEqual(await session.children(place), []);
+    for (const name of ["b", "a", "ü"]) await session.create(`${place}/${name}`, NOTHING, "persistent");
+    assert.deepEqual((await session.children(place)).sort(), ["a", "b", "ü"]);
+    assert.equal((await session.exists(place))?.numChildren, 3);
+  });
+
+  it("numbers sequential znodes from their parent's count of creations", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    assert.equal(await session.create(`${place}/`, NOTHING, "persistent-sequential"), `${place}/0000000000`);
+    await session.create(`${place}/lock`, NOTHING, "persistent");
+    assert.equal(
+      await session.create(`${place}/n-`, NOTHING, "ephemeral-sequential"),
+      `${place}/n-0000000002`,
+    );
+    await session.delete(`${place}/0000000000`, -1);
+    assert.equal(await session.create(`${place}/`, NOTHING, "persistent-sequential"), `${place}/0000000003`);
+  });
+
+  it("lets the next sequence number be foretold from the parent's stat", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    for (let round = 0; round < 3; round += 1) {
+      const stat = await session.exists(place);
+      assert.ok(stat);
+      const next = String((stat.cversion + stat.numChildren) / 2).padStart(10, "0");
+      assert.equal(await session.create(`${place}/`, NOTHING, "persistent-sequential"), `${place}/${next}`);
+      await session.create(`${place}/x`, NOTHING, "persistent");
+      await session.delete(`${place}/x`, -1);
+    }
+  });
+
+  it("answers with the error that fits", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.create(`${place}/a`, NOTHING, "persistent");
+    await session.create(`${place}/a/child`, NOTHING, "persistent");
+    await session.create(`${place}/e`, NOTHING, "ephemeral");
+    await refused(session.get(`${place}/none`), "NO_NODE");
+    await refused(session.children(`${place}/none`), "NO_NODE");
+    await refused(session.set(`${place}/none`, NOTHING, -1), "NO_NODE");
+    await refused(session.delete(`${place}/none`, -1), "NO_NODE");
+    await refused(session.create(`${place}/none/child`, NOTHING, "persistent"), "NO_NODE");
+    await refused(session.create(`${place}/a`, NOTHING, "persistent"), "NODE_EXISTS");
+    await refused(session.delete(`${place}/a`, -1), "NOT_EMPTY");
+    await refused(session.set(`${place}/a`, NOTHING, 7), "BAD_VERSION");
+    await refused(session.delete(`${place}/a/child`, 7), "BAD_VERSION");
+    await refused(session.create(`${place}/e/child`, NOTHING, "persistent"), "NO_CHILDREN_FOR_EPHEMERALS");
+    await refused(session.create(`${place}/a/`, NOTHING, "persistent"), "BAD_ARGUMENTS");
+    assert.equal(await session.exists(`${place}/none`), null);
+    assert.equal(session.state, "connected");
+  });
+
+  it("creates missing parents, and deletes whole trees", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.ensurePath(`${place}/a/b/c`);
+    await session.ensurePath(`${place}/a/b/c`);
+    await session.create(`${place}/a/b/c/e`, NOTHING, "ephemeral");
+    await session.deleteRecursive(`${place}/a`);
+    assert.deepEqual(await session.children(place), []);
+    await session.deleteRecursive(`${place}/a`);
+  });
+
+  it("answers many calls at once in their order", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    const names = await Promise.all(
+      Array.from({ length: 300 }, () => session.create(`${place}/`, NOTHING, "persistent-sequential")),
+    );
+    assert.deepEqual(names, [...names].sort());
+    assert.equal(new Set(names).size, 300);
+    await session.sync(place);
+  });
+
+  it("puts a chroot before each path and takes it off again", async () => {
+    const plain = await fixture.session();
+    const place = await fixture.place(plain);
+    const session = await fixture.session({ chroot: `${place}/root` });
+    await refused(session.create("/a", NOTHING, "persistent"), "NO_NODE");
+    await session.ensurePath("/");
+    const events: WatchEvent[] = [];
+    await session.watchRecursive(
+      "/",
+      (event) => events.push(event),
+      () => undefined,
+    );
+    assert.equal(await session.create("/a", text("x"), "persistent"), "/a");
+    const [created] = await session.multi([
+      { kind: "create", path: "/a/", data: NOTHING, mode: "persistent-sequential" },
+    ]);
+    assert.deepEqual(created, { kind: "create", path: "/a/0000000000" });
+    assert.equal(textOf((await plain.get(`${place}/root/a`)).data), "x");
+    assert.deepEqual(events, [
+      { kind: "created", path: "/a" },
+      { kind: "created", path: "/a/0000000000" },
+    ]);
+  });
+}
+
+/** Transactions. */
+export function transactionCases(fixture: Fixture): void {
+  const create = (path: string, mode: CreateMode = "persistent"): Operation => {
+    return { kind: "create", path, data: NOTHING, mode };
+  };
+
+  it("commits every step of a transaction", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.create(`${place}/old`, NOTHING, "persistent");
+    const before = (await session.exists(place))?.czxid ?? 0n;
+    const results = await session.multi([
+      { kind: "check", path: `${place}/old`, version: 0 },
+      create(`${place}/new`),
+      { kind: "set", path: `${place}/new`, data: text("x"), version: 0 },
+      create(`${place}/new/n-`, "ephemeral-sequential"),
+      { kind: "delete", path: `${place}/old`, version: 0 },
+    ]);
+    assert.deepEqual(
+      results.map(({ kind }) => kind),
+      ["check", "create", "set", "create", "delete"],
+    );
+    assert.deepEqual(results[3], { kind: "create", path: `${place}/new/n-0000000000` });
+    const { stat } = await session.get(`${place}/new`);
+    assert.equal(stat.czxid, stat.mzxid, "all steps have one transaction id");
+    assert.ok(stat.czxid > before);
+    assert.deepEqual(await session.children(place), ["new"]);
+  });
+
+  it("commits nothing when one step fails, and says which", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.create(`${place}/a`, text("before"), "persistent");
+    const attempts: [Operation, string][] = [
+      [{ kind: "check", path: `${place}/none`, version: -1 }, "NO_NODE"],
+      [{ kind: "check", path: `${place}/a`, version: 3 }, "BAD_VERSION"],
+      [{ kind: "set", path: `${place}/none`, data: NOTHING, version: -1 }, "NO_NODE"],
+      [{ kind: "delete", path: place, version: -1 }, "NOT_EMPTY"],
+      [create(`${place}/a`), "NODE_EXISTS"],
+    ];
+    for (const [failing, code] of attempts) {
+      const steps: Operation[] = [
+        { kind: "set", path: `${place}/a`, data: text("after"), version: -1 },
+        create(`${place}/b`),
+        failing,
+        create(`${place}/c`),
+      ];
+      await assert.rejects(session.multi(steps), (error) => {
+        assert.ok(error instanceof Error && "code" in error && "index" in error);
+        assert.deepEqual([error.code, error.index], [code, 2]);
+        return true;
+      });
+    }
+    assert.equal(textOf((await session.get(`${place}/a`)).data), "before");
+    assert.deepEqual(await session.children(place), ["a"]);
+  });
+
+  it("shows each step of a transaction what the steps before it did", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.multi([
+      create(`${place}/a`),
+      create(`${place}/a/b`),
+      { kind: "delete", path: `${place}/a/b`, version: -1 },
+      { kind: "delete", path: `${place}/a`, version: -1 },
+      create(`${place}/a`, "ephemeral"),
+    ]);
+    assert.equal((await session.exists(`${place}/a`))?.ephemeralOwner, session.sessionId);
+  });
+}

@@ -1,0 +1,246 @@
+// Keeps one session alive over many connections: connects, reconnects, and begins anew when the server has ended it.
+//
+// Invariants:
+//   S1. A call made without a connection waits for one, at most one session timeout, and then fails with
+//       CONNECTION_LOSS (nothing was sent). Calls in flight fail with CONNECTION_LOSS as soon as the connection
+//       breaks (they may have been done), and all with SESSION_EXPIRED when the session is found to be lost.
+//   S2. `signal` belongs to one session. It is aborted before any call is made in the next one.
+//   S3. Only the server declares a session lost: it refuses our id, or answers with another one.
+import type { Buffer } from "node:buffer";
+import { type Clock, systemClock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import type { Logger } from "../std/logger.ts";
+import { CallQueue } from "./call_queue.ts";
+import { Connection, type ServerAddress, type TlsFiles } from "./connection.ts";
+import { type Credentials, encodeHandshake, NEW_SESSION } from "./handshake.ts";
+import { ServerRotation } from "./server_rotation.ts";
+import { type SessionState, type WatchEvent, ZooKeeperError } from "./types.ts";
+import { decodeEvent, decodeReply, NOTIFICATION_XID, PING_XID, type Request, requests } from "./wire.ts";
+
+export interface LinkOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly tls?: TlsFiles | null | undefined;
+  /** What to ask for; the server may answer with another within its own limits. */
+  readonly sessionTimeoutMs: number;
+  readonly logger: Logger;
+  readonly clock?: Clock | undefined;
+  readonly random?: (() => number) | undefined;
+}
+
+/** What the session above has to do at the turns of the link's life. */
+export interface LinkHandlers {
+  /** A new connection: the server knows none of our watches. `giveUp` ends the connection again. */
+  readonly onConnected: (giveUp: (reason: Error) => void) => void;
+  /** The connection or the session is gone. */
+  readonly onInterrupted: () => void;
+  /** A watch event, with the server's own path. */
+  readonly onEvent: (event: WatchEvent) => void;
+}
+
+export class SessionLink {
+  readonly #options: LinkOptions;
+  readonly #handlers: LinkHandlers;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #servers: ServerRotation;
+  readonly #calls: CallQueue;
+  readonly #listeners = new Set<(state: SessionState) => void>();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #state: SessionState = "connecting";
+  #credentials: Credentials = NEW_SESSION;
+  #lastZxid = 0n;
+  #controller = new AbortController();
+  #connection: Connection | undefined;
+
+  constructor(options: LinkOptions, handlers: LinkHandlers) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger;
+    this.#servers = new ServerRotation(options.servers, options.random ?? Math.random);
+    this.#calls = new CallQueue({ clock: this.#clock, patienceMs: options.sessionTimeoutMs });
+    this.#running = this.#run();
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get credentials(): Credentials {
+    return this.#credentials;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  connected(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        if (signal?.aborted) reject(signal.reason);
+        else if (this.#state === "closed") reject(closedError());
+        else if (this.#state === "connected") resolve();
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const again = () => {
+        if (!look()) return;
+        stop();
+        signal?.removeEventListener("abort", again);
+      };
+      const stop = this.onState(again);
+      signal?.addEventListener("abort", again);
+    });
+  }
+
+  call<T>(request: Request<T>): Promise<T> {
+    if (this.#state === "closed") return Promise.reject(closedError());
+    return this.#calls.call(request);
+  }
+
+  /** Without a connection nobody can be told: then the ephemerals stay until the server ends the session. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return this.#running;
+    const connected = this.#state === "connected";
+    this.#closing.abort(closedError());
+    this.#setState("closed");
+    this.#controller.abort(closedError());
+    this.#calls.fail("CLOSED", "the session was closed");
+    if (connected) await this.#sayGoodbye();
+    this.#connection?.end(closedError());
+    this.#handlers.onInterrupted();
+    await this.#running;
+  }
+
+  /** The server answers and then closes the connection; whichever comes first will do. */
+  async #sayGoodbye(): Promise<void> {
+    const waiting = new AbortController();
+    const limit = this.#clock
+      .sleep(this.#options.sessionTimeoutMs / 3, waiting.signal)
+      .catch(() => undefined);
+    const answer = this.#calls.call(requests.closeSession()).catch(() => undefined);
+    await Promise.race([answer, limit]);
+    waiting.abort();
+  }
+
+  async #run(): Promise<void> {
+    const closing = this.#closing.signal;
+    while (!closing.aborted) {
+      const { server, delayMs } = this.#servers.next();
+      if (delayMs > 0) await this.#clock.sleep(delayMs, closing).catch(() => undefined);
+      if (closing.aborted) break;
+      const reason = await this.#serve(server);
+      this.#connection = undefined;
+      if (!closing.aborted) this.#disconnected(server, reason);
+    }
+    this.#calls.fail("CLOSED", "the session was closed");
+  }
+
+  /** Opens one connection and resolves with the reason when it has ended. */
+  #serve(server: ServerAddress): Promise<Error> {
+    const { sessionTimeoutMs, tls = null } = this.#options;
+    return new Promise((resolve) => {
+      const connection = new Connection(
+        {
+          server,
+          tls,
+          handshake: encodeHandshake(this.#credentials, sessionTimeoutMs, this.#lastZxid),
+          openTimeoutMs: Math.max(250, (sessionTimeoutMs * 2) / 3 / Math.min(3, this.#servers.size)),
+          clock: this.#clock,
+        },
+        {
+          onOpen: (handshake) => this.#opened(connection, server, handshake),
+          onFrame: (frame) => this.#receive(frame),
+          onTick: () => this.#calls.tick(),
+          onEnd: resolve,
+        },
+      );
+      this.#connection = connection;
+    });
+  }
+
+  #opened(
+    connection: Connection,
+    server: ServerAddress,
+    handshake: Credentials & { timeoutMs: number },
+  ): void {
+    this.#servers.succeeded();
+    const { sessionId, password, timeoutMs } = handshake;
+    const { sessionId: own } = this.#credentials;
+    if (own !== 0n && (timeoutMs <= 0 || sessionId !== own)) this.#lost();
+    if (timeoutMs <= 0) {
+      connection.end(new ZooKeeperError("SESSION_EXPIRED", "the server has ended the session"));
+      return;
+    }
+    this.#credentials = { sessionId, password };
+    this.#logger.info("connected to zookeeper", {
+      server: `${server.host}:${server.port}`,
+      session: sessionId.toString(16),
+      timeout_ms: timeoutMs,
+    });
+    this.#setState("connected");
+    this.#calls.attach((frame) => connection.send(frame));
+    this.#handlers.onConnected((reason) => connection.end(reason));
+  }
+
+  #receive(frame: Buffer): void {
+    const { xid, bodyOffset } = decodeReply(frame);
+    if (xid === PING_XID) return;
+    if (xid === NOTIFICATION_XID) {
+      const event = decodeEvent(frame, bodyOffset);
+      if (event !== undefined) this.#handlers.onEvent(event);
+      return;
+    }
+    const zxid = this.#calls.settle(frame);
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
+  }
+
+  #disconnected(server: ServerAddress, reason: Error): void {
+    const place = `${server.host}:${server.port}`;
+    this.#calls.detach(`${place}: ${messageOf(reason)}`);
+    const fields = { server: place, error: messageOf(reason), attempts: this.#servers.failures };
+    if (this.#state === "connected") {
+      this.#logger.warn("zookeeper connection lost", fields);
+      this.#setState("suspended");
+    } else if (this.#servers.failures % 10 === 1) {
+      this.#logger.warn("no connection to zookeeper", fields);
+    }
+    this.#handlers.onInterrupted();
+  }
+
+  #lost(): void {
+    this.#logger.warn("zookeeper session lost", { session: this.#credentials.sessionId.toString(16) });
+    this.#credentials = NEW_SESSION;
+    // A new session may begin on servers that were set back to an older state; they refuse who has seen a later one.
+    this.#lastZxid = 0n;
+    this.#controller.abort(new ZooKeeperError("SESSION_EXPIRED", "the ZooKeeper session was lost"));
+    this.#setState("lost");
+    this.#calls.fail("SESSION_EXPIRED", "the session was lost");
+    this.#handlers.onInterrupted();
+    this.#controller = new AbortController();
+    this.#setState("connecting");
+  }
+
+  #setState(state: SessionState): void {
+    if (this.#state === state || this.#state === "closed") return;
+    this.#state = state;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#logger.error("a session listener failed", { state, error: messageOf(error) });
+      }
+    }
+  }
+}
+
+function closedError(): ZooKeeperError {
+  return new ZooKeeperError("CLOSED", "the session was closed");
+}
