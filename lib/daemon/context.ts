@@ -26,6 +26,10 @@ export interface ContextOptions {
   readonly zookeeper?: { readonly host: string; readonly port: number };
   readonly stateDir?: string;
   readonly ownsInstances?: boolean;
+  /** Whether this process runs the instances that have no machine of their own. @default true */
+  readonly hostsInstances?: boolean;
+  /** The environment, for drivers. @default empty */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** A context with the way to let go of it. */

@@ -144,7 +144,17 @@ async function serve(serving: Serving): Promise<void> {
   try {
     const hostname = await fullHostName();
     const newUuid = () => randomUUID();
-    const opened = await openServiceContext({ config, logger, clock, hostname, version, newUuid, signal });
+    const opened = await openServiceContext({
+      config,
+      logger,
+      clock,
+      hostname,
+      version,
+      newUuid,
+      signal,
+      env: options.process.env,
+      hostsInstances: options.name === "launcher",
+    });
     end = () => opened.close();
     const service = await options.start(opened.context, flags.numbers);
     late.bind(service.rpc);

@@ -23,6 +23,10 @@ export interface OpenProvidersOptions {
   readonly stateDir?: string;
   /** Whether this process stops instances with itself and starts them again. */
   readonly ownsInstances?: boolean;
+  /** Whether this process runs the instances that have no machine of their own. @default true */
+  readonly hostsInstances?: boolean;
+  /** The environment, for drivers. @default empty */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** How long a provider that fails is tried again, in milliseconds. @default 10000 */
   readonly patienceMs?: number;
   /** Opens one; replaced in tests. */
@@ -67,12 +71,14 @@ async function openOne(
 }
 
 async function start(config: ProviderConfig, options: OpenProvidersOptions): Promise<Provider> {
-  const { clock, logger, signal, stateDir, ownsInstances } = options;
+  const { clock, logger, signal, stateDir } = options;
   const provider = await (options.open ?? openProvider)(config, {
     logger,
     clock,
+    ownsInstances: options.ownsInstances ?? false,
+    hostsInstances: options.hostsInstances ?? true,
+    env: options.env ?? {},
     ...(stateDir === undefined ? {} : { stateDir }),
-    ...(ownsInstances === undefined ? {} : { ownsInstances }),
   });
   try {
     await provider.start(signal);

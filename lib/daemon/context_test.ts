@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parseConfig } from "../config/load.ts";
+import { systemClock } from "../std/clock.ts";
+import { silentLogger } from "../std/logger.ts";
+import { startEmbeddedServer } from "../zookeeper/embedded/server.ts";
+import { openServiceContext } from "./context.ts";
+
+const CONFIG = `
+zookeeper-servers:
+  - host: 127.0.0.1
+    port: 1
+providers:
+  - name: elsewhere
+    driver: openstack
+`;
+
+const who = {
+  logger: silentLogger,
+  clock: systemClock,
+  hostname: "host",
+  version: "1",
+  newUuid: () => "00000000-0000-4000-8000-000000000000",
+};
+
+test("a context is connected, current, and names the providers that are not served", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "nodepool-context-"));
+  const server = await startEmbeddedServer({ dataDir, logger: silentLogger });
+  try {
+    const { context, close } = await openServiceContext({
+      ...who,
+      config: parseConfig(CONFIG, "nodepool.yaml"),
+      signal: new AbortController().signal,
+      zookeeper: server,
+    });
+    assert.equal(context.session.state, "connected");
+    assert.equal(context.view.current, true);
+    assert.deepEqual(context.providers, []);
+    assert.equal(context.unserved[0]?.name, "elsewhere");
+    assert.match(context.unserved[0]?.problem ?? "", /driver 'openstack' is not served/);
+    assert.deepEqual(await context.session.children("/nodepool/nodes"), []);
+    await close();
+    assert.equal(context.session.state, "closed");
+  } finally {
+    await server.close();
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("opening can be given up while ZooKeeper is away", async () => {
+  const giveUp = new AbortController();
+  const config = parseConfig(CONFIG, "nodepool.yaml");
+  const opening = openServiceContext({ ...who, config, signal: giveUp.signal });
+  setTimeout(() => giveUp.abort(new Error("stopped by SIGTERM")), 100);
+  await assert.rejects(opening, /stopped by SIGTERM/);
+});
+
+test("a configuration without ZooKeeper servers is refused", async () => {
+  const config = parseConfig("labels: []\n", "nodepool.yaml");
+  const opening = openServiceContext({ ...who, config, signal: new AbortController().signal });
+  await assert.rejects(opening, /zookeeper-servers: no ZooKeeper server is named/);
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import type { Clock } from "../std/clock.ts";
+import { silentLogger } from "../std/logger.ts";
+import { Stopping, startGrace } from "./stopping.ts";
+
+function scene() {
+  const events = new EventEmitter();
+  const exits: number[] = [];
+  const timers: { at: number; callback: () => void }[] = [];
+  let now = 0;
+  const clock: Clock = {
+    now: () => now,
+    sleep: async () => {},
+    after: (milliseconds, callback) => {
+      const timer = { at: now + milliseconds, callback };
+      timers.push(timer);
+      return () => void timers.splice(timers.indexOf(timer), 1);
+    },
+  };
+  const host = {
+    argv: [],
+    env: {},
+    pid: 7,
+    stdout: { write: () => {} },
+    stderr: { write: () => {} },
+    on: (event: string, listener: (first: unknown) => void) => events.on(event, listener),
+    exit: (code: number) => exits.push(code),
+  };
+  const stopping = new Stopping({
+    host,
+    program: "nodepool-test",
+    logger: silentLogger,
+    clock,
+    profileFolder: "/nonexistent",
+  });
+  const pass = (milliseconds: number) => {
+    now += milliseconds;
+    for (const timer of timers.filter(({ at }) => at <= now)) timer.callback();
+  };
+  return { events, exits, stopping, clock, pass };
+}
+
+test("the first signal asks to stop, a second one ends the process", () => {
+  const { events, exits, stopping, pass } = scene();
+  events.emit("SIGTERM", "SIGTERM");
+  assert.equal(stopping.signal.aborted, true);
+  assert.deepEqual(exits, []);
+  pass(1000);
+  events.emit("SIGINT", "SIGINT");
+  assert.deepEqual(exits, [130]);
+});
+
+test("a signal that a wrapper repeats at once is one wish", () => {
+  const { events, exits, pass } = scene();
+  events.emit("SIGINT", "SIGINT");
+  pass(100);
+  events.emit("SIGINT", "SIGINT");
+  assert.deepEqual(exits, []);
+});
+
+test("an error that nobody caught ends the process with 70", () => {
+  const { events, exits } = scene();
+  events.emit("uncaughtException", new Error("a defect"));
+  events.emit("unhandledRejection", new Error("another"));
+  assert.deepEqual(exits, [70, 70]);
+});
+
+test("the grace ends with a signal, and a little later by force", () => {
+  const { exits, stopping, clock, pass } = scene();
+  const grace = startGrace(stopping, clock, 30);
+  pass(29_999);
+  assert.equal(grace.signal.aborted, false);
+  pass(1);
+  assert.equal(grace.signal.aborted, true);
+  assert.deepEqual(exits, []);
+  pass(5000);
+  assert.deepEqual(exits, [70]);
+});
+
+test("a grace that was not needed ends nothing", () => {
+  const { exits, stopping, clock, pass } = scene();
+  startGrace(stopping, clock, 1).release();
+  pass(60_000);
+  assert.deepEqual(exits, []);
+});
