@@ -34,18 +34,23 @@ export class Components {
     }
   }
 
-  /** Registers unless the present session has done so. */
+  /** Registers what the present session has not registered yet. */
   register(): Promise<void> {
     return this.#inTurn(async () => {
       const { session, hostname, version } = this.#context;
-      if (session.state !== "connected" || this.#session === session.sessionId) return;
-      this.#registered.clear();
-      const id = session.sessionId;
+      if (session.state !== "connected") return;
+      if (this.#session !== session.sessionId) this.#registered.clear();
+      this.#session = session.sessionId;
       const launcher = newComponent({ hostname, kind: "launcher", state: "running", version });
       await this.#create("launcher", "launcher", encodeComponent(launcher));
       for (const pool of this.#pools) await this.#create("pool", pool.id, this.#encode(pool, false));
-      this.#session = id;
     });
+  }
+
+  /** Whether the view shows all our pools: before that, requests would look as if nobody could serve them. */
+  get areVisible(): boolean {
+    const visible = new Set(Array.from(this.#context.view.pools(), ({ record }) => record?.id));
+    return this.#pools.every((pool) => visible.has(pool.id));
   }
 
   /** Says in which pools a request waits for room. Only changes are written. */
@@ -92,11 +97,22 @@ export class Components {
         providerName: pool.provider.name,
         supportedLabels: offeredLabels(pool),
         version,
+        extra: { min_ready: this.#minReady(pool) },
       }),
     );
   }
 
+  /** For the other launchers of ours: the first that keeps a label's min-ready is the only one that asks for nodes. */
+  #minReady(pool: ServedPool): Readonly<Record<string, number>> {
+    const kept = offeredLabels(pool).map((name) => [
+      name,
+      this.#context.config.labels.get(name)?.minReady ?? 0,
+    ]);
+    return Object.fromEntries(kept.filter(([, count]) => Number(count) > 0));
+  }
+
   async #create(kind: string, key: string, data: Uint8Array): Promise<void> {
+    if (this.#registered.has(key)) return;
     const prefix = `${componentsPath(kind)}/${this.#context.hostname}`;
     const path = await this.#context.session.create(prefix, data, "ephemeral-sequential");
     this.#registered.set(key, { path, version: 0, paused: false });

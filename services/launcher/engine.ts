@@ -3,7 +3,8 @@
 //
 // Invariants:
 //   E1. At most one effect works on a node, a request or a label's min-ready at a time.
-//   E2. Nothing is decided and nothing begun while the view is not current or the launcher is stopping.
+//   E2. Nothing is decided and nothing begun while the view is not current or lacks our own pools, or the launcher is
+//       stopping.
 //   E3. An effect has ended only when the view shows what it wrote. So no decision is made twice.
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
@@ -108,7 +109,8 @@ export class Engine {
   #pass(): void {
     const { context, pools, hand } = this.#environment;
     this.#cancelTimer?.();
-    if (this.#stopped || !context.view.current || context.session.state !== "connected") return;
+    const isConnected = context.view.current && context.session.state === "connected";
+    if (this.#stopped || !isConnected || !this.#components.areVisible) return;
     const now = nowOf(this.#environment);
     const { view: tree, config } = context;
     const decision = decide({ tree, config, pools, hand, now });

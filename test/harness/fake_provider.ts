@@ -10,6 +10,7 @@ import {
   QuotaError,
   type Resources,
 } from "../../lib/provider/contract.ts";
+import { systemClock } from "../../lib/std/clock.ts";
 
 /** What goes wrong, and how fast things go. A test changes it at any time. */
 export interface Weather {
@@ -76,7 +77,7 @@ export class FakeProvider implements Provider {
     if (this.weather.gate !== null) await abortable(this.weather.gate, signal);
     const instance = this.#find(spec) ?? this.#make(spec);
     await onExternalId(instance.externalId);
-    await abortable(pause(this.weather.createMs), signal);
+    await pause(this.weather.createMs, signal);
     if (this.weather.loseCreateReplies > 0) {
       this.weather.loseCreateReplies -= 1;
       throw new ProviderError("the reply was lost");
@@ -125,7 +126,7 @@ export class FakeProvider implements Provider {
 
   async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
     this.calls.push(`delete ${this.instances.get(externalId)?.name ?? externalId}`);
-    await abortable(pause(this.weather.deleteMs), signal);
+    await pause(this.weather.deleteMs, signal);
     if (this.weather.failDeletes > 0) {
       this.weather.failDeletes -= 1;
       throw new ProviderError("the cloud does not delete today");
@@ -156,8 +157,8 @@ export class FakeProvider implements Provider {
   }
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return milliseconds === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, milliseconds));
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds > 0) await systemClock.sleep(milliseconds, signal);
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -55,6 +55,7 @@ async function runDelete(
       await removeUntilConfirmed(environment, node, record, [signal, lock.signal]);
       await removeRecord(environment, node, lock);
     });
+    hand.quotaBlocks.delete(record.provider ?? "");
     metrics.deleted(nowOf(environment) - started, { provider: record.provider ?? "" });
     context.logger.info("node deleted", { node, provider: record.provider });
     await context.view.settled();

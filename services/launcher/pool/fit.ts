@@ -17,12 +17,15 @@ import {
 } from "./quota.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
+/** What a request waits for. */
+export type Wait = "image" | "turn" | "room";
+
 /** What a pool can do for a request. */
 export type Fit =
   /** One node per label; null: launch one. */
   | { readonly kind: "now"; readonly pool: ServedPool; readonly nodes: readonly (ReadableNode | null)[] }
-  /** `room`: it waits for others to go, and another pool may be quicker. */
-  | { readonly kind: "later"; readonly pool: ServedPool; readonly room: boolean; readonly reason: string }
+  /** It waits for its image, for its turn, or for room: only the last is helped by nodes that go. */
+  | { readonly kind: "later"; readonly pool: ServedPool; readonly wait: Wait; readonly reason: string }
   | { readonly kind: "never"; readonly pool: ServedPool; readonly reason: string };
 
 /** Looks at one pool that offers all labels of the request. `behind`: an older request that gets the room first. */
@@ -35,10 +38,10 @@ export function fitOf(
 ): Fit {
   const name = nameOf(pool);
   const never = (reason: string): Fit => ({ kind: "never", pool, reason: `${name}: ${reason}` });
-  const later = (room: boolean, reason: string): Fit => ({
+  const later = (wait: Wait, reason: string): Fit => ({
     kind: "later",
     pool,
-    room,
+    wait,
     reason: `${name}: ${reason}`,
   });
   if (!isEnabled(pool)) return never("pool is disabled by max-servers or max-concurrency");
@@ -50,16 +53,19 @@ export function fitOf(
   const withoutImage = imageMissing(world, pool, launches);
   if (withoutImage !== null) {
     const own = ownDataOf(record);
-    return own.lease !== null || own.minReady ? later(false, withoutImage) : never(withoutImage);
+    return own.lease !== null || own.minReady ? later("image", withoutImage) : never(withoutImage);
   }
   const wish = launches.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
   const whole = record.nodeTypes.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
   const impossible = roomFor(world, pool, NOTHING, NOTHING, whole);
   if (impossible !== null) return never(`it would exceed the quota: ${impossible}`);
-  const waits = waitFor(world, census, pool, launches.length, behind);
-  if (waits !== null) return later(true, waits);
+  const refused = quotaBlock(world, pool);
+  if (refused !== null) return later("room", refused);
+  const turn = turnOf(census, pool, launches.length);
+  if (turn !== null) return later("turn", turn);
+  if (behind !== null) return later("turn", `request ${behind} has waited long and gets the next free room`);
   const shortage = roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
-  return shortage === null ? { kind: "now", pool, nodes } : later(true, shortage);
+  return shortage === null ? { kind: "now", pool, nodes } : later("room", shortage);
 }
 
 /** The sentence about the limit that is in the way of `wish` more, or null when there is room. */
@@ -78,25 +84,19 @@ export function roomFor(
   return atProvider === null ? null : describeProviderShortage(atProvider);
 }
 
-/** Why nothing may be launched now although there may be room. */
-export function waitFor(
-  world: World,
-  census: Census,
-  pool: ServedPool,
-  launches: number,
-  behind: string | null,
-): string | null {
-  const blocked = world.hand.quotaBlocks.get(pool.provider.name) ?? 0;
-  if (blocked > world.now) {
-    const rest = Math.ceil(blocked - world.now);
-    return `the provider refused the last launch for want of quota; next try in ${rest} s`;
-  }
+/** The sentence about a provider that has just refused for want of quota, or null. */
+export function quotaBlock(world: World, pool: ServedPool): string | null {
+  const rest = (world.hand.quotaBlocks.get(pool.provider.name) ?? 0) - world.now;
+  if (rest <= 0) return null;
+  return `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
+}
+
+/** The sentence about too many launches at once, or null. */
+export function turnOf(census: Census, pool: ServedPool, launches: number): string | null {
   const busy = census.launchingAt(pool);
   const limit = pool.provider.maxConcurrency;
-  if (busy > 0 && busy + launches > limit) {
-    return `max-concurrency is ${limit}, launching ${busy}, needed ${launches}`;
-  }
-  return behind === null ? null : `request ${behind} has waited long and gets the next free room`;
+  if (busy === 0 || busy + launches <= limit) return null;
+  return `max-concurrency is ${limit}, launching ${busy}, needed ${launches}`;
 }
 
 /** What is missing to launch these labels, or null. */

@@ -1,12 +1,13 @@
 // Decides how many nodes to ask for so that each label keeps its min-ready. Pure.
 //
 // A missing node is asked for by an ephemeral request that every launcher sees and may serve. Only one launcher asks
-// for a label: the one whose pool was registered first among those that offer it. So several launchers never ask for
-// the same node.
+// for a label: the one whose pool was registered first among those that say that they keep its min-ready. So several
+// launchers never ask for the same node.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
-import { imageMissing, roomFor } from "./fit.ts";
+import { imageMissing, quotaBlock, roomFor } from "./fit.ts";
 import { amountsOf } from "./quota.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
@@ -18,7 +19,8 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
   for (const { name, minReady } of wanted) {
     if (world.hand.isBusy(keys.label(name))) continue;
     const offering = [...world.tree.pools()].filter(({ record }) => record?.supportedLabels.includes(name));
-    const [first] = offering.sort((a, b) => sequenceOf(a.znode) - sequenceOf(b.znode));
+    const keeping = offering.filter((pool) => keeps(pool, name));
+    const [first] = keeping.sort((a, b) => sequenceOf(a.znode) - sequenceOf(b.znode));
     const isOurs = world.pools.some((pool) => pool.id === first?.record?.id);
     const missing = minReady - census.freeOf(name) - (coming.get(name) ?? 0);
     if (!isOurs || missing <= 0) continue;
@@ -78,10 +80,16 @@ function plan(
 
 // Concurrency does not matter here: the requests wait for their turn.
 function launchObstacle(world: World, census: Census, pool: ServedPool, label: string): string | null {
-  const blocked = world.hand.quotaBlocks.get(pool.provider.name) ?? 0;
-  if (blocked > world.now) return "the provider refused the last launch for want of quota";
+  const refused = quotaBlock(world, pool);
+  if (refused !== null) return refused;
   const wish = amountsOf(pool.resourcesOf(label));
   return roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
+}
+
+// Python launchers do not say what they keep: they count and ask on their own.
+function keeps({ record }: PoolEntry, label: string): boolean {
+  const kept = record?.extra.min_ready;
+  return typeof kept === "object" && kept !== null && Object.hasOwn(kept, label);
 }
 
 function sequenceOf(znode: string): number {

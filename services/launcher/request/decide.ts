@@ -151,7 +151,7 @@ function choose(
     return;
   }
   draft.reasons.set(id, reason);
-  for (const fit of laters) if (fit.room) waitForRoom(world, census, draft, entry, fit.pool, aged);
+  for (const fit of laters) if (fit.wait === "room") waitForRoom(world, census, draft, entry, fit.pool, aged);
 }
 
 // By priority; among equals a pool whose nodes are ready goes before one that has to launch.

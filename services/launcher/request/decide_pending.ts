@@ -1,7 +1,7 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { imageMissing, roomFor, waitFor } from "../pool/fit.ts";
+import { imageMissing, quotaBlock, roomFor, turnOf } from "../pool/fit.ts";
 import { add, amountsOf, NOTHING } from "../pool/quota.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./decide.ts";
@@ -96,7 +96,8 @@ function supplement(
   const wish = labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
   const reason =
     imageMissing(world, pool, labels) ??
-    waitFor(world, census, pool, labels.length, null) ??
+    quotaBlock(world, pool) ??
+    turnOf(census, pool, labels.length) ??
     roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
   if (reason === null) {
     for (const label of labels) census.reserve(pool, label);

@@ -1,0 +1,260 @@
+// The launcher on a real ZooKeeper with a provider in memory: requests and min-ready.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { NODES } from "../../lib/model/paths.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { until } from "../../test/harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  LauncherCase,
+  look,
+  release,
+  simple,
+  statesOf,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+describe("launcher: requests", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("keeps min-ready nodes and replaces one that is taken", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 2 }));
+    await untilStates(launcher, "ready", "ready");
+    assert.equal([...launcher.view.requests()].length, 0, "no min-ready request stays behind");
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.equal(node?.state, "STATE_IN_USE");
+    assert.equal(node.locked, true);
+    assert.deepEqual(node.hostKeys, ["ssh-ed25519 AAAA"]);
+    await untilStates(launcher, "in-use", "ready", "ready");
+  });
+
+  it("launches on demand, and deletes the node when the request is released", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud));
+    const name = await ask(launcher, ["small"]);
+    const [node] = await fulfilled(launcher, name);
+    assert.equal(node?.allocatedTo, name);
+    assert.equal(node.username, "zuul");
+    assert.equal(node.connectionPort, 22_001);
+    assert.equal(node.attributes.engine, "fake");
+    await release(launcher, name);
+    await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+  });
+
+  it("needs at most 8 transactions for the life of a node on demand", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const session = await one.session();
+    const mark = async () => {
+      const path = await session.create("/mark", new Uint8Array(), "persistent-sequential");
+      return (await session.get(path)).stat.czxid;
+    };
+    const spent: number[] = [];
+    // What other sessions of this server do meanwhile only adds: the smallest count is that of the life itself.
+    for (let life = 0; life < 3; life += 1) {
+      const begin = await mark();
+      const name = await ask(launcher, ["small"]);
+      await fulfilled(launcher, name);
+      await release(launcher, name);
+      await untilStates(launcher);
+      spent.push(Number((await mark()) - begin) - 1);
+    }
+    assert.ok(Math.min(...spent) <= 8, `${spent.join(", ")} transactions`);
+  });
+
+  it("needs 2 transactions to hand out a node that is ready", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    await until("quiet", () => [...launcher.view.requests()].length === 0);
+    const session = await one.session();
+    const mark = await session.create("/mark", new Uint8Array(), "persistent");
+    const before = (await session.get(mark)).stat.czxid;
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    const { stat } = await session.get(`/nodepool/requests/${name.split("/")[1]}`);
+    const spent = Number(stat.mzxid - before);
+    assert.equal(spent, 2);
+  });
+
+  it("gives the nodes of a request in the order of its labels", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const labels = ["large", "small", "large", "small"];
+    const nodes = await fulfilled(launcher, await ask(launcher, labels));
+    assert.deepEqual(
+      nodes.map((node) => node.labels[0]),
+      labels,
+    );
+    assert.equal(new Set(nodes.map((node) => node.name)).size, 4);
+  });
+
+  it("refuses an unknown label at once and names the known ones", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    await assert.rejects(ask(launcher, ["nosuch"]), /no label 'nosuch'; known labels: large, small/);
+  });
+
+  it("answers a repeated CreateRequest with the same request", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const requestId = "5f0c1a1e-7d7b-4f57-9c3e-2a6f5f1f7a10";
+    const [first, second] = await Promise.all([
+      ask(launcher, ["small"], { requestId }),
+      ask(launcher, ["small"], { requestId }),
+    ]);
+    assert.equal(first, second);
+    assert.equal(await ask(launcher, ["small"], { requestId }), first);
+  });
+
+  it("tries a failed launch again, and removes what the failed attempt has left", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.loseCreateReplies = 1;
+    const launcher = await one.launcher(simple(cloud));
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.equal(cloud.instances.size, 1);
+    assert.deepEqual(
+      cloud.calls.map((call) => call.split(" ")[0]),
+      ["create", "delete", "create"],
+    );
+  });
+
+  it("fails a request with the reason when every attempt to launch has failed", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.failCreates = 10;
+    const launcher = await one.launcher(simple(cloud, { launchRetries: 2 }));
+    const name = await ask(launcher, ["small"]);
+    const { request } = await until("failed", async () => {
+      const found = await look(launcher, name);
+      return found.request.state === "STATE_FAILED" ? found : null;
+    });
+    assert.match(request.reason, /cloud\/main: the cloud is out of order/);
+    assert.equal(request.declinedBy.length, 1);
+    await untilStates(launcher);
+    assert.equal(cloud.calls.length, 2);
+  });
+
+  it("says with numbers why a request waits for room, and serves it when a node was returned", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
+    const first = await ask(launcher, ["small"]);
+    await fulfilled(launcher, first);
+    const second = await ask(launcher, ["small"]);
+    const { request } = await until("a reason", async () => {
+      const found = await look(launcher, second);
+      return found.request.reason === "" ? null : found;
+    });
+    assert.equal(request.reason, "cloud/main: max-servers is 1, in use 1, needed 1");
+    await release(launcher, first);
+    await fulfilled(launcher, second);
+  });
+
+  it("waits and goes on when the provider refuses for want of quota", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.quota = 0;
+    const launcher = await one.launcher(simple(cloud));
+    const name = await ask(launcher, ["small"]);
+    await until("a reason", async () =>
+      (await look(launcher, name)).request.reason.includes("want of quota"),
+    );
+    assert.equal((await look(launcher, name)).request.state, "STATE_PENDING");
+    cloud.weather.quota = 1;
+    await fulfilled(launcher, name);
+    assert.equal(cloud.instances.size, 1);
+  });
+
+  it("returns the nodes of a client that neither watches nor renews", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    await fulfilled(launcher, await ask(launcher, ["small"], { leaseSeconds: 1 }));
+    await untilStates(launcher);
+    assert.equal([...launcher.view.requests()].length, 0);
+  });
+
+  it("keeps a lease alive while its watch is open, and ends the watch when the request is released", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const name = await ask(launcher, ["small"], { leaseSeconds: 1 });
+    const seen: string[] = [];
+    const watch = (async () => {
+      for await (const { event } of launcher.requests.watchRequest({ name }, callContext)) {
+        if (event?.$case === "status") seen.push(event.value?.request?.state ?? "");
+      }
+    })();
+    await fulfilled(launcher, name);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    assert.deepEqual(statesOf(launcher), ["in-use"]);
+    await release(launcher, name);
+    await watch;
+    assert.equal(seen.at(-1), "STATE_FULFILLED");
+  });
+
+  it("drops what was launched for a withdrawn request", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.createMs = 60_000;
+    const launcher = await one.launcher(simple(cloud));
+    const name = await ask(launcher, ["small"]);
+    await until("an instance", () => cloud.instances.size === 1);
+    await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+  });
+
+  it("does not give one node to two requests, nor ask twice, when two launchers share the work", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const setting = simple(cloud, { minReady: 4 });
+    const launchers = [await one.launcher(setting), await one.launcher(setting)] as const;
+    await untilStates(launchers[0], "ready", "ready", "ready", "ready");
+    const names = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => ask(launchers[index % 2 === 0 ? 0 : 1], ["small"])),
+    );
+    const nodes = await Promise.all(names.map((name) => fulfilled(launchers[0], name)));
+    assert.equal(new Set(nodes.flat().map((node) => node.name)).size, 12);
+    const ready = () => statesOf(launchers[0]).filter((state) => state === "ready").length;
+    await until("min-ready again", () => ready() >= 4);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(ready(), 4);
+    assert.equal(cloud.instances.size, 16);
+    const children = await launchers[0].session.children(NODES);
+    assert.equal(children.length, 16);
+  });
+
+  it("lists and filters nodes and requests", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 2 }));
+    await untilStates(launcher, "ready", "ready");
+    const name = await ask(launcher, ["large"], { requestor: "somebody" });
+    await fulfilled(launcher, name);
+    const list = async (filter: string) =>
+      (await launcher.nodes.listNodes({ pageSize: 0, pageToken: "", filter }, callContext)).nodes?.length;
+    assert.equal(await list(""), 3);
+    assert.equal(await list("state = READY AND label = small"), 2);
+    assert.equal(await list(`allocated_to = ${name}`), 1);
+    await assert.rejects(list("state = TIRED"), /no state 'TIRED'/);
+    const page = { pageSize: 0, pageToken: "", filter: "requestor = somebody" };
+    const requests = await launcher.requests.listRequests(page, callContext);
+    assert.equal(requests.requests?.[0]?.name, name);
+    const { providers } = await launcher.providers.listProviders({}, callContext);
+    assert.equal(providers?.[0]?.pools?.[0]?.labels?.join(), "small,large");
+  });
+});

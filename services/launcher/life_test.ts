@@ -1,0 +1,269 @@
+// The launcher on a real ZooKeeper with a provider in memory: nodes after their launch, Zuul's clients, crashes.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, afterEach, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { encodeNode, newNode } from "../../lib/model/node.ts";
+import { nodePath } from "../../lib/model/paths.ts";
+import { METADATA } from "../../lib/provider/contract.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { until } from "../../test/harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  idOf,
+  LauncherCase,
+  release,
+  simple,
+  statesOf,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+const run = promisify(execFile);
+const CLIENT = fileURLToPath(new URL("../../test/harness/zuul_client.py", import.meta.url));
+
+describe("launcher: the life of nodes", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  const zuul = (...args: string[]) =>
+    run("/usr/bin/python3", [CLIENT, one.hosts, ...args], { timeout: 30_000 });
+
+  it("serves a client that behaves as Zuul does", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const { stdout } = await zuul("cycle", "large", "small", "small");
+    const report = JSON.parse(stdout);
+    assert.deepEqual(report.types, [["large"], ["small"], ["small"]]);
+    assert.deepEqual(report.states, ["ready", "ready", "ready"]);
+    await untilStates(launcher, "ready");
+    const session = await one.session();
+    assert.deepEqual(await session.children("/nodepool/requests"), []);
+    assert.equal(cloud.instances.size, 1);
+  });
+
+  it("needs at most 20 transactions for a node on demand beside Zuul, its own session counted", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const session = await one.session();
+    const mark = async () => {
+      const path = await session.create("/mark", new Uint8Array(), "persistent-sequential");
+      return (await session.get(path)).stat.czxid;
+    };
+    const begin = await mark();
+    await zuul("cycle", "small");
+    await untilStates(launcher);
+    const spent = Number((await mark()) - begin) - 1;
+    assert.ok(spent <= 20, `${spent} transactions`);
+  });
+
+  it("fails a Zuul request for a label that nobody offers, with Zuul's keys intact", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    await one.launcher(simple(new FakeProvider("cloud")));
+    const report = JSON.parse((await zuul("request", "nosuch")).stdout);
+    assert.equal(report.state, "failed");
+    assert.equal(report.requestor_data.build_set_uuid, "abc");
+    assert.match(report.reason, /no pool offers 'nosuch'; offered are: large, small/);
+  });
+
+  it("declines a Zuul request whose image is not there yet", async () => {
+    one = await LauncherCase.begin(server);
+    await one.launcher(simple(new FakeProvider("cloud")));
+    const report = JSON.parse((await zuul("request", "small")).stdout);
+    assert.equal(report.state, "failed");
+    assert.equal(report.declined_by.length, 1);
+    assert.match(report.reason, /image 'image' of label 'small' has no ready upload/);
+  });
+
+  it("keeps a node that Zuul returns when somebody wished so while it was in use", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const client = zuul("hold-in-use", "small");
+    await until("in use", () => statesOf(launcher).join() === "in-use");
+    const [node] = [...launcher.view.nodes()];
+    const name = `nodes/${node?.id}`;
+    await launcher.nodes.holdNode({ name, reason: "look at it", expireSeconds: 0n }, callContext);
+    await client;
+    await untilStates(launcher, "hold");
+    assert.equal(launcher.view.node(idOf(name))?.record?.comment, "look at it");
+    await launcher.nodes.deleteNode({ name }, callContext);
+    await untilStates(launcher);
+  });
+
+  it("holds a leased node when it is returned, and lets it go when the hold expires", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const request = await ask(launcher, ["small"]);
+    const [node] = await fulfilled(launcher, request);
+    const held = await launcher.nodes.holdNode(
+      { name: node?.name ?? "", reason: "why", expireSeconds: 1n },
+      callContext,
+    );
+    assert.equal(held.node?.holdRequested, true);
+    assert.equal(held.node?.state, "STATE_IN_USE");
+    await release(launcher, request);
+    await untilStates(launcher, "hold");
+    await untilStates(launcher);
+  });
+
+  it("holds a ready node at once and replaces it", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const [node] = [...launcher.view.nodes()];
+    await launcher.nodes.holdNode(
+      { name: `nodes/${node?.id}`, reason: "mine", expireSeconds: 0n },
+      callContext,
+    );
+    await untilStates(launcher, "hold", "ready");
+  });
+
+  it("deletes a node that is in use when it is told to, and the lease can still be released", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud));
+    const request = await ask(launcher, ["small"]);
+    const [node] = await fulfilled(launcher, request);
+    const reply = await launcher.nodes.deleteNode({ name: node?.name ?? "" }, callContext);
+    assert.equal(reply.node?.state, "STATE_DELETING");
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+    await release(launcher, request);
+  });
+
+  it("repeats a deletion until the provider confirms it", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.failDeletes = 2;
+    const launcher = await one.launcher(simple(cloud));
+    const request = await ask(launcher, ["small"]);
+    await fulfilled(launcher, request);
+    await release(launcher, request);
+    await untilStates(launcher, "deleting");
+    await untilStates(launcher);
+    assert.equal(cloud.calls.filter((call) => call.startsWith("delete")).length, 3);
+  });
+
+  it("removes an instance that no node knows, and a node whose instance is gone", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.add("np0000000099", { [METADATA.provider]: "cloud", [METADATA.node]: "0000000099" }, "running");
+    cloud.add("other", { [METADATA.provider]: "elsewhere", [METADATA.node]: "0000000098" }, "running");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }), { cleanupIntervalMs: 100 });
+    await untilStates(launcher, "ready");
+    await until(
+      "leak removed",
+      () => ![...cloud.instances.values()].some(({ name }) => name === "np0000000099"),
+    );
+    assert.ok([...cloud.instances.values()].some(({ name }) => name === "other"));
+    const [node] = [...launcher.view.nodes()];
+    cloud.instances.delete(String(node?.record?.externalId));
+    await until("node replaced", () => launcher.view.node(node?.id ?? "") === undefined);
+    await untilStates(launcher, "ready");
+  });
+
+  it("goes on with a launch whose launcher crashed: same request, same node, same instance", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.createMs = 1500;
+    const first = await one.launcher(simple(cloud));
+    const request = await ask(first, ["small"]);
+    await until("an instance", () => cloud.instances.size === 1);
+    await until("its id is stored", () => [...first.view.nodes()][0]?.record?.externalId !== null);
+    await first.crash();
+    const second = await one.launcher(simple(cloud));
+    const [node] = await fulfilled(second, request);
+    assert.equal(node?.name, "nodes/0000000000");
+    assert.equal(cloud.instances.size, 1);
+    assert.equal(cloud.calls.filter((call) => call.startsWith("delete")).length, 0);
+    await release(second, request);
+    await untilStates(second);
+  });
+
+  it("hands launches over when it is stopped", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.createMs = 1000;
+    const first = await one.launcher(simple(cloud));
+    const second = await one.launcher(simple(cloud));
+    const names = await Promise.all([ask(first, ["small"]), ask(first, ["small"]), ask(second, ["small"])]);
+    await until("three instances", () => cloud.instances.size === 3);
+    await first.stop();
+    for (const name of names) await fulfilled(second, name);
+    assert.equal(cloud.instances.size, 3);
+  });
+
+  it("recovers when its session expires in the middle of a launch", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.createMs = 1000;
+    const launcher = await one.launcher(simple(cloud));
+    const request = await ask(launcher, ["small"]);
+    await until("an instance", () => cloud.instances.size === 1);
+    await server.expire(launcher.session as never);
+    await fulfilled(launcher, request);
+    assert.equal(cloud.instances.size, 1);
+    assert.equal([...launcher.view.pools()].length, 1);
+  });
+
+  it("deletes what a dead user and a dead launcher have left behind", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const session = await one.session();
+    await session.ensurePath("/nodepool/nodes");
+    const now = Date.now() / 1000;
+    const place = { provider: "cloud", pool: "main", type: ["small"] };
+    for (const state of ["in-use", "used", "building", "failed", "aborted", "deleting", "deleted"] as const) {
+      const record = newNode(now, { ...place, state });
+      await session.create("/nodepool/nodes/", encodeNode(record), "persistent-sequential");
+    }
+    const orphan = newNode(now, { ...place, state: "ready", allocatedTo: "200-0000000077" });
+    const freed = await session.create("/nodepool/nodes/", encodeNode(orphan), "persistent-sequential");
+    await session.create(nodePath("0000000050"), new Uint8Array(), "persistent");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    await untilStates(launcher, "ready");
+    await until("freed", () => launcher.view.node(idOf(freed))?.record?.allocatedTo === null);
+  });
+
+  it("tells watchers of every change, and goes on after a token", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const stop = new AbortController();
+    const seen: string[] = [];
+    let token = "";
+    const watch = async (resumeToken: string, signal: AbortSignal) => {
+      const stream = launcher.nodes.watchNodes({ filter: "", resumeToken }, { ...callContext, signal });
+      for await (const { event, resumeToken: next } of stream) {
+        if (next) token = next;
+        if (event?.$case === "upserted") seen.push(String(event.value?.state));
+        else seen.push(String(event?.$case));
+      }
+    };
+    const first = watch("", stop.signal);
+    await until("snapshot", () => seen.includes("bookmark"));
+    assert.deepEqual(seen, ["STATE_READY", "bookmark"]);
+    stop.abort();
+    await first;
+    seen.length = 0;
+    const request = await ask(launcher, ["large"]);
+    await fulfilled(launcher, request);
+    const again = new AbortController();
+    const second = watch(token, again.signal);
+    await until("the changes in between", () => seen.includes("STATE_IN_USE"));
+    assert.ok(!seen.includes("STATE_READY"), "what was sent before is not repeated");
+    await release(launcher, request);
+    await until("the deletion", () => seen.includes("deleted"));
+    again.abort();
+    await second;
+  });
+});

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  decideIn,
+  launch,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+} from "../../../test/harness/world.ts";
+import { encodeNodeLease } from "../request/own_data.ts";
+
+const actionsIn = (scene: Scene) => decideIn(scene).actions;
+const served = pool("cloud/main", ["small", "large"]);
+
+describe("an unlocked node", () => {
+  it("is deleted when it was used, failed, given up, or left in use", () => {
+    const nodes = (["used", "failed", "aborted", "deleting", "deleted", "in-use"] as const).map(
+      (state, index) => node(`000${index}`, state),
+    );
+    assert.deepEqual(actionsIn({ nodes }), [
+      "delete 0000: was returned",
+      "delete 0001: is failed",
+      "delete 0002: is aborted",
+      "delete 0003: is deleting",
+      "delete 0004: is deleted",
+      "delete 0005: is in use, but nobody holds its lock",
+    ]);
+  });
+
+  it("stays when it is ready, held, of a provider that is not ours, busy or being deleted already", () => {
+    const nodes = [
+      node("0001", "ready"),
+      node("0002", "hold"),
+      node("0003", "used", { provider: "elsewhere" }),
+      node("0004", "used"),
+      node("0005", "used"),
+    ];
+    assert.deepEqual(actionsIn({ nodes, busy: ["node:0004"], hand: { deletions: new Set(["0005"]) } }), []);
+  });
+
+  it("is launched on when its launcher died after the instance was made, else deleted", () => {
+    const nodes = [node("0001", "building", { externalId: "i-1" }), node("0002", "building")];
+    assert.deepEqual(actionsIn({ nodes }), [
+      "launch 0001 for nobody",
+      "delete 0002: its launcher is gone and nothing was launched yet",
+    ]);
+  });
+
+  it("is deleted before its launch only when its request and its maker are gone", () => {
+    const init = (launcher: string) => [node("0001", "init", { allocatedTo: "200-1", launcher })];
+    assert.equal(actionsIn({ nodes: init("dead") }).length, 1);
+    const others = [otherPool("cloud/main", ["small"])];
+    assert.deepEqual(actionsIn({ nodes: init("other cloud/main"), others }), []);
+    const requests = [request("200-1", { state: "pending", locked: true })];
+    assert.deepEqual(actionsIn({ nodes: init("dead"), requests }), []);
+  });
+
+  it("is freed when the request that it was given to is gone", () => {
+    const nodes = [node("0001", "ready", { allocatedTo: "200-1" })];
+    assert.deepEqual(actionsIn({ nodes }), ["free 0001"]);
+    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1", { state: "fulfilled" })] }), []);
+  });
+});
+
+describe("a locked node", () => {
+  it("is left alone in every state", () => {
+    const states = ["used", "in-use", "building", "failed", "ready", "hold", "deleting"] as const;
+    const nodes = states.map((state, index) => node(`000${index}`, state, { locked: true }));
+    assert.deepEqual(actionsIn({ nodes }), []);
+  });
+
+  it("is returned when the request that leased it is gone", () => {
+    const userData = encodeNodeLease({ request: "200-1", contender: "abc" });
+    const nodes = [node("0001", "in-use", { locked: true, userData })];
+    assert.deepEqual(actionsIn({ nodes }), ["return 0001"]);
+    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1", { state: "fulfilled" })] }), []);
+  });
+});
+
+describe("ages", () => {
+  it("delete a ready node after max-ready-age, not before", () => {
+    const labels = { small: { maxReadyAge: 100 } };
+    const old = [node("0001", "ready", { stateTime: NOW - 100 })];
+    assert.deepEqual(actionsIn({ nodes: old, labels }), [
+      "delete 0001: has been ready for longer than max-ready-age (100 s)",
+    ]);
+    const young = decideIn({ nodes: [node("0001", "ready", { stateTime: NOW - 60 })], labels });
+    assert.deepEqual(young.actions, []);
+    assert.equal(young.wakeAt, NOW + 40);
+  });
+
+  it("end a hold at the earlier of its own limit and max-hold-age", () => {
+    const held = (holdExpiration: number | null) => [
+      node("0001", "hold", { stateTime: NOW - 50, holdExpiration }),
+    ];
+    assert.deepEqual(actionsIn({ nodes: held(40) }), ["delete 0001: has been held for longer than 40 s"]);
+    assert.deepEqual(actionsIn({ nodes: held(90), maxHoldAge: 30 }).length, 1);
+    assert.equal(decideIn({ nodes: held(0), maxHoldAge: 60 }).wakeAt, NOW + 10);
+    assert.equal(decideIn({ nodes: held(null) }).wakeAt, null);
+  });
+});
+
+describe("a wish to hold", () => {
+  const extra = { hold_requested: { reason: "why", expire_seconds: 0 } };
+
+  it("keeps the node when it is returned", () => {
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "used", { extra })] }), ["hold 0001"]);
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "in-use", { extra, locked: true })] }), []);
+  });
+
+  it("is remembered when Zuul has written over it", () => {
+    const holdWishes = new Map([["0001", { reason: "why", expireSeconds: 0 }]]);
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "used")], hand: { holdWishes } }), ["hold 0001"]);
+  });
+});
+
+describe("a launch in hand", () => {
+  const building = (more: object = {}) => [
+    node("0001", "building", { allocatedTo: "200-1", locked: true, ...more }),
+  ];
+
+  it("is abandoned when somebody deletes its node", () => {
+    const launches = new Map([launch("0001", served)]);
+    const nodes = [node("0001", "deleting", { locked: true })];
+    assert.deepEqual(actionsIn({ nodes, hand: { launches } }), ["abandon 0001: is deleting"]);
+    assert.deepEqual(actionsIn({ hand: { launches } }), ["abandon 0001: is gone"]);
+  });
+
+  it("goes on when Zuul has withdrawn the request, and its node becomes a free one", () => {
+    const during = new Map([launch("0001", served, { request: "200-1" })]);
+    assert.deepEqual(actionsIn({ nodes: building(), hand: { launches: during } }), []);
+    const after = new Map([launch("0001", served, { request: "200-1", status: "ready" })]);
+    assert.deepEqual(actionsIn({ nodes: building(), hand: { launches: after } }), ["store 0001"]);
+  });
+
+  it("is abandoned when a leased request was withdrawn, unless min-ready needs the node", () => {
+    const launches = new Map([launch("0001", served, { request: "200-1", leased: true })]);
+    const scene = { nodes: building(), hand: { launches } };
+    assert.deepEqual(actionsIn(scene), ["abandon 0001: its request was withdrawn"]);
+    const labels = { small: { minReady: 1 } };
+    assert.ok(!actionsIn({ ...scene, labels }).some((text) => text.startsWith("abandon")));
+  });
+
+  it("is stored as aborted when the provider had no quota, and the request gets another node", () => {
+    const launches = new Map([launch("0001", served, { request: "200-1", status: "aborted" })]);
+    const hand = {
+      launches,
+      requests: new Map([["200-1", { pool: served }]]),
+      quotaBlocks: new Map([["cloud", NOW + 5]]),
+    };
+    const requests = [request("200-1", { state: "pending", locked: true })];
+    const decision = decideIn({ nodes: building(), requests, hand });
+    assert.deepEqual(decision.actions, ["store 0001"]);
+    assert.match(decision.reasons["200-1"] ?? "", /want of quota/);
+    assert.equal(decision.wakeAt, NOW + 5);
+  });
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { decideIn, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import { encodeOwnData } from "../request/own_data.ts";
+
+const labels = { small: { minReady: 2 } };
+const asked = (more: object = {}) => ({ requestor: MIN_READY_REQUESTOR, reuse: false, ...more });
+const actionsIn = (scene: Scene) => decideIn({ labels, ...scene }).actions;
+
+describe("min-ready", () => {
+  it("asks for what is missing, once", () => {
+    assert.deepEqual(actionsIn({}), ["ask for 2 small"]);
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "ready")] }), ["ask for 1 small"]);
+    assert.deepEqual(actionsIn({ busy: ["label:small"] }), []);
+  });
+
+  it("counts requests under way, and nodes whose request is gone or done", () => {
+    const requests = [
+      request("900-1", asked({ state: "pending", locked: true })),
+      request("900-2", asked({ state: "requested", locked: true })),
+    ];
+    assert.deepEqual(actionsIn({ requests }), []);
+    const orphan = node("0001", "building", { requestor: MIN_READY_REQUESTOR, locked: true });
+    assert.deepEqual(actionsIn({ nodes: [orphan] }), ["ask for 1 small"]);
+    const freed = node("0001", "ready", { allocatedTo: "900-9" });
+    assert.deepEqual(actionsIn({ nodes: [freed] }), ["free 0001", "ask for 1 small"]);
+  });
+
+  it("does not count nodes that are allocated, held or in use", () => {
+    const nodes = [
+      node("0001", "ready", { allocatedTo: "200-1" }),
+      node("0002", "hold"),
+      node("0003", "in-use", { locked: true }),
+    ];
+    const requests = [request("200-1", { state: "fulfilled" })];
+    assert.deepEqual(actionsIn({ nodes, requests }), ["ask for 2 small"]);
+  });
+
+  it("replaces a node in the same decision that gives it away", () => {
+    const nodes = [node("0001", "ready"), node("0002", "ready")];
+    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1")] }), [
+      "serve 200-1 at cloud/main with 0001",
+      "ask for 1 small",
+    ]);
+  });
+
+  it("asks for no more than there is room for, and says what is in the way", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const decision = decideIn({ labels, pools });
+    assert.deepEqual(decision.actions, ["ask for 1 small"]);
+    assert.deepEqual(decision.labelReasons, {
+      small: "cloud/main: max-servers is 1, in use 1, needed 1",
+    });
+  });
+
+  it("asks for nothing while the image is missing or the pool is switched off", () => {
+    const decision = decideIn({ labels, imageAt: [] });
+    assert.deepEqual(decision.actions, []);
+    assert.match(decision.labelReasons.small ?? "", /no ready upload at provider 'cloud'/);
+    assert.deepEqual(actionsIn({ pools: [pool("cloud/main", ["small"], { maxServers: -1 })] }), []);
+  });
+
+  it("is kept by the launcher that was registered first, and by us when others do not keep it", () => {
+    const elder = {
+      ...otherPool("other/main", ["small"], { extra: { min_ready: { small: 2 } } }),
+      znode: "a0000000000",
+    };
+    const pools = [pool("first/main", ["large"]), pool("cloud/main", ["small"])];
+    assert.deepEqual(actionsIn({ pools, others: [elder] }), []);
+    const python = { ...elder, record: elder.record && { ...elder.record, extra: {} } };
+    assert.deepEqual(actionsIn({ pools, others: [python] }), ["ask for 2 small"]);
+  });
+
+  it("serves its own requests without making room for them", () => {
+    const pools = [pool("cloud/main", ["small", "large"], { maxServers: 1 })];
+    const nodes = [node("0001", "ready", { type: ["large"] })];
+    const own = asked({ requestorData: encodeOwnData({ minReady: true }) });
+    const decision = decideIn({
+      pools,
+      nodes,
+      labels: { small: { minReady: 1 } },
+      requests: [request("900-1", own)],
+    });
+    assert.deepEqual(decision.actions, []);
+    assert.deepEqual(decision.paused, []);
+  });
+
+  it("settles a request of ours that another launcher has ended", () => {
+    const own = asked({ state: "failed", requestorData: encodeOwnData({ minReady: true }) });
+    assert.deepEqual(actionsIn({ requests: [request("900-1", own)], busy: ["label:small"] }), [
+      "settle-min-ready 900-1",
+    ]);
+  });
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  decideIn,
+  launch,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+} from "../../../test/harness/world.ts";
+import { encodeOwnData } from "./own_data.ts";
+
+const actionsIn = (scene: Scene) => decideIn(scene).actions;
+const leased = (expires: number) => encodeOwnData({ lease: { duration: 60, expires } });
+
+describe("a pending request", () => {
+  const served = pool("cloud/main", ["small", "large"]);
+  const hand = (more: object = {}) => ({ requests: new Map([["200-1", { pool: served }]]), ...more });
+  const pending = request("200-1", { state: "pending", locked: true });
+
+  it("has its recorded nodes launched", () => {
+    const nodes = [node("0001", "init", { allocatedTo: "200-1" })];
+    assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), ["launch 0001 for 200-1"]);
+  });
+
+  it("is fulfilled in the order of its labels once every node is there", () => {
+    const both = request("200-1", { state: "pending", locked: true, nodeTypes: ["large", "small"] });
+    const nodes = [
+      node("0001", "building", { allocatedTo: "200-1", locked: true }),
+      node("0002", "ready", { allocatedTo: "200-1", type: ["large"] }),
+    ];
+    const launches = new Map([launch("0001", served, { request: "200-1", status: "ready" })]);
+    assert.deepEqual(actionsIn({ nodes, requests: [both], hand: hand({ launches }) }), [
+      "fulfil 200-1 with 0002,0001",
+    ]);
+  });
+
+  it("stores a launched node while others are still being launched", () => {
+    const both = request("200-1", { state: "pending", locked: true, nodeTypes: ["small", "small"] });
+    const building = { allocatedTo: "200-1", locked: true };
+    const nodes = [node("0001", "building", building), node("0002", "building", building)];
+    const launches = new Map([
+      launch("0001", served, { request: "200-1", status: "ready" }),
+      launch("0002", served, { request: "200-1" }),
+    ]);
+    const decision = decideIn({ nodes, requests: [both], hand: hand({ launches }) });
+    assert.deepEqual(decision.actions, ["store 0001"]);
+    assert.deepEqual(decision.reasons, { "200-1": "cloud/main: launching 1 node(s)" });
+  });
+
+  it("gets a new node for one that was lost", () => {
+    const nodes = [node("0001", "deleting", { allocatedTo: "200-1", locked: true })];
+    assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), [
+      "supplement 200-1 with small",
+    ]);
+  });
+
+  it("is given up when a launch has failed for good, and failed when no other pool could serve it", () => {
+    const nodes = [node("0001", "building", { allocatedTo: "200-1", locked: true })];
+    const launches = new Map([launch("0001", served, { request: "200-1", status: "failed" })]);
+    const scene = { nodes, requests: [pending], hand: hand({ launches }) };
+    assert.deepEqual(actionsIn(scene), ["give up 200-1 for 0001, failed"]);
+    const others = [otherPool("b/main", ["small"])];
+    assert.deepEqual(actionsIn({ ...scene, others }), ["give up 200-1 for 0001"]);
+  });
+
+  it("is let go when it is gone, fulfilled or somebody else's", () => {
+    assert.deepEqual(actionsIn({ hand: hand() }), ["drop 200-1"]);
+    const done = [request("200-1", { state: "fulfilled", locked: true })];
+    assert.deepEqual(actionsIn({ requests: done, hand: hand() }), ["drop 200-1"]);
+  });
+
+  it("is taken over with its nodes when its launcher is gone", () => {
+    const lost = request("200-1", { state: "pending" });
+    const nodes = [node("0001", "building", { allocatedTo: "200-1" })];
+    assert.deepEqual(actionsIn({ nodes, requests: [lost] }), ["adopt 200-1 at cloud/main"]);
+  });
+
+  it("is put back into the queue when nobody serves its nodes' pool", () => {
+    const lost = request("200-1", { state: "pending" });
+    assert.deepEqual(actionsIn({ requests: [lost] }), ["reset 200-1"]);
+    const nodes = [node("0001", "building", { allocatedTo: "200-1", provider: "gone" })];
+    assert.deepEqual(actionsIn({ nodes, requests: [lost] }), ["reset 200-1"]);
+    const others = [otherPool("gone/main", ["small"])];
+    assert.deepEqual(actionsIn({ nodes, others, requests: [lost] }), [], "its own launcher goes on");
+  });
+
+  it("is left alone while another launcher holds its lock", () => {
+    const requests = [pending, request("200-2", { locked: true })];
+    assert.deepEqual(actionsIn({ requests }), []);
+  });
+});
+
+describe("a lease", () => {
+  const withLease = (expires: number) =>
+    request("200-1", { state: "fulfilled", requestorData: leased(expires) });
+
+  it("ends when it runs out, and wakes the launcher for that", () => {
+    assert.deepEqual(actionsIn({ requests: [withLease(NOW - 1)] }), ["end-lease 200-1"]);
+    const decision = decideIn({ requests: [withLease(NOW + 7)] });
+    assert.deepEqual(decision.actions, []);
+    assert.equal(decision.wakeAt, NOW + 7);
+  });
+
+  it("gives its holder time to renew after an outage", () => {
+    const decision = decideIn({ requests: [withLease(NOW - 50)], hand: { currentSince: NOW - 1 } });
+    assert.deepEqual(decision.actions, []);
+    assert.equal(decision.wakeAt, NOW + 29);
+  });
+});

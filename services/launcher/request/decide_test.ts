@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  decideIn,
+  launch,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+} from "../../../test/harness/world.ts";
+import { encodeOwnData } from "./own_data.ts";
+
+const actionsIn = (scene: Scene) => decideIn(scene).actions;
+const leased = (expires: number) => encodeOwnData({ lease: { duration: 60, expires } });
+
+describe("which node a request gets", () => {
+  it("gets the oldest ready node of its label", () => {
+    const nodes = [node("0002", "ready"), node("0001", "ready"), node("0000", "ready", { type: ["large"] })];
+    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1")] }), [
+      "serve 200-1 at cloud/main with 0001",
+    ]);
+  });
+
+  it("gets no node that is allocated, locked, busy, of another pool or not ready", () => {
+    const nodes = [
+      node("0001", "ready", { allocatedTo: "200-9" }),
+      node("0002", "ready", { locked: true }),
+      node("0003", "ready"),
+      node("0004", "ready", { provider: "elsewhere" }),
+      node("0005", "building", { locked: true }),
+    ];
+    const requests = [request("200-1"), request("200-9", { state: "fulfilled" })];
+    assert.deepEqual(actionsIn({ nodes, requests, busy: ["node:0003"] }), [
+      "serve 200-1 at cloud/main with new",
+    ]);
+  });
+
+  it("gets a new node when it does not want a used one", () => {
+    const scene = { nodes: [node("0001", "ready")], requests: [request("200-1", { reuse: false })] };
+    assert.deepEqual(actionsIn(scene), ["serve 200-1 at cloud/main with new"]);
+  });
+
+  it("gets ready nodes and new ones together, one per label in its order", () => {
+    const requests = [request("200-1", { nodeTypes: ["large", "small", "small"] })];
+    const nodes = [node("0001", "ready")];
+    assert.deepEqual(actionsIn({ nodes, requests }), ["serve 200-1 at cloud/main with new,0001,new"]);
+  });
+
+  it("never shares a node with another request", () => {
+    const scene = { nodes: [node("0001", "ready")], requests: [request("200-1"), request("200-2")] };
+    assert.deepEqual(actionsIn(scene), [
+      "serve 200-1 at cloud/main with 0001",
+      "serve 200-2 at cloud/main with new",
+    ]);
+  });
+});
+
+describe("the order of requests", () => {
+  const one = pool("cloud/main", ["small"], { maxServers: 1 });
+
+  it("is priority, then relative priority, then age", () => {
+    const served = (requests: Scene["requests"]) =>
+      actionsIn({ pools: [one], requests: requests ?? [] }).map((text) => text.split(" ")[1]);
+    assert.deepEqual(served([request("300-1"), request("100-2"), request("200-3")]), ["100-2"]);
+    const relative = [request("200-1", { relativePriority: 5 }), request("200-2", { relativePriority: -1 })];
+    assert.deepEqual(served(relative), ["200-2"]);
+    assert.deepEqual(served([request("200-2"), request("200-1")]), ["200-1"]);
+  });
+
+  it("lets a small request pass a big one that waits for room", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const big = request("200-1", { nodeTypes: ["small", "small"] });
+    const decision = decideIn({ pools: [two], nodes, requests: [big, request("200-2")] });
+    assert.deepEqual(decision.actions, ["serve 200-2 at cloud/main with new"]);
+    assert.deepEqual(decision.reasons, { "200-1": "cloud/main: max-servers is 2, in use 1, needed 2" });
+    assert.equal(decision.wakeAt, NOW + 50, "when it has waited for 60 s");
+  });
+
+  it("keeps the room for a request that has waited for a minute", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const big = request("200-1", { nodeTypes: ["small", "small"], createdTime: NOW - 61 });
+    const decision = decideIn({ pools: [two], nodes, requests: [big, request("200-2")] });
+    assert.deepEqual(decision.actions, []);
+    assert.match(decision.reasons["200-2"] ?? "", /request 200-1 has waited long/);
+  });
+});
+
+describe("which pool serves", () => {
+  const high = pool("alpha/main", ["small"], { priority: 1 });
+  const low = pool("beta/main", ["small"], { priority: 2 });
+
+  it("is the one with the smallest priority number that has room", () => {
+    assert.deepEqual(actionsIn({ pools: [low, high], requests: [request("200-1")] }), [
+      "serve 200-1 at alpha/main with new",
+    ]);
+    const full = pool("alpha/main", ["small"], { priority: 1, maxServers: 1 });
+    const nodes = [node("0001", "in-use", { provider: "alpha", locked: true })];
+    assert.deepEqual(actionsIn({ pools: [low, full], nodes, requests: [request("200-1")] }), [
+      "serve 200-1 at beta/main with new",
+    ]);
+  });
+
+  it("is, among equals, the one whose nodes are ready", () => {
+    const pools = [pool("alpha/main", ["small"]), pool("beta/main", ["small"])];
+    const nodes = [node("0001", "ready", { provider: "beta" })];
+    assert.deepEqual(actionsIn({ pools, nodes, requests: [request("200-1")] }), [
+      "serve 200-1 at beta/main with 0001",
+    ]);
+  });
+
+  it("is one of the preferred provider while that can serve", () => {
+    const requests = [request("200-1", { provider: "beta" })];
+    assert.deepEqual(actionsIn({ pools: [high, low], requests }), ["serve 200-1 at beta/main with new"]);
+    assert.deepEqual(actionsIn({ pools: [high], requests }), ["serve 200-1 at alpha/main with new"]);
+  });
+
+  it("is left to another launcher's pool of the preferred provider", () => {
+    const scene = {
+      others: [otherPool("beta/main", ["small"])],
+      requests: [request("200-1", { provider: "beta" })],
+    };
+    const { actions, reasons } = decideIn(scene);
+    assert.deepEqual(actions, []);
+    assert.match(reasons["200-1"] ?? "", /preferred provider 'beta'/);
+  });
+
+  it("is left to another launcher's pool of higher priority, unless that is paused", () => {
+    const first = { priority: 1 };
+    const scene = (more: object): Scene => ({
+      others: [otherPool("beta/main", ["small"], { ...first, ...more })],
+      requests: [request("200-1")],
+    });
+    assert.deepEqual(actionsIn(scene({})), []);
+    assert.match(
+      decideIn(scene({})).reasons["200-1"] ?? "",
+      /waits for beta\/main, which has a higher priority/,
+    );
+    assert.equal(actionsIn(scene({ paused: true })).length, 1);
+  });
+});
+
+describe("a request that cannot be served", () => {
+  it("fails at once when no pool anywhere offers its label", () => {
+    assert.deepEqual(actionsIn({ requests: [request("200-1", { nodeTypes: ["small", "nosuch"] })] }), [
+      "fail 200-1: no pool offers 'nosuch'; offered are: large, small",
+    ]);
+  });
+
+  it("fails when no single pool offers all its labels", () => {
+    const pools = [pool("a/main", ["small"]), pool("b/main", ["large"])];
+    const requests = [request("200-1", { nodeTypes: ["small", "large"] })];
+    assert.deepEqual(actionsIn({ pools, requests }), [
+      "fail 200-1: no single pool offers all of small, large",
+    ]);
+  });
+
+  it("is not touched while another launcher's pool may serve it", () => {
+    const scene = {
+      others: [otherPool("b/main", ["huge"])],
+      requests: [request("200-1", { nodeTypes: ["huge"] })],
+    };
+    assert.deepEqual(actionsIn(scene), []);
+    assert.deepEqual(decideIn(scene).reasons, { "200-1": "waits for b/main of another launcher" });
+  });
+
+  it("is declined when it could never fit, and failed when nobody is left", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const requests = [request("200-1", { nodeTypes: ["small", "small"] })];
+    const reason = "cloud/main: it would exceed the quota: max-servers is 1, in use 0, needed 2";
+    assert.deepEqual(actionsIn({ pools, requests }), [`fail 200-1: ${reason}`]);
+    const others = [otherPool("b/main", ["small"])];
+    assert.deepEqual(actionsIn({ pools, others, requests }), [`decline 200-1: ${reason}`]);
+  });
+
+  it("is declined when the image is not there; one with a lease waits for it", () => {
+    const reason = "cloud/main: image 'image' of label 'small' has no ready upload at provider 'cloud'";
+    assert.deepEqual(actionsIn({ imageAt: [], requests: [request("200-1")] }), [`fail 200-1: ${reason}`]);
+    const patient = [request("200-1", { requestorData: leased(NOW + 30) })];
+    assert.deepEqual(actionsIn({ imageAt: [], requests: patient }), []);
+    assert.deepEqual(decideIn({ imageAt: [], requests: patient }).reasons, { "200-1": reason });
+  });
+
+  it("fails in a pool that max-servers 0 has switched off", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 0 })];
+    const nodes = [node("0001", "ready")];
+    assert.deepEqual(actionsIn({ pools, nodes, requests: [request("200-1")] }), [
+      "fail 200-1: no pool offers 'small'; offered are: none",
+    ]);
+  });
+});
+
+describe("a request that waits for room", () => {
+  const one = pool("cloud/main", ["small", "large"], { maxServers: 1 });
+
+  it("makes room by the oldest idle node of other labels, one at a time", () => {
+    const two = pool("cloud/main", ["small", "large"], { maxServers: 2 });
+    const nodes = [node("0002", "ready", { type: ["large"] }), node("0001", "ready", { type: ["large"] })];
+    const decision = decideIn({ pools: [two], nodes, requests: [request("200-1")] });
+    assert.deepEqual(decision.actions, ["delete 0001: makes room for request 200-1"]);
+    assert.deepEqual(decision.paused, ["cloud/main"]);
+    const leaving = [node("0001", "deleting", { locked: true }), node("0002", "ready", { type: ["large"] })];
+    assert.deepEqual(actionsIn({ pools: [two], nodes: leaving, requests: [request("200-1")] }), []);
+  });
+
+  it("counts cores, memory and the provider's own limits too", () => {
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const cores = pool("cloud/main", ["small"], { maxCores: 3 });
+    const ram = pool("cloud/main", ["small"], { maxRam: 1500 });
+    const why = (served: ReturnType<typeof pool>, hand = {}) =>
+      decideIn({ pools: [served], nodes, hand, requests: [request("200-1")] }).reasons["200-1"];
+    assert.equal(why(cores), "cloud/main: max-cores is 3, in use 2, needed 2");
+    assert.equal(why(ram), "cloud/main: max-ram is 1500, in use 1024, needed 1024");
+    const limits = { limits: new Map([["cloud", { instances: 1 }]]) };
+    const plain = pool("cloud/main", ["small"]);
+    assert.equal(
+      why(plain, limits),
+      "cloud/main: the provider's quota of instances is 1, in use 1, needed 1",
+    );
+    const ignoring = pool("cloud/main", ["small"], { ignoreProviderQuota: true });
+    assert.equal(why(ignoring, limits), undefined);
+  });
+
+  it("counts what is just being claimed", () => {
+    const claims = new Map([["200-0", { pool: one, labels: ["small"] }]]);
+    const decision = decideIn({ pools: [one], hand: { claims }, requests: [request("200-1")] });
+    assert.deepEqual(decision.actions, []);
+  });
+
+  it("waits for its turn when max-concurrency launches are under way", () => {
+    const slow = pool("cloud/main", ["small"], { provider: { maxConcurrency: 1 } });
+    const scene: Scene = {
+      pools: [slow],
+      nodes: [node("0001", "building", { locked: true }), node("0002", "ready", { type: ["large"] })],
+      hand: { launches: new Map([launch("0001", slow)]) },
+      requests: [request("200-1")],
+    };
+    assert.deepEqual(actionsIn(scene), [], "no idle node has to go for that");
+    assert.equal(decideIn(scene).reasons["200-1"], "cloud/main: max-concurrency is 1, launching 1, needed 1");
+  });
+
+  it("waits while the provider refuses for want of quota", () => {
+    const hand = { quotaBlocks: new Map([["cloud", NOW + 3]]) };
+    const decision = decideIn({ hand, requests: [request("200-1")] });
+    assert.match(decision.reasons["200-1"] ?? "", /want of quota; next try in 3 s/);
+    assert.equal(decision.wakeAt, NOW + 3);
+  });
+});

@@ -1,0 +1,145 @@
+// One test case about launchers: a chroot of its own on a shared ZooKeeper, an image that is ready, and the calls
+// that clients make.
+import assert from "node:assert/strict";
+import type { CallContext } from "nice-grpc";
+import type { Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
+import type { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { connectSession } from "../../lib/zookeeper/session.ts";
+import type { Session } from "../../lib/zookeeper/types.ts";
+import type { LauncherOptions } from "../../services/launcher/launcher.ts";
+import type { FakeProvider } from "./fake_provider.ts";
+import { putImage, type Setting, startTestLauncher, type TestLauncher, until } from "./launcher.ts";
+import type { ZooKeeperServer } from "./zookeeper.ts";
+
+let cases = 0;
+
+/** A call without metadata that nobody cancels. */
+export const callContext = { signal: new AbortController().signal } as CallContext;
+
+export class LauncherCase {
+  readonly server: ZooKeeperServer;
+  readonly chroot: string;
+  readonly #launchers: TestLauncher[] = [];
+  readonly #sessions: Session[] = [];
+
+  private constructor(server: ZooKeeperServer) {
+    cases += 1;
+    this.server = server;
+    this.chroot = `/case${cases}`;
+  }
+
+  /** Begins a case with an image that is ready at these providers. */
+  static async begin(server: ZooKeeperServer, ...providers: string[]): Promise<LauncherCase> {
+    const one = new LauncherCase(server);
+    const outside = await one.#connect("");
+    await outside.ensurePath(one.chroot);
+    await putImage(await one.session(), providers);
+    return one;
+  }
+
+  /** The ZooKeeper address as kazoo takes it. */
+  get hosts(): string {
+    return `${this.server.connectString}${this.chroot}`;
+  }
+
+  async #connect(chroot: string): Promise<Session> {
+    const { host, port } = this.server;
+    const session = connectSession({
+      servers: [{ host, port }],
+      chroot,
+      sessionTimeoutMs: 6000,
+      logger: silentLogger,
+    });
+    this.#sessions.push(session);
+    await session.connected();
+    return session;
+  }
+
+  /** A client's session of its own in the chroot. */
+  session(): Promise<Session> {
+    return this.#connect(this.chroot);
+  }
+
+  async launcher(setting: Setting, options: LauncherOptions = {}): Promise<TestLauncher> {
+    const started = await startTestLauncher(this.server, setting, { chroot: this.chroot, ...options });
+    this.#launchers.push(started);
+    return started;
+  }
+
+  async end(): Promise<void> {
+    for (const launcher of this.#launchers) await launcher.stop();
+    for (const session of this.#sessions) await session.close();
+  }
+}
+
+/** One provider with one pool that offers the label `small`, and `large` beside it. */
+export function simple(
+  driver: FakeProvider,
+  more: { minReady?: number; maxServers?: number; launchRetries?: number } = {},
+): Setting {
+  const pool = { name: "main", offers: ["small", "large"], maxServers: more.maxServers ?? Infinity };
+  return {
+    labels: { small: { minReady: more.minReady ?? 0 }, large: {} },
+    providers: [{ driver, pools: [pool], config: { launchRetries: more.launchRetries ?? 3 } }],
+  };
+}
+
+/** The nodes' states in the order of their ids. */
+export function statesOf(launcher: TestLauncher): string[] {
+  return [...launcher.view.nodes()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map(({ record }) => record?.state ?? "unreadable");
+}
+
+/** Waits until the nodes have exactly these states. */
+export async function untilStates(launcher: TestLauncher, ...states: string[]): Promise<void> {
+  const wanted = [...states].sort().join();
+  const found = () => statesOf(launcher).sort().join();
+  await until(`nodes ${wanted || "gone"}`, () => found() === wanted).catch((error: Error) => {
+    throw new Error(`${error.message}; they are ${found()}`);
+  });
+}
+
+/** CreateRequest; the request's name. */
+export async function ask(
+  launcher: TestLauncher,
+  labels: string[],
+  more: Partial<NodeRequest> & { requestId?: string; leaseSeconds?: number } = {},
+): Promise<string> {
+  const { requestId = "", leaseSeconds, ...fields } = more;
+  const leaseDuration =
+    leaseSeconds === undefined
+      ? undefined
+      : { seconds: BigInt(Math.trunc(leaseSeconds)), nanos: Math.round((leaseSeconds % 1) * 1e9) };
+  const request = { ...NodeRequestMessage.fromPartial({ labels, requestor: "tester" }), ...fields };
+  const reply = await launcher.requests.createRequest({ request, requestId, leaseDuration }, callContext);
+  assert.ok(reply.request?.name);
+  return reply.request.name;
+}
+
+/** GetRequest. */
+export async function look(launcher: TestLauncher, name: string) {
+  const reply = await launcher.requests.getRequest({ name }, callContext);
+  assert.ok(reply.request);
+  return { request: reply.request as NodeRequest, nodes: (reply.nodes ?? []) as Node[] };
+}
+
+/** Waits until the request has its nodes. */
+export async function fulfilled(launcher: TestLauncher, name: string): Promise<Node[]> {
+  return await until(`${name} fulfilled`, async () => {
+    const { request, nodes } = await look(launcher, name);
+    if (request.state === "STATE_FAILED") throw new Error(`${name} failed: ${request.reason}`);
+    return request.state === "STATE_FULFILLED" ? nodes : null;
+  });
+}
+
+export async function release(launcher: TestLauncher, name: string): Promise<void> {
+  await launcher.requests.releaseRequest({ name }, callContext);
+}
+
+/** The id in a resource name. */
+export function idOf(name: string | undefined): string {
+  return name?.split("/").at(-1) ?? "";
+}
