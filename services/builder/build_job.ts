@@ -10,18 +10,21 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
 import { type BuildRecord, decodeBuild, encodeBuild, newBuild } from "../../lib/model/image.ts";
-import { buildPath, buildRequestPath, buildsLockPath } from "../../lib/model/paths.ts";
+import { buildPath, buildsLockPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import { currentTraceparent, withSpan } from "../../lib/telemetry/trace.ts";
-import { type HeldLock, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
+import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
+import { type HeldLock, isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { BuildFailure, runBuild } from "./build.ts";
 import { buildGate, buildNeed } from "./decide_build.ts";
 import { anchorFiles } from "./image_anchor.ts";
+import { KeptLock } from "./kept_lock.ts";
 import { isTransient, readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
 import { recordBuild, recordImageSize } from "./metrics.ts";
 import type { BuildAction } from "./plan.ts";
+import { visible } from "./time_limit.ts";
 import { diskimageOf, type Workshop } from "./workshop.ts";
 
 const PACKAGE_DIR = dirname(fileURLToPath(import.meta.url));
@@ -74,17 +77,17 @@ class BuildJob {
   readonly #logger: Logger;
   readonly #path: string;
   readonly #finished = new AbortController();
-  #lock: HeldLock;
+  readonly #lock: KeptLock;
   #requested = false;
   #startedAt = 0;
 
   constructor(workshop: Workshop, diskimage: DiskImageConfig, lock: HeldLock) {
     this.#workshop = workshop;
     this.#diskimage = diskimage;
-    this.#lock = lock;
     this.build = workshop.context.newUuid().replaceAll("-", "");
     this.#path = buildPath(diskimage.name, this.build);
     this.#logger = workshop.context.logger.child({ image: diskimage.name, build: this.build });
+    this.#lock = new KeptLock(workshop.context, lock, this.#logger);
   }
 
   /** Whether the image must still be built, now that nobody else can be building it. */
@@ -113,6 +116,8 @@ class BuildJob {
       if (!stored) throw await this.#dropped();
       this.#logger.info("build ready", { duration });
     } finally {
+      // Until the result is visible, the record that says "building" is that of a build which runs here.
+      await visible(context.view, this.#workshop.stopping);
       building.delete(this.build);
       onProgress(image);
     }
@@ -126,8 +131,9 @@ class BuildJob {
   /** Marker, record, anchor: in this order (J1). */
   async #begin(): Promise<void> {
     const { context, files, builderId } = this.#workshop;
+    const image = this.#diskimage.name;
     const marker = {
-      image: this.#diskimage.name,
+      image,
       build: this.build,
       traceparent: currentTraceparent(),
       anchor: null,
@@ -139,17 +145,13 @@ class BuildJob {
         builderId,
         formats: this.#diskimage.formats.join(","),
       });
-      await context.session.multi([this.#lock.guard(), this.#creation(record)]);
+      await context.session.multi([this.#lock.last.guard(), createBuild(image, this.build, record)]);
       await anchorFiles(context.session, files, marker);
     } catch (error) {
       // Whether or not the record was made: nothing was built yet, and a record without its lock is cleaned up.
-      await files.remove(marker.image, this.build, null);
+      await files.remove(image, this.build, null);
       throw error;
     }
-  }
-
-  #creation(record: BuildRecord): Operation {
-    return { kind: "create", path: this.#path, data: encodeBuild(record), mode: "persistent" };
   }
 
   /** Runs the build command with its log; null when the image is there. */
@@ -157,7 +159,7 @@ class BuildJob {
     const { context, files, logs, spawn, env, graceMs, stopping } = this.#workshop;
     const diskimage = this.#diskimage;
     const image = diskimage.name;
-    const keeping = this.#keepLock();
+    const keeping = this.#lock.keep(this.#finished.signal);
     try {
       const log = await logs.begin(image, this.build);
       try {
@@ -215,44 +217,6 @@ class BuildJob {
     return newBuild(seconds(context.clock), given);
   }
 
-  /** Takes the lock back whenever it was lost with its session, until the build has ended (J3). */
-  async #keepLock(): Promise<void> {
-    const { signal } = this.#finished;
-    while (!signal.aborted) {
-      const lock = this.#lock;
-      await new Promise<void>((resolve) => {
-        lock.signal.addEventListener("abort", () => resolve(), { once: true });
-        signal.addEventListener("abort", () => resolve(), { once: true });
-        if (lock.signal.aborted) resolve();
-      });
-      if (signal.aborted) return;
-      this.#logger.warn("build goes on without its lock", { error: messageOf(lock.signal.reason) });
-      try {
-        if ((await this.#ownLock(signal, 60_000)) === null) return;
-        this.#logger.info("build has its lock again");
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#logger.warn("build could not take its lock back", { error: messageOf(error) });
-        await this.#workshop.context.clock.sleep(1000, signal).catch(() => {});
-      }
-    }
-  }
-
-  /** The image's build lock, taken anew if it was lost; null when somebody else keeps it for `timeout` ms. */
-  async #ownLock(signal: AbortSignal, timeout: number): Promise<HeldLock | null> {
-    if (!this.#lock.signal.aborted) return this.#lock;
-    const { session, locks, hostname } = this.#workshop.context;
-    await session.connected(signal);
-    const lock = await locks.acquire(buildsLockPath(this.#diskimage.name), {
-      identifier: hostname,
-      createParents: true,
-      timeout,
-      signal,
-    });
-    if (lock !== null) this.#lock = lock;
-    return lock;
-  }
-
   /** Writes the result; false when somebody else has taken the image over. */
   async #store(record: BuildRecord): Promise<boolean> {
     const { context, abandoned } = this.#workshop;
@@ -262,7 +226,7 @@ class BuildJob {
       try {
         const found = await readWhenConnected(context.session, this.#path, abandoned);
         if (found !== null && sameData(found.data, data)) return true;
-        const lock = await this.#ownLock(abandoned, 10_000);
+        const lock = await this.#lock.own(abandoned, 10_000);
         if (lock === null) return false;
         const stored =
           found === null
@@ -285,8 +249,7 @@ class BuildJob {
     const { context, builderId, abandoned } = this.#workshop;
     const before = decodeBuild(found.data);
     if (before.state !== "building" || before.builderId !== builderId) return false;
-    const request: Operation = { kind: "delete", path: buildRequestPath(this.#diskimage.name), version: -1 };
-    const besides = ready && this.#requested ? request : undefined;
+    const besides = ready && this.#requested ? deleteBuildRequest(this.#diskimage.name) : undefined;
     const write = { path: this.#path, data, version: found.version, besides };
     const outcome = await storeAndRelease(context.session, lock, write, abandoned);
     return outcome === "stored" ? true : null;
@@ -295,16 +258,21 @@ class BuildJob {
   /** The record was cleaned up while the session was away: makes it anew, unless somebody has begun another build. */
   async #storeAgain(lock: HeldLock, record: BuildRecord): Promise<boolean | null> {
     const { context, files } = this.#workshop;
-    if (record.state !== "ready") return false;
+    const image = this.#diskimage.name;
+    const marker = files.marker(image, this.build);
+    if (record.state !== "ready" || marker === undefined) return false;
     await context.view.ready(this.#workshop.abandoned);
     await context.view.settled();
-    const others = context.view.image(this.#diskimage.name)?.builds ?? [];
+    const others = context.view.image(image)?.builds ?? [];
     if (others.some((other) => other.record !== null && other.record.stateTime > this.#startedAt))
       return false;
-    await context.session.multi([lock.guard(), this.#creation(record), lock.releaseOperation()]);
+    await context.session.multi([
+      lock.guard(),
+      createBuild(image, this.build, record),
+      lock.releaseOperation(),
+    ]);
     lock.markReleased();
-    const marker = files.marker(this.#diskimage.name, this.build);
-    if (marker !== undefined) await anchorFiles(context.session, files, marker);
+    await anchorFiles(context.session, files, marker);
     return true;
   }
 

@@ -1,13 +1,14 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { newComponent } from "../../lib/model/component.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
+import { registerComponent } from "../../lib/zookeeper/component.ts";
 import { Board } from "./board.ts";
 import { buildImage } from "./build_job.ts";
 import { BuildLogs } from "./build_log.ts";
 import { readBuilderId } from "./builder_id.ts";
 import { deleteBuild, deleteFiles, deleteUpload, examineFiles } from "./cleanup.ts";
-import { registerBuilder } from "./component.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
 import type { Action } from "./plan.ts";
@@ -69,7 +70,9 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
     building,
     onProgress: (image) => board.changed(image),
   };
-  const unregister = await registerBuilder(context);
+  const { hostname, version } = context;
+  const component = newComponent({ hostname, kind: "builder", state: "running", version });
+  const registration = registerComponent(session, component, { logger, clock });
   const reconciler = new Reconciler({
     view,
     config,
@@ -108,7 +111,7 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
         grace.addEventListener("abort", end, { once: true });
         if (grace.aborted) end();
       });
-      const ended = tasks.close(new Error("the builder is stopping")).then(unregister);
+      const ended = tasks.close(new Error("the builder is stopping")).then(() => registration.close());
       await Promise.race([ended, giveUp]);
     },
   };

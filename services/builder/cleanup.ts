@@ -45,6 +45,7 @@ export async function deleteUpload(workshop: Workshop, action: DeleteUploadActio
       if (found === null) return;
       const record = decodeUpload(found.data);
       let { version } = found;
+      if (version !== action.version && record.state !== "deleting") return;
       if (record.state !== "deleting") {
         const data = encodeUpload(deletingUpload(record, seconds(context.clock)));
         await context.session.multi([lock.guard(), { kind: "set", path, data, version }]);
@@ -150,21 +151,23 @@ export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction)
   );
 }
 
-/** Writes that a build is being deleted; false when it is being built after all. */
+/** Writes that a build is being deleted; false when it has changed or is being built after all. */
 async function condemn(
-  { context }: Workshop,
-  { image, build }: DeleteBuildAction,
+  { context, builderId }: Workshop,
+  action: DeleteBuildAction,
   lock: HeldLock,
   record: BuildRecord,
   version: number,
 ): Promise<boolean> {
+  if (version !== action.version) return false;
+  const { image, build } = action;
   const data = encodeBuild(deletingBuild(record, seconds(context.clock)));
   const set: Operation = { kind: "set", path: buildPath(image, build), data, version };
-  if (record.state !== "building") {
+  if (record.state !== "building" || record.builderId === builderId) {
     await context.session.multi([lock.guard(), set]);
     return true;
   }
-  // Whoever can have the image's build lock knows that nobody is building.
+  // Who can have the image's build lock knows that the other builder is not at it any more.
   const free = await context.locks.acquire(buildsLockPath(image), { identifier: context.hostname });
   if (free === null) return false;
   try {

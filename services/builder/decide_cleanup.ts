@@ -97,6 +97,7 @@ function decideUploadRemoval(build: BuildEntry, upload: UploadEntry, scope: Scop
     build: upload.build,
     provider,
     upload: upload.upload,
+    version: upload.version,
     reason: verdict.remove,
   };
 }
@@ -158,12 +159,14 @@ function decideBuildRemoval(build: BuildEntry, scope: Scope): Decision {
     return waiting(step, "in-use", "to be deleted when nobody uploads it any more");
   }
   const set = hindrance(step, scope.facts);
-  return set ?? { kind: "delete-build", ...step, build: build.build, reason: verdict.remove };
+  const { version } = build;
+  return set ?? { kind: "delete-build", ...step, build: build.build, version, reason: verdict.remove };
 }
 
 function judgeBuild(build: BuildEntry, scope: Scope): Verdict {
   const { record } = build;
   if (record === null) return { rule: "unreadable", reason: build.problem ?? "its record cannot be read" };
+  if (scope.facts.building.has(build.build)) return { rule: "running", reason: "it is being built here" };
   if (record.state === "deleting") return { remove: "its deletion was asked for" };
   if (!scope.known && !isOurs(build, scope)) {
     const reason = `image ${build.image} is not in ${scope.config.file}, and another builder made the build`;
@@ -177,11 +180,11 @@ function judgeBuild(build: BuildEntry, scope: Scope): Verdict {
   };
 }
 
+/** A build that says it is running, but not here. */
 function judgeRunningBuild(build: BuildEntry, scope: Scope): Verdict {
   const { facts, image } = scope;
-  const here = facts.building.has(build.build);
-  if (here || image.lock.contenders.length > 0) return { rule: "running", reason: "it is being built" };
   if (isOurs(build, scope)) return { remove: "this builder went away in the middle of it" };
+  if (image.lock.contenders.length > 0) return { rule: "running", reason: "it is being built" };
   const until = (facts.lockFreeSince.get(build.build) ?? facts.now) + facts.takeoverGrace;
   const builder = build.record?.builder ?? "its builder";
   if (until <= facts.now) return { remove: `${builder} went away in the middle of it` };

@@ -77,11 +77,15 @@ export interface DeleteUploadAction extends Step {
   readonly build: string;
   readonly provider: string;
   readonly upload: string;
+  /** The version of the record that was judged: another one is judged anew. */
+  readonly version: number;
 }
 
 export interface DeleteBuildAction extends Step {
   readonly kind: "delete-build";
   readonly build: string;
+  /** The version of the record that was judged: another one is judged anew. */
+  readonly version: number;
 }
 
 export interface DeleteFilesAction extends Step {

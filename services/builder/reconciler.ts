@@ -3,7 +3,8 @@
 // Invariants:
 //   L1. Nothing is decided while the view may be old.
 //   L2. Changes that come together are decided on together; one that comes during a decision causes another.
-//   L3. An action that fails is waited out by itself; nothing that it throws leaves the loop.
+//   L3. What an action has written is visible before it counts as ended: nobody decides on the state before it.
+//   L4. An action that fails is waited out by itself; nothing that it throws leaves the loop.
 import { type Clock, seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
@@ -13,6 +14,7 @@ import type { Board } from "./board.ts";
 import { decide } from "./decide.ts";
 import type { Action, BuilderConfig, Facts } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
+import { visible } from "./time_limit.ts";
 
 /** Work done although nothing has changed, in milliseconds: it repairs what no event has told. */
 const RESYNC = 600_000;
@@ -119,11 +121,12 @@ export class Reconciler {
   }
 
   #start(action: Action): void {
-    const { tasks, board } = this.#options;
+    const { tasks, board, view } = this.#options;
     this.#running.add(action.key);
     tasks.start(action.key, async () => {
       try {
         await this.#perform(action);
+        await visible(view, tasks.signal);
       } finally {
         this.#running.delete(action.key);
         board.changed(action.image);

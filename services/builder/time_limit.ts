@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/std/clock.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
 
 /**
  * A signal that is aborted after a while, with an Error of this message, or with one of the others. Call `stop` when
@@ -23,4 +24,17 @@ export function deadline(
     for (const remove of listeners) remove();
   };
   return { signal: controller.signal, stop };
+}
+
+/** Resolves when the view shows all that was written, or can show nothing any more, or the signal is aborted. */
+export function visible(view: View, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    signal.addEventListener("abort", end);
+    view.settled().then(end, end);
+    if (signal.aborted) end();
+  });
 }

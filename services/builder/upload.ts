@@ -11,6 +11,7 @@ import { METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
+import { createUpload } from "../../lib/zookeeper/operations.ts";
 import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
 import type { BuildEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
@@ -132,7 +133,7 @@ class Upload {
     const results = await session.multi([
       this.#lock.guard(),
       { kind: "check", path: buildPath(image, build), version },
-      { kind: "create", path: `${folder}/`, data: encodeUpload(this.#record), mode: "persistent-sequential" },
+      createUpload(image, build, this.#provider.name, this.#record),
     ]);
     const created = results[2];
     if (created?.kind !== "create") throw new Error("ZooKeeper did not name the upload that it made");

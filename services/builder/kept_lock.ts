@@ -1,0 +1,75 @@
+import type { ServiceContext } from "../../lib/daemon/types.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import type { Logger } from "../../lib/std/logger.ts";
+import type { HeldLock } from "../../lib/zookeeper/types.ts";
+
+/** How long to wait for a lock that was lost while the work under it goes on, in milliseconds. */
+const WHILE_WORKING = 60_000;
+
+/** A lock that is taken back when it was lost with its session, because the work under it goes on meanwhile. */
+export class KeptLock {
+  readonly #context: ServiceContext;
+  readonly #logger: Logger;
+  #lock: HeldLock;
+
+  constructor(context: ServiceContext, lock: HeldLock, logger: Logger) {
+    this.#context = context;
+    this.#lock = lock;
+    this.#logger = logger;
+  }
+
+  /** The lock as it was last had; its signal tells whether it still is. */
+  get last(): HeldLock {
+    return this.#lock;
+  }
+
+  /**
+   * The lock, taken anew if it was lost; null when somebody else keeps it for `timeout` milliseconds.
+   *
+   * @throws the signal's reason when it is aborted first
+   */
+  async own(signal: AbortSignal, timeout: number): Promise<HeldLock | null> {
+    if (!this.#lock.signal.aborted) return this.#lock;
+    const { session, locks, hostname } = this.#context;
+    await session.connected(signal);
+    const options = { identifier: hostname, createParents: true, timeout, signal };
+    const lock = await locks.acquire(this.#lock.root, options);
+    if (lock !== null) this.#lock = lock;
+    return lock;
+  }
+
+  /** Takes the lock back whenever it is lost, until the signal is aborted or somebody else keeps it. */
+  async keep(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { signal: lost } = this.#lock;
+      await eitherAborted(lost, signal);
+      if (signal.aborted) return;
+      this.#logger.warn("work goes on without its lock", { error: messageOf(lost.reason) });
+      try {
+        if ((await this.own(signal, WHILE_WORKING)) === null) return;
+        this.#logger.info("the lock was taken back");
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#logger.warn("the lock could not be taken back", { error: messageOf(error) });
+        await this.#context.clock.sleep(1000, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#lock.release();
+  }
+}
+
+function eitherAborted(a: AbortSignal, b: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      a.removeEventListener("abort", end);
+      b.removeEventListener("abort", end);
+      resolve();
+    };
+    a.addEventListener("abort", end);
+    b.addEventListener("abort", end);
+    if (a.aborted || b.aborted) end();
+  });
+}

@@ -1,0 +1,181 @@
+// Builders in this process on a real ZooKeeper, with providers in memory and a build command of a few shell lines.
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
+import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { systemClock } from "../../lib/std/clock.ts";
+import { type Logger, silentLogger } from "../../lib/std/logger.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { BuildEntry, UploadEntry, View } from "../../lib/zookeeper/view.ts";
+import { type BuilderOptions, startBuilder } from "../../services/builder/builder.ts";
+import { diskimage, provider } from "./builder_state.ts";
+import type { FakeImageProvider } from "./fake_image_provider.ts";
+import type { ZooKeeperServer } from "./zookeeper.ts";
+
+/** What a test says of its configuration; the rest has defaults. */
+export interface BuilderSetting {
+  readonly images: Readonly<Record<string, Partial<DiskImageConfig>>>;
+  readonly providers: readonly {
+    readonly driver: FakeImageProvider;
+    readonly images: readonly string[];
+    readonly config?: Partial<ProviderConfig>;
+  }[];
+  readonly logRetention?: number;
+}
+
+/** A running builder as tests use it. */
+export interface TestBuilder {
+  readonly service: Service;
+  readonly view: View;
+  readonly session: ZooKeeperSession;
+  readonly imagesDir: string;
+  readonly logDir: string;
+  builds(image: string): readonly BuildEntry[];
+  uploads(image: string): UploadEntry[];
+  /** Names in images-dir, but for the builder's id. */
+  files(): Promise<string[]>;
+  stop(): Promise<void>;
+  /** Ends as a killed process does: the session ends under the builder's feet, and nothing is tidied up. */
+  crash(): Promise<void>;
+}
+
+/** A folder for one test, with the builders that it starts. */
+export class BuilderCase {
+  readonly folder: string;
+  readonly #server: ZooKeeperServer;
+  readonly #running = new Set<TestBuilder>();
+
+  private constructor(server: ZooKeeperServer, folder: string) {
+    this.#server = server;
+    this.folder = folder;
+  }
+
+  static async begin(server: ZooKeeperServer): Promise<BuilderCase> {
+    return new BuilderCase(server, await mkdtemp(join(tmpdir(), "nodepool-builder-")));
+  }
+
+  /** A build command of shell lines: `$out` is where the image goes, `$here` this case's folder. */
+  async command(lines: string): Promise<string> {
+    const path = join(this.folder, `dib-${randomUUID()}`);
+    const prelude = `here='${this.folder}'\nwhile [ "$1" != -o ]; do shift; done; out=$2`;
+    await writeFile(path, `#!/bin/sh\n${prelude}\n${lines}\n`);
+    await chmod(path, 0o755);
+    return path;
+  }
+
+  /** A build command that makes a qcow2 with the build's name in it. */
+  plainCommand(): Promise<string> {
+    return this.command('echo building; echo "$out" >"$out.qcow2"');
+  }
+
+  /** @param name tells builders apart: each has its own host name and images-dir */
+  async start(
+    setting: BuilderSetting,
+    given: Partial<BuilderOptions> & { name?: string; chroot?: string; logger?: Logger } = {},
+  ): Promise<TestBuilder> {
+    const {
+      name = "one",
+      chroot = this.folder,
+      logger = process.env.DBG ? dbg(name) : silentLogger,
+      ...options
+    } = given;
+    const { host, port } = this.#server;
+    const session = connectSession({
+      servers: [{ host, port }],
+      chroot: chroot.replaceAll("/", "-").replace(/^-*/, "/"),
+      sessionTimeoutMs: 4000,
+      logger,
+    });
+    await session.connected();
+    await session.ensurePath("/nodepool");
+    const view = openView(session, logger);
+    const imagesDir = join(this.folder, name, "images");
+    const logDir = join(this.folder, name, "logs");
+    await mkdir(imagesDir, { recursive: true });
+    const context: ServiceContext = {
+      config: configOf(setting, imagesDir, logDir),
+      session,
+      locks: createLocks(session),
+      view,
+      providers: setting.providers.map(({ driver }) => driver),
+      unserved: [],
+      clock: systemClock,
+      logger,
+      hostname: `${name}.example.org`,
+      version: "0.0.0",
+      newUuid: () => randomUUID(),
+    };
+    const backoff = { initial: 200, maximum: 1000 };
+    const defaults = { env: { PATH: process.env.PATH }, backoff, takeoverGrace: 0.3, stopGraceMs: 2000 };
+    const service = await startBuilder(context, { ...defaults, ...options });
+    const end = async () => {
+      this.#running.delete(builder);
+      await view.close();
+      await session.close();
+    };
+    const builder: TestBuilder = {
+      service,
+      view,
+      session,
+      imagesDir,
+      logDir,
+      builds: (image) => view.image(image)?.builds ?? [],
+      uploads: (image) => (view.image(image)?.builds ?? []).flatMap(({ uploads }) => uploads),
+      files: async () => (await readdir(imagesDir)).filter((file) => file !== "builder_id.txt").sort(),
+      stop: async () => {
+        await service.stop(AbortSignal.timeout(10_000));
+        await end();
+      },
+      crash: async () => {
+        await end();
+        await service.stop(AbortSignal.abort(new Error("crashed")));
+      },
+    };
+    this.#running.add(builder);
+    return builder;
+  }
+
+  async end(): Promise<void> {
+    for (const builder of [...this.#running]) await builder.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function configOf(setting: BuilderSetting, imagesDir: string, buildLogDir: string): Config {
+  const images = Object.entries(setting.images).map(
+    ([name, given]) => [name, diskimage(name, { elements: ["el"], ...given })] as const,
+  );
+  return {
+    file: "test.yaml",
+    hash: "",
+    zookeeper: null,
+    imagesDir,
+    elementsDir: null,
+    buildLogDir,
+    buildLogRetention: setting.logRetention ?? 7,
+    maxHoldAge: Infinity,
+    labels: new Map(),
+    diskimages: new Map(images),
+    providers: setting.providers.map(({ driver, images: listed, config }) =>
+      provider(driver.name, [...listed], config),
+    ),
+    warnings: [],
+  };
+}
+function dbg(name: string): Logger {
+  const line = (m: string, f?: object) =>
+    console.log(new Date().toISOString().slice(17), name, m, JSON.stringify(f));
+  const l: Logger = {
+    debug: line,
+    info: line,
+    warn: line,
+    error: line,
+    child: (x) => dbg(name + JSON.stringify(x)),
+  };
+  return l;
+}

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { buildPath, imagePath } from "../../lib/model/paths.ts";
+import { signalGroup } from "../../services/builder/process_group.ts";
+import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { FakeImageProvider } from "../harness/fake_image_provider.ts";
+import { until } from "../harness/launcher.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+let server: ZooKeeperServer;
+let one: BuilderCase;
+let cloud: FakeImageProvider;
+
+function setting(dibCommand: string): BuilderSetting {
+  return { images: { ubuntu: { dibCommand } }, providers: [{ driver: cloud, images: ["ubuntu"] }] };
+}
+
+/** A build that says when it runs, and goes on when the test has made `go`. */
+const gated = () =>
+  one.command(
+    'echo $$ >"$here/pid"; echo "$out" >>"$here/runs"; while [ ! -e "$here/go" ]; do sleep 0.05; done; echo "$out" >"$out.qcow2"',
+  );
+const go = () => writeFile(join(one.folder, "go"), "");
+const runs = async () => {
+  const text = await readFile(join(one.folder, "runs"), "utf8").catch(() => "");
+  return text.split("\n").filter((line) => line !== "");
+};
+const running = (count: number) => until(`build ${count} runs`, async () => (await runs()).length >= count);
+const pid = async () => Number(await readFile(join(one.folder, "pid"), "utf8"));
+
+const states = (builder: TestBuilder) => builder.builds("ubuntu").map(({ record }) => record?.state);
+const uploaded = (builder: TestBuilder) =>
+  until("a ready upload", () => builder.uploads("ubuntu").find(({ record }) => record?.state === "ready"));
+
+describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  beforeEach(async () => {
+    one = await BuilderCase.begin(server);
+    cloud = new FakeImageProvider("cloud");
+  });
+  afterEach(async () => {
+    await go();
+    await one.end();
+  });
+
+  test("two builders build an image once, and the one that has the files uploads it once", async () => {
+    const given = setting(await gated());
+    const [a, b] = await Promise.all([one.start(given, { name: "a" }), one.start(given, { name: "b" })]);
+    await running(1);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await go();
+    await uploaded(a);
+    await until("both see it", () => states(b).join() === "ready");
+    assert.equal((await runs()).length, 1);
+    assert.equal(cloud.calls.length, 1);
+  });
+
+  test("a builder that is stopped ends its build, says so, and leaves the image to the next", async () => {
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    const group = await pid();
+    const observer = await one.start({ images: {}, providers: [] }, { name: "observer" });
+    await builder.stop();
+    assert.equal(signalGroup(group, 0), false, "the build command lives");
+    assert.deepEqual(states(observer), ["failed"]);
+    assert.deepEqual(observer.view.image("ubuntu")?.lock.contenders, []);
+    const [run = ""] = await runs();
+    const log = await readFile(join(builder.logDir, `${run.slice(run.lastIndexOf("/") + 1)}.log`), "utf8");
+    assert.match(log, /the build was cancelled: the builder is stopping\n$/);
+    assert.deepEqual(await builder.files(), []);
+    await go();
+    await uploaded(await one.start(setting(await one.plainCommand())));
+  });
+
+  test("a builder that was killed in a build starts anew, and its remains are removed", async () => {
+    const given = setting(await gated());
+    const killed = await one.start(given);
+    await running(1);
+    await killed.crash();
+    const [run = ""] = await runs();
+    const build = run.slice(-32);
+    await writeFile(join(killed.imagesDir, `ubuntu-${build}.raw`), "half an image");
+    const again = await one.start(given);
+    await running(2);
+    await until(
+      "the killed build is gone",
+      () => !again.builds("ubuntu").some((entry) => entry.build === build),
+    );
+    await until(
+      "its files are gone",
+      async () => !(await again.files()).some((file) => file.includes(build)),
+    );
+    await go();
+    await uploaded(again);
+  });
+
+  test("another builder takes over the image of one that was killed, after the grace", async () => {
+    const given = setting(await gated());
+    const killed = await one.start(given, { name: "a" });
+    await running(1);
+    const other = await one.start(given, { name: "b" });
+    await killed.crash();
+    const crashed = Date.now();
+    await running(2);
+    assert.ok(Date.now() - crashed >= 300, "it did not wait");
+    await go();
+    const upload = await uploaded(other);
+    assert.equal(upload.build, (await runs())[1]?.slice(-32));
+    await until("the killed build is gone", () => other.builds("ubuntu").length === 1);
+  });
+
+  test("a build outlives its ZooKeeper session: the lock is taken back and the result counts", async () => {
+    const given = setting(await gated());
+    const builder = await one.start(given, { name: "a" });
+    const other = await one.start(given, { name: "b", takeoverGrace: 20 });
+    await running(1);
+    const before = builder.view.image("ubuntu")?.lock.contenders[0];
+    assert.notEqual(before, undefined);
+    await server.expire(builder.session);
+    await until("the lock is held anew", () => {
+      const [contender] = other.view.image("ubuntu")?.lock.contenders ?? [];
+      return contender !== undefined && contender !== before;
+    });
+    await go();
+    const upload = await uploaded(other);
+    assert.equal(upload.build, (await runs())[0]?.slice(-32));
+    assert.equal((await runs()).length, 1);
+  });
+
+  test("a build whose record was cleaned up meanwhile counts, if nobody has begun another", async () => {
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    const [entry] = builder.builds("ubuntu");
+    assert.ok(entry);
+    await builder.session.delete(buildPath("ubuntu", entry.build), -1);
+    await go();
+    assert.equal((await uploaded(builder)).build, entry.build);
+  });
+
+  test("a build that somebody else has condemned meanwhile is dropped with its files", async () => {
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    const [entry] = builder.builds("ubuntu");
+    assert.ok(entry?.record);
+    const document = JSON.stringify({ state: "deleting", state_time: 1 });
+    await builder.session.set(buildPath("ubuntu", entry.build), new TextEncoder().encode(document), -1);
+    await go();
+    const next = await uploaded(builder);
+    assert.notEqual(next.build, entry.build);
+    await until(
+      "its files are gone",
+      async () => !(await builder.files()).some((file) => file.includes(entry.build)),
+    );
+  });
+
+  test("a build goes on while ZooKeeper is away", async () => {
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    await server.stop();
+    await go();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await server.restart();
+    const upload = await uploaded(builder);
+    assert.equal(upload.build, (await runs())[0]?.slice(-32));
+  });
+
+  test("an upload that was cut off is found at the provider, deleted there, and repeated", async () => {
+    const given = setting(await one.plainCommand());
+    cloud.hang = true;
+    const killed = await one.start(given);
+    await until("the image is at the provider", () => cloud.images.size === 1);
+    await killed.crash();
+    cloud.hang = false;
+    const again = await one.start(given);
+    const upload = await uploaded(again);
+    await until("one upload", () => again.uploads("ubuntu").length === 1);
+    assert.deepEqual([...cloud.images.keys()], [upload.record?.externalId]);
+  });
+
+  test("an upload that takes too long fails with the limit's name", async () => {
+    cloud.hang = true;
+    const given = setting(await one.plainCommand());
+    const providers = [{ driver: cloud, images: ["ubuntu"], config: { imageUploadTimeout: 0.2 } }];
+    const lines: string[] = [];
+    const line = (message: string, fields?: object) => lines.push(`${message} ${JSON.stringify(fields)}`);
+    const logger = { debug: line, info: line, warn: line, error: line, child: () => logger };
+    const builder = await one.start({ ...given, providers }, { logger });
+    await until("a failed upload", () => builder.uploads("ubuntu")[0]?.record?.state === "failed");
+    assert.match(lines.join("\n"), /upload failed .*longer than image-upload-timeout \(0\.2 s\)/);
+  });
+
+  test("an empty ZooKeeper does not make a builder delete its images; with the old one they are used again", async () => {
+    const given = setting(await one.plainCommand());
+    const builder = await one.start(given);
+    const { build } = await uploaded(builder);
+    await builder.stop();
+    const elsewhere = await one.start({ ...given, images: {} }, { chroot: `${one.folder}-empty` });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.ok((await elsewhere.files()).includes(`ubuntu-${build}.qcow2`));
+    await elsewhere.stop();
+    const other = await one.start(given, { chroot: `${one.folder}-foreign` });
+    const foreign = await uploaded(other);
+    assert.ok((await other.files()).includes(`ubuntu-${build}.qcow2`));
+    await other.stop();
+    const back = await one.start(given);
+    await until("the view", () => states(back).join() === "ready");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.ok((await back.files()).includes(`ubuntu-${foreign.build}.qcow2`));
+    assert.equal(back.builds("ubuntu")[0]?.build, build);
+  });
+
+  test("files of a build that was deleted while its builder was away go when it is back", async () => {
+    const given = setting(await one.plainCommand());
+    const builder = await one.start(given);
+    const { build } = await uploaded(builder);
+    await builder.stop();
+    const other = await one.start({ images: {}, providers: [] }, { name: "other" });
+    await other.session.deleteRecursive(buildPath("ubuntu", build));
+    const back = await one.start(given);
+    await until("the files are gone", async () => !(await back.files()).some((file) => file.includes(build)));
+  });
+
+  test("files that a Python builder has left here are adopted by their records, and rotate as ours do", async () => {
+    const outside = await one.start({ images: {}, providers: [] }, { name: "a" });
+    const id = await readFile(join(outside.imagesDir, "builder_id.txt"), "utf8");
+    const build = "0".repeat(32);
+    await writeFile(join(outside.imagesDir, `ubuntu-${build}.qcow2`), "python");
+    await writeFile(join(outside.imagesDir, "notes-1.txt"), "mine");
+    await outside.session.ensurePath(`${imagePath("ubuntu")}/builds`);
+    const record = { state: "ready", state_time: Date.now() / 1000, builder_id: id, formats: "qcow2" };
+    const data = new TextEncoder().encode(JSON.stringify(record));
+    await outside.session.create(buildPath("ubuntu", build), data, "persistent");
+    await outside.stop();
+    const builder = await one.start(setting(await one.plainCommand()), { name: "a" });
+    const upload = await uploaded(builder);
+    assert.equal(upload.build, build);
+    assert.equal(cloud.images.get(upload.record?.externalId ?? "")?.content, "python");
+    await builder.session.deleteRecursive(buildPath("ubuntu", build));
+    await until("the files are gone", async () => !(await builder.files()).includes(`ubuntu-${build}.qcow2`));
+    assert.ok((await builder.files()).includes("notes-1.txt"));
+  });
+});
