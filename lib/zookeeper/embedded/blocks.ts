@@ -8,7 +8,7 @@ const headerBytes = 12;
 /** "npzk" */
 const mark = 0x6e707a6b;
 
-/** The header and the payload of a block, to be written one after the other. */
+/** A payload with its header in front. */
 export function encodeBlock(payload: Buffer): Buffer {
   const block = Buffer.allocUnsafe(headerBytes + payload.length);
   block.writeUInt32BE(mark, 0);

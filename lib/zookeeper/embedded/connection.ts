@@ -2,6 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
+import { messageOf } from "../../std/errors.ts";
 import type { ReplyFault } from "./faults.ts";
 import { maxFrameBytes } from "./wire.ts";
 
@@ -30,6 +31,8 @@ interface Outgoing {
 const pauseBytes = 4 * 1024 * 1024;
 /** ... and is dropped at this many: events come without being asked for. */
 const dropBytes = 64 * 1024 * 1024;
+/** How long a connection that was ended may take to send the rest. */
+const lingerMilliseconds = 500;
 
 export class Connection {
   /** The session that this connection serves; 0n before the connect request. */
@@ -69,9 +72,9 @@ export class Connection {
     if (this.#ending) return;
     this.#outgoing.push({ zxid, bytes, fault });
     this.#outgoingBytes += bytes.length;
-    const waiting = this.#outgoingBytes + this.#socket.writableLength;
-    if (waiting > dropBytes) this.#misbehaved(`does not read its replies, ${waiting} bytes wait`);
-    else if (waiting > pauseBytes) this.#socket.pause();
+    if (this.#waitingBytes > dropBytes) {
+      this.#misbehaved(`does not read its replies, ${this.#waitingBytes} bytes wait`);
+    }
     if (this.#releasing) return;
     this.#releasing = true;
     // Frames of the same moment go out together.
@@ -114,8 +117,9 @@ export class Connection {
     this.#ending = true;
     this.#outgoing = [];
     this.#socket.end();
-    // A client that does not close its side must not keep ours.
-    this.#socket.destroySoon();
+    // A client that does not read, or does not close its side, must not keep ours.
+    const timer = setTimeout(() => this.#socket.destroy(), lingerMilliseconds);
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 
   /** Ends the connection at once. */
@@ -143,9 +147,16 @@ export class Connection {
     }, milliseconds);
   }
 
+  /** Bytes that the client has not taken yet. */
+  get #waitingBytes(): number {
+    return this.#outgoingBytes + this.#socket.writableLength;
+  }
+
+  /** Goes on with requests when the client has taken enough of its replies. */
   #resume(): void {
-    if (this.#ending || !this.#socket.isPaused()) return;
-    if (this.#outgoingBytes + this.#socket.writableLength <= pauseBytes) this.#socket.resume();
+    if (this.#ending || !this.#socket.isPaused() || this.#waitingBytes > pauseBytes) return;
+    this.#socket.resume();
+    this.#takeFrames();
   }
 
   #misbehaved(reason: string): void {
@@ -154,8 +165,18 @@ export class Connection {
   }
 
   #onData(chunk: Buffer): void {
-    let bytes = this.#incoming.length === 0 ? chunk : Buffer.concat([this.#incoming, chunk]);
+    this.#incoming = this.#incoming.length === 0 ? chunk : Buffer.concat([this.#incoming, chunk]);
+    this.#takeFrames();
+  }
+
+  /** Hands over the frames that have come whole. One chunk may hold thousands whose replies are large. */
+  #takeFrames(): void {
+    let bytes = this.#incoming;
     while (bytes.length >= 4 && !this.#ending) {
+      if (this.#waitingBytes > pauseBytes) {
+        this.#socket.pause();
+        break;
+      }
       if (this.#isFirstFrame && this.#answerCommand(bytes)) return;
       const length = bytes.readInt32BE(0);
       if (length < 0 || length > maxFrameBytes) {
@@ -167,7 +188,7 @@ export class Connection {
       try {
         this.#owner.frame(this, bytes.subarray(4, 4 + length));
       } catch (error) {
-        this.#misbehaved(error instanceof Error ? error.message : String(error));
+        this.#misbehaved(messageOf(error));
       }
       bytes = bytes.subarray(4 + length);
     }

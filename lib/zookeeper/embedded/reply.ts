@@ -4,7 +4,7 @@ import type { Buffer } from "node:buffer";
 import type { WriteRequest } from "./request.ts";
 import type { ChangeResult, Outcome, TreeEvent, Znode } from "./tree.ts";
 import { statOf } from "./tree.ts";
-import { encodeFrame, errorCode, opCode, specialXid, type Writer } from "./wire.ts";
+import { encodeFrame, errorCode, eventXid, opCode, type Writer } from "./wire.ts";
 
 /** A reply: header, then what `write` writes. An error has no body. */
 export function encodeReply(
@@ -25,7 +25,7 @@ const connectedState = 3;
 
 /** A watch event. */
 export function encodeEvent(event: TreeEvent): Buffer {
-  return encodeReply(specialXid.event, -1, errorCode.ok, (writer) => {
+  return encodeReply(eventXid, -1, errorCode.ok, (writer) => {
     writer.int(eventType[event.kind]).int(connectedState).string(event.path);
   });
 }

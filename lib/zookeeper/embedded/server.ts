@@ -77,7 +77,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
 
 function takeDirectory(directory: string): () => void {
   try {
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     return lockDirectory(directory);
   } catch (error) {
     if (error instanceof Error && error.name === "DirectoryInUseError") throw error;
@@ -113,6 +113,7 @@ class Service {
   readonly #bySession = new Map<bigint, Connection>();
   #lastSessionId: bigint;
   #packetsReceived = 0;
+  #closing = false;
 
   constructor(options: EmbeddedServerOptions) {
     this.#logger = options.logger;
@@ -162,6 +163,7 @@ class Service {
   }
 
   frame(connection: Connection, frame: Buffer): void {
+    if (this.#closing) return;
     this.#packetsReceived++;
     if (connection.sessionId === 0n) {
       this.#connect(connection, frame);
@@ -180,10 +182,12 @@ class Service {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     this.#tracker.close();
     const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
-    for (const connection of this.#connections) connection.end();
+    // What was taken is written down and answered first.
     await this.#database.close();
+    for (const connection of this.#connections) connection.end();
     await closed;
   }
 

@@ -189,6 +189,35 @@ test("a frame over the limit, or none at all, ends its connection and no other",
   assert.equal((await one.create("/a", "x".repeat(1_000_000))).error, errorCode.ok);
 });
 
+test("a client that does not read its replies is not read from, and gets them all later", async () => {
+  const one = await client();
+  await one.create("/a", "x".repeat(1_000_000));
+  let carriedOut = 0;
+  faults = {
+    beforeRequest: ({ type }) => {
+      if (type === opCode.getData) carriedOut++;
+      return "accept";
+    },
+  };
+  one.pauseReading();
+  const replies = Promise.all(Array.from({ length: 60 }, () => one.get("/a")));
+  await sleep(300);
+  assert.ok(carriedOut < 30, `${carriedOut} MB wait for a client that does not read`);
+  assert.equal(await (await client()).get("/nothing"), null);
+  one.resumeReading();
+  for (const reply of await replies) assert.equal(reply?.length, 1_000_000);
+});
+
+test("a stopped server has answered what it carried out", async () => {
+  const one = await client();
+  const replies = Array.from({ length: 20 }, (_, index) => one.create(`/n${index}`));
+  await Promise.race(replies);
+  await server.close();
+  const answered = (await Promise.allSettled(replies)).filter(({ status }) => status === "fulfilled").length;
+  server = await start();
+  assert.equal((await (await client()).exists("/"))?.numChildren, 1 + answered);
+});
+
 test("containers and times to live are unimplemented, other ACLs than the open one are invalid", async () => {
   const one = await client();
   const create = (type: number, flags: number, scheme: string) =>
@@ -218,6 +247,7 @@ test("administrators' commands are answered", async () => {
   assert.equal(await ask("ruok"), "imok");
   assert.match(await ask("srvr"), /^Zxid: 0x2$/m);
   assert.match(await ask("srvr"), /^Mode: standalone$/m);
+  assert.match(await ask("envi"), /^zookeeper\.version=3\.8\.0/m);
   assert.match(await ask("stat"), /^Clients:$/m);
   assert.match(await ask("mntr"), /^zk_ephemerals_count\t1$/m);
 });

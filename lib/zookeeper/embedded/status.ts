@@ -15,7 +15,7 @@ export interface Status {
 
 const version = "3.8.0-nodepool-embedded";
 
-const commands = new Set(["ruok", "srvr", "stat", "mntr"]);
+const commands = new Set(["ruok", "srvr", "stat", "mntr", "envi"]);
 
 /** The answer to a command, or null when the word is none. */
 export function answerCommand(word: string, status: () => Status): string | null {
@@ -26,6 +26,9 @@ export function answerCommand(word: string, status: () => Status): string | null
       return monitor(now);
     case "stat":
       return `Zookeeper version: ${version}\nClients:\n${clients(now)}\n${summary(now)}`;
+    case "envi":
+      // kazoo learns the version from here.
+      return `Environment:\nzookeeper.version=${version}\n`;
     case "srvr":
       return `Zookeeper version: ${version}\n${summary(now)}`;
     default:

@@ -95,6 +95,15 @@ export class TestClient {
     this.#socket.write(bytes);
   }
 
+  /** Leaves unread what the server sends, until {@link resumeReading}. */
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+
   /** Sends a request; null when the connection ends without a reply. */
   request(
     type: number,

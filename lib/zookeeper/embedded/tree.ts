@@ -1,5 +1,6 @@
 // The tree of znodes, with ZooKeeper's rules. Pure: no I/O, no clock; each change is given its zxid and time.
 
+import { isValidPath, parentOf, sequence } from "./paths.ts";
 import { type ErrorCode, errorCode, type WireStat } from "./wire.ts";
 
 /** A znode as it is kept. `ephemeralOwner` is 0n for a persistent one. */
@@ -272,25 +273,6 @@ export function statOf(node: Znode): WireStat {
   };
 }
 
-/** The path of the parent; the root is its own parent. */
-export function parentOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash <= 0 ? "/" : path.slice(0, slash);
-}
-
-/** Whether ZooKeeper takes this as the path of a znode. */
-export function isValidPath(path: string): boolean {
-  if (path === "/") return true;
-  if (!path.startsWith("/") || invalidCharacters.test(path)) return false;
-  return path
-    .slice(1)
-    .split("/")
-    .every((name) => name !== "" && name !== "." && name !== "..");
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const invalidCharacters = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
-
 function newZnode(data: Uint8Array | null, zxid: number, time: number, ephemeralOwner: bigint): Znode {
   return {
     data,
@@ -309,9 +291,4 @@ function newZnode(data: Uint8Array | null, zxid: number, time: number, ephemeral
 
 function requireVersion(present: number, wanted: number): void {
   if (wanted !== -1 && wanted !== present) throw new Refusal(errorCode.badVersion);
-}
-
-/** Ten digits, zero padded, as Java's `%010d` (a sign counts as a digit). */
-function sequence(number: number): string {
-  return number < 0 ? `-${String(-number).padStart(9, "0")}` : String(number).padStart(10, "0");
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Change, isValidPath, type Outcome, statOf, Tree } from "./tree.ts";
+import { isValidPath } from "./paths.ts";
+import { type Change, type Outcome, statOf, Tree } from "./tree.ts";
 import { errorCode } from "./wire.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

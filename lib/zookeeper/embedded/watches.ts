@@ -1,6 +1,7 @@
 // Who waits for which change. Pure: it knows neither connections nor the tree.
 
-import { parentOf, type TreeEvent } from "./tree.ts";
+import { parentOf } from "./paths.ts";
+import type { TreeEvent } from "./tree.ts";
 
 /**
  * - `data`, `children`: fire once (as `exists`/`getData` and `getChildren` set them);

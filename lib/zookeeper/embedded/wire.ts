@@ -53,8 +53,8 @@ export const errorCode = {
 /** One of {@link errorCode}, 0 apart. */
 export type ErrorCode = Exclude<(typeof errorCode)[keyof typeof errorCode], 0>;
 
-/** Transaction ids of replies that belong to no request. */
-export const specialXid = { event: -1, auth: -4 } as const;
+/** The transaction id of an event, which belongs to no request. */
+export const eventXid = -1;
 
 /** The largest frame in bytes, its length apart: ZooKeeper's `jute.maxbuffer` as it comes. */
 export const maxFrameBytes = 0xfffff;
