@@ -78,12 +78,7 @@ export class BuilderCase {
     setting: BuilderSetting,
     given: Partial<BuilderOptions> & { name?: string; chroot?: string; logger?: Logger } = {},
   ): Promise<TestBuilder> {
-    const {
-      name = "one",
-      chroot = this.folder,
-      logger = process.env.DBG ? dbg(name) : silentLogger,
-      ...options
-    } = given;
+    const { name = "one", chroot = this.folder, logger = silentLogger, ...options } = given;
     const { host, port } = this.#server;
     const session = connectSession({
       servers: [{ host, port }],
@@ -166,16 +161,4 @@ function configOf(setting: BuilderSetting, imagesDir: string, buildLogDir: strin
     ),
     warnings: [],
   };
-}
-function dbg(name: string): Logger {
-  const line = (m: string, f?: object) =>
-    console.log(new Date().toISOString().slice(17), name, m, JSON.stringify(f));
-  const l: Logger = {
-    debug: line,
-    info: line,
-    warn: line,
-    error: line,
-    child: (x) => dbg(name + JSON.stringify(x)),
-  };
-  return l;
 }
