@@ -86,6 +86,8 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     ...(flags.secure === null ? {} : { secureFile: flags.secure }),
     env: host.env,
   });
+  // Whoever reads the log may go away; the daemon goes on.
+  host.stdout.on("error", () => {});
   const logger = createLogger({
     name: program,
     level: flags.logLevel,

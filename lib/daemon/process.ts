@@ -32,7 +32,11 @@ export interface DaemonProcess {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stdout: {
+    write(text: string): unknown;
+    readonly isTTY?: boolean;
+    on(event: "error", listener: (error: unknown) => void): unknown;
+  };
   readonly stderr: { write(text: string): unknown };
   on(event: string, listener: (first: unknown) => void): unknown;
   exit(code: number): unknown;

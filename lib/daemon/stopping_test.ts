@@ -23,7 +23,7 @@ function scene() {
     argv: [],
     env: {},
     pid: 7,
-    stdout: { write: () => {} },
+    stdout: { write: () => {}, on: () => {} },
     stderr: { write: () => {} },
     on: (event: string, listener: (first: unknown) => void) => events.on(event, listener),
     exit: (code: number) => exits.push(code),

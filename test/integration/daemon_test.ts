@@ -1,5 +1,7 @@
 // Daemons as processes of their own: what they say about bad input, when they serve, and how they end.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,7 +9,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { freePort } from "../harness/ports.ts";
-import { PROJECT, type Program, runCommand, runProgram, startProgram } from "../harness/program.ts";
+import {
+  PROJECT,
+  type Program,
+  runCommand,
+  runProgram,
+  runtimeCommand,
+  startProgram,
+} from "../harness/program.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const LAUNCHER = "services/launcher/main.ts";
@@ -108,6 +117,22 @@ test("while ZooKeeper is away a daemon says so, is not healthy, and can be stopp
     /^nodepool: nodepool-launcher is starting: it waits for ZooKeeper at 127\.0\.0\.1:/,
   );
   assert.equal(await stop(daemon, "SIGTERM"), 0);
+});
+
+test("a daemon outlives the reader of its log", async () => {
+  const port = await freePort();
+  const [program, ...words] = runtimeCommand(LAUNCHER);
+  const daemon = spawn(program, [...words, "-c", config(await freePort()), "--listen", `127.0.0.1:${port}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<number | null>((resolve) => daemon.once("exit", resolve));
+  await once(daemon.stdout, "data");
+  daemon.stdout.destroy();
+  assert.equal(await health(`127.0.0.1:${port}`), "NOT_SERVING");
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  assert.equal(await health(`127.0.0.1:${port}`), "NOT_SERVING");
+  process.kill(daemon.pid ?? 0, "SIGTERM");
+  assert.equal(await ended, 0);
 });
 
 test("a launcher serves, loses ZooKeeper, finds it again, and ends in order", {

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { silentLogger } from "../std/logger.ts";
+import { connectClients } from "./client.ts";
+import { ClientError } from "./client_error.ts";
+import { unavailable } from "./errors.ts";
+import { NodeServiceDefinition, type NodeServiceImplementation } from "./gen/nodepool/v1/node.ts";
+import { createRpcServer } from "./server.ts";
+import { rpcService } from "./service.ts";
+
+const cleanups: (() => unknown)[] = [];
+after(async () => {
+  for (const clean of cleanups.reverse()) await clean();
+});
+
+async function connectTo(methods: Partial<NodeServiceImplementation>) {
+  const unused = async () => ({});
+  const implementation: NodeServiceImplementation = {
+    listNodes: unused,
+    getNode: unused,
+    holdNode: unused,
+    deleteNode: unused,
+    watchNodes: async function* () {},
+    ...methods,
+  };
+  const server = createRpcServer({
+    services: [rpcService(NodeServiceDefinition, implementation)],
+    logger: silentLogger,
+  });
+  const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  const clients = connectClients({ launcherAddress: address, builderAddress: address });
+  cleanups.push(
+    () => server.stop(0),
+    () => clients.close(),
+  );
+  return clients;
+}
+
+test("a read is tried again while a server is unavailable, a change is not", async () => {
+  const calls = { listNodes: 0, holdNode: 0 };
+  const clients = await connectTo({
+    listNodes: async () => {
+      calls.listNodes += 1;
+      if (calls.listNodes < 3) throw unavailable("DRAINING", "going");
+      return { nodes: [{ name: "nodes/1" }] };
+    },
+    holdNode: async () => {
+      calls.holdNode += 1;
+      throw unavailable("DRAINING", "going", 2500);
+    },
+  });
+  assert.equal((await clients.nodes.listNodes({})).nodes.length, 1);
+  assert.equal(calls.listNodes, 3);
+  await assert.rejects(clients.nodes.holdNode({}), (error) => {
+    assert.ok(error instanceof ClientError);
+    assert.equal(error.reason, "DRAINING");
+    assert.equal(error.retryAfterMs, 2500);
+    return true;
+  });
+  assert.equal(calls.holdNode, 1);
+});
+
+test("a server without the service is told as another program", async () => {
+  const clients = await connectTo({});
+  await assert.rejects(
+    clients.images.listImages({}),
+    /the builder at 127\.0\.0\.1:\d+ does not know the call \/nodepool\.v1\.ImageService\/ListImages: is it another/,
+  );
+});
+
+test("a caller's own signal ends a call with an abort, not with an error of the server", async () => {
+  const clients = await connectTo({ getNode: () => new Promise(() => {}) });
+  const controller = new AbortController();
+  const call = clients.nodes.getNode({}, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await assert.rejects(call, { name: "AbortError" });
+  await assert.rejects(clients.nodes.getNode({}, { signal: AbortSignal.abort() }), { name: "AbortError" });
+});
+
+test("an address that cannot be one is refused before any call", () => {
+  const connect = () => connectClients({ launcherAddress: "nowhere", builderAddress: "127.0.0.1:1" });
+  assert.throws(connect, /'nowhere' is no address/);
+});
