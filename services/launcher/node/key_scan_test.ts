@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { scanHostKeys } from "./key_scan.ts";
+
+const run = promisify(execFile);
+const KEYS = { ed25519: "", ecdsa256: "256", ecdsa384: "384", ecdsa521: "521", rsa: "2048" } as const;
+type KeyName = keyof typeof KEYS;
+
+const never = new AbortController().signal;
+const scan = (port: number, timeoutMs: number, signal = never) =>
+  scanHostKeys({ host: "127.0.0.1", port, timeoutMs, signal });
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe("a scan of OpenSSH's host keys", () => {
+  let directory: string;
+  const lines = new Map<KeyName, string>();
+  const servers: ChildProcess[] = [];
+
+  const startSshd = async (keys: readonly KeyName[], options: readonly string[] = []): Promise<number> => {
+    const port = await freePort();
+    const keyOptions = keys.flatMap((key) => ["-h", join(directory, key)]);
+    const listen = ["-o", `ListenAddress=127.0.0.1:${port}`, "-o", "PidFile=none", "-o", "UsePAM=no"];
+    const args = ["-D", "-e", "-f", "/dev/null", ...listen, ...keyOptions, ...options];
+    servers.push(spawn("/usr/sbin/sshd", args, { stdio: "ignore" }));
+    return port;
+  };
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "nodepool-keys-"));
+    await mkdir("/run/sshd", { recursive: true }).catch(() => {});
+    for (const [name, bits] of Object.entries(KEYS)) {
+      const size = bits === "" ? [] : ["-b", bits];
+      const type = name.replace(/\d+$/, bits === "" ? "25519" : "");
+      const file = join(directory, name);
+      await run("ssh-keygen", ["-q", "-t", type, ...size, "-N", "", "-f", file]);
+      const [kind, blob] = (await readFile(`${file}.pub`, "utf8")).split(" ");
+      lines.set(name as KeyName, `${kind} ${blob}`);
+    }
+  });
+  after(async () => {
+    for (const server of servers) server.kill("SIGTERM");
+    await rm(directory, { recursive: true });
+  });
+
+  test("finds every type of key, RSA once and as ssh-rsa", async () => {
+    const names: readonly KeyName[] = ["ed25519", "ecdsa256", "rsa"];
+    const found = await scan(await startSshd(names), 20_000);
+    assert.deepEqual(found.sort(), names.map((name) => lines.get(name)).sort());
+    assert.equal(found.filter((line) => line.startsWith("ssh-rsa ")).length, 1);
+  });
+
+  test("finds the larger ECDSA keys", async () => {
+    for (const name of ["ecdsa384", "ecdsa521"] as const) {
+      assert.deepEqual(await scan(await startSshd([name]), 20_000), [lines.get(name)]);
+    }
+  });
+
+  test("leaves out types that the server does not have, without waiting for them", async () => {
+    const started = performance.now();
+    assert.deepEqual(await scan(await startSshd(["ed25519"]), 30_000), [lines.get("ed25519")]);
+    assert.ok(performance.now() - started < 5000);
+  });
+
+  test("finds an RSA key at a server that signs with SHA-256 only", async () => {
+    const port = await startSshd(["rsa"], ["-o", "HostKeyAlgorithms=rsa-sha2-256"]);
+    assert.deepEqual(await scan(port, 20_000), [lines.get("rsa")]);
+  });
+
+  test("waits for a server that starts later", async () => {
+    const port = await freePort();
+    const scanning = scan(port, 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const options = ["-o", `ListenAddress=127.0.0.1:${port}`, "-o", "PidFile=none", "-o", "UsePAM=no"];
+    const key = ["-h", join(directory, "ed25519")];
+    servers.push(
+      spawn("/usr/sbin/sshd", ["-D", "-e", "-f", "/dev/null", ...options, ...key], { stdio: "ignore" }),
+    );
+    assert.deepEqual(await scanning, [lines.get("ed25519")]);
+  });
+
+  test("says why when a server and we have no algorithm in common", async () => {
+    const port = await startSshd(["ed25519"], ["-o", "KexAlgorithms=sntrup761x25519-sha512@openssh.com"]);
+    await assert.rejects(
+      scan(port, 5000),
+      new RegExp(`127\\.0\\.0\\.1 port ${port}.*key exchange algorithm`),
+    );
+  });
+});
+
+describe("a scan of a server that is none", () => {
+  const sockets = new Set<Socket>();
+  const listen = async (onConnection: (socket: Socket) => void) => {
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => sockets.delete(socket));
+      socket.resume();
+      onConnection(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const close = () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    };
+    return { port: (server.address() as AddressInfo).port, close };
+  };
+
+  test("ends at the timeout when it says nothing, and lets its connections go", async () => {
+    const silent = await listen(() => {});
+    await assert.rejects(scan(silent.port, 400), /port \d+ within 0\.4 s: it did not answer/);
+    while (sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await silent.close();
+  });
+
+  test("names the last reason when connections are refused", async () => {
+    await assert.rejects(scan(await freePort(), 400), /127\.0\.0\.1 port \d+ within 0\.4 s: .*ECONNREFUSED/);
+  });
+
+  test("tries again while it closes connections at once", async () => {
+    let connections = 0;
+    const rude = await listen((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await assert.rejects(scan(rude.port, 1000), /port \d+ within 1 s/);
+    assert.ok(connections > 5, `${connections} connections`);
+    await rude.close();
+  });
+
+  test("gives up at once on a server of a protocol that nobody speaks any more", async () => {
+    const old = await listen((socket) => socket.write("SSH-1.5-old\r\n"));
+    const started = performance.now();
+    await assert.rejects(scan(old.port, 10_000), /127\.0\.0\.1 port \d+: .*identification/);
+    assert.ok(performance.now() - started < 2000);
+    await old.close();
+  });
+
+  test("ends with the signal's reason when it is aborted", async () => {
+    const silent = await listen(() => {});
+    const reason = new Error("the node is not wanted any more");
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 50);
+    await assert.rejects(scan(silent.port, 10_000, abort.signal), reason);
+    await silent.close();
+  });
+});
