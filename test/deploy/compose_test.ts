@@ -6,6 +6,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import { loadConfig } from "../../lib/config/load.ts";
 import { runCommand } from "../harness/program.ts";
 import { exists, findProgram } from "./engine.ts";
 
@@ -79,6 +80,18 @@ describe("deploy/compose.yaml", () => {
       volumes.map((volume) => volume.split(":")[0] ?? "").filter((source) => /^\w/.test(source)),
     );
     assert.deepEqual([...new Set(mounted)].sort(), Object.keys(compose.volumes).sort());
+  });
+
+  test("runs an example configuration whose ZooKeeper is the one that it starts", async () => {
+    const mounts = compose.services.launcher?.volumes?.filter((volume) => volume.includes(".yaml")) ?? [];
+    const file = path.join(DEPLOY, /:-([^}]+)\}:/.exec(mounts[0] ?? "")?.[1] ?? "");
+    const { zookeeper, elementsDir } = await loadConfig(file, { env: { NODEPOOL_AUTHORIZED_KEYS: "" } });
+    const [, published] = compose.services.zookeeper?.ports?.[0]?.split(":") ?? [];
+    assert.deepEqual(
+      zookeeper?.servers.map(({ host, port }) => `${host}:${port}`),
+      [`localhost:${published}`],
+    );
+    assert.equal(elementsDir, path.join(path.dirname(file), "elements"));
   });
 
   test("starts builder and launcher once ZooKeeper is healthy, and probes all three", () => {

@@ -14,6 +14,26 @@ const NODE = fileURLToPath(new URL("../../node_modules/node/bin/node", import.me
 const opened = "Deno" in globalThis ? { engine: null, reason: "tested under Node" } : await openEngine();
 const skip = opened.engine === null ? opened.reason : false;
 
+/** What a daemon can be asked with the `nodepool` command that every image holds. */
+const QUESTIONS: ReadonlyMap<string, string> = new Map([
+  ["launcher", "list"],
+  ["builder", "image-status"],
+]);
+
+/** A script that starts a daemon without a ZooKeeper to reach, and asks it until it answers. */
+function askDaemon(name: string, question: string): string {
+  const services = "/opt/nodepool/dist/services";
+  return `
+    echo '{"zookeeper-servers": [{"host": "127.0.0.1", "port": 1}], "images-dir": "images"}' > nodepool.yaml
+    node ${services}/${name}/main.js -c nodepool.yaml > log 2>&1 &
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+      answer=$(node ${services}/cli/main.js ${question} 2>&1)
+      case "$answer" in *starting*) echo "$answer"; exit 0;; esac
+      sleep 1
+    done
+    cat log`;
+}
+
 describe("container images", { skip, timeout: 300_000 }, () => {
   let engine: Engine;
   let version: string;
@@ -41,6 +61,15 @@ describe("container images", { skip, timeout: 300_000 }, () => {
         assert.equal(code, 0, stderr);
         assert.ok(stdout.includes(version), `"${stdout.trim()}" does not name version ${version}`);
       });
+
+      const question = QUESTIONS.get(name);
+      if (question !== undefined) {
+        test("serves its API, which tells what it waits for", async () => {
+          const args = ["-c", askDaemon(name, question)];
+          const { stdout } = await engine.run(image, { entrypoint: "sh", args });
+          assert.match(stdout, new RegExp(`nodepool-${name} is starting: it waits for ZooKeeper`));
+        });
+      }
 
       test("runs as the user nodepool, 10001", async () => {
         assert.equal(await engine.inspect(image, ".Config.User"), "nodepool");
