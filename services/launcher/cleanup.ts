@@ -1,6 +1,6 @@
 // Looks at the providers from time to time: instances without a record go, and records without an instance.
 
-import { NODES, nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
+import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
 import { type Instance, METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
@@ -145,7 +145,7 @@ export class Cleanup {
       if (node.lock.exists) steps.delete(nodeLockPath(node.id));
       steps.delete(path, stat.version);
       await steps.commit();
-      this.#environment.context.logger.info("removed an empty node", { node: node.id, below: NODES });
+      this.#environment.context.logger.info("removed an empty node", { node: node.id });
     } catch (error) {
       ignore(error);
     }

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { HandState } from "./state.ts";
+
+describe("what is in hand", () => {
+  it("is busy while it is worked on", () => {
+    const hand = new HandState(
+      () => 0,
+      () => 0.5,
+    );
+    hand.begin(["node:1"]);
+    assert.equal(hand.isBusy("node:1"), true);
+    assert.equal(hand.isBusy("node:2"), false);
+    hand.succeed(["node:1"]);
+    assert.equal(hand.isBusy("node:1"), false);
+  });
+
+  it("is tried again at once after one failure, then later and later, up to half a minute", () => {
+    let now = 100;
+    const hand = new HandState(
+      () => now,
+      () => 0.99,
+    );
+    const pauses: number[] = [];
+    for (let count = 0; count < 14; count += 1) {
+      hand.begin(["node:1"]);
+      hand.fail(["node:1"]);
+      const until = hand.nextRetry ?? now;
+      pauses.push(until - now);
+      assert.equal(hand.isBusy("node:1"), until > now);
+      now = until;
+    }
+    assert.equal(pauses[0], 0);
+    for (const [index, pause] of pauses.entries()) assert.ok(pause >= (pauses[index - 1] ?? 0));
+    assert.ok((pauses.at(-1) ?? 0) <= 30 && (pauses.at(-1) ?? 0) > 25);
+    hand.begin(["node:1"]);
+    hand.succeed(["node:1"]);
+    assert.equal(hand.nextRetry, null);
+  });
+
+  it("forgets the failures of what is gone", () => {
+    const hand = new HandState(
+      () => 0,
+      () => 0.5,
+    );
+    hand.postpone("request:1");
+    assert.equal(hand.isBusy("request:1"), true);
+    hand.prune(() => false);
+    assert.equal(hand.isBusy("request:1"), false);
+  });
+});

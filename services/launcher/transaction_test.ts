@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { connectSession } from "../../lib/zookeeper/session.ts";
+import { isZooKeeperError, type Locks, type Session, ZooKeeperError } from "../../lib/zookeeper/types.ts";
+import type { LockView } from "../../lib/zookeeper/view.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { isConflict, Transaction } from "./transaction.ts";
+
+const DATA = new TextEncoder().encode("data");
+const EMPTY: LockView = { exists: true, contenders: [] };
+const MISSING: LockView = { exists: false, contenders: [] };
+
+describe("a transaction", () => {
+  let server: ZooKeeperServer;
+  let session: Session;
+  let locks: Locks;
+  before(async () => {
+    server = await startZooKeeper();
+    const { host, port } = server;
+    session = connectSession({ servers: [{ host, port }], sessionTimeoutMs: 6000, logger: silentLogger });
+    await session.connected();
+    locks = createLocks(session);
+  });
+  after(async () => {
+    await session.close();
+    await server.close();
+  });
+
+  it("takes a lock and writes, or does neither when anybody stands in line", async () => {
+    await session.ensurePath("/a/lock");
+    const first = new Transaction(session);
+    const lock = first.take(locks, "/a/lock", EMPTY);
+    const version = first.set("/a", DATA, 0);
+    await first.commit();
+    assert.equal(version(), 1);
+    const second = new Transaction(session);
+    second.take(locks, "/a/lock", EMPTY);
+    second.set("/a", DATA, 1);
+    await assert.rejects(second.commit(), isConflict);
+    assert.equal((await session.get("/a")).stat.version, 1);
+    await lock().release();
+  });
+
+  it("writes nothing under a lock that was lost, nor over a version that was not read", async () => {
+    await session.ensurePath("/b");
+    const begin = new Transaction(session);
+    const lock = begin.take(locks, "/b/lock", MISSING);
+    await begin.commit();
+    const stale = new Transaction(session);
+    stale.guard(lock());
+    stale.set("/b", DATA, 7);
+    await assert.rejects(stale.commit(), (error) => isZooKeeperError(error, "BAD_VERSION"));
+    await session.delete(lock().contender, -1);
+    const late = new Transaction(session);
+    late.guard(lock());
+    late.set("/b", DATA, 0);
+    await assert.rejects(late.commit(), (error) => isZooKeeperError(error, "NO_NODE"));
+    assert.equal((await session.get("/b")).stat.version, 0);
+  });
+
+  it("proves that nobody holds a lock and leaves it as it was", async () => {
+    await session.ensurePath("/c");
+    const first = new Transaction(session);
+    first.proveFree("/c/lock", MISSING);
+    await first.commit();
+    assert.equal(await session.exists("/c/lock"), null);
+    const held = await locks.acquire("/c/lock");
+    const second = new Transaction(session);
+    second.proveFree("/c/lock", EMPTY);
+    await assert.rejects(second.commit(), isConflict);
+    await held?.release();
+    const third = new Transaction(session);
+    third.proveFree("/c/lock", EMPTY);
+    await third.commit();
+    assert.ok(await session.exists("/c/lock"));
+  });
+
+  it("leaves no contender behind when the answer is lost after the lock was taken", async () => {
+    await session.ensurePath("/d");
+    const deaf: Session = Object.create(session, {
+      multi: {
+        value: async (operations: Parameters<Session["multi"]>[0]) => {
+          await session.multi(operations);
+          throw new ZooKeeperError("CONNECTION_LOSS", "the connection broke");
+        },
+      },
+      ...Object.fromEntries(
+        (["connected", "sync", "children", "delete"] as const).map((name) => [
+          name,
+          { value: session[name].bind(session) },
+        ]),
+      ),
+      signal: { value: session.signal },
+    });
+    const steps = new Transaction(deaf);
+    steps.take(locks, "/d/lock", MISSING);
+    steps.set("/d", DATA, 0);
+    await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "CONNECTION_LOSS"));
+    assert.deepEqual(await session.children("/d/lock"), []);
+    assert.equal((await session.get("/d")).stat.version, 1, "what was written stays, for whoever looks next");
+  });
+});
