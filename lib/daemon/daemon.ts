@@ -141,6 +141,7 @@ interface Serving {
 async function serve(serving: Serving): Promise<void> {
   const { clock, config, flags, late, logger, options, server, stopping, version } = serving;
   const { signal } = stopping;
+  const { env } = options.process;
   const stopped = stopping.stopped.then(() => startGrace(stopping, clock, flags.grace));
   let end = async (_grace: AbortSignal) => {};
   try {
@@ -154,7 +155,7 @@ async function serve(serving: Serving): Promise<void> {
       version,
       newUuid,
       signal,
-      env: options.process.env,
+      env,
       hostsInstances: options.name === "launcher",
     });
     end = () => opened.close();
