@@ -63,10 +63,9 @@ async function run(
   args: readonly string[],
   onLine: (line: string) => void = () => {},
 ): Promise<number> {
-  const child = spawn(command, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive", NEEDRESTART_MODE: "l" },
-  });
+  // By way of env, so that the rest of the environment (proxies, for one) stays as it is.
+  const settings = ["LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=l"];
+  const child = spawn("/usr/bin/env", [...settings, command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const readers = [child.stdout, child.stderr].map((stream) =>
     createInterface({ input: stream }).on("line", onLine),
   );

@@ -11,6 +11,8 @@ export interface PackOptions {
   readonly signal: AbortSignal;
 }
 
+type EntryHeader = Partial<Header> & Pick<Header, "name">;
+
 interface Owner {
   readonly uid: number;
   readonly gid: number;
@@ -42,7 +44,7 @@ async function addFolder(
   const full = join(root, path);
   const entry = await lstat(full);
   const { uid, gid } = ownerOf(path, entry);
-  const header: Header = { name: `.${path}`, mode: entry.mode & 0o7777, mtime: entry.mtime, uid, gid };
+  const header: EntryHeader = { name: `.${path}`, mode: entry.mode & 0o7777, mtime: entry.mtime, uid, gid };
   if (entry.isSymbolicLink()) {
     await addEntry(archive, { ...header, type: "symlink", linkname: await readlink(full) });
   } else if (entry.isFile()) {
@@ -54,13 +56,13 @@ async function addFolder(
   }
 }
 
-async function addEntry(archive: Pack, header: Header): Promise<void> {
+async function addEntry(archive: Pack, header: EntryHeader): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     archive.entry(header, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-async function addFile(archive: Pack, header: Header, path: string): Promise<void> {
+async function addFile(archive: Pack, header: EntryHeader, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const entry = archive.entry(header, (error) => (error ? reject(error) : resolve()));
     pipeline(createReadStream(path), entry).catch(reject);
