@@ -89,7 +89,11 @@ const { values, positionals } = parseArgs({
 });
 
 if (values.setup) {
-  await ensureRequirements(testRequirements(), { print: (line) => console.log(line), mayInstall: true });
+  const found = await ensureRequirements(testRequirements(), {
+    print: (line) => console.log(line),
+    mayInstall: true,
+  });
+  if (!found.met) process.exit(69);
 }
 const words = positionals.length > 0 ? positionals : [""];
 const files = sourceFiles().filter(

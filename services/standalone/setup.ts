@@ -1,0 +1,127 @@
+// What the standalone process sets up before it begins: packages, the operator's key, an engine for nodes.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { loadConfig } from "../../lib/config/load.ts";
+import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
+import { startRequirements } from "../../lib/host/catalogue.ts";
+import { ensureRequirements } from "../../lib/host/requirements.ts";
+import { operatorKey } from "../../lib/host/ssh_key.ts";
+import { codeOf, messageOf } from "../../lib/std/errors.ts";
+import type { Logger } from "../../lib/std/logger.ts";
+import type { StandaloneFlags } from "./flags.ts";
+
+/** The environment, as process.env has it. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The data folder cannot be used. */
+export class DataFolderError extends Error {
+  override name = "DataFolderError";
+}
+
+/** Makes the data folder. @throws {DataFolderError} in one sentence */
+export function makeDataFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = codeOf(error) === "EACCES" ? "permission denied" : messageOf(error);
+    throw new DataFolderError(`cannot make the data folder ${path}: ${reason}; name another one with --data`);
+  }
+}
+
+/** What is configured, and the key with which the operator logs in to nodes. */
+export interface Setup {
+  readonly config: Config;
+  readonly privateKeyPath: string;
+}
+
+/** Looks for what is needed, installs what is missing if it may, and reads the configuration. */
+export async function setUp(
+  flags: StandaloneFlags,
+  dataDir: string,
+  env: Environment,
+  print: (line: string) => void,
+): Promise<Setup> {
+  const found = await ensureRequirements(startRequirements(), { print, mayInstall: flags.install });
+  const key = await operatorKey({ env, dataDir });
+  const config = await loadConfig(flags.config ?? exampleConfig(), {
+    env: { ...env, NODEPOOL_DATA_DIR: dataDir, NODEPOOL_AUTHORIZED_KEYS: key.publicKey },
+  });
+  const canBuild = process.getuid?.() === 0 && !found.missing.includes("diskimage-builder");
+  if (canBuild) return { config, privateKeyPath: key.privateKeyPath };
+  print(
+    "diskimage-builder cannot run here (it needs root on Linux): images are built by our own nodepool-rootfs-tar",
+  );
+  return { config: withRootfsTar(config), privateKeyPath: key.privateKeyPath };
+}
+
+/** Builds with nodepool-rootfs-tar what would be built with disk-image-create. */
+function withRootfsTar(config: Config): Config {
+  const extension = import.meta.url.endsWith(".js") ? "js" : "ts";
+  const file = fileURLToPath(new URL(`../builder/rootfs_tar/main.${extension}`, import.meta.url));
+  const runtime = "Deno" in globalThis ? [process.execPath, "run", "-A", "--no-check"] : [process.execPath];
+  const command = [...runtime, file].map((word) => `'${word}'`).join(" ");
+  const change = (image: DiskImageConfig): DiskImageConfig => ({
+    ...image,
+    dibCommand: image.dibCommand.replace(/^disk-image-create\b/, () => command),
+  });
+  return {
+    ...config,
+    diskimages: new Map([...config.diskimages].map(([name, image]) => [name, change(image)])),
+  };
+}
+
+/** The configuration that comes with Nodepool. */
+function exampleConfig(): string {
+  const above = import.meta.url.includes("/dist/") ? "../../.." : "../..";
+  return fileURLToPath(new URL(`${above}/examples/nodepool.yaml`, import.meta.url));
+}
+
+/** Changes the settings of providers with the local driver that leave them open. */
+export function withLocalSettings(config: Config, settings: Readonly<Record<string, unknown>>): Config {
+  const change = (provider: ProviderConfig): ProviderConfig =>
+    provider.driver === "local" ? { ...provider, settings: { ...settings, ...chosen(provider) } } : provider;
+  return { ...config, providers: config.providers.map(change) };
+}
+
+/** `engine: auto` says no more than no engine. */
+function chosen({ settings }: ProviderConfig): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([key, value]) => key !== "engine" || value !== "auto"),
+  );
+}
+
+/** Whether containers may be wanted: some local provider's engine is open, or is containers without a socket. */
+function wantsContainers(config: Config): boolean {
+  return config.providers.some(({ driver, settings }) => {
+    const engine = settings.engine ?? "auto";
+    return (
+      driver === "local" && settings.socket === undefined && (engine === "auto" || engine === "container")
+    );
+  });
+}
+
+/** A container engine of this process's own. */
+export interface OwnEngine {
+  readonly config: Config;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a private Podman for providers that want containers and name no socket; nothing when Podman is not there or
+ * the machine has a Docker API socket already.
+ */
+export async function startOwnEngine(
+  config: Config,
+  dataDir: string,
+  env: Environment,
+  logger: Logger,
+): Promise<OwnEngine> {
+  const nothing = { config, stop: async () => {} };
+  if (!wantsContainers(config)) return nothing;
+  const { startPodmanService } = await import("../../lib/provider/local/podman_service.ts");
+  const podman = await startPodmanService({ directory: join(dataDir, "podman"), env, logger });
+  if (podman === null) return nothing;
+  return { config: withLocalSettings(config, { socket: podman.socket }), stop: () => podman.stop() };
+}

@@ -1,0 +1,3 @@
+import { standaloneSuite } from "./standalone_suite.ts";
+
+standaloneSuite("sandbox");
