@@ -1,0 +1,75 @@
+// The pages for people say what is true: links lead somewhere, the API's map fits the protos, commands exist.
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { describe, it } from "node:test";
+import { COMMANDS } from "../../services/cli/commands.ts";
+import { exists } from "../deploy/engine.ts";
+import { PROJECT } from "../harness/program.ts";
+
+const read = (file: string) => readFile(path.join(PROJECT, file), "utf8");
+
+async function pages(): Promise<string[]> {
+  const docs = await readdir(path.join(PROJECT, "docs"), { recursive: true });
+  return ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...docs.map((name) => `docs/${name}`)].filter(
+    (name) => name.endsWith(".md"),
+  );
+}
+
+/** The methods that the protos have. */
+async function rpcs(): Promise<string[]> {
+  const folder = path.join(PROJECT, "proto/nodepool/v1");
+  const texts = await Promise.all(
+    (await readdir(folder)).map((name) => readFile(path.join(folder, name), "utf8")),
+  );
+  return texts.flatMap((text) => Array.from(text.matchAll(/^ {2}rpc (\w+)\(/gm), ([, name = ""]) => name));
+}
+
+/** The words in `code` in the first column of the rows of a page's section that end with this mark. */
+function marked(page: string, section: string, mark: string): string[] {
+  const text = page.split(/^## /m).find((part) => part.startsWith(section)) ?? "";
+  const rows = text.split("\n").filter((line) => line.startsWith("| `") && line.endsWith(`| ${mark} |`));
+  return rows.flatMap((row) =>
+    Array.from((row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g), ([, word = ""]) => word),
+  );
+}
+
+describe("the pages", () => {
+  it("link to files that exist", async () => {
+    for (const page of await pages()) {
+      for (const [, target = ""] of (await read(page)).matchAll(/\]\(([^)#]+?)(?:#[^)]*)?\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const file = path.join(PROJECT, path.dirname(page), target);
+        assert.ok(await exists(file), `${page} links to ${target}, which does not exist`);
+      }
+    }
+  });
+
+  it("name folders and files of this project that exist", async () => {
+    for (const page of await pages()) {
+      const named = (await read(page)).matchAll(
+        /`((?:lib|services|test|tools|deploy|examples|proto)\/[\w./-]+)`/g,
+      );
+      for (const [, file = ""] of named) {
+        assert.ok(await exists(path.join(PROJECT, file)), `${page} names ${file}, which does not exist`);
+      }
+    }
+  });
+});
+
+describe("docs/api.md", () => {
+  it("marks as there exactly the methods that the protos have", async () => {
+    const methods = marked(await read("docs/api.md"), "Methods", "now");
+    const names = methods.map((name) => name.slice(name.lastIndexOf(".") + 1));
+    assert.deepEqual(names.sort(), (await rpcs()).sort());
+  });
+
+  it("marks as there exactly the commands that the command line has", async () => {
+    const page = await read("docs/api.md");
+    const rows = ["now", "now: no call is missing", "now; a `filter` on uploads is planned"];
+    const words = rows.flatMap((mark) => marked(page, "Nodepool's commands", mark));
+    const named = new Set(words.map((word) => word.split(" ")[0] ?? ""));
+    const had = COMMANDS.map(({ words }) => words.split(" ")[0] ?? "").filter((word) => word !== "version");
+    assert.deepEqual([...named].sort(), had.sort());
+  });
+});
