@@ -1,8 +1,7 @@
 // Starts what sends spans and metrics, as the OTEL_ variables of the environment say; loads nothing when they are not
 // set. Everybody else speaks to @opentelemetry/api only.
 import process from "node:process";
-import { context, metrics, trace } from "@opentelemetry/api";
-import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { MetricReader } from "@opentelemetry/sdk-metrics";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
 
 /** The environment, as process.env has it. */
@@ -39,31 +38,19 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const exporters = { traces: exporterOf(env, "TRACES"), metrics: exporterOf(env, "METRICS") };
   if (exporters.traces === "none" && exporters.metrics === "none") return NOTHING;
   const write = options.write ?? ((line) => void process.stderr.write(line));
+  const { NodeSDK } = await import("@opentelemetry/sdk-node");
   const { resourceFromAttributes } = await import("@opentelemetry/resources");
-  const resource = resourceFromAttributes(resourceAttributes(options));
-  const ends: (() => Promise<void>)[] = [];
-  if (exporters.traces !== "none") {
-    const { BasicTracerProvider } = await import("@opentelemetry/sdk-trace-base");
-    const { AsyncLocalStorageContextManager } = await import("@opentelemetry/context-async-hooks");
-    const spanProcessors = [await spanProcessor(exporters.traces, env, write)];
-    const provider = new BasicTracerProvider({ resource, spanProcessors });
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager());
-    trace.setGlobalTracerProvider(provider);
-    ends.push(() => provider.forceFlush().then(() => provider.shutdown()));
-  }
-  if (exporters.metrics !== "none") {
-    const { MeterProvider, PeriodicExportingMetricReader } = await import("@opentelemetry/sdk-metrics");
-    const interval = Number(env.OTEL_METRIC_EXPORT_INTERVAL ?? "60000");
-    const reader = new PeriodicExportingMetricReader({
-      exporter: await metricExporter(exporters.metrics, env),
-      exportIntervalMillis: interval,
-      exportTimeoutMillis: Math.min(interval, 10_000),
-    });
-    const provider = new MeterProvider({ resource, readers: [reader] });
-    metrics.setGlobalMeterProvider(provider);
-    ends.push(() => provider.forceFlush().then(() => provider.shutdown()));
-  }
-  return { shutdown: () => endAll(ends, options.flushLimitMs ?? 5000) };
+  const sdk = new NodeSDK({
+    // All from `env`: nothing is taken from the process behind the caller's back.
+    resource: resourceFromAttributes(resourceAttributes(options)),
+    autoDetectResources: false,
+    spanProcessors: exporters.traces === "none" ? [] : [await spanProcessor(exporters.traces, env, write)],
+    metricReaders: exporters.metrics === "none" ? [] : [await metricReader(exporters.metrics, env)],
+    logRecordProcessors: [],
+    instrumentations: [],
+  });
+  sdk.start();
+  return { shutdown: () => withinLimit(sdk.shutdown(), options.flushLimitMs ?? 5000) };
 }
 
 type ExporterName = "otlp" | "console" | "none";
@@ -89,13 +76,18 @@ async function spanProcessor(
   return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpointOf(env, "TRACES", "v1/traces") }));
 }
 
-async function metricExporter(exporter: ExporterName, env: Environment): Promise<PushMetricExporter> {
-  if (exporter === "console") {
-    const { ConsoleMetricExporter } = await import("@opentelemetry/sdk-metrics");
-    return new ConsoleMetricExporter();
-  }
+async function metricReader(exporter: ExporterName, env: Environment): Promise<MetricReader> {
+  const { ConsoleMetricExporter, PeriodicExportingMetricReader } = await import("@opentelemetry/sdk-metrics");
   const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
-  return new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") });
+  const interval = Number(env.OTEL_METRIC_EXPORT_INTERVAL ?? "60000");
+  return new PeriodicExportingMetricReader({
+    exporter:
+      exporter === "console"
+        ? new ConsoleMetricExporter()
+        : new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") }),
+    exportIntervalMillis: interval,
+    exportTimeoutMillis: Math.min(interval, 10_000),
+  });
 }
 
 function endpointOf(env: Environment, signal: "TRACES" | "METRICS", path: string): string {
@@ -123,11 +115,11 @@ function decoded(value: string): string {
   }
 }
 
-async function endAll(ends: readonly (() => Promise<void>)[], limitMs: number): Promise<void> {
+async function withinLimit(ending: Promise<void>, limitMs: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, limitMs);
   });
-  await Promise.race([Promise.allSettled(ends.map((end) => end())), limit]);
+  await Promise.race([ending.catch(() => {}), limit]);
   clearTimeout(timer);
 }

@@ -127,7 +127,12 @@ async function start(parts: Start): Promise<void> {
   screen.note(`Nodepool ${version}, standalone; everything is kept in ${dataDir}`);
   const setup = await setUp(flags, dataDir, host.env, screen.note);
   for (const warning of setup.config.warnings) screen.note(`warning: ${formatProblem(warning)}`);
-  const telemetry = await startTelemetry({ service: PROGRAM, version, env: host.env });
+  const telemetry = await startTelemetry({
+    service: PROGRAM,
+    version,
+    env: host.env,
+    write: (line) => screen.note(line.trimEnd()),
+  });
   undo.push(() => telemetry.shutdown());
 
   const zookeeper = await startEmbeddedServer({

@@ -137,7 +137,8 @@ function watchChild(child: ChildProcess): Program {
     waitFor: (pattern, timeoutMs = 60_000) =>
       until(() => pattern.exec(output) ?? undefined, String(pattern), timeoutMs),
     stop: async (signal = "SIGTERM", timeoutMs = 60_000) => {
-      if (exit === undefined) child.kill(signal);
+      // Not child.kill: after it, Deno reports the signal instead of the exit code.
+      if (exit === undefined && child.pid !== undefined) process.kill(child.pid, signal);
       try {
         return await ended(timeoutMs);
       } catch (error) {
