@@ -8,8 +8,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
+import type { Certificate } from "./certificates.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
+/** With a logger and Netty's codecs, which the package's class path lacks. */
+const CLASS_PATH = [
+  JAR,
+  ...["slf4j-simple", "netty-codec", "netty-resolver"].map((jar) => `/usr/share/java/${jar}.jar`),
+].join(":");
 const START_TIMEOUT_MS = 40_000;
 
 /** Whether a real server can be started here. */
@@ -21,6 +27,8 @@ export interface ZooKeeperServer {
   readonly port: number;
   /** `host:port`. */
   readonly connectString: string;
+  /** The port for TLS with client certificates; 0 without `tls`. */
+  readonly securePort: number;
   /** Where the server keeps its data, configuration and log. */
   readonly directory: string;
   /** Stops the process (kill -9 with `hard`); the data stays. */
@@ -40,14 +48,15 @@ export interface ZooKeeperServer {
 export interface ZooKeeperOptions {
   /** Milliseconds; session timeouts lie between 2 and 20 ticks. @default 500 */
   readonly tickTime?: number;
-  /** Lines to add to zoo.cfg. */
-  readonly config?: readonly string[];
+  /** Serves TLS on a second port with this certificate, to clients with one of the same authority. */
+  readonly tls?: Certificate;
 }
 
 /** Starts one server. The caller closes it; if it forgets, the server dies with this process. */
 export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
   const directory = await mkdtemp(join(tmpdir(), "nodepool-zookeeper-"));
-  const server = new Server(directory, await freePort(), options);
+  const [port = 0, securePort = 0] = await freePorts(2);
+  const server = new Server(directory, port, options.tls ? securePort : 0, options);
   await server.configure([]);
   await server.start();
   return server;
@@ -62,7 +71,7 @@ export async function startEnsemble(size = 3, options: ZooKeeperOptions = {}): P
   const lines = directories.map(
     (_, index) => `server.${index + 1}=127.0.0.1:${ports[size + index]}:${ports[2 * size + index]}`,
   );
-  const servers = directories.map((directory, index) => new Server(directory, ports[index] ?? 0, options));
+  const servers = directories.map((directory, index) => new Server(directory, ports[index] ?? 0, 0, options));
   await Promise.all(
     servers.map((server, index) => server.configure([...lines, "initLimit=10", "syncLimit=5"], index + 1)),
   );
@@ -74,13 +83,15 @@ class Server implements ZooKeeperServer {
   readonly host = "127.0.0.1";
   readonly directory: string;
   readonly port: number;
+  readonly securePort: number;
   readonly #options: ZooKeeperOptions;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, port: number, options: ZooKeeperOptions) {
+  constructor(directory: string, port: number, securePort: number, options: ZooKeeperOptions) {
     this.directory = directory;
     this.port = port;
+    this.securePort = securePort;
     this.#options = options;
   }
 
@@ -102,17 +113,24 @@ class Server implements ZooKeeperServer {
       "4lw.commands.whitelist=*",
       "forceSync=yes",
       "preAllocSize=1024",
-      ...(this.#options.config ?? []),
+      ...this.#tlsLines(),
       ...extra,
     ];
     await writeFile(join(this.directory, "zoo.cfg"), `${lines.join("\n")}\n`);
-    const logging = [
-      "log4j.rootLogger=INFO, out",
-      "log4j.appender.out=org.apache.log4j.ConsoleAppender",
-      "log4j.appender.out.layout=org.apache.log4j.PatternLayout",
-      "log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{1} - %m%n",
+  }
+
+  #tlsLines(): string[] {
+    const { tls } = this.#options;
+    if (tls === undefined) return [];
+    return [
+      "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
+      `secureClientPort=${this.securePort}`,
+      `secureClientPortAddress=${this.host}`,
+      `ssl.keyStore.location=${tls.bundle}`,
+      `ssl.trustStore.location=${tls.ca}`,
+      // The clients' addresses are loopback; their certificates have names.
+      "ssl.hostnameVerification=false",
     ];
-    await writeFile(join(this.directory, "log4j.properties"), `${logging.join("\n")}\n`);
   }
 
   async start(): Promise<void> {
@@ -124,7 +142,7 @@ class Server implements ZooKeeperServer {
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-cp",
-        `${this.directory}:${JAR}`,
+        CLASS_PATH,
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
         join(this.directory, "zoo.cfg"),
       ],
@@ -226,11 +244,6 @@ async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
-}
-
-async function freePort(): Promise<number> {
-  const [port = 0] = await freePorts(1);
-  return port;
 }
 
 /** The server's own log of what it committed, for tests that count transactions: the last zxid. */

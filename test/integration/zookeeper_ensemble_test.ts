@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { text, textOf, until, within } from "../../lib/zookeeper/contract/fixture.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import {
+  fourLetterWord,
+  startEnsemble,
+  type ZooKeeperServer,
+  zooKeeperInstalled,
+} from "../harness/zookeeper.ts";
+
+const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
+
+describe("an ensemble of three ZooKeeper servers", { skip }, () => {
+  let servers: ZooKeeperServer[] = [];
+  const sessions: ZooKeeperSession[] = [];
+
+  before(async () => {
+    servers = await startEnsemble(3);
+  });
+  afterEach(async () => {
+    await Promise.all(sessions.splice(0).map((session) => session.close()));
+  });
+  after(async () => {
+    await Promise.all(servers.map((server) => server.close()));
+  });
+
+  async function connect(only = servers): Promise<ZooKeeperSession> {
+    const session = connectSession({ servers: only, sessionTimeoutMs: 6000, logger: silentLogger });
+    sessions.push(session);
+    await within(20_000, session.connected(), "connect");
+    return session;
+  }
+
+  async function leader(): Promise<ZooKeeperServer> {
+    for (const server of servers) {
+      if ((await fourLetterWord(server.port, "srvr")).includes("Mode: leader")) return server;
+    }
+    throw new Error("the ensemble has no leader");
+  }
+
+  it("keeps session, lock and view when the leader dies", async () => {
+    const session = await connect();
+    const view = openView(session, silentLogger);
+    await view.ready();
+    await session.ensurePath("/nodepool/nodes");
+    const lock = await createLocks(session).acquire("/nodepool/nodes/0000000001/lock", {
+      createParents: true,
+    });
+    assert.ok(lock);
+    const { sessionId } = session;
+    const fallen = await leader();
+    await fallen.stop({ hard: true });
+    // Calls in the gap may fail: they are repeated, and the guard tells whether the lock is still ours.
+    await until(async () => {
+      const write = {
+        kind: "set",
+        path: "/nodepool/nodes/0000000001",
+        data: text("{}"),
+        version: -1,
+      } as const;
+      return session.multi([lock.guard(), write]).then(
+        () => true,
+        () => false,
+      );
+    }, "the ensemble to serve again");
+    assert.equal(session.sessionId, sessionId);
+    assert.ok(!lock.signal.aborted);
+    await within(10_000, view.settled(), "the view to settle");
+    assert.match(view.node("0000000001")?.problem ?? "", /0000000001/);
+    assert.equal(view.node("0000000001")?.lock.contenders.length, 1);
+    await lock.release();
+    await view.close();
+    await fallen.restart();
+  });
+
+  it("sees on one server after a sync what was written on another", async () => {
+    const writers = await Promise.all(servers.map((server) => connect([server])));
+    const [first] = writers;
+    assert.ok(first);
+    await first.create("/shared", text("0"), "persistent");
+    for (let round = 1; round <= 30; round += 1) {
+      const [writer, reader] = [writers[round % 3], writers[(round + 1) % 3]];
+      assert.ok(writer && reader);
+      await writer.set("/shared", text(String(round)), -1);
+      await reader.sync("/shared");
+      assert.equal(textOf((await reader.get("/shared")).data), String(round));
+    }
+  });
+});
