@@ -64,8 +64,7 @@ describe("launcher: requests", () => {
       return (await session.get(path)).stat.czxid;
     };
     const spent: number[] = [];
-    // What other sessions of this server do meanwhile only adds: the smallest count is that of the life itself.
-    for (let life = 0; life < 3; life += 1) {
+    for (let life = 0; life < 5; life += 1) {
       const begin = await mark();
       const name = await ask(launcher, ["small"]);
       await fulfilled(launcher, name);
@@ -73,7 +72,8 @@ describe("launcher: requests", () => {
       await untilStates(launcher);
       spent.push(Number((await mark()) - begin) - 1);
     }
-    assert.ok(Math.min(...spent) <= 8, `${spent.join(", ")} transactions`);
+    // The server may still be ending sessions of earlier cases during the first life.
+    assert.deepEqual(spent.slice(1), [8, 8, 8, 8]);
   });
 
   it("needs 2 transactions to hand out a node that is ready", async () => {

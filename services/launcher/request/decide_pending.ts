@@ -28,8 +28,8 @@ export function decideHeld(
     draft.actions.push({ kind: "give-up", request: id, node: failed.node, failed: last });
     return;
   }
+  if (census.nodesOf(id).some((node) => hand.isBusy(keys.node(node.id)))) return;
   const { parts, missing } = match(world, census, entry, pool);
-  if (parts.some((part) => hand.isBusy(keys.node(part.id)))) return;
   for (const part of parts) {
     if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
   }

@@ -50,6 +50,11 @@ describe("a pending request", () => {
     assert.deepEqual(decision.reasons, { "200-1": "cloud/main: launching 1 node(s)" });
   });
 
+  it("waits while something is being done about one of its nodes, whatever that looks like meanwhile", () => {
+    const nodes = [node("0001", "building", { allocatedTo: "200-1", locked: true })];
+    assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand(), busy: ["node:0001"] }), []);
+  });
+
   it("gets a new node for one that was lost", () => {
     const nodes = [node("0001", "deleting", { allocatedTo: "200-1", locked: true })];
     assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), [
