@@ -42,17 +42,27 @@ export interface Placed {
 
 /** Values that a file may have when its aliases are written out: more is an attack or a mistake. */
 const MAXIMUM_VALUES = 1_000_000;
+/** Lists and mappings that may stand in one another: a configuration has eight. */
+const MAXIMUM_DEPTH = 300;
 
-/** Reads YAML. Null when it is not readable (the problems say why) and for an empty file. */
-export function readDocument(source: Source, problems: Problems): Value | null {
-  try {
-    return new DocumentReader(source, problems).read();
-  } catch (error) {
-    // The parser and the reader recurse as deeply as the file nests.
-    if (!(error instanceof RangeError)) throw error;
-    problems.error({ source, start: 0, end: 0 }, "", "is nested too deeply to be a configuration");
-    return null;
+/** Reads YAML. Undefined when it is not readable (the problems say why), null for an empty file. */
+export function readDocument(source: Source, problems: Problems): Value | null | undefined {
+  if (!isTooDeep(source.text)) return new DocumentReader(source, problems).read();
+  problems.error({ source, start: 0, end: 0 }, "", "is nested too deeply to be a configuration");
+  return undefined;
+}
+
+/** Whether the file nests so deeply that the parser, which recurses, would run out of stack. A rough measure. */
+function isTooDeep(text: string): boolean {
+  let open = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index];
+    if (character === "[" || character === "{") open += 1;
+    else if (character === "]" || character === "}") open -= 1;
+    if (open > MAXIMUM_DEPTH) return true;
   }
+  const compact = new RegExp(`(?:[-?:][ \\t]+){${MAXIMUM_DEPTH}}`);
+  return compact.test(text) || new RegExp(`^ {${2 * MAXIMUM_DEPTH}}`, "m").test(text);
 }
 
 class DocumentReader {
@@ -61,13 +71,14 @@ class DocumentReader {
   readonly #targets = new Map<Alias, Node>();
   readonly #done = new Map<Node, Value>();
   readonly #open = new Set<Node>();
+  #isBroken = false;
 
   constructor(source: Source, problems: Problems) {
     this.#source = source;
     this.#problems = problems;
   }
 
-  read(): Value | null {
+  read(): Value | null | undefined {
     const document = parseDocument(this.#source.text, {
       version: "1.1",
       schema: "failsafe",
@@ -76,13 +87,14 @@ class DocumentReader {
       merge: false,
       uniqueKeys: false,
       prettyErrors: false,
-      logLevel: "silent",
+      // With "silent" a second document would go unnoticed.
+      logLevel: "error",
     });
     for (const error of [...document.errors, ...document.warnings]) {
       const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here" : error.message;
       this.#problems.error(this.#part(error.pos), "", `not valid YAML: ${message}`);
     }
-    if (document.errors.length > 0 || document.warnings.length > 0) return null;
+    if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
     if (document.contents === null) return null;
 
     const anchors = new Map<string, Node>();
@@ -95,10 +107,11 @@ class DocumentReader {
       },
     });
     const value = this.#convert(document.contents);
+    if (this.#isBroken) return undefined;
     if (expandedSize(value, new Map()) > MAXIMUM_VALUES) {
       const limit = MAXIMUM_VALUES.toLocaleString("en");
       this.#problems.error(value, "", `its aliases expand to more than ${limit} values, which is refused`);
-      return null;
+      return undefined;
     }
     return value;
   }
@@ -117,6 +130,7 @@ class DocumentReader {
       const target = this.#targets.get(node);
       if (target !== undefined && !this.#open.has(target)) return this.#convert(target);
       const reason = target === undefined ? "is not defined above" : "contains itself";
+      this.#isBroken = true;
       this.#problems.error(this.#part(node.range), "", `the alias *${node.source} ${reason}`);
       return this.#nothing(this.#part(node.range));
     }

@@ -47,7 +47,8 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   const main = interpolate(text, file, env);
   const secure = options.secure && interpolate(options.secure.text, options.secure.file, env, true);
   const row = readRoot(main, problems);
-  const secrets = secure && secureRoot(new Cursor(readTop(secure, problems), "", problems));
+  const secureTop = secure && readTop(secure, problems);
+  const secrets = secureTop && secureRoot(secureTop);
   const parts = row && build(row, secrets, dirname(file));
   const warnings = problems.settle();
   if (parts === undefined) throw new Error(`${file}: unusable, but without a problem`);
@@ -59,19 +60,21 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
 }
 
 function readRoot(source: Source, problems: Problems): RootRow | undefined {
-  const top = readTop(source, problems);
   for (const { name, offset } of source.missing) {
     const part = { source, start: offset, end: offset };
     problems.warning(part, "", `the environment has no ${name}: %(${name}) is left as it is`);
   }
-  return root(new Cursor(top, "", problems));
+  const top = readTop(source, problems);
+  return top && root(top);
 }
 
-/** The file's mapping; an empty one for an empty file. */
-function readTop(source: Source, problems: Problems): Value {
+/** The file's mapping; an empty one for an empty file, none for one that is not YAML. */
+function readTop(source: Source, problems: Problems): Cursor | undefined {
+  const value = readDocument(source, problems);
+  if (value === undefined) return undefined;
+  const isEmpty = value === null || (value.kind === "scalar" && value.value === null);
   const nothing: Value = { source, start: 0, end: 0, kind: "map", entries: new Map() };
-  const value = readDocument(source, problems) ?? nothing;
-  return value.kind === "scalar" && value.value === null ? nothing : value;
+  return new Cursor(isEmpty ? nothing : value, "", problems);
 }
 
 type Parts = Omit<Config, "file" | "hash" | "warnings">;

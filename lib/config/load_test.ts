@@ -1,0 +1,528 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, describe, it } from "node:test";
+import { loadConfig, parseConfig } from "./load.ts";
+import { requireImagesDir, requireZooKeeper } from "./require.ts";
+import { type Config, ConfigError, formatProblem } from "./types.ts";
+
+const parse = (text: string, options: Parameters<typeof parseConfig>[2] = {}) =>
+  parseConfig(text, "/etc/nodepool/nodepool.yaml", options);
+const warningsOf = (text: string, options: Parameters<typeof parseConfig>[2] = {}) =>
+  parse(text, options).warnings.map((warning) =>
+    formatProblem(warning).replace("/etc/nodepool/nodepool.yaml:", ""),
+  );
+
+/** One label, one image, one provider, with room for more. */
+const base = (provider = "", top = "") => `
+labels: [{name: small}]
+diskimages: [{name: disk, formats: [raw]}]
+providers:
+  - name: cloud
+    driver: local
+${provider}
+${top}`;
+const local = (keys: string) => base(keys.replaceAll(/^/gm, "    "));
+const provider = (keys: string) => {
+  const [first] = parse(local(keys)).providers;
+  assert.ok(first !== undefined);
+  return first;
+};
+const pool = (keys: string) => {
+  const [first] = provider(`pools:\n  - name: main\n${keys.replaceAll(/^/gm, "    ")}`).pools;
+  assert.ok(first !== undefined);
+  return first;
+};
+const image = (keys: string) => {
+  const disk = parse(`diskimages:\n  - name: disk\n${keys.replaceAll(/^/gm, "    ")}`).diskimages.get("disk");
+  assert.ok(disk !== undefined);
+  return disk;
+};
+
+/** What a key gives when it is left out, and what it gives when it is written. */
+const keys: readonly [string, (keys: string) => unknown, string, unknown, unknown][] = [
+  ["elements-dir", (text) => parse(text).elementsDir, "elements-dir: /a:b", null, "/a:/etc/nodepool/b"],
+  ["images-dir", (text) => parse(text).imagesDir, "images-dir: img", null, "/etc/nodepool/img"],
+  ["build-log-dir", (text) => parse(text).buildLogDir, "build-log-dir: /x", "/var/log/nodepool/builds", "/x"],
+  ["build-log-retention", (text) => parse(text).buildLogRetention, "build-log-retention: -1", 7, -1],
+  ["max-hold-age", (text) => parse(text).maxHoldAge, "max-hold-age: 60", Infinity, 60],
+  ["max-hold-age of nothing", (text) => parse(text).maxHoldAge, "max-hold-age: 0", Infinity, Infinity],
+  [
+    "label min-ready",
+    (text) => parse(`labels: [{name: a${text}}]`).labels.get("a")?.minReady,
+    ", min-ready: 2",
+    0,
+    2,
+  ],
+  [
+    "label max-ready-age",
+    (text) => parse(`labels: [{name: a${text}}]`).labels.get("a")?.maxReadyAge,
+    ", max-ready-age: 9",
+    0,
+    9,
+  ],
+  ["dib-cmd", (text) => image(text).dibCommand, "dib-cmd: dib -n", "disk-image-create", "dib -n"],
+  ["elements", (text) => image(text).elements, "elements: [a, b]", [], ["a", "b"]],
+  ["env-vars", (text) => image(text).envVars, "env-vars: {A: yes, B: 010}", {}, { A: "yes", B: "010" }],
+  ["formats", (text) => image(text).formats, "formats: [vhd, raw, raw]", [], ["raw", "vhd"]],
+  ["keep-formats", (text) => image(text).keepFormats, "keep-formats: [raw]", [], ["raw"]],
+  ["delete-after-upload", (text) => image(text).deleteAfterUpload, "delete-after-upload: on", false, true],
+  ["pause", (text) => image(text).pause, "pause: true", false, true],
+  ["python-path", (text) => image(text).pythonPath, "python-path: /p", "auto", "/p"],
+  ["shell-type", (text) => image(text).shellType, "shell-type: cmd", null, "cmd"],
+  ["rebuild-age", (text) => image(text).rebuildAge, "rebuild-age: 5", 86400, 5],
+  ["rebuild-age of nothing", (text) => image(text).rebuildAge, "rebuild-age: 0", 86400, 86400],
+  ["build-timeout", (text) => image(text).buildTimeout, "build-timeout: 5", 28800, 5],
+  ["release", (text) => image(text).release, "release: 12", "", "12"],
+  ["username", (text) => image(text).username, "username: me", "zuul", "me"],
+  ["metadata", (text) => image(text).metadata, "metadata: {a: 1}", {}, { a: "1" }],
+  ["max-concurrency", (text) => provider(text).maxConcurrency, "max-concurrency: 3", Infinity, 3],
+  ["max-concurrency of none", (text) => provider(text).maxConcurrency, "max-concurrency: 0", Infinity, 0],
+  ["boot-timeout", (text) => provider(text).bootTimeout, "boot-timeout: 7", 60, 7],
+  ["launch-timeout", (text) => provider(text).launchTimeout, "launch-timeout: 7", 300, 7],
+  ["launch-retries", (text) => provider(text).launchRetries, "launch-retries: 0", 3, 0],
+  ["image-upload-timeout", (text) => provider(text).imageUploadTimeout, "image-upload-timeout: 7", 3600, 7],
+  [
+    "image-name-format",
+    (text) => provider(text).imageNameFormat,
+    "image-name-format: x-{upload_id}",
+    "{image_name}-{timestamp}",
+    "x-{upload_id}",
+  ],
+  ["post-upload-hook", (text) => provider(text).postUploadHook, "post-upload-hook: /h", null, "/h"],
+  ["engine", (text) => provider(text).settings.engine, "engine: sandbox", "auto", "sandbox"],
+  ["socket", (text) => provider(text).settings.socket, "socket: /s", undefined, "/s"],
+  [
+    "state-dir",
+    (text) => provider(text).settings["state-dir"],
+    "state-dir: st",
+    undefined,
+    "/etc/nodepool/st",
+  ],
+  ["max-servers", (text) => pool(text).maxServers, "max-servers: 0", Infinity, 0],
+  ["max-cores", (text) => pool(text).maxCores, "max-cores: 8", Infinity, 8],
+  ["max-ram", (text) => pool(text).maxRam, "max-ram: 1024", Infinity, 1024],
+  ["priority", (text) => pool(text).priority, "priority: 1", 100, 1],
+  ["node-attributes", (text) => pool(text).nodeAttributes, "node-attributes: {a: b}", {}, { a: "b" }],
+  [
+    "ignore-provider-quota",
+    (text) => pool(text).ignoreProviderQuota,
+    "ignore-provider-quota: true",
+    false,
+    true,
+  ],
+];
+
+describe("a key of nodepool.yaml", () => {
+  for (const [name, read, written, byDefault, value] of keys) {
+    it(`has its default and its value: ${name}`, () => {
+      assert.deepEqual([read(""), read(written)], [byDefault, value]);
+    });
+  }
+
+  it("is what is left out when it has nothing", () => {
+    assert.deepEqual(
+      [parse("labels:\nimages-dir:").labels.size, parse("images-dir: ~").imagesDir],
+      [0, null],
+    );
+  });
+});
+
+describe("ZooKeeper's part", () => {
+  it("is null without servers, and has the documented defaults with one", () => {
+    assert.equal(parse("zookeeper-servers: []").zookeeper, null);
+    assert.deepEqual(parse("zookeeper-servers: [{host: a}]").zookeeper, {
+      servers: [{ host: "a", port: 2281, chroot: "" }],
+      tls: null,
+      timeout: 10,
+    });
+  });
+
+  it("takes whole and broken seconds, TLS files and a chroot at the last server for all", () => {
+    const { zookeeper } = parse(
+      `zookeeper-servers: [{host: "[::1]", port: 2181}, {host: b, chroot: /np/}]
+zookeeper-tls: {cert: c, key: k, ca: a}
+zookeeper-timeout: 5.5`,
+    );
+    assert.deepEqual(zookeeper, {
+      servers: [
+        { host: "::1", port: 2181, chroot: "/np" },
+        { host: "b", port: 2281, chroot: "/np" },
+      ],
+      tls: { cert: "c", key: "k", ca: "a" },
+      timeout: 5.5,
+    });
+    assert.equal(parse("zookeeper-servers: [{host: a}]\nzookeeper-timeout: 10").zookeeper?.timeout, 10);
+  });
+
+  it("takes the same chroot at each server, with a word on Python Nodepool", () => {
+    const text = "zookeeper-servers: [{host: a, chroot: /n}, {host: b, chroot: /n}]";
+    assert.deepEqual(
+      parse(text).zookeeper?.servers.map(({ chroot }) => chroot),
+      ["/n", "/n"],
+    );
+    assert.match(warningsOf(text)[0] ?? "", /chroot: Python Nodepool misreads a chroot at several servers/);
+  });
+});
+
+describe("a diskimage", () => {
+  it("adds its elements and variables to its parents', and replaces the rest", () => {
+    const disk = parse(`
+diskimages:
+  - name: child
+    parent: middle
+    elements: [c]
+    env-vars: {B: child}
+    formats: [vhd]
+    metadata: {m: child}
+  - {name: root, abstract: true, elements: [a], env-vars: {A: root, B: root}, pause: true, username: r, release: 12, formats: [raw], rebuild-age: 9, metadata: {m: root}}
+  - {name: middle, parent: root, abstract: true, elements: [b], pause: false, username: m, rebuild-age: 0}
+`).diskimages;
+    assert.deepEqual([...disk.keys()], ["child"]);
+    const child = disk.get("child");
+    assert.deepEqual(
+      [child?.elements, child?.envVars, child?.formats, child?.pause, child?.username, child?.release],
+      [["a", "b", "c"], { A: "root", B: "child" }, ["vhd"], true, "m", "12"],
+    );
+    assert.deepEqual([child?.rebuildAge, child?.metadata], [9, { m: "child" }]);
+  });
+
+  it("is also built in the format of each provider that lists it", () => {
+    const text = `
+diskimages: [{name: disk, formats: [raw]}, {name: unused}]
+providers:
+  - {name: a, driver: local, diskimages: [{name: disk}]}
+  - {name: b, driver: azure, diskimages: [{name: disk}]}
+  - {name: c, driver: aws, image-format: ova, diskimages: [{name: disk}]}
+`;
+    const { diskimages } = parse(text);
+    assert.deepEqual(diskimages.get("disk")?.formats, ["ova", "raw", "tar", "vhd"]);
+    assert.deepEqual(diskimages.get("unused")?.formats, []);
+  });
+});
+
+describe("a provider", () => {
+  it("of the local driver has what a container host needs", () => {
+    const text = local(`
+diskimages: [{name: disk, pause: true, connection-type: winrm, meta: {k: 5}}]
+pools: [{name: main, labels: [{name: small, diskimage: disk, cores: 2, ram: 512, console-log: true}]}]`);
+    const [cloud] = parse(text).providers;
+    assert.deepEqual([cloud?.imageFormat, cloud?.managesImages], ["tar", true]);
+    assert.deepEqual(cloud?.diskimages, [
+      { name: "disk", pause: true, connectionType: "winrm", connectionPort: 5986, meta: { k: "5" } },
+    ]);
+    assert.deepEqual(cloud?.pools[0]?.labels, [
+      {
+        name: "small",
+        diskimage: "disk",
+        cloudImage: null,
+        hostKeyChecking: true,
+        consoleLog: true,
+        settings: { name: "small", diskimage: "disk", cores: 2, ram: 512, "console-log": true },
+      },
+    ]);
+  });
+
+  it("hands priority and host-key-checking down from provider to pool to label", () => {
+    const text = `
+labels: [{name: a}, {name: b}]
+providers:
+  - name: p
+    driver: aws
+    priority: 5
+    host-key-checking: false
+    max-servers: 4
+    pools:
+      - {name: one, labels: [{name: a}]}
+      - {name: two, priority: 6, max-servers: 2, host-key-checking: true, labels: [{name: a}, {name: b, host-key-checking: false}]}
+`;
+    const pools = parse(text).providers[0]?.pools ?? [];
+    assert.deepEqual(
+      pools.map(({ priority, maxServers }) => [priority, maxServers]),
+      [
+        [5, 4],
+        [6, 2],
+      ],
+    );
+    assert.deepEqual(
+      pools.flatMap(({ labels }) => labels.map(({ hostKeyChecking }) => hostKeyChecking)),
+      [false, true, false],
+    );
+  });
+
+  it("of a driver that is not served loads with all its own keys", () => {
+    const text = `
+labels: [{name: pod}, {name: host}, {name: both}, {name: meta}]
+providers:
+  - {name: k, driver: kubernetes, context: c, max-servers: 3, pools: [{name: p, labels: [{name: pod, type: pod, image: i, gpu: 0.5}]}]}
+  - {name: s, driver: static, pools: [{name: p, nodes: [{name: h, labels: host both, username: u}, {name: i, labels: [both], host-key-checking: false}]}]}
+  - {name: m, driver: metastatic, pools: [{name: p, labels: [{name: meta, backing-label: host}]}]}
+`;
+    const { providers, warnings } = parse(text);
+    assert.deepEqual(warnings, []);
+    assert.equal(providers[0]?.pools[0]?.maxServers, Infinity);
+    assert.equal(providers[0]?.pools[0]?.labels[0]?.settings.gpu, 0.5);
+    assert.deepEqual(
+      providers[1]?.pools[0]?.labels.map(({ name }) => name),
+      ["host", "both"],
+    );
+    assert.deepEqual(
+      providers.map(({ bootTimeout }) => bootTimeout),
+      [60, 60, 120],
+    );
+    assert.equal(providers[2]?.pools[0]?.labels[0]?.hostKeyChecking, false);
+  });
+
+  it("of a driver that nobody knows loads with a warning", () => {
+    const text =
+      "labels: [{name: a}]\nproviders: [{name: x, driver: opnstack, foo: 1, pools: [{name: p, bar: 2, labels: [{name: a, z: 3}]}]}]";
+    assert.deepEqual(warningsOf(text), [
+      '2:31: warning: providers[0].driver: "opnstack" is not a known driver; did you mean "openstack"?',
+    ]);
+    assert.deepEqual(
+      parse(text).providers[0]?.pools[0]?.labels.map(({ settings }) => settings.z),
+      [3],
+    );
+  });
+});
+
+describe("a doubtful file", () => {
+  const cases: readonly [string, string, string][] = [
+    [
+      "an unknown key",
+      "image-dir: /x",
+      '1:1: warning: image-dir: is not a known key and is ignored; did you mean "images-dir"?',
+    ],
+    [
+      "underscores",
+      "labels: [{name: a, min_ready: 1}]",
+      '1:20: warning: labels[0].min_ready: is not a known key and is ignored; did you mean "min-ready"?',
+    ],
+    [
+      "a far-off key",
+      "labels: [{name: a, zzzz: 1}]",
+      "1:20: warning: labels[0].zzzz: is not a known key and is ignored; known here: name, min-ready, max-ready-age",
+    ],
+    [
+      "a key given twice",
+      "images-dir: /a\nimages-dir: /b",
+      "2:1: warning: images-dir: is given twice in this mapping; the last one counts",
+    ],
+    [
+      "a label given twice",
+      "labels: [{name: a}, {name: a, min-ready: 1}]",
+      "1:28: warning: labels[1].name: label a already defined above; this one counts, remove the other",
+    ],
+    [
+      "a number for a name",
+      "labels: [{name: 18}]",
+      "1:17: warning: labels[0].name: is read by YAML as the number 18; write it in quotes to make it a text",
+    ],
+    [
+      "a release that loses a digit",
+      "diskimages: [{name: a, release: 22.10}]",
+      "1:33: warning: diskimages[0].release: is the number 22.1 to YAML; write it in quotes to keep it as 22.10",
+    ],
+    [
+      "digits in quotes",
+      "build-log-retention: '5'",
+      "1:22: warning: build-log-retention: is a text of digits, taken as the number 5; remove the quotes",
+    ],
+    [
+      "a variable that is not set",
+      "# %(NODEPOOL_A)\nimages-dir: /x/%(NODEPOOL_B)",
+      "2:16: warning: the environment has no NODEPOOL_B: %(NODEPOOL_B) is left as it is",
+    ],
+    [
+      "an image that is not uploaded",
+      base("    pools: [{name: p, labels: [{name: small, diskimage: disk}]}]"),
+      "7:57: warning: providers[0].pools[0].labels[0].diskimage: diskimage disk is never uploaded to provider cloud; add it to the provider's diskimages",
+    ],
+  ];
+  for (const [name, text, expected] of cases) {
+    it(`loads with a warning: ${name}`, () => assert.deepEqual(warningsOf(text), [expected]));
+  }
+
+  it("may be empty", () => {
+    for (const text of ["", "# nothing\n", "---\n"]) {
+      const config = parse(text);
+      assert.deepEqual([config.providers, config.labels.size, config.warnings.length], [[], 0, 0]);
+    }
+  });
+});
+
+describe("YAML is read as PyYAML does", () => {
+  const settings = (yaml: string) => provider(`x: ${yaml}`).settings.x;
+  const cases: readonly [string, unknown][] = [
+    ["yes", true],
+    ["Off", false],
+    ["y", "y"],
+    ["010", 8],
+    ["0x1F", 31],
+    ["1_000", 1000],
+    ["1:30", 90],
+    ["08", "08"],
+    ["1e3", "1e3"],
+    ["1.5e+3", 1500],
+    [".5", 0.5],
+    ["-.inf", -Infinity],
+    ["2024-01-01", "2024-01-01"],
+    ["~", null],
+    ["NULL", null],
+    ["'yes'", "yes"],
+    ["0b11", 3],
+    ["-7", -7],
+    ["!!str 5", "5"],
+  ];
+  for (const [yaml, value] of cases)
+    it(`${yaml} is ${JSON.stringify(value)}`, () => assert.deepEqual(settings(yaml), value));
+
+  it("follows anchors, aliases and merged mappings", () => {
+    const config = parse(`
+labels: [{name: a}]
+diskimages:
+  - &base {name: one, elements: &e [x], rebuild-age: 5}
+  - {<<: *base, name: two, rebuild-age: 6}
+  - <<: [{release: a, username: u}, {release: b}]
+    name: three
+    elements: *e
+`);
+    const read = (name: string) => config.diskimages.get(name);
+    assert.deepEqual([read("two")?.elements, read("two")?.rebuildAge], [["x"], 6]);
+    assert.deepEqual(
+      [read("three")?.release, read("three")?.username, read("three")?.elements],
+      ["a", "u", ["x"]],
+    );
+  });
+});
+
+describe("the environment and the secure file", () => {
+  it("fill %(NODEPOOL_...) in, and nothing else", () => {
+    const env = { NODEPOOL_DIR: "/data", HOME: "/root" };
+    assert.equal(parse("images-dir: '%(NODEPOOL_DIR)/i-%(HOME)'", { env }).imagesDir, "/data/i-%(HOME)");
+  });
+
+  it("keep places right after a value of several lines", () => {
+    const env = { NODEPOOL_TEXT: "a\n  b\n  c" };
+    assert.deepEqual(
+      warningsOf("images-dir: %(NODEPOOL_TEXT)\nfoo: 1", { env }).map((line) => line.slice(0, 4)),
+      ["2:1:"],
+    );
+  });
+
+  it("replace the servers and add variables to images", () => {
+    const secure = {
+      file: "/etc/nodepool/secure.conf",
+      text: "zookeeper-servers: [{host: s}]\ndiskimages: [{name: disk, env-vars: {P: '%(NODEPOOL_P)'}}]",
+    };
+    const config = parse(
+      "zookeeper-servers: [{host: a}]\ndiskimages: [{name: disk, env-vars: {P: x, Q: y}}]",
+      {
+        secure,
+        env: { NODEPOOL_P: "hidden" },
+      },
+    );
+    assert.deepEqual(
+      config.zookeeper?.servers.map(({ host }) => host),
+      ["s"],
+    );
+    assert.deepEqual(config.diskimages.get("disk")?.envVars, { P: "hidden", Q: "y" });
+    assert.equal(parse("", { secure: { file: "/s", text: "" } }).zookeeper, null);
+  });
+
+  it("are in no message", () => {
+    const secret = "5ecret";
+    for (const run of [
+      () => parse("", { secure: { file: "/s", text: `zookeeper-servers: [{host: a, port: ${secret}}]` } }),
+      () => parse("zookeeper-timeout: '%(NODEPOOL_S)'", { env: { NODEPOOL_S: secret } }),
+      () => parse(`diskimages: [{name: a, env-vars: {P: [${secret}]}}]`),
+    ]) {
+      assert.throws(run, (error: Error) => error instanceof ConfigError && !error.message.includes(secret));
+    }
+  });
+});
+
+describe("the configuration", () => {
+  it("cannot be changed", () => {
+    const config = parse(base("    pools: [{name: p, labels: [{name: small, diskimage: disk}]}]"));
+    const writable = config as unknown as {
+      imagesDir: string;
+      labels: Map<string, unknown>;
+      providers: unknown[];
+    };
+    assert.throws(() => {
+      writable.imagesDir = "/x";
+    }, TypeError);
+    assert.throws(() => writable.labels.set("x", {}), TypeError);
+    assert.throws(() => writable.labels.clear(), TypeError);
+    assert.throws(() => writable.providers.push({}), TypeError);
+    assert.ok(Object.isFrozen(config.providers[0]?.pools[0]?.labels[0]?.settings));
+    assert.ok(Object.isFrozen(config.diskimages.get("disk")));
+  });
+
+  it("has a hash of all that was read", () => {
+    const hashOf = (config: Config) => config.hash;
+    assert.equal(hashOf(parse("labels: []")), hashOf(parse("labels: []")));
+    assert.notEqual(hashOf(parse("labels: []")), hashOf(parse("labels: [] ")));
+    assert.notEqual(hashOf(parse("")), hashOf(parse("", { secure: { file: "/s", text: "#" } })));
+  });
+
+  it("says what a daemon cannot do without", () => {
+    const config = parse("");
+    assert.throws(
+      () => requireZooKeeper(config),
+      /^ConfigError: \S+: zookeeper-servers: No ZooKeeper servers specified in config\./,
+    );
+    assert.throws(() => requireImagesDir(config), /images-dir: No images-dir specified in config\./);
+    assert.equal(requireImagesDir(parse("images-dir: /i")), "/i");
+  });
+});
+
+describe("a file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-config-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const write = (name: string, content: string | Uint8Array) => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+
+  it("is read with its secure file, and relative folders are in its own folder", async () => {
+    const file = write("a.yaml", "images-dir: images\ndiskimages: [{name: d}]");
+    const secureFile = write("b.yaml", "diskimages: [{name: d, env-vars: {A: b}}]");
+    const config = await loadConfig(file, { secureFile });
+    assert.equal(config.imagesDir, join(folder, "images"));
+    assert.equal(config.diskimages.get("d")?.envVars.A, "b");
+    assert.equal(config.file, file);
+  });
+
+  it("that cannot be read is explained in a sentence", async () => {
+    mkdirSync(join(folder, "folder"));
+    const cases: [string, RegExp][] = [
+      [join(folder, "none.yaml"), /none\.yaml: does not exist; create it, or name another file with -c$/],
+      [join(folder, "folder"), /folder: is a directory; name the file in it$/],
+      [
+        join(write("plain", ""), "x"),
+        /plain\/x: does not exist, because a part of its path is not a directory$/,
+      ],
+      [
+        write("latin", new Uint8Array([0x61, 0x3a, 0x20, 0xe9])),
+        /latin: is not UTF-8 text; save it in that encoding$/,
+      ],
+      [write("huge", "# ".padEnd(5_000_000, "x")), /huge: is larger than 4 MiB, which no configuration is$/],
+      ["/dev/zero", /\/dev\/zero: is larger than 4 MiB/],
+    ];
+    if (process.getuid?.() !== 0) {
+      chmodSync(write("closed", ""), 0);
+      cases.push([join(folder, "closed"), /closed: may not be read by this user; change its mode or owner$/]);
+    }
+    for (const [file, message] of cases) {
+      await assert.rejects(loadConfig(file), (error: Error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+  });
+});
