@@ -11,6 +11,7 @@ import { readFile } from "node:fs/promises";
 import net from "node:net";
 import tls from "node:tls";
 import type { Clock } from "../std/clock.ts";
+import { requireIssuedBy } from "./certificate_chain.ts";
 import { FrameReader, ProtocolError } from "./frame_reader.ts";
 import { type Credentials, decodeHandshake } from "./handshake.ts";
 import { encodePing } from "./wire.ts";
@@ -91,14 +92,31 @@ export class Connection {
     const { server, tls: files } = this.#options;
     const secure = files === null ? null : await readTlsFiles(files);
     if (this.#phase === "ended") return;
-    const socket =
-      secure === null ? net.connect(server) : tls.connect({ ...server, ...secure, ...SERVER_CHECK });
+    const socket = secure === null ? net.connect(server) : this.#connectSecurely(secure);
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error: Error) => this.end(error));
     socket.on("close", () => this.end(new Error("the server closed the connection")));
-    socket.once(secure === null ? "connect" : "secureConnect", () => this.send(this.#options.handshake));
+    if (secure === null) socket.once("connect", () => this.send(this.#options.handshake));
+  }
+
+  /**
+   * As Nodepool does it: the server's certificate must come from the given authority, which signs for this ensemble
+   * only; its name is not compared, since servers are often reached by addresses that their certificates do not name.
+   */
+  #connectSecurely(secure: { cert: Buffer; key: Buffer; ca: Buffer }): net.Socket {
+    const { server, clock, handshake } = this.#options;
+    const socket = tls.connect({ ...server, ...secure, checkServerIdentity: () => undefined });
+    socket.once("secureConnect", () => {
+      try {
+        requireIssuedBy(socket.getPeerCertificate(true), secure.ca, clock.now());
+        this.send(handshake);
+      } catch (error) {
+        this.end(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    return socket;
   }
 
   #flush(): void {
@@ -160,10 +178,6 @@ export class Connection {
     }
   }
 }
-
-// As Nodepool does it: the server's certificate must come from the given CA, which signs for this ensemble only; its
-// name is not compared, since servers are often reached by addresses that their certificates do not name.
-const SERVER_CHECK = { checkServerIdentity: () => undefined };
 
 async function readTlsFiles(files: TlsFiles): Promise<{ cert: Buffer; key: Buffer; ca: Buffer }> {
   const [cert, key, ca] = await Promise.all([readFile(files.cert), readFile(files.key), readFile(files.ca)]);

@@ -72,7 +72,7 @@ describe("ZooKeeper over TLS", { skip }, () => {
     const [stranger] = await makeCertificates(join(directory, "stranger"), ["client"]);
     assert.ok(stranger);
     for (const [tls, message] of [
-      [{ ...client, ca: stranger.ca }, /CONNECTION_LOSS.*(certificate|issuer)/i],
+      [{ ...client, ca: stranger.ca }, /CONNECTION_LOSS.*certificate/i],
       [{ ...client, key: join(directory, "none.key") }, /CONNECTION_LOSS.*none\.key/],
     ] as const) {
       const session = connect(tls);
