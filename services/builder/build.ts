@@ -20,6 +20,8 @@ export interface BuildOrder {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What `%p` in the build command stands for. */
   readonly packageDir: string;
+  /** Where the log is, for messages. */
+  readonly logPath: string;
 }
 
 /** What a build runs with. */
@@ -104,7 +106,7 @@ export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Ma
     throw stopped;
   }
   const end = await running.ended;
-  await endGroup(running, (milliseconds) => clock.sleep(milliseconds), tools.graceMs);
+  await endGroup(running, clock, tools.graceMs);
   const status = end.code ?? `killed by ${end.signal}`;
   await log.append(`Exit code: ${status}\n`);
   if (end.code !== 0) throw await failed(end, diskFull, order);
@@ -144,7 +146,7 @@ async function supervise(
     });
   });
   if (failure === null) return null;
-  await endGroup(running, (milliseconds) => clock.sleep(milliseconds), graceMs);
+  await endGroup(running, clock, graceMs);
   await running.ended;
   return failure;
 }
@@ -157,7 +159,7 @@ async function failed(end: CommandEnd, diskFull: boolean, order: BuildOrder): Pr
   const { diskimage, stem } = order;
   const how = end.code === null ? `was killed by ${end.signal}` : `ended with status ${end.code}`;
   const what = `the build command of ${diskimage.name} ${how}`;
-  if (!diskFull) return new BuildFailure(what, end.code);
+  if (!diskFull) return new BuildFailure(`${what}; its log is ${order.logPath}`, end.code);
   const folder = stem.slice(0, stem.lastIndexOf("/"));
   const temporary = buildEnvironment(order).TMPDIR ?? "/tmp";
   const room = `images-dir ${folder} has ${await freeSpace(folder)} free, ${temporary} has ${await freeSpace(temporary)}`;

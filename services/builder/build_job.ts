@@ -50,7 +50,7 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
       "nodepool.reason": action.reason,
     };
     const parent = requestTraceparent(workshop, image);
-    await withSpan("build image", { attributes, parent }, () => job.run(action.reason));
+    await withSpan("image.build", { attributes, parent }, () => job.run(action.reason));
     return true;
   } finally {
     await job.close();
@@ -169,6 +169,7 @@ class BuildJob {
           elementsDir: context.config.elementsDir,
           env,
           packageDir: PACKAGE_DIR,
+          logPath: logs.path(image, this.build),
         };
         const onPhase = (phase: string) => this.#progress(phase);
         const tools = { spawn, clock: context.clock, log, onPhase, signal: stopping, graceMs };

@@ -27,6 +27,7 @@ function order(given: Partial<DiskImageConfig> = {}, more: Partial<BuildOrder> =
     elementsDir: "/etc/elements",
     env: ENV,
     packageDir: "/opt/nodepool",
+    logPath: "/var/log/ubuntu-0123.log",
     ...more,
   };
 }
@@ -154,7 +155,10 @@ describe("a run", () => {
 
   test("that fails is a failure with its status", async () => {
     const { failure, log } = await run(order({ dibCommand: await script("echo no such element; exit 3") }));
-    assert.equal(failure?.message, "the build command of ubuntu ended with status 3");
+    assert.equal(
+      failure?.message,
+      "the build command of ubuntu ended with status 3; its log is /var/log/ubuntu-0123.log",
+    );
     assert.equal(failure?.exitCode, 3);
     assert.equal(log, "no such element\nExit code: 3\n");
   });
@@ -218,6 +222,19 @@ describe("a run", () => {
     );
     const { log } = await run(order({ dibCommand, buildTimeout: 0.3 }));
     assert.match(log, /begun\n(Terminated\n)?unmounting\n/);
+  });
+
+  test("may clean up with the helper through which it writes", async () => {
+    const dibCommand = await script(
+      [
+        'mkfifo "$out.pipe"; sed "s/^/filtered: /" <"$out.pipe" & exec >"$out.pipe" 2>&1',
+        "trap 'sleep 0.2; echo unmounting; rm \"$out.pipe\"; exit 1' TERM",
+        "echo begun; while :; do sleep 0.1; done",
+      ].join("\n"),
+    );
+    const { log, gone } = await run(order({ dibCommand, buildTimeout: 0.3 }));
+    assert.match(log, /^filtered: begun\n(filtered: Terminated\n)?filtered: unmounting\n/);
+    assert.ok(gone, "a process is left");
   });
 
   test("that is cancelled is ended, and the log says why", async () => {

@@ -32,7 +32,7 @@ export interface BuilderOptions {
   readonly backoff?: { readonly initial: number; readonly maximum: number };
   /** How long another builder may take its lost build lock back, in seconds. @default 30 */
   readonly takeoverGrace?: number;
-  /** How long a build command has to end itself after SIGTERM, in milliseconds. @default 10000 */
+  /** How long a build command has to end itself after SIGTERM, in milliseconds. @default 30000 */
   readonly stopGraceMs?: number;
 }
 
@@ -64,7 +64,7 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
     logs,
     spawn: options.spawn ?? spawnProcessGroup,
     env: options.env,
-    graceMs: options.stopGraceMs ?? 10_000,
+    graceMs: options.stopGraceMs ?? 30_000,
     stopping: tasks.signal,
     abandoned: abandon.signal,
     building,

@@ -36,7 +36,7 @@ export async function deleteUpload(workshop: Workshop, action: DeleteUploadActio
     "nodepool.provider": provider,
     "nodepool.upload": upload,
   };
-  await withSpan("delete upload", { attributes }, async () => {
+  await withSpan("image.delete_upload", { attributes }, async () => {
     const { context } = workshop;
     const path = uploadPath(image, build, provider, upload);
     const root = uploadLockPath(image, build, provider, upload);
@@ -132,7 +132,7 @@ export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction)
   const { image, build, reason } = action;
   const path = buildPath(image, build);
   const attributes = { "nodepool.image": image, "nodepool.build": build };
-  await withSpan("delete build", { attributes }, () =>
+  await withSpan("image.delete_build", { attributes }, () =>
     underLock(workshop, buildLockPath(image, build), path, async (lock) => {
       const found = await readZnode(context.session, path);
       if (found === null) return;

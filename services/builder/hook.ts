@@ -12,8 +12,7 @@ export async function runHook(
 ): Promise<void> {
   const own = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const running = await spawn(command, { env: Object.fromEntries(own) });
-  const sleep = (milliseconds: number) => context.clock.sleep(milliseconds);
-  const stop = () => void endGroup(running, sleep, graceMs);
+  const stop = () => void endGroup(running, context.clock, graceMs);
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
   let output = "";
@@ -22,7 +21,7 @@ export async function runHook(
   });
   const { code, signal: killedBy } = await running.ended;
   signal.removeEventListener("abort", stop);
-  await endGroup(running, sleep, graceMs);
+  await endGroup(running, context.clock, graceMs);
   context.logger.info("post-upload-hook ended", { hook: command[0], code, output });
   if (code === 0) return;
   const how = code === null ? `was killed by ${killedBy}` : `ended with status ${code}`;

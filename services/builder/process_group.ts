@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import process from "node:process";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import type { Clock } from "../../lib/std/clock.ts";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
 
 /** How a command ended: exactly one of the two is set. */
@@ -21,6 +22,8 @@ export interface RunningCommand {
   consume(consumer: (text: string) => Promise<void>): Promise<void>;
   /** Resolves when the command itself has ended; what it has started may live on. */
   readonly ended: Promise<CommandEnd>;
+  /** Sends SIGTERM to the command itself, not to what it has started; nothing when it has ended. */
+  terminate(): void;
   /** Sends a signal to the whole group; false when nobody is left in it. 0 only asks. */
   signal(name: "SIGTERM" | "SIGKILL" | 0): boolean;
 }
@@ -77,6 +80,9 @@ function follow(child: ChildProcessByStdio<null, Readable, Readable>, pid: numbe
   return {
     pid,
     ended,
+    terminate: () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    },
     signal: (name) => signalGroup(pid, name),
     consume: async (consumer) => {
       const drained = Promise.all(streams.map((stream) => readLines(stream, consumer)));
@@ -122,24 +128,36 @@ async function readLines(stream: Readable, consumer: (text: string) => Promise<v
   if (rest !== "") await consumer(`${rest}\n`);
 }
 
+/** How long the rest of a group has between SIGTERM and SIGKILL once its leader is gone, in milliseconds. */
+const REST_GRACE = 2000;
+
 /**
- * Ends everything in a group: SIGTERM, then SIGKILL for whoever is still there after `graceMs`. Resolves when nobody is
- * left, or five seconds after SIGKILL: only dead processes that their new parent never asks about are left then.
+ * Ends a command and everything that it has started, and resolves when nobody is left.
+ *
+ * First the command alone gets SIGTERM, and `graceMs` to clean up: diskimage-builder unmounts and deletes its folders
+ * then, but not when the helper through which it writes is ended at the same time. Then the rest of the group gets
+ * SIGTERM, then SIGKILL. Five seconds after that only dead processes can be left that their parent never asks about.
  */
-export async function endGroup(
-  running: RunningCommand,
-  sleep: (milliseconds: number) => Promise<void>,
-  graceMs: number,
-): Promise<void> {
-  const pause = 25;
-  const gone = async (limit: number) => {
-    for (let waited = 0; waited < limit; waited += pause) {
-      if (!running.signal(0)) return true;
-      await sleep(pause);
-    }
-    return !running.signal(0);
-  };
-  if (!running.signal("SIGTERM") || (await gone(graceMs))) return;
+export async function endGroup(running: RunningCommand, clock: Clock, graceMs: number): Promise<void> {
+  running.terminate();
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(graceMs, resolve);
+    void running.ended.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+  if (!running.signal("SIGTERM") || (await gone(running, clock, Math.min(graceMs, REST_GRACE)))) return;
   running.signal("SIGKILL");
-  await gone(5000);
+  await gone(running, clock, 5000);
+}
+
+/** Whether nobody is left in the group, asked until it is so or `limit` milliseconds are over. */
+async function gone(running: RunningCommand, clock: Clock, limit: number): Promise<boolean> {
+  const pause = 25;
+  for (let waited = 0; waited < limit; waited += pause) {
+    if (!running.signal(0)) return true;
+    await clock.sleep(pause);
+  }
+  return !running.signal(0);
 }

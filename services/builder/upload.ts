@@ -41,7 +41,7 @@ export async function uploadImage(workshop: Workshop, action: UploadAction): Pro
     if (entry?.record?.state !== "ready" || hasReadyUpload(entry, provider)) return false;
     const attributes = { "nodepool.image": image, "nodepool.build": build, "nodepool.provider": provider };
     const parent = files.marker(image, build)?.traceparent;
-    await withSpan("upload image", { attributes, parent }, () =>
+    await withSpan("image.upload", { attributes, parent }, () =>
       new Upload(workshop, entry, provider, lock).run(),
     );
     return true;
