@@ -1,6 +1,7 @@
 // What a coordination server must do for us, whichever it is: run against ZooKeeper itself and against our own.
 import { after, afterEach, before, describe } from "node:test";
 import { callCases, transactionCases } from "./contract/call_cases.ts";
+import { componentCases } from "./contract/component_cases.ts";
 import { Fixture, type StartServer } from "./contract/fixture.ts";
 import { lockCases } from "./contract/lock_cases.ts";
 import { sessionCases } from "./contract/session_cases.ts";
@@ -21,5 +22,6 @@ export function describeCoordinationContract(name: string, startServer: StartSer
     describe("sessions and watches", () => sessionCases(fixture));
     describe("locks", () => lockCases(fixture));
     describe("view", () => viewCases(fixture));
+    describe("components", () => componentCases(fixture));
   });
 }
