@@ -221,7 +221,7 @@ export function testProvider(
       const left = (await place.provider.listInstances(signal())).map(({ externalId }) => externalId);
       assert.equal(left.includes(instance.externalId), false);
       await remove(instance);
-      await assert.rejects(connect(instance, place.username, place.privateKey));
+      await assert.rejects(connect(instance, place.username, place.privateKey, 1));
     });
 
     test("a cancelled create leaves nothing that the list does not show, and can be repeated", async () => {
@@ -389,9 +389,9 @@ function throughSftp(client: Client, path: string, content: Buffer): Promise<Buf
           return;
         }
         sftp.readFile(path, (reading, data) => {
+          // The next channel would take the number of this one while the server still has it open.
+          sftp.once("close", () => (reading ? reject(reading) : resolve(data)));
           sftp.end();
-          if (reading) reject(reading);
-          else resolve(data);
         });
       });
     });

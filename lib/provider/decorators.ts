@@ -91,7 +91,7 @@ export function withTelemetry(provider: Provider, logger: Logger, clock: Clock):
       "nodepool.driver": provider.driver,
       ...Object.fromEntries(Object.entries(call.subject).map(([key, value]) => [`nodepool.${key}`, value])),
     };
-    return withSpan(`provider ${call.method}`, { attributes, kind: "client" }, async () => {
+    return withSpan(`provider.${snakeCase(call.method)}`, { attributes, kind: "client" }, async () => {
       try {
         const result = await run(call.signal);
         report(call, started, null);
@@ -102,4 +102,9 @@ export function withTelemetry(provider: Provider, logger: Logger, clock: Clock):
       }
     });
   });
+}
+
+/** createInstance as create_instance: span names are in snake case everywhere. */
+function snakeCase(method: string): string {
+  return method.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

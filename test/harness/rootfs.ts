@@ -56,7 +56,12 @@ export async function makeRootfs(options: RootfsOptions = {}): Promise<Rootfs> {
     await writeFile(join(root, "usr/local/bin/nodepool-node-init"), NODE_INIT);
     await chmod(join(root, "usr/local/bin/nodepool-node-init"), 0o755);
   }
-  if (options.sftpServer !== false) await copyProgram("/usr/lib/openssh/sftp-server", root);
+  if (options.sftpServer !== false) {
+    await copyProgram("/usr/lib/openssh/sftp-server", root);
+    // Where dropbear looks for it.
+    await symlink("openssh/sftp-server", join(root, "usr/lib/sftp-server"));
+  }
+  await chmod(join(root, "tmp"), 0o1777);
   const privateKey = await writeAccounts(root);
   const path = join(directory, "rootfs.tar");
   await run("tar", ["--numeric-owner", "-C", root, "-cf", path, "."]);

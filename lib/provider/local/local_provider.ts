@@ -122,7 +122,7 @@ class LocalProvider implements Provider {
     const { directory, socket } = this.#settings;
     switch (kind) {
       case "container":
-        return openContainers({ ...this.#options, provider: this.name, directory, socket }, signal);
+        return openContainers({ ...this.#options, directory, socket }, signal);
       case "sandbox":
         return openSandbox(directory, this.#options, signal);
       case "process":

@@ -1,23 +1,16 @@
 // Unpacks the tar of a root file system into a directory, and never outside of it, whatever the tar says.
-import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { chmod, link, lstat, mkdir, open, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { codeOf, messageOf } from "../../../std/errors.ts";
+import { assertTar, ChecksumMeter, type Checksums } from "../checksums.ts";
 
 /** What was left out of a root file system. */
 export interface Unpacked {
   /** Devices and pipes: a sandbox has its own. */
   readonly skipped: number;
-}
-
-/** What the tar must be; null where nobody knows. */
-export interface Checksums {
-  readonly md5: string | null;
-  readonly sha256: string | null;
 }
 
 /**
@@ -32,19 +25,11 @@ export async function unpack(
   checksums: Checksums,
   signal: AbortSignal,
 ): Promise<Unpacked> {
+  await assertTar(tar);
   await mkdir(root, { mode: 0o755 });
   const unpacker = new Unpacker(root);
   const entries = extract();
-  const hashes = new Map<"md5" | "sha256", Hash>();
-  for (const name of ["md5", "sha256"] as const) {
-    if (checksums[name] !== null) hashes.set(name, createHash(name));
-  }
-  const meter = new Transform({
-    transform: (chunk, _encoding, done) => {
-      for (const hash of hashes.values()) hash.update(chunk);
-      done(null, chunk);
-    },
-  });
+  const meter = new ChecksumMeter(checksums);
   const reading = pipeline(createReadStream(tar, { highWaterMark: 256 * 1024 }), meter, entries, { signal });
   const writing = (async () => {
     for await (const entry of entries) await unpacker.add(entry);
@@ -55,14 +40,7 @@ export async function unpack(
     if (signal.aborted) throw signal.reason;
     throw new Error(`${tar} cannot be unpacked: ${messageOf(failed.reason)}`, { cause: failed.reason });
   }
-  for (const [name, hash] of hashes) {
-    const found = hash.digest("hex");
-    if (found !== checksums[name]) {
-      throw new Error(
-        `${tar} is not the file that was built: its ${name} is ${found}, not ${checksums[name]}`,
-      );
-    }
-  }
+  meter.verify(tar);
   if (unpacker.count === 0) throw new Error(`${tar} holds no files`);
   await unpacker.finish();
   return { skipped: unpacker.skipped };

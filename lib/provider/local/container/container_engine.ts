@@ -1,0 +1,344 @@
+// Nodes as containers of Docker or Podman.
+//
+// 1. A container carries everything that we know of its node: there is no other record.
+// 2. The port of this machine that leads to a node is chosen here, not by the engine: the engine would choose anew each
+//    time that the container starts.
+import { Buffer } from "node:buffer";
+import type { Container, ContainerInfo } from "dockerode";
+import type { Clock } from "../../../std/clock.ts";
+import { messageOf } from "../../../std/errors.ts";
+import type { Logger } from "../../../std/logger.ts";
+import {
+  type ImageSpec,
+  type Instance,
+  METADATA,
+  NotFoundError,
+  ProviderError,
+  type ProviderImage,
+  type Resources,
+} from "../../contract.ts";
+import type { Engine, LocalInstanceSpec } from "../engine.ts";
+import { isRecordName } from "../hosted/records.ts";
+import { DockerError, isConflict, unlessGone } from "./docker_api.ts";
+import { freePort, greets } from "./free_port.ts";
+import { ContainerImages, OWNER_LABEL } from "./images.ts";
+import { containerOptions, type Tweaks } from "./node_container.ts";
+import type { AnsweringSocket } from "./socket.ts";
+
+const NAME_LABEL = "nodepool_instance";
+const PORT_LABEL = "nodepool_port";
+const RESOURCES_LABEL = "nodepool_resources";
+const OURS: ReadonlySet<string> = new Set([OWNER_LABEL, NAME_LABEL, PORT_LABEL, RESOURCES_LABEL]);
+
+const PORT_ATTEMPTS = 5;
+const GREETING_MS = 20_000;
+const GREETING_PAUSE_MS = 50;
+const STOP_SECONDS = 3;
+const LOG_LINES = 500;
+
+/** What an engine of containers is made of. */
+export interface ContainerEngineOptions {
+  readonly socket: AnsweringSocket;
+  readonly tweaks: Tweaks;
+  readonly summary: string;
+  /** Tells the containers and images of this provider from all others of the machine. */
+  readonly owner: string;
+  readonly ownsInstances: boolean;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** An engine whose nodes are containers. */
+export class ContainerEngine implements Engine {
+  readonly kind = "container";
+  readonly summary: string;
+  readonly #options: ContainerEngineOptions;
+  readonly #images: ContainerImages;
+  readonly #creations = new Map<string, Promise<Instance>>();
+
+  constructor(options: ContainerEngineOptions) {
+    this.#options = options;
+    this.summary = options.summary;
+    this.#images = new ContainerImages(options.socket.api, options.owner);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    if (!this.#options.ownsInstances) return;
+    const stopped = (await this.#containers(signal)).filter(({ State }) => State === "exited");
+    await Promise.all(
+      stopped.map(async (info) => {
+        try {
+          await this.#start(this.#container(info.Id), signal);
+          await this.#waitForGreeting(info.Id, portOf(info), signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          const fields = { instance: nameOf(info), error: messageOf(error) };
+          this.#options.logger.warn("instance could not be started again", fields);
+        }
+      }),
+    );
+  }
+
+  async listInstances(signal: AbortSignal): Promise<Instance[]> {
+    return (await this.#containers(signal)).map((info) => this.#describe(info));
+  }
+
+  async createInstance(
+    spec: LocalInstanceSpec,
+    onExternalId: (id: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    const underWay = this.#creations.get(spec.name);
+    if (underWay !== undefined) await underWay.catch(() => {});
+    const creation = this.#create(spec, onExternalId, signal);
+    this.#creations.set(spec.name, creation);
+    try {
+      return await creation;
+    } finally {
+      if (this.#creations.get(spec.name) === creation) this.#creations.delete(spec.name);
+    }
+  }
+
+  async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
+    if (!isRecordName(externalId)) return;
+    const container = this.#container(externalId);
+    // By force right away some engines would first wait for it to end by itself.
+    await this.#call(signal, (abortSignal) => container.kill({ abortSignal })).catch(() => {});
+    await this.#remove(container, signal);
+    await this.#images.sweep(signal);
+  }
+
+  async consoleLog(externalId: string, signal: AbortSignal): Promise<string | null> {
+    return unlessGone(this.#logs(this.#container(externalId), LOG_LINES, signal));
+  }
+
+  listImages(signal: AbortSignal): Promise<ProviderImage[]> {
+    return this.#images.list(signal);
+  }
+
+  uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
+    return this.#images.upload(spec, signal);
+  }
+
+  deleteImage(externalId: string, signal: AbortSignal): Promise<void> {
+    return this.#images.delete(externalId, signal);
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#options.ownsInstances) return;
+    const signal = AbortSignal.timeout(60_000);
+    const running = (await this.#containers(signal)).filter(({ State }) => State === "running");
+    await Promise.all(
+      running.map(async (info) => {
+        try {
+          await this.#call(signal, (abortSignal) =>
+            this.#container(info.Id).stop({ t: STOP_SECONDS, abortSignal }),
+          );
+        } catch (error) {
+          const fields = { instance: nameOf(info), error: messageOf(error) };
+          this.#options.logger.warn("instance could not be stopped", fields);
+        }
+      }),
+    );
+  }
+
+  async #create(
+    spec: LocalInstanceSpec,
+    onExternalId: (id: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    if (!isRecordName(spec.name)) {
+      throw new ProviderError(`${JSON.stringify(spec.name)} cannot be a node's name`, { retryable: false });
+    }
+    let found = (await this.#containers(signal)).find((info) => nameOf(info) === spec.name);
+    if (found !== undefined && found.Labels[METADATA.launchToken] !== spec.metadata[METADATA.launchToken]) {
+      throw new ProviderError(`${spec.name} exists already, from another launch: it must be deleted first`);
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const id = found?.Id ?? (await this.#createContainer(spec, signal));
+      await onExternalId(id);
+      try {
+        const port = found === undefined ? await this.#portOf(id, signal) : portOf(found);
+        await this.#start(this.#container(id), signal);
+        await this.#waitForGreeting(id, port, signal);
+        return await this.#find(id, signal);
+      } catch (error) {
+        if (attempt === PORT_ATTEMPTS || !isPortTaken(error)) throw error;
+        await this.#remove(this.#container(id), signal);
+        found = undefined;
+      }
+    }
+  }
+
+  async #createContainer(spec: LocalInstanceSpec, signal: AbortSignal): Promise<string> {
+    const { tweaks, owner } = this.#options;
+    const port = await freePort();
+    const labels = {
+      ...spec.metadata,
+      [OWNER_LABEL]: owner,
+      [NAME_LABEL]: spec.name,
+      [PORT_LABEL]: `${port}`,
+      [RESOURCES_LABEL]: JSON.stringify(spec.resources),
+    };
+    const options = containerOptions(
+      { image: spec.imageExternalId, labels, resources: spec.resources, port },
+      tweaks,
+    );
+    const name = `${spec.name}-${owner.slice(0, 8)}`;
+    try {
+      const container = await this.#options.socket.api.call(signal, (docker, abortSignal) =>
+        docker.createContainer({ ...options, name, abortSignal }),
+      );
+      return container.id;
+    } catch (error) {
+      if (error instanceof NotFoundError) {
+        throw new NotFoundError(`image ${spec.imageExternalId} does not exist at this provider`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+
+  async #start(container: Container, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#call(signal, (abortSignal) => container.start({ abortSignal }));
+    } catch (error) {
+      // 304: it runs already.
+      if (!(error instanceof DockerError && error.status === 304)) throw error;
+    }
+  }
+
+  /**
+   * Waits until the node's SSH server greets. A server that takes its time is left to the scan of its host keys.
+   * @throws {ProviderError} with the last of its log when the container has ended
+   */
+  async #waitForGreeting(id: string, port: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + GREETING_MS;
+    while (clock.now() < until) {
+      if (await greets(port, 1000)) return;
+      const state = (await this.#call(signal, (abortSignal) => this.#container(id).inspect({ abortSignal })))
+        .State;
+      if (!state.Running) {
+        const log = (await this.#logs(this.#container(id), 5, signal)).trim().replaceAll("\n", " | ");
+        const cause = log === "" ? (state.Error ?? "") : log;
+        throw new ProviderError(`the container ended with exit code ${state.ExitCode}: ${cause}`);
+      }
+      await clock.sleep(GREETING_PAUSE_MS, signal);
+    }
+  }
+
+  async #find(id: string, signal: AbortSignal): Promise<Instance> {
+    const info = (await this.#containers(signal)).find(({ Id }) => Id === id);
+    if (info === undefined) throw new ProviderError(`container ${id} is gone`);
+    return this.#describe(info);
+  }
+
+  async #portOf(id: string, signal: AbortSignal): Promise<number> {
+    const { Config } = await this.#call(signal, (abortSignal) =>
+      this.#container(id).inspect({ abortSignal }),
+    );
+    return Number(Config.Labels[PORT_LABEL]);
+  }
+
+  #containers(signal: AbortSignal): Promise<ContainerInfo[]> {
+    const filters = { label: [`${OWNER_LABEL}=${this.#options.owner}`] };
+    return this.#options.socket.api.call(signal, (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters: JSON.stringify(filters), abortSignal }),
+    );
+  }
+
+  async #remove(container: Container, signal: AbortSignal): Promise<void> {
+    while (true) {
+      try {
+        await unlessGone(
+          this.#call(signal, (abortSignal) => container.remove({ force: true, v: true, abortSignal })),
+        );
+        return;
+      } catch (error) {
+        // Another removal is under way: it is awaited.
+        if (!isConflict(error)) throw error;
+        await this.#options.clock.sleep(200, signal);
+      }
+    }
+  }
+
+  async #logs(container: Container, lines: number, signal: AbortSignal): Promise<string> {
+    const raw = await this.#call(signal, (abortSignal) =>
+      container.logs({ stdout: true, stderr: true, follow: false, tail: lines, abortSignal }),
+    );
+    return demultiplex(raw);
+  }
+
+  #container(id: string): Container {
+    return this.#options.socket.api.docker.getContainer(id);
+  }
+
+  #call<T>(signal: AbortSignal, run: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#options.socket.api.call(signal, (_docker, abortSignal) => run(abortSignal));
+  }
+
+  #describe(info: ContainerInfo): Instance {
+    const resources: Resources = JSON.parse(info.Labels[RESOURCES_LABEL] ?? "{}");
+    const metadata = Object.fromEntries(Object.entries(info.Labels).filter(([key]) => !OURS.has(key)));
+    const state = stateOf(info);
+    return {
+      externalId: info.Id,
+      name: nameOf(info),
+      state,
+      ...(state === "running" || state === "building" ? {} : { fault: info.Status }),
+      metadata,
+      interfaceIp: "127.0.0.1",
+      publicIpv4: "127.0.0.1",
+      privateIpv4: "127.0.0.1",
+      publicIpv6: null,
+      connectionPort: portOf(info),
+      region: null,
+      az: null,
+      hostId: null,
+      resources,
+      attributes: {
+        engine: this.kind,
+        isolation: isolationOf(this.#options.socket.engine, this.#options.tweaks),
+        image: metadata[METADATA.image] ?? info.ImageID,
+      },
+    };
+  }
+}
+
+function isolationOf(engine: string, tweaks: Tweaks): string {
+  const limits = tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
+  return `${engine} container: own files, processes, users and network; ${limits}`;
+}
+
+function nameOf(info: ContainerInfo): string {
+  return info.Labels[NAME_LABEL] ?? info.Id;
+}
+
+function portOf(info: ContainerInfo): number {
+  return Number(info.Labels[PORT_LABEL]);
+}
+
+function stateOf({ State }: ContainerInfo): Instance["state"] {
+  if (State === "running") return "running";
+  if (State === "created" || State === "configured" || State === "initialized" || State === "restarting") {
+    return "building";
+  }
+  return State === "dead" || State === "removing" ? "failed" : "stopped";
+}
+
+function isPortTaken(error: unknown): boolean {
+  return /port is already allocated|address already in use/i.test(messageOf(error));
+}
+
+/** The text of a log in the engine's framing: eight bytes of header, the last four of them the length. */
+function demultiplex(raw: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 8 <= raw.length; ) {
+    const end = at + 8 + raw.readUInt32BE(at + 4);
+    parts.push(raw.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(parts).toString();
+}

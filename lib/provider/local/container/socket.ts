@@ -1,0 +1,70 @@
+// Where this machine may have a Docker API socket.
+import { stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../../../std/errors.ts";
+import { DockerApi } from "./docker_api.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The places to look at, best first. */
+export function socketPlaces(env: Environment): string[] {
+  const runtime = env.XDG_RUNTIME_DIR;
+  const named = /^unix:\/\/(\/.+)$/.exec(env.DOCKER_HOST ?? "")?.[1];
+  const places = [
+    ...(named === undefined ? [] : [named]),
+    "/var/run/docker.sock",
+    "/run/podman/podman.sock",
+    ...(runtime === undefined ? [] : [join(runtime, "docker.sock"), join(runtime, "podman/podman.sock")]),
+    join(homedir(), ".docker/run/docker.sock"),
+  ];
+  return [...new Set(places)];
+}
+
+/** An engine that answers. */
+export interface AnsweringSocket {
+  readonly api: DockerApi;
+  /** As "podman 4.3.1". */
+  readonly engine: string;
+  readonly isPodman: boolean;
+  /** As Go names it: amd64, arm64. */
+  readonly architecture: string;
+}
+
+const PATIENCE_MS = 5000;
+
+/** Asks an engine who it is, or says why it does not answer. */
+export async function askSocket(path: string, signal: AbortSignal): Promise<AnsweringSocket | string> {
+  try {
+    if (!(await stat(path)).isSocket()) return "is no socket";
+  } catch {
+    return "does not exist";
+  }
+  const api = new DockerApi(path);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  try {
+    const version = await api.call(limit, async (docker) => {
+      await docker.ping();
+      return docker.version();
+    });
+    const podman = componentsOf(version).find(({ Name }) => /podman/i.test(Name ?? ""));
+    const engine =
+      podman === undefined ? `docker ${version.Version}` : `podman ${podman.Version ?? version.Version}`;
+    return { api, engine, isPodman: podman !== undefined, architecture: version.Arch };
+  } catch (error) {
+    signal.throwIfAborted();
+    return `does not answer: ${messageOf(error)}`;
+  }
+}
+
+function componentsOf(version: object): readonly { Name?: string; Version?: string }[] {
+  return "Components" in version && Array.isArray(version.Components) ? version.Components : [];
+}
+
+/** Whether any engine answers at one of the usual places. */
+export async function hasSocket(env: Environment, signal: AbortSignal): Promise<boolean> {
+  for (const place of socketPlaces(env)) {
+    if (typeof (await askSocket(place, signal)) !== "string") return true;
+  }
+  return false;
+}

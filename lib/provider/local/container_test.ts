@@ -1,0 +1,91 @@
+// The container engine with real Podman and a real Docker daemon, each with storage of its own.
+import { execFile, spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import { localConfig, temporaryDirectory } from "../../../test/harness/local_provider.ts";
+import { makeRootfs } from "../../../test/harness/rootfs.ts";
+import { silentLogger } from "../../std/logger.ts";
+import { testProvider } from "../contract_suite.ts";
+import { openProvider } from "../registry.ts";
+import { askSocket } from "./container/socket.ts";
+import { startPodmanService } from "./podman_service.ts";
+
+interface Engine {
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+const needsRoot = process.getuid?.() === 0 ? null : "engines with storage of their own need root";
+
+async function place(start: (directory: string) => Promise<Engine>) {
+  const directory = await temporaryDirectory();
+  const rootfs = await makeRootfs();
+  const engine = await start(directory.path);
+  const config = localConfig({
+    engine: "container",
+    socket: engine.socket,
+    "state-dir": join(directory.path, "state"),
+  });
+  const provider = await openProvider(config, { logger: silentLogger });
+  await provider.start(AbortSignal.timeout(60_000));
+  return {
+    provider,
+    image: { path: rootfs.path, format: "tar", mark: "made by the harness\n" },
+    username: "zuul",
+    privateKey: rootfs.privateKey,
+    close: async () => {
+      await provider.stop();
+      await engine.stop();
+      await rootfs.remove();
+      await promisify(execFile)("umount", [join(directory.path, "podman/storage/overlay")]).catch(() => {});
+      await directory.remove();
+    },
+  };
+}
+
+async function startPodman(directory: string): Promise<Engine> {
+  const service = await startPodmanService({
+    directory: join(directory, "podman"),
+    env: {},
+    logger: silentLogger,
+    evenIfSocket: true,
+  });
+  if (service === null) throw new Error("podman does not start (package podman)");
+  return service;
+}
+
+async function startDocker(directory: string): Promise<Engine> {
+  const socket = join(directory, "docker.sock");
+  const args = ["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")];
+  const child = spawn("dockerd", [...args, "--pidfile", join(directory, "pid"), "-H", `unix://${socket}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let lastWords = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    lastWords = `${lastWords}${text}`.slice(-2000);
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", (error) => {
+      lastWords = error.message;
+      resolve();
+    });
+    child.once("close", () => resolve());
+  });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  const limit = AbortSignal.timeout(30_000);
+  while (typeof (await askSocket(socket, limit)) === "string") {
+    if (limit.aborted || child.exitCode !== null) {
+      await stop();
+      throw new Error(`dockerd does not start (package docker.io): ${lastWords}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { socket, stop };
+}
+
+testProvider("the local provider with containers of Podman", () => place(startPodman), needsRoot);
+testProvider("the local provider with containers of Docker", () => place(startDocker), needsRoot);
