@@ -133,8 +133,8 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
       await until("a second upload", () => builder.uploads("ubuntu").length === 2);
       const span = (name: string) =>
         until(name, () => exporter.getFinishedSpans().find((candidate) => candidate.name === name));
-      const build = await span("build image");
-      const upload = await span("upload image");
+      const build = await span("image.build");
+      const upload = await span("image.upload");
       assert.equal(build.spanContext().traceId, traceId);
       assert.equal(upload.parentSpanContext?.spanId, build.spanContext().spanId);
     } finally {
