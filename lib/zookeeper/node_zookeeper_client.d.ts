@@ -83,7 +83,6 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
       ) => JuteRecord;
       readonly ConnectResponse: new () => JuteConnectResponse;
       readonly RequestHeader: new (xid: number, type: number) => JuteRecord;
-      readonly ReplyHeader: new () => JuteRecord & { xid: number; zxid: Buffer; err: number };
       readonly WatcherEvent: new () => JuteRecord & { type: number; state: number; path: string };
       readonly CreateRequest: new (
         path: string,
@@ -94,11 +93,8 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
       readonly CreateResponse: new () => JuteRecord & { path: string };
       readonly DeleteRequest: new (path: string, version: number) => JuteRecord;
       readonly ExistsRequest: new (path: string, watch: boolean) => JuteRecord;
-      readonly ExistsResponse: new () => JuteRecord & { stat: JuteStat };
       readonly GetDataRequest: new (path: string, watch: boolean) => JuteRecord;
-      readonly GetDataResponse: new () => JuteRecord & { data: Buffer | undefined; stat: JuteStat };
       readonly SetDataRequest: new (path: string, data: Buffer, version: number) => JuteRecord;
-      readonly SetDataResponse: new () => JuteRecord & { stat: JuteStat };
       readonly GetChildren2Request: new (path: string, watch: boolean) => JuteRecord;
       readonly GetChildren2Response: new () => JuteRecord & {
         children: string[] | undefined;

@@ -77,6 +77,42 @@ function toStat(stat: JuteStat): Stat {
   };
 }
 
+const STAT_BYTES = 68;
+
+/**
+ * A stat as it lies in a frame. The package's record would do, with eight objects for each; most answers carry one,
+ * so this is where the time of a read goes.
+ */
+function readStat(frame: Buffer, offset: number): Stat {
+  if (frame.length < offset + STAT_BYTES) throw new ProtocolError("an answer ends within a stat");
+  return {
+    czxid: frame.readBigInt64BE(offset),
+    mzxid: frame.readBigInt64BE(offset + 8),
+    ctime: readTime(frame, offset + 16),
+    mtime: readTime(frame, offset + 24),
+    version: frame.readInt32BE(offset + 32),
+    cversion: frame.readInt32BE(offset + 36),
+    aversion: frame.readInt32BE(offset + 40),
+    ephemeralOwner: frame.readBigInt64BE(offset + 44),
+    dataLength: frame.readInt32BE(offset + 52),
+    numChildren: frame.readInt32BE(offset + 56),
+    pzxid: frame.readBigInt64BE(offset + 60),
+  };
+}
+
+/** Milliseconds since the epoch, which fit into a number. */
+function readTime(frame: Buffer, offset: number): number {
+  return frame.readInt32BE(offset) * 2 ** 32 + frame.readUInt32BE(offset + 4);
+}
+
+/** The answer to a get: the data with its length before it, then the stat. */
+function readData(frame: Buffer, offset: number): { data: Uint8Array; stat: Stat } {
+  const length = Math.max(0, frame.readInt32BE(offset));
+  const end = offset + 4 + length;
+  // A copy: the frame may be a small part of a large piece of memory.
+  return { data: new Uint8Array(frame.subarray(offset + 4, end)), stat: readStat(frame, end) };
+}
+
 /** Requests by name. Paths are the server's own: a chroot has been put before them. */
 export const requests = {
   create: (path: string, data: Uint8Array, mode: CreateMode): Request<string> => ({
@@ -96,17 +132,14 @@ export const requests = {
     type: OP_CODES.GET_DATA,
     path,
     payload: new protocol.GetDataRequest(path, false),
-    read: (frame, offset) => {
-      const { data, stat } = readInto(new protocol.GetDataResponse(), frame, offset);
-      return { data: data ?? new Uint8Array(), stat: toStat(stat) };
-    },
+    read: readData,
   }),
   exists: (path: string, watch: boolean): Request<Stat> => ({
     name: "exists",
     type: OP_CODES.EXISTS,
     path,
     payload: new protocol.ExistsRequest(path, watch),
-    read: (frame, offset) => toStat(readInto(new protocol.ExistsResponse(), frame, offset).stat),
+    read: readStat,
   }),
   children: (path: string): Request<string[]> => ({
     name: "children",
@@ -120,7 +153,7 @@ export const requests = {
     type: OP_CODES.SET_DATA,
     path,
     payload: new protocol.SetDataRequest(path, view(data), version),
-    read: (frame, offset) => toStat(readInto(new protocol.SetDataResponse(), frame, offset).stat),
+    read: readStat,
   }),
   delete: (path: string, version: number): Request<undefined> => ({
     name: "delete",
