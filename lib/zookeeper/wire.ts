@@ -10,6 +10,7 @@ import jute, {
 } from "node-zookeeper-client/lib/jute/index.js";
 import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
+import { readStat } from "./stat.ts";
 import {
   type CreateMode,
   type Operation,
@@ -75,34 +76,6 @@ function toStat(stat: JuteStat): Stat {
     dataLength: stat.dataLength,
     numChildren: stat.numChildren,
   };
-}
-
-const STAT_BYTES = 68;
-
-/**
- * A stat as it lies in a frame. The package's record would do, with eight objects for each; most answers carry one,
- * so this is where the time of a read goes.
- */
-function readStat(frame: Buffer, offset: number): Stat {
-  if (frame.length < offset + STAT_BYTES) throw new ProtocolError("an answer ends within a stat");
-  return {
-    czxid: frame.readBigInt64BE(offset),
-    mzxid: frame.readBigInt64BE(offset + 8),
-    ctime: readTime(frame, offset + 16),
-    mtime: readTime(frame, offset + 24),
-    version: frame.readInt32BE(offset + 32),
-    cversion: frame.readInt32BE(offset + 36),
-    aversion: frame.readInt32BE(offset + 40),
-    ephemeralOwner: frame.readBigInt64BE(offset + 44),
-    dataLength: frame.readInt32BE(offset + 52),
-    numChildren: frame.readInt32BE(offset + 56),
-    pzxid: frame.readBigInt64BE(offset + 60),
-  };
-}
-
-/** Milliseconds since the epoch, which fit into a number. */
-function readTime(frame: Buffer, offset: number): number {
-  return frame.readInt32BE(offset) * 2 ** 32 + frame.readUInt32BE(offset + 4);
 }
 
 /** The answer to a get: the data with its length before it, then the stat. */
