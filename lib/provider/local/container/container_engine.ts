@@ -15,20 +15,15 @@ import {
   NotFoundError,
   ProviderError,
   type ProviderImage,
-  type Resources,
 } from "../../contract.ts";
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { isRecordName } from "../hosted/records.ts";
+import { instanceOf, labelsOf, nameOf, portOf } from "./container_labels.ts";
 import { DockerError, isConflict, unlessGone } from "./docker_api.ts";
 import { freePort, greets } from "./free_port.ts";
 import { ContainerImages, OWNER_LABEL } from "./images.ts";
 import { containerOptions, type Tweaks } from "./node_container.ts";
 import type { AnsweringSocket } from "./socket.ts";
-
-const NAME_LABEL = "nodepool_instance";
-const PORT_LABEL = "nodepool_port";
-const RESOURCES_LABEL = "nodepool_resources";
-const OURS: ReadonlySet<string> = new Set([OWNER_LABEL, NAME_LABEL, PORT_LABEL, RESOURCES_LABEL]);
 
 const PORT_ATTEMPTS = 5;
 const GREETING_MS = 20_000;
@@ -55,11 +50,14 @@ export class ContainerEngine implements Engine {
   readonly #options: ContainerEngineOptions;
   readonly #images: ContainerImages;
   readonly #creations = new Map<string, Promise<Instance>>();
+  readonly #isolation: string;
 
   constructor(options: ContainerEngineOptions) {
     this.#options = options;
     this.summary = options.summary;
     this.#images = new ContainerImages(options.socket.api, options.owner);
+    const limits = options.tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
+    this.#isolation = `${options.socket.engine} container: own files, processes, users and network; ${limits}`;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -80,7 +78,7 @@ export class ContainerEngine implements Engine {
   }
 
   async listInstances(signal: AbortSignal): Promise<Instance[]> {
-    return (await this.#containers(signal)).map((info) => this.#describe(info));
+    return (await this.#containers(signal)).map((info) => instanceOf(info, this.#isolation));
   }
 
   async createInstance(
@@ -173,13 +171,7 @@ export class ContainerEngine implements Engine {
   async #createContainer(spec: LocalInstanceSpec, signal: AbortSignal): Promise<string> {
     const { tweaks, owner } = this.#options;
     const port = await freePort();
-    const labels = {
-      ...spec.metadata,
-      [OWNER_LABEL]: owner,
-      [NAME_LABEL]: spec.name,
-      [PORT_LABEL]: `${port}`,
-      [RESOURCES_LABEL]: JSON.stringify(spec.resources),
-    };
+    const labels = { ...labelsOf(spec, port), [OWNER_LABEL]: owner };
     const options = containerOptions(
       { image: spec.imageExternalId, labels, resources: spec.resources, port },
       tweaks,
@@ -232,14 +224,14 @@ export class ContainerEngine implements Engine {
   async #find(id: string, signal: AbortSignal): Promise<Instance> {
     const info = (await this.#containers(signal)).find(({ Id }) => Id === id);
     if (info === undefined) throw new ProviderError(`container ${id} is gone`);
-    return this.#describe(info);
+    return instanceOf(info, this.#isolation);
   }
 
   async #portOf(id: string, signal: AbortSignal): Promise<number> {
     const { Config } = await this.#call(signal, (abortSignal) =>
       this.#container(id).inspect({ abortSignal }),
     );
-    return Number(Config.Labels[PORT_LABEL]);
+    return portOf(Config);
   }
 
   #containers(signal: AbortSignal): Promise<ContainerInfo[]> {
@@ -278,54 +270,6 @@ export class ContainerEngine implements Engine {
   #call<T>(signal: AbortSignal, run: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#options.socket.api.call(signal, (_docker, abortSignal) => run(abortSignal));
   }
-
-  #describe(info: ContainerInfo): Instance {
-    const resources: Resources = JSON.parse(info.Labels[RESOURCES_LABEL] ?? "{}");
-    const metadata = Object.fromEntries(Object.entries(info.Labels).filter(([key]) => !OURS.has(key)));
-    const state = stateOf(info);
-    return {
-      externalId: info.Id,
-      name: nameOf(info),
-      state,
-      ...(state === "running" || state === "building" ? {} : { fault: info.Status }),
-      metadata,
-      interfaceIp: "127.0.0.1",
-      publicIpv4: "127.0.0.1",
-      privateIpv4: "127.0.0.1",
-      publicIpv6: null,
-      connectionPort: portOf(info),
-      region: null,
-      az: null,
-      hostId: null,
-      resources,
-      attributes: {
-        engine: this.kind,
-        isolation: isolationOf(this.#options.socket.engine, this.#options.tweaks),
-        image: metadata[METADATA.image] ?? info.ImageID,
-      },
-    };
-  }
-}
-
-function isolationOf(engine: string, tweaks: Tweaks): string {
-  const limits = tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
-  return `${engine} container: own files, processes, users and network; ${limits}`;
-}
-
-function nameOf(info: ContainerInfo): string {
-  return info.Labels[NAME_LABEL] ?? info.Id;
-}
-
-function portOf(info: ContainerInfo): number {
-  return Number(info.Labels[PORT_LABEL]);
-}
-
-function stateOf({ State }: ContainerInfo): Instance["state"] {
-  if (State === "running") return "running";
-  if (State === "created" || State === "configured" || State === "initialized" || State === "restarting") {
-    return "building";
-  }
-  return State === "dead" || State === "removing" ? "failed" : "stopped";
 }
 
 function isPortTaken(error: unknown): boolean {

@@ -51,8 +51,9 @@ export function bubblewrapRunner(options: BubblewrapOptions): CommandRunner {
         cwd: "/",
         environment: { PATH: HOST_PATH },
         signalTarget: async (pid) => {
-          const target = await sandboxedProcess(pid);
-          return target !== null && request.terminal === null ? -target : target;
+          const found = await sandboxedProcess(pid);
+          // On a terminal the sandbox's group has processes of ours in it, so the signal is for the command alone.
+          return found === null || request.terminal !== null ? found : groupOf(found);
         },
       };
       return request.terminal === null ? startOnPipes(command) : startOnTerminal(command, request.terminal);
@@ -177,6 +178,13 @@ async function sandboxedProcess(pid: number): Promise<number | null> {
         .map(Number),
     );
   }
+}
+
+/** The (negative) process group of a process. */
+async function groupOf(pid: number): Promise<number | null> {
+  const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const group = /\) \S+ \d+ (\d+) /.exec(status)?.[1];
+  return group === undefined ? null : -Number(group);
 }
 
 async function namespaceIds(pid: number): Promise<string[]> {

@@ -91,18 +91,18 @@ interface Terminal {
   readonly device: string;
 }
 
+/** Reads what the shim tells; the pipe itself stays open as long as `script`, which holds it too. */
 function readTerminal(child: ChildProcess): Promise<Terminal | null> {
   const pipe = child.stdio[3];
   return new Promise((resolve) => {
     let text = "";
     pipe?.on("data", (chunk) => {
       text += String(chunk);
+      const [, leader, device] = /^(\d+) (\/dev\/\S+)\n/.exec(text) ?? [];
+      if (leader !== undefined && device !== undefined) resolve({ leader: Number(leader), device });
     });
     pipe?.on("error", () => resolve(null));
-    pipe?.on("close", () => {
-      const [, leader, device] = /^(\d+) (\/dev\/\S+)/.exec(text) ?? [];
-      resolve(leader === undefined || device === undefined ? null : { leader: Number(leader), device });
-    });
+    pipe?.on("close", () => resolve(null));
   });
 }
 

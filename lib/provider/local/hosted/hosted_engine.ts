@@ -5,13 +5,11 @@
 // 2. A node keeps its port and its host keys for life, so that it is the same machine after a restart.
 // 3. Only a process that hosts instances listens; a builder with the same directory only handles images.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import type { Clock } from "../../../std/clock.ts";
-import { codeOf, messageOf } from "../../../std/errors.ts";
 import type { Logger } from "../../../std/logger.ts";
-import { TaskGroup } from "../../../std/task_group.ts";
 import {
   type ImageSpec,
   type Instance,
@@ -20,25 +18,13 @@ import {
   ProviderError,
   type ProviderImage,
 } from "../../contract.ts";
-import { generateSshKey } from "../../ssh_keys.ts";
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { failureOf, runProgram } from "../program.ts";
-import { authorizedKeys, findAccount } from "./accounts.ts";
-import {
-  type InstanceRecord,
-  imageRecords,
-  instanceRecords,
-  isAlive,
-  isRecordName,
-  removeTree,
-  writeWhole,
-} from "./records.ts";
-import { readInRoot, resolveInRoot } from "./rooted_path.ts";
+import { furnishNode, refused } from "./node_files.ts";
+import { NodeServers } from "./node_servers.ts";
+import { type InstanceRecord, imageRecords, instanceRecords, isAlive, isRecordName } from "./records.ts";
 import type { CommandRunner } from "./runner.ts";
-import { type SshServer, startSshServer } from "./ssh_server.ts";
 import { unpack } from "./unpack.ts";
-
-const LISTEN_AGAIN_MS = 1000;
 
 /** What an engine of hosted nodes is made of. */
 export interface HostedEngineOptions {
@@ -67,10 +53,8 @@ export class HostedEngine implements Engine {
   readonly #options: HostedEngineOptions;
   readonly #images: ReturnType<typeof imageRecords>;
   readonly #instances: ReturnType<typeof instanceRecords>;
-  readonly #servers = new Map<string, SshServer>();
-  readonly #faults = new Map<string, string>();
+  readonly #servers: NodeServers;
   readonly #creations = new Map<string, Creation>();
-  readonly #tasks: TaskGroup;
 
   constructor(options: HostedEngineOptions) {
     this.#options = options;
@@ -78,7 +62,7 @@ export class HostedEngine implements Engine {
     this.summary = options.summary;
     this.#images = imageRecords(options.directory);
     this.#instances = instanceRecords(options.directory);
-    this.#tasks = new TaskGroup((error, name) => options.logger.warn(name, { error: messageOf(error) }));
+    this.#servers = new NodeServers(this.#instances, options);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -96,7 +80,7 @@ export class HostedEngine implements Engine {
           fault: "its creation was interrupted",
         });
       }
-      if (record.state === "running") await this.#resume(name, record);
+      if (record.state === "running") await this.#servers.resume(name, record.port);
     }
   }
 
@@ -110,7 +94,7 @@ export class HostedEngine implements Engine {
     onExternalId: (id: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<Instance> {
-    if (!isRecordName(spec.name)) throw refusal(`${JSON.stringify(spec.name)} cannot be a node's name`);
+    if (!isRecordName(spec.name)) throw refused(`${JSON.stringify(spec.name)} cannot be a node's name`);
     const existing = await this.#instances.read(spec.name);
     if (existing !== null && !isSameLaunch(existing, spec)) {
       throw new ProviderError(`${spec.name} exists already, from another launch: it must be deleted first`);
@@ -133,10 +117,7 @@ export class HostedEngine implements Engine {
     const creation = this.#creations.get(externalId);
     creation?.abort.abort(new ProviderError(`${externalId} was deleted while it was created`));
     await creation?.done.catch(() => {});
-    const server = this.#servers.get(externalId);
-    this.#servers.delete(externalId);
-    this.#faults.delete(externalId);
-    await server?.close();
+    await this.#servers.close(externalId);
     await this.#instances.remove(externalId, signal);
   }
 
@@ -151,7 +132,7 @@ export class HostedEngine implements Engine {
   }
 
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
-    if (spec.format !== "tar") throw refusal(`images must be tar files, not ${spec.format}`);
+    if (spec.format !== "tar") throw refused(`images must be tar files, not ${spec.format}`);
     const name = spec.name.replaceAll(/[^A-Za-z0-9_.-]/g, "-").slice(0, 100);
     const id = `image-${name}-${randomBytes(4).toString("hex")}`;
     await this.#images.create(
@@ -176,9 +157,7 @@ export class HostedEngine implements Engine {
     for (const { abort } of this.#creations.values())
       abort.abort(new ProviderError("the provider is stopping"));
     await Promise.allSettled([...this.#creations.values()].map(({ done }) => done));
-    await this.#tasks.close();
-    await Promise.all([...this.#servers.values()].map((server) => server.close()));
-    this.#servers.clear();
+    await this.#servers.closeAll();
   }
 
   async #create(
@@ -193,16 +172,15 @@ export class HostedEngine implements Engine {
     try {
       await this.#instances.write(spec.name, intent);
       await onExternalId(spec.name);
-      await this.#furnish(spec, signal);
-      const port = await this.#listen(spec.name, 0);
+      const image = join(this.#images.path(spec.imageExternalId), "rootfs");
+      await furnishNode(this.#instances.path(spec.name), image, spec.username, signal);
+      const port = await this.#servers.open(spec.name, 0);
       const record: InstanceRecord = { ...intent, state: "running", port };
       await this.#instances.write(spec.name, record);
       signal.throwIfAborted();
       return this.#describe(spec.name, record);
     } catch (error) {
-      const server = this.#servers.get(spec.name);
-      this.#servers.delete(spec.name);
-      await server?.close();
+      await this.#servers.close(spec.name);
       await this.#instances.remove(spec.name, new AbortController().signal);
       throw error;
     }
@@ -218,74 +196,6 @@ export class HostedEngine implements Engine {
       pid: process.pid,
       port: 0,
     };
-  }
-
-  /** Gives a node its root directory and its host keys. */
-  async #furnish(spec: LocalInstanceSpec, signal: AbortSignal): Promise<void> {
-    const root = this.#root(spec.name);
-    await removeTree(root, signal);
-    const keys = Promise.all([generateSshKey("ed25519"), generateSshKey("ecdsa"), generateSshKey("rsa")]);
-    keys.catch(() => {});
-    const source = join(this.#images.path(spec.imageExternalId), "rootfs");
-    const clone = process.platform === "darwin" ? ["-a", "-c"] : ["-a", "--reflink=auto"];
-    const copied = await runProgram("cp", [...clone, "--", source, root], signal);
-    if (copied.code !== 0) throw new ProviderError(`the image could not be copied: ${failureOf(copied)}`);
-    await this.#checkLogin(spec, root);
-    await provideResolver(root);
-    const privateKeys = (await keys).map(({ privateKey }) => privateKey);
-    await writeWhole(this.#keyFile(spec.name), JSON.stringify(privateKeys));
-    signal.throwIfAborted();
-  }
-
-  async #checkLogin({ username }: LocalInstanceSpec, root: string): Promise<void> {
-    if (username === null) return;
-    const account = await findAccount(root, username);
-    if (account === null) throw refusal(`the image has no user ${username}: nobody could log in`);
-    if ((await authorizedKeys(root, account)).length === 0) {
-      throw refusal(
-        `the image has no public key in ${account.home}/.ssh/authorized_keys: nobody could log in`,
-      );
-    }
-  }
-
-  async #listen(name: string, port: number): Promise<number> {
-    const { runner, logger, clock } = this.#options;
-    const hostKeys: string[] = JSON.parse(await readFile(this.#keyFile(name), "utf8"));
-    const node = { name, root: this.#root(name) };
-    const server = await startSshServer({
-      node,
-      hostKeys,
-      port,
-      runner,
-      clock,
-      logger: logger.child({ instance: name }),
-    });
-    this.#servers.set(name, server);
-    this.#faults.delete(name);
-    return server.port;
-  }
-
-  /** Listens again for a node of an earlier process; a port that is taken is waited for in the background. */
-  async #resume(name: string, record: InstanceRecord): Promise<void> {
-    const attempt = async () => {
-      try {
-        await this.#listen(name, record.port);
-        return true;
-      } catch (error) {
-        const taken = codeOf(error) === "EADDRINUSE";
-        this.#faults.set(
-          name,
-          taken ? `its port ${record.port} is in use by another process` : messageOf(error),
-        );
-        return !taken;
-      }
-    };
-    if (await attempt()) return;
-    this.#options.logger.warn("instance waits for its port", { instance: name, port: record.port });
-    this.#tasks.start("instance could not be resumed", async (signal) => {
-      do await this.#options.clock.sleep(LISTEN_AGAIN_MS, signal);
-      while ((await this.#instances.read(name)) !== null && !(await attempt()));
-    });
   }
 
   #describe(name: string, record: InstanceRecord): Instance {
@@ -320,7 +230,7 @@ export class HostedEngine implements Engine {
     if (record.state !== "running" || !this.#options.hostsInstances || this.#servers.has(name)) {
       return { state: record.state, fault: record.fault };
     }
-    return { state: "stopped", fault: this.#faults.get(name) ?? "nothing listens for it" };
+    return { state: "stopped", fault: this.#servers.faultOf(name) ?? "nothing listens for it" };
   }
 
   async #own(root: string, signal: AbortSignal): Promise<void> {
@@ -329,32 +239,8 @@ export class HostedEngine implements Engine {
     const changed = await runProgram("chown", ["-hR", `${owner}:${owner}`, root], signal);
     if (changed.code !== 0) throw new ProviderError(`the image could not be prepared: ${failureOf(changed)}`);
   }
-
-  #root(name: string): string {
-    return join(this.#instances.path(name), "rootfs");
-  }
-
-  #keyFile(name: string): string {
-    return join(this.#instances.path(name), "host_keys.json");
-  }
-}
-
-function refusal(message: string): ProviderError {
-  return new ProviderError(message, { retryable: false });
 }
 
 function isSameLaunch(existing: InstanceRecord, spec: LocalInstanceSpec): boolean {
   return existing.metadata[METADATA.launchToken] === spec.metadata[METADATA.launchToken];
-}
-
-/** Names resolve in a node as on this machine, unless its image says how. */
-async function provideResolver(root: string): Promise<void> {
-  if (((await readInRoot(root, "/etc/resolv.conf")) ?? "") !== "") return;
-  const ours = await readFile("/etc/resolv.conf").catch(() => null);
-  if (ours === null) return;
-  const path = await resolveInRoot(root, "/etc/resolv.conf");
-  await mkdir(dirname(path), { recursive: true });
-  await rm(path, { force: true });
-  await writeWhole(path, ours.toString());
-  await chmod(path, 0o644);
 }

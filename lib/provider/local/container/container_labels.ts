@@ -1,0 +1,66 @@
+// What a container says of its node: it carries everything that we know of it, in its labels.
+import type { ContainerInfo } from "dockerode";
+import { type Instance, METADATA, type Resources } from "../../contract.ts";
+import type { LocalInstanceSpec } from "../engine.ts";
+import { OWNER_LABEL } from "./images.ts";
+
+const NAME_LABEL = "nodepool_instance";
+const PORT_LABEL = "nodepool_port";
+const RESOURCES_LABEL = "nodepool_resources";
+const OURS: ReadonlySet<string> = new Set([OWNER_LABEL, NAME_LABEL, PORT_LABEL, RESOURCES_LABEL]);
+
+interface Labelled {
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** The labels of a new node's container. */
+export function labelsOf(spec: LocalInstanceSpec, port: number): Record<string, string> {
+  return {
+    ...spec.metadata,
+    [NAME_LABEL]: spec.name,
+    [PORT_LABEL]: `${port}`,
+    [RESOURCES_LABEL]: JSON.stringify(spec.resources),
+  };
+}
+
+/** The node's name. */
+export function nameOf({ Labels }: Labelled): string {
+  return Labels[NAME_LABEL] ?? "";
+}
+
+/** The port of this machine that leads to the node. */
+export function portOf({ Labels }: Labelled): number {
+  return Number(Labels[PORT_LABEL]);
+}
+
+/** A container as the node that it is. */
+export function instanceOf(info: ContainerInfo, isolation: string): Instance {
+  const resources: Resources = JSON.parse(info.Labels[RESOURCES_LABEL] ?? "{}");
+  const metadata = Object.fromEntries(Object.entries(info.Labels).filter(([key]) => !OURS.has(key)));
+  const state = stateOf(info);
+  return {
+    externalId: info.Id,
+    name: nameOf(info),
+    state,
+    ...(state === "running" || state === "building" ? {} : { fault: info.Status }),
+    metadata,
+    interfaceIp: "127.0.0.1",
+    publicIpv4: "127.0.0.1",
+    privateIpv4: "127.0.0.1",
+    publicIpv6: null,
+    connectionPort: portOf(info),
+    region: null,
+    az: null,
+    hostId: null,
+    resources,
+    attributes: { engine: "container", isolation, image: metadata[METADATA.image] ?? info.ImageID },
+  };
+}
+
+const BUILDING: ReadonlySet<string> = new Set(["created", "configured", "initialized", "restarting"]);
+
+function stateOf({ State }: ContainerInfo): Instance["state"] {
+  if (State === "running") return "running";
+  if (BUILDING.has(State)) return "building";
+  return State === "dead" || State === "removing" ? "failed" : "stopped";
+}
