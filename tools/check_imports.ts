@@ -72,9 +72,9 @@ function refuseFile(path: string, target: string): string | undefined {
 const OUTSIDE: readonly { readonly pattern: RegExp; readonly what: string; readonly allowed: RegExp }[] = [
   { pattern: /\bDate\.now\(|\bnew Date\(\)/, what: "the clock", allowed: /^lib\/std\/clock\.ts$/ },
   { pattern: /\bMath\.random\(/, what: "randomness", allowed: /^$/ },
-  { pattern: /\bprocess\.exit\(/, what: "process.exit", allowed: /^services\/[^/]+\/main\.ts$/ },
-  { pattern: /\bprocess\.env\b/, what: "the environment", allowed: /^services\/[^/]+\/main\.ts$/ },
-  { pattern: /\bprocess\.on\(/, what: "signal handlers", allowed: /^services\/[^/]+\/main\.ts$/ },
+  { pattern: /\bprocess\.exit\(/, what: "process.exit", allowed: /^services\/.+\/main\.ts$/ },
+  { pattern: /\bprocess\.env\b/, what: "the environment", allowed: /^services\/.+\/main\.ts$/ },
+  { pattern: /\bprocess\.on\(/, what: "signal handlers", allowed: /^services\/.+\/main\.ts$/ },
 ];
 
 function outsideUses(path: string, source: string): string[] {

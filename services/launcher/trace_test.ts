@@ -42,13 +42,7 @@ describe("launcher: traces", () => {
       return { name: await ask(asking, ["tiny"]), traceId: span.spanContext().traceId };
     });
     await fulfilled(serving, name);
-    const wanted = [
-      "node.key_scan",
-      "node.launch",
-      "provider.create_instance",
-      "request.claim",
-      "request.fulfil",
-    ];
+    const wanted = ["node.key_scan", "node.launch", "node.create", "request.claim", "request.fulfil"];
     const found = () =>
       exporter
         .getFinishedSpans()

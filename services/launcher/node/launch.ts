@@ -178,7 +178,7 @@ async function waitFor(
 }
 
 async function tryOnce(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
-  const instance = await withSpan("provider.create_instance", {}, () => create(environment, launch, signal));
+  const instance = await withSpan("node.create", {}, () => create(environment, launch, signal));
   const record = describeInstance(launch, instance);
   const settings = labelOf(launch.pool, launch.label);
   const isSsh = record.connectionType === "ssh" || record.connectionType === "network_cli";
