@@ -12,8 +12,10 @@ function programs(...names: string[]): () => Promise<boolean> {
   return async () => (await Promise.all(names.map(findProgram))).every((path) => path !== null);
 }
 
-function anyProgram(...names: string[]): () => Promise<boolean> {
-  return async () => (await Promise.all(names.map(findProgram))).some((path) => path !== null);
+/** Whether an engine's socket is there. A `docker` command alone is a client, and runs nothing. */
+async function hasDockerSocket(): Promise<boolean> {
+  const sockets = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+  return (await Promise.all(sockets.map((path) => isAccessible(path)))).some((found) => found);
 }
 
 const diskimageBuilder: Requirement = {
@@ -47,7 +49,7 @@ const containers: Requirement = {
   why: "run each node in a container of its own (without it nodes run in sandboxes)",
   packages: ["podman", "runc"],
   optional: true,
-  probe: async () => (await anyProgram("docker", "dockerd")()) || (await programs("podman", "runc")()),
+  probe: async () => (await hasDockerSocket()) || (await programs("podman", "runc")()),
 };
 
 const sandbox: Requirement = {

@@ -1,4 +1,5 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
+import { requireImagesDir } from "../../lib/config/require.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { newComponent } from "../../lib/model/component.ts";
 import { messageOf } from "../../lib/std/errors.ts";
@@ -36,11 +37,10 @@ export interface BuilderOptions {
   readonly stopGraceMs?: number;
 }
 
-/** Starts the builder. @throws {Error} when images-dir is missing or cannot be used */
+/** Starts the builder. @throws {ConfigError} when images-dir is missing, {Error} when it cannot be used */
 export async function startBuilder(context: ServiceContext, options: BuilderOptions): Promise<Service> {
   const { config, session, view, clock, logger } = context;
-  const { imagesDir } = config;
-  if (imagesDir === null) throw new Error(`${config.file} names no images-dir: the builder needs one`);
+  const imagesDir = requireImagesDir(config);
   const builderId = await readBuilderId(imagesDir, context.newUuid);
   const files = new ImageFiles(imagesDir);
   const report = (problem: string) => logger.warn("image files are left alone", { problem });

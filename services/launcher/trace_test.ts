@@ -42,7 +42,7 @@ describe("launcher: traces", () => {
       return { name: await ask(asking, ["tiny"]), traceId: span.spanContext().traceId };
     });
     await fulfilled(serving, name);
-    const wanted = ["node.key_scan", "node.launch", "node.create", "request.claim", "request.fulfil"];
+    const wanted = ["node.create", "node.key_scan", "node.launch", "request.claim", "request.fulfil"];
     const found = () =>
       exporter
         .getFinishedSpans()

@@ -1,5 +1,6 @@
 // A node as the API shows it.
 import { NODE_STATES, type NodeState } from "../../../lib/model/node.ts";
+import { meaningOf } from "../../../lib/model/paths.ts";
 import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
@@ -73,7 +74,7 @@ export function toNode(entry: NodeEntry): Node {
     launcher: text(record.launcher),
     allocatedTo: record.allocatedTo === null ? "" : requestName(record.allocatedTo),
     locked,
-    image: text(record.imageId),
+    image: imageName(record.imageId),
     createTime: timestamp(record.createdTime),
     stateTime: timestamp(record.stateTime),
     attributes: texts(record.attributes),
@@ -84,6 +85,13 @@ export function toNode(entry: NodeEntry): Node {
     shellType: text(record.shellType),
     holdRequested: holdWishOf(record) !== null,
   });
+}
+
+/** An upload's path as its resource name; the name of a provider's own image as it is. */
+function imageName(imageId: string | null): string {
+  const meaning = meaningOf(imageId ?? "");
+  if (meaning.kind !== "upload") return text(imageId);
+  return formatName("images/{image}/builds/{build}/providers/{provider}/uploads/{upload}", meaning);
 }
 
 type Json = Readonly<Record<string, unknown>> | null;

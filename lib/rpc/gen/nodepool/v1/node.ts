@@ -54,7 +54,7 @@ export interface Node {
   allocatedTo: string;
   /** Whether somebody holds or waits for the node's lock. */
   locked: boolean;
-  /** The image that the node was launched from. */
+  /** The image that the node was launched from: the resource name of an upload, or the provider's own name of an image. */
   image: string;
   /** When the node was recorded first. */
   createTime:
