@@ -1,8 +1,7 @@
 // The container engine with real Podman and a real Docker daemon, each with storage of its own.
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
-import { promisify } from "node:util";
 import { localConfig, temporaryDirectory } from "../../../test/harness/local_provider.ts";
 import { makeRootfs } from "../../../test/harness/rootfs.ts";
 import { silentLogger } from "../../std/logger.ts";
@@ -38,7 +37,6 @@ async function place(start: (directory: string) => Promise<Engine>) {
       await provider.stop();
       await engine.stop();
       await rootfs.remove();
-      await promisify(execFile)("umount", [join(directory.path, "podman/storage/overlay")]).catch(() => {});
       await directory.remove();
     },
   };

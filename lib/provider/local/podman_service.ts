@@ -6,6 +6,7 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Logger } from "../../std/logger.ts";
+import { DockerApi } from "./container/docker_api.ts";
 import { askSocket, hasSocket } from "./container/socket.ts";
 import { HOST_PATH, runProgram } from "./program.ts";
 
@@ -26,7 +27,7 @@ export interface PodmanServiceOptions {
 export interface PodmanService {
   /** The path of its Docker API socket. */
   readonly socket: string;
-  /** Stops the service; containers are left as they are. */
+  /** Stops the service; containers that run go on running. */
   stop(): Promise<void>;
 }
 
@@ -46,12 +47,9 @@ export async function startPodmanService(options: PodmanServiceOptions): Promise
   const drivers = (await exists(join(directory, "storage/vfs-images"))) ? ["vfs"] : [null, "vfs"];
   let reason = "";
   for (const driver of drivers) {
-    const started = await start(
-      await serviceArguments(directory, run, driver),
-      join(run, "podman.sock"),
-      env,
-    );
-    if (typeof started !== "string") return started;
+    const args = await serviceArguments(directory, run, driver);
+    const started = await start(args, join(run, "podman.sock"), env);
+    if (typeof started !== "string") return { ...started, stop: () => stopCleanly(started, directory, run) };
     reason = started;
   }
   logger.warn("podman does not start", { problem: reason });
@@ -128,6 +126,18 @@ async function start(
   }
   await stop(child, ended, socket);
   return lastWords.trim().split("\n").at(-1) || "it does not answer";
+}
+
+/** Takes away what is only there for running containers, when none is left. */
+async function stopCleanly(service: PodmanService, directory: string, run: string): Promise<void> {
+  const limit = AbortSignal.timeout(STOP_MS);
+  const running = await new DockerApi(service.socket)
+    .call(limit, (docker, abortSignal) => docker.listContainers({ abortSignal }))
+    .catch(() => null);
+  await service.stop();
+  if (running?.length !== 0) return;
+  await runProgram("umount", [join(directory, "storage/overlay")], limit);
+  await rm(run, { recursive: true, force: true });
 }
 
 async function stop(child: ChildProcess, ended: Promise<void>, socket: string): Promise<void> {

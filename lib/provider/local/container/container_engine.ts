@@ -20,7 +20,7 @@ import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { isRecordName } from "../hosted/records.ts";
 import { instanceOf, labelsOf, nameOf, portOf } from "./container_labels.ts";
 import { DockerError, isConflict, unlessGone } from "./docker_api.ts";
-import { freePort, greets } from "./free_port.ts";
+import { greets } from "./free_port.ts";
 import { ContainerImages, OWNER_LABEL } from "./images.ts";
 import { containerOptions, type Tweaks } from "./node_container.ts";
 import type { AnsweringSocket } from "./socket.ts";
@@ -39,6 +39,8 @@ export interface ContainerEngineOptions {
   /** Tells the containers and images of this provider from all others of the machine. */
   readonly owner: string;
   readonly ownsInstances: boolean;
+  /** A port of loopback that nobody listens on. */
+  readonly choosePort: () => Promise<number>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -170,7 +172,7 @@ export class ContainerEngine implements Engine {
 
   async #createContainer(spec: LocalInstanceSpec, signal: AbortSignal): Promise<string> {
     const { tweaks, owner } = this.#options;
-    const port = await freePort();
+    const port = await this.#options.choosePort();
     const labels = { ...labelsOf(spec, port), [OWNER_LABEL]: owner };
     const options = containerOptions(
       { image: spec.imageExternalId, labels, resources: spec.resources, port },

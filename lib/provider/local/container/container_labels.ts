@@ -2,12 +2,19 @@
 import type { ContainerInfo } from "dockerode";
 import { type Instance, METADATA, type Resources } from "../../contract.ts";
 import type { LocalInstanceSpec } from "../engine.ts";
-import { OWNER_LABEL } from "./images.ts";
+import { OWNER_LABEL, RECORD_LABEL } from "./images.ts";
 
 const NAME_LABEL = "nodepool_instance";
 const PORT_LABEL = "nodepool_port";
 const RESOURCES_LABEL = "nodepool_resources";
-const OURS: ReadonlySet<string> = new Set([OWNER_LABEL, NAME_LABEL, PORT_LABEL, RESOURCES_LABEL]);
+/** Not metadata: our own words, and what a container inherits of its image. */
+const OURS: ReadonlySet<string> = new Set([
+  OWNER_LABEL,
+  RECORD_LABEL,
+  NAME_LABEL,
+  PORT_LABEL,
+  RESOURCES_LABEL,
+]);
 
 interface Labelled {
   readonly Labels: Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import { type DockerApi, isConflict, lastReport, unlessGone } from "./docker_api
 /** Says whose an image or container is: the provider's installation. */
 export const OWNER_LABEL = "nodepool_installation";
 /** Name and metadata of an image, as JSON in base64url: engines differ in how they read quotes in labels. */
-const RECORD_LABEL = "nodepool_image_record";
+export const RECORD_LABEL = "nodepool_image_record";
 
 const LIVE = "nodepool/image";
 /** Where a deleted image is kept while instances still run from it. */

@@ -6,6 +6,7 @@ import { codeOf, messageOf } from "../../../std/errors.ts";
 import type { ProviderOptions } from "../../options.ts";
 import type { ProbedEngine } from "../engine.ts";
 import { ContainerEngine } from "./container_engine.ts";
+import { freePort } from "./free_port.ts";
 import type { Tweaks } from "./node_container.ts";
 import { probeContainers } from "./probe.ts";
 import { type AnsweringSocket, askSocket, socketPlaces } from "./socket.ts";
@@ -55,6 +56,7 @@ async function open(
     summary: `containers (${notes.join(", ")})`,
     owner: await installationOf(options.directory),
     ownsInstances: options.ownsInstances,
+    choosePort: freePort,
     logger: options.logger,
     clock: options.clock,
   });
