@@ -7,9 +7,9 @@ export interface SshKeyPair {
   readonly publicKey: string;
 }
 
-const BITS = { ed25519: 0, ecdsa: 256, rsa: 3072 } as const;
+const BITS = { ed25519: 0, ecdsa: 256, rsa: 2048 } as const;
 
-/** Makes a key: ed25519, ECDSA P-256 or RSA 3072. */
+/** Makes a key: ed25519, ECDSA P-256 or RSA 2048. */
 export async function generateSshKey(type: keyof typeof BITS): Promise<SshKeyPair> {
   while (true) {
     const pair = await generate(type);

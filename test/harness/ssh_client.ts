@@ -31,7 +31,7 @@ export async function connect(
 function connectOnce(instance: Instance, username: string, privateKey: string): Promise<Client> {
   const client = new ssh2.Client();
   return new Promise((resolve, reject) => {
-    client.once("ready", () => resolve(client));
+    client.once("ready", () => resolve(client.setNoDelay(true)));
     client.on("error", reject);
     client.connect({
       host: instance.interfaceIp ?? "",
