@@ -77,6 +77,12 @@ export function labelsShort(progress: Progress, wanted: ReadonlyMap<string, numb
   return [...wanted].filter(([label, count]) => (ready.get(label) ?? 0) < count).map(([label]) => label);
 }
 
+/** Names of the nodes that are ready, oldest first. */
+export function readyNodes(progress: Progress): string[] {
+  const ready = [...progress.nodes.values()].filter(({ state }) => state === Node_State.STATE_READY);
+  return ready.map(({ name }) => name).sort();
+}
+
 const word = (state: string) =>
   state
     .replace(/^STATE_/, "")

@@ -30,6 +30,7 @@ import { startBuilder } from "../builder/builder.ts";
 import { startLauncher } from "../launcher/launcher.ts";
 import { parseStandaloneFlags, STANDALONE_HELP, type StandaloneFlags } from "./flags.ts";
 import { followProgress } from "./follow.ts";
+import { readyNodes } from "./progress.ts";
 import { plainScreen, type Screen, terminalScreen } from "./screen.ts";
 import {
   DataFolderError,
@@ -69,6 +70,8 @@ function problemText(error: unknown): string {
 
 /** What the parts of the start share. */
 interface Start {
+  /** When it began, in milliseconds. */
+  readonly began: number;
   readonly host: DaemonProcess;
   readonly flags: StandaloneFlags;
   readonly dataDir: string;
@@ -82,6 +85,7 @@ interface Start {
 
 async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
   const write = (text: string) => void host.stdout.write(text);
+  const began = systemClock.now();
   const dataDir = resolve(flags.data);
   makeDataFolder(dataDir);
   const logFile = join(dataDir, "nodepool.log");
@@ -98,7 +102,7 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
   });
   const undo: Undo[] = [() => new Promise<void>((ended) => log.end(ended)), () => screen.close()];
   try {
-    await start({ host, flags, dataDir, logFile, logger, screen, stopping, undo });
+    await start({ began, host, flags, dataDir, logFile, logger, screen, stopping, undo });
   } catch (error) {
     // A signal that came before everything had started ends the start with an error that means nothing.
     if (!stopping.signal.aborted) throw error;
@@ -199,23 +203,23 @@ async function start(parts: Start): Promise<void> {
 
 /** Shows what goes on until the wish to stop. */
 async function follow(
-  { flags, screen, stopping, undo }: Start,
+  { began, dataDir, flags, screen, stopping, undo }: Start,
   { config, privateKeyPath }: Setup,
 ): Promise<void> {
   const clients = connectClients({ launcherAddress: flags.listen, builderAddress: flags.listen });
-  const began = systemClock.now();
   const following = followProgress({
     clients,
     clock: systemClock,
     wanted: new Map([...config.labels.values()].map(({ name, minReady }) => [name, minReady])),
     show: screen.show,
-    onAllReady: ({ nodes }) => {
-      const [name] = [...nodes.keys()].sort();
+    onAllReady: (progress) => {
+      const [name] = readyNodes(progress);
       const label = [...config.labels.keys()][0] ?? "LABEL";
       screen.note(
         `ready after ${((systemClock.now() - began) / 1000).toFixed(1)} s; in another terminal, try:`,
       );
-      for (const line of nextCommands(flags, label, name, privateKeyPath)) screen.note(`  ${line}`);
+      const identity = privateKeyPath.startsWith(dataDir) ? ` -i ${privateKeyPath}` : "";
+      for (const line of nextCommands(flags, label, name, identity)) screen.note(`  ${line}`);
     },
     signal: stopping.signal,
   });
@@ -227,18 +231,19 @@ async function follow(
   screen.note("stopping: handing over what is in hand");
 }
 
+/** What to try next; `identity` names the key that was made for an operator who had none. */
 function nextCommands(
   flags: StandaloneFlags,
   label: string,
   node: string | undefined,
-  key: string,
+  identity: string,
 ): string[] {
   const address = flags.listen === "127.0.0.1:8990" ? "" : ` --address ${flags.listen}`;
   const id = node === undefined ? "ID" : node.replace("nodes/", "");
   return [
     `npx nodepool${address} list`,
-    `npx nodepool${address} request ${label}`,
-    `npx nodepool${address} ssh -i ${key} ${id}`,
+    `npx nodepool${address} request${identity} ${label}`,
+    `npx nodepool${address} ssh${identity} ${id}`,
   ];
 }
 

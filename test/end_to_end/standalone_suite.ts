@@ -27,10 +27,15 @@ export function standaloneSuite(engine: string): void {
     let standalone: Program;
 
     const start = () =>
-      startProgram("services/standalone/main.ts", [
-        ...["--config", config, "--data", join(folder, "data"), "--no-install"],
-        ...["--listen", address, "--builder-listen", builderAddress],
-      ]);
+      startProgram(
+        "services/standalone/main.ts",
+        [
+          ...["--config", config, "--data", join(folder, "data"), "--no-install"],
+          ...["--listen", address, "--builder-listen", builderAddress],
+          // A home without keys: one is made, and named on the screen.
+        ],
+        { HOME: folder },
+      );
     const environment = () => ({
       NODEPOOL_LAUNCHER_ADDRESS: address,
       NODEPOOL_BUILDER_ADDRESS: builderAddress,
@@ -56,6 +61,7 @@ export function standaloneSuite(engine: string): void {
         `no ${count} ready nodes:\n${JSON.stringify(await nodes(), null, 1)}\n${standalone.output()}`,
       );
     };
+    const leftRunning = async () => (await runCommand("pgrep", ["-af", folder])).stdout;
     const curl = async (method: string, body: unknown) => {
       const url = `http://${address}/nodepool.v1.${method}`;
       const options = [
@@ -179,14 +185,25 @@ export function standaloneSuite(engine: string): void {
     it("stops on Ctrl-C with nothing left running, and comes back with the same nodes", async () => {
       const known = await untilReady(2);
       assert.equal(await standalone.stop("SIGINT"), 0, standalone.output());
-      const left = await runCommand("pgrep", ["-af", folder]);
-      assert.equal(left.stdout, "", "processes were left running");
+      assert.equal(await leftRunning(), "", "processes were left running");
       standalone = start();
       await standalone.waitFor(/ ssh -i /, FIRST_NODE);
       assert.deepEqual((await untilReady(2)).sort(), known.sort());
       const { code, stdout, stderr } = await cli("ssh", String(known[0]), "--", "echo still here");
       assert.equal(code, 0, stderr);
       assert.match(stdout, /still here/);
+    });
+
+    it("recovers what a kill -9 has left, and then leaves nothing", async () => {
+      const known = await untilReady(2);
+      await standalone.stop("SIGKILL");
+      standalone = start();
+      await standalone.waitFor(/ ssh -i /, FIRST_NODE);
+      assert.deepEqual((await untilReady(2)).sort(), known.sort());
+      const { code, stderr } = await cli("ssh", String(known[0]), "--", "true");
+      assert.equal(code, 0, stderr);
+      assert.equal(await standalone.stop("SIGTERM"), 0, standalone.output());
+      assert.equal(await leftRunning(), "", "processes were left running");
     });
   });
 }

@@ -1,7 +1,7 @@
 // A Podman of our own: its service as a child process, with storage that nobody else uses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, chmod, mkdir, rm } from "node:fs/promises";
+import { access, chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -44,11 +44,12 @@ export async function startPodmanService(options: PodmanServiceOptions): Promise
   const directory = resolve(options.directory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const run = await runtimeDirectory(directory, env);
+  await endPredecessor(run);
   const drivers = (await exists(join(directory, "storage/vfs-images"))) ? ["vfs"] : [null, "vfs"];
   let reason = "";
   for (const driver of drivers) {
     const args = await serviceArguments(directory, run, driver);
-    const started = await start(args, join(run, "podman.sock"), env);
+    const started = await start(args, run, env);
     if (typeof started !== "string") return { ...started, stop: () => stopCleanly(started, directory, run) };
     reason = started;
   }
@@ -81,7 +82,7 @@ async function serviceArguments(directory: string, run: string, driver: string |
     ...((await needsRunc()) ? { runtime: "runc" } : {}),
   };
   const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
-  return [...flags, "system", "service", "--time=0", `unix://${join(run, "podman.sock")}`];
+  return [...flags, "system", "service", "--time=0", `unix://${socketIn(run)}`];
 }
 
 /** crun, the usual runtime, refuses control groups of the first version; runc takes both. */
@@ -90,11 +91,28 @@ async function needsRunc(): Promise<boolean> {
   return (await runProgram("runc", ["--version"], AbortSignal.timeout(START_MS))).code === 0;
 }
 
+/** A process that was killed could not stop its service; there must be one only for one storage. */
+async function endPredecessor(run: string): Promise<void> {
+  const pid = Number(await readFile(pidFile(run), "utf8").catch(() => "0"));
+  const isOurs = async () => {
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    return command.includes(`unix://${socketIn(run)}`);
+  };
+  if (!(pid > 0) || !(await isOurs())) return;
+  process.kill(pid, "SIGTERM");
+  const limit = AbortSignal.timeout(STOP_MS);
+  while (!limit.aborted && (await isOurs())) await new Promise((next) => setTimeout(next, 50));
+}
+
+const pidFile = (run: string) => join(run, "service.pid");
+const socketIn = (run: string) => join(run, "podman.sock");
+
 async function start(
   args: readonly string[],
-  socket: string,
+  run: string,
   env: PodmanServiceOptions["env"],
 ): Promise<PodmanService | string> {
+  const socket = socketIn(run);
   await rm(socket, { force: true });
   const child = spawn("podman", args, {
     stdio: ["ignore", "ignore", "pipe"],
@@ -106,6 +124,7 @@ async function start(
       ...(env.XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR: env.XDG_RUNTIME_DIR }),
     },
   });
+  if (child.pid !== undefined) await writeFile(pidFile(run), String(child.pid));
   let lastWords = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     lastWords = `${lastWords}${text}`.slice(-4096);
