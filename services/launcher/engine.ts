@@ -51,7 +51,7 @@ export class Engine {
       }),
       session.onState((state) => {
         if (state === "lost") this.#forgetLocks();
-        if (state === "connected") void this.#components.register().then(() => this.kick());
+        if (state === "connected") this.kick();
       }),
     );
     this.#noteCurrent(view.current);
@@ -117,7 +117,7 @@ export class Engine {
     this.#decision = decision;
     hand.prune((key) => exists(this.#environment, key));
     for (const action of decision.actions) this.#begin(action);
-    void this.#components.setPaused(decision.paused);
+    this.#components.setPaused(decision.paused);
     if (decision.wakeAt !== null) {
       const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
       this.#cancelTimer = context.clock.after(delay, this.kick);

@@ -45,10 +45,8 @@ export async function startLauncher(
     scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
     kick: () => engine.kick(),
   };
-  const components = new Components(context, pools);
+  const components = await Components.open(context, pools);
   const engine = new Engine(environment, components);
-  await components.ensurePaths();
-  await components.register();
   await view.ready();
   await view.settled();
   engine.start();
@@ -82,7 +80,7 @@ function startCleanup(environment: Environment, interval: number): void {
 // Launches and deletions are left as they are: their records tell the next launcher how to go on.
 async function stop(environment: Environment, components: Components): Promise<void> {
   const { hand, tasks } = environment;
-  await components.unregister();
+  await components.close();
   await tasks.close(new Error("the launcher is stopping"));
   const launches = [...hand.launches.values()].map((launch) => launch.lock.release());
   const requests = [...hand.requests.values()].map((held) => held.lock.release());
