@@ -40,6 +40,15 @@ exec dropbear -F -E -s -p 22
 /** Makes the tar in a temporary directory. Needs busybox-static, bash-static, dropbear-bin, openssh-sftp-server. */
 export async function makeRootfs(options: RootfsOptions = {}): Promise<Rootfs> {
   const directory = await mkdtemp(join(tmpdir(), "nodepool-rootfs-"));
+  try {
+    return await fillRootfs(directory, options);
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fillRootfs(directory: string, options: RootfsOptions): Promise<Rootfs> {
   const root = join(directory, "root");
   const folders =
     "bin sbin etc root tmp proc dev sys run usr/bin usr/sbin usr/local/bin usr/lib/openssh var/log";

@@ -66,10 +66,10 @@ describe("a node in a container", { skip }, () => {
 
   test("says in its attributes what it is", async () => {
     const instance = await createInstance(provider, instanceSpec("0000000001", image));
-    assert.match(provider.describe().summary, /^containers \(podman \d.*\)$/);
+    assert.match(provider.describe().summary, /^containers \(podman \d[\d.]*, (runc|crun)/);
     assert.equal(provider.describe().problem, null);
     assert.equal(instance.attributes.engine, "container");
-    assert.match(instance.attributes.isolation ?? "", /^podman \d.* container: own files, processes/);
+    assert.match(instance.attributes.isolation ?? "", /^container \(podman \d.*\): own files, processes/);
     await provider.deleteInstance(instance.externalId, signal());
   });
 

@@ -59,7 +59,7 @@ export class ContainerEngine implements Engine {
     this.summary = options.summary;
     this.#images = new ContainerImages(options.socket.api, options.owner);
     const limits = options.tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
-    this.#isolation = `${options.socket.engine} container: own files, processes, users and network; ${limits}`;
+    this.#isolation = `container (${options.socket.engine}): own files, processes, users and network; ${limits}`;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -175,7 +175,7 @@ export class ContainerEngine implements Engine {
     const port = await this.#options.choosePort();
     const labels = { ...labelsOf(spec, port), [OWNER_LABEL]: owner };
     const options = containerOptions(
-      { image: spec.imageExternalId, labels, resources: spec.resources, port },
+      { image: spec.imageExternalId, hostname: spec.name, labels, resources: spec.resources, port },
       tweaks,
     );
     const name = `${spec.name}-${owner.slice(0, 8)}`;

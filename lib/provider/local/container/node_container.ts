@@ -42,6 +42,7 @@ exit 127
 /** A container to create. */
 export interface NodeContainer {
   readonly image: string;
+  readonly hostname: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly resources: Resources;
   /** The port of this machine's loopback that leads to the SSH server. */
@@ -54,6 +55,7 @@ export interface NodeContainer {
 export function containerOptions(container: NodeContainer, tweaks: Tweaks): ContainerCreateOptions {
   return {
     Image: container.image,
+    Hostname: container.hostname,
     Cmd: [...(container.command ?? ["/bin/sh", "-c", START_SSH])],
     Labels: { ...container.labels },
     ExposedPorts: { [SSH_PORT]: {} },

@@ -47,7 +47,7 @@ async function open(
 ): Promise<ContainerEngine> {
   const notes = [
     socket.engine,
-    ...(tweaks.runc ? ["runc"] : []),
+    ...(tweaks.runc && !/\brunc$/.test(socket.engine) ? ["runc for nodes"] : []),
     ...(tweaks.noLimits ? ["no resource limits"] : []),
   ];
   return new ContainerEngine({

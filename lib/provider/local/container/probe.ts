@@ -93,7 +93,14 @@ async function startProbe(
   signal: AbortSignal,
 ): Promise<void> {
   const options = containerOptions(
-    { image, labels: {}, resources: { cores: 1, ram: 64 }, port: await freePort(), command: ["/probe"] },
+    {
+      image,
+      hostname: "probe",
+      labels: {},
+      resources: { cores: 1, ram: 64 },
+      port: await freePort(),
+      command: ["/probe"],
+    },
     tweaks,
   );
   const name = `nodepool-probe-${randomBytes(6).toString("hex")}`;

@@ -24,9 +24,8 @@ export function socketPlaces(env: Environment): string[] {
 /** An engine that answers. */
 export interface AnsweringSocket {
   readonly api: DockerApi;
-  /** As "podman 4.3.1". */
+  /** As "podman 4.3.1, runc". */
   readonly engine: string;
-  readonly isPodman: boolean;
   /** As Go names it: amd64, arm64. */
   readonly architecture: string;
 }
@@ -47,17 +46,32 @@ export async function askSocket(path: string, signal: AbortSignal): Promise<Answ
       await docker.ping();
       return docker.version();
     });
-    const podman = componentsOf(version).find(({ Name }) => /podman/i.test(Name ?? ""));
-    const engine =
+    const components = componentsOf(version);
+    const podman = components.find(({ Name }) => /podman/i.test(Name ?? ""));
+    const name =
       podman === undefined ? `docker ${version.Version}` : `podman ${podman.Version ?? version.Version}`;
-    return { api, engine, isPodman: podman !== undefined, architecture: version.Arch };
+    return { api, engine: `${name}${runtimeOf(components)}`, architecture: version.Arch };
   } catch (error) {
     signal.throwIfAborted();
     return `does not answer: ${messageOf(error)}`;
   }
 }
 
-function componentsOf(version: object): readonly { Name?: string; Version?: string }[] {
+interface Component {
+  readonly Name?: string;
+  readonly Version?: string;
+}
+
+/** Podman has "OCI Runtime (crun)", Docker a component of the runtime's own name. */
+function runtimeOf(components: readonly Component[]): string {
+  for (const { Name = "" } of components) {
+    const runtime = /^(?:OCI Runtime \()?(runc|crun)\)?$/.exec(Name)?.[1];
+    if (runtime !== undefined) return `, ${runtime}`;
+  }
+  return "";
+}
+
+function componentsOf(version: object): readonly Component[] {
   return "Components" in version && Array.isArray(version.Components) ? version.Components : [];
 }
 

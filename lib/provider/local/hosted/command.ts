@@ -1,10 +1,8 @@
 // A command of an SSH session as a child process: on pipes, or on a terminal that util-linux's `script` makes, since
 // neither Node nor Deno can open a pseudo-terminal by itself.
-import { Buffer } from "node:buffer";
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
-import { messageOf } from "../../../std/errors.ts";
 import { HOST_PATH, runProgram } from "../program.ts";
 import type { CommandEnd, RunningCommand, TerminalSize } from "./runner.ts";
 
@@ -34,16 +32,21 @@ const SIGNALS = [
   "USR2",
 ];
 
-/** Starts a command on pipes, in a process group of its own. */
-export function startOnPipes(command: HostCommand): RunningCommand {
+/**
+ * Starts a command on pipes, in a process group of its own.
+ * @throws {Error} when its program cannot be started
+ */
+export async function startOnPipes(command: HostCommand): Promise<RunningCommand> {
   const child = spawn(command.file, command.args, {
     cwd: command.cwd,
     env: command.environment,
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const streams = streamsOf(child);
+  await hasStarted(child);
   return {
-    ...streamsOf(child),
+    ...streams,
     resize: () => {},
     signal: (name) => sendSignal(name, Promise.resolve(child.pid), command),
     kill: () => killGroup(child.pid),
@@ -56,8 +59,9 @@ const TERMINAL_SHIM = 'echo "$$ $(tty)" >&3; exec 3>&-; stty rows "$1" cols "$2"
 /**
  * Starts a command as the leader of a terminal of its own. Its stderr goes to the terminal too.
  * Needs `script`, `tty` and `stty` of Linux.
+ * @throws {Error} when there is no `script`
  */
-export function startOnTerminal(command: HostCommand, size: TerminalSize): RunningCommand {
+export async function startOnTerminal(command: HostCommand, size: TerminalSize): Promise<RunningCommand> {
   const words = ["/bin/sh", "-c", TERMINAL_SHIM, "sh", `${size.rows}`, `${size.columns}`, command.file];
   const line = [...words, ...command.args].map(quote).join(" ");
   const child = spawn("script", ["--quiet", "--return", "--flush", "--command", line, "/dev/null"], {
@@ -68,8 +72,10 @@ export function startOnTerminal(command: HostCommand, size: TerminalSize): Runni
   }) as ChildProcess as ChildProcessByStdio<Writable, Readable, Readable>;
   const terminal = readTerminal(child);
   const leader = terminal.then((found) => found?.leader);
+  const streams = streamsOf(child);
+  await hasStarted(child);
   return {
-    ...streamsOf(child),
+    ...streams,
     resize: (wanted) => {
       terminal.then((found) => (found === null ? undefined : setSize(found.device, wanted))).catch(() => {});
     },
@@ -111,17 +117,19 @@ async function setSize(device: string, size: TerminalSize): Promise<void> {
   await runProgram("stty", args, new AbortController().signal);
 }
 
+function hasStarted(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+}
+
 function streamsOf(child: ChildProcessByStdio<Writable, Readable, Readable>) {
   const exited = new Promise<CommandEnd>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal: signal?.replace(/^SIG/, "") ?? null }));
-    child.once("error", (error) => {
-      child.stderr.emit("data", Buffer.from(`${messageOf(error)}\n`));
-      resolve({ code: 127, signal: null });
-    });
   });
   const closed = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
-    child.once("error", () => resolve());
   });
   // A command that ends before it has read all its input is no error of ours.
   child.stdin.on("error", () => {});

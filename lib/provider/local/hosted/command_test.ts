@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { describe, test } from "node:test";
+import { HOST_PATH } from "../program.ts";
+import { type HostCommand, quote, startOnPipes, startOnTerminal } from "./command.ts";
+import type { RunningCommand } from "./runner.ts";
+
+function shell(text: string, changes: Partial<HostCommand> = {}): HostCommand {
+  return {
+    file: "/bin/sh",
+    args: ["-c", text],
+    cwd: tmpdir(),
+    environment: { PATH: HOST_PATH },
+    signalTarget: async (pid) => -pid,
+    ...changes,
+  };
+}
+
+async function outputOf(command: RunningCommand): Promise<string> {
+  let text = "";
+  for await (const chunk of command.stdout) text += String(chunk);
+  return text;
+}
+
+describe("a command of a session", () => {
+  test("that cannot be started is an error, not an exit code", async () => {
+    await assert.rejects(startOnPipes(shell("", { file: "/no/such/program" })), /ENOENT/);
+    await assert.rejects(startOnPipes(shell("true", { cwd: "/no/such/place" })), /ENOENT/);
+  });
+
+  test("ends with its code or with the signal that ended it", async () => {
+    assert.deepEqual(await (await startOnPipes(shell("exit 4"))).exited, { code: 4, signal: null });
+    const waiting = await startOnPipes(shell("sleep 60"));
+    waiting.signal("TERM");
+    assert.deepEqual(await waiting.exited, { code: null, signal: "TERM" });
+  });
+
+  test("takes no signal that SSH does not know", async () => {
+    const waiting = await startOnPipes(shell("sleep 60"));
+    waiting.signal("STOP");
+    waiting.signal("TERM; true");
+    waiting.kill();
+    assert.deepEqual(await waiting.exited, { code: null, signal: "KILL" });
+  });
+
+  test("on a terminal gets its arguments as they are", async () => {
+    const words = ["it's", 'a "word"', "$HOME `id` \\", "two\nlines", ""];
+    const printing = await startOnTerminal(shell("", { file: "/usr/bin/printf", args: ["[%s]", ...words] }), {
+      rows: 24,
+      columns: 80,
+    });
+    assert.equal(
+      (await outputOf(printing)).replaceAll("\r\n", "\n"),
+      words.map((word) => `[${word}]`).join(""),
+    );
+  });
+
+  test("on a terminal does not hold the pipe that told the terminal's name", async () => {
+    const listing = await startOnTerminal(shell("ls /proc/self/fd | tr '\\n' ' '"), {
+      rows: 24,
+      columns: 80,
+    });
+    assert.equal((await outputOf(listing)).includes(" 4 "), false);
+  });
+
+  test("has its words quoted for the shell", () => {
+    assert.equal(quote("it's $x"), "'it'\\''s $x'");
+  });
+});
