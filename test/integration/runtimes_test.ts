@@ -1,7 +1,7 @@
 // Node.js and Deno speak to each other: a launcher on one, the command line on the other.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -11,8 +11,14 @@ import { PROJECT, runCommand } from "../harness/program.ts";
 const bin = join(PROJECT, "node_modules");
 const RUNTIMES = {
   node: [join(bin, "node", "bin", "node")],
-  deno: [join(bin, "deno", "deno"), "run", "-A", "--no-check"],
+  deno: [denoProgram(), "run", "-A", "--no-check"],
 } as const;
+
+/** Deno itself: the command in node_modules/.bin is a wrapper that keeps signals to itself. */
+function denoProgram(): string {
+  const [platform = ""] = readdirSync(join(bin, "@deno"));
+  return join(bin, "@deno", platform, "deno");
+}
 
 const folder = mkdtempSync(join(tmpdir(), "nodepool-runtimes-"));
 after(() => rmSync(folder, { recursive: true }));
