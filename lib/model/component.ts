@@ -1,5 +1,5 @@
 // Components: what each running process says of itself below /nodepool/components/<kind>.
-// Fields are those of Nodepool 2024 (reference: zk-layout, section 8).
+// Fields are those of Nodepool 2024 (its nodepool/zk).
 import {
   blankRecord,
   booleanField,

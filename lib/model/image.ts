@@ -1,5 +1,5 @@
 // Image builds and uploads: their documents below /nodepool/images and their states.
-// Fields and states are those of Nodepool 2024 (reference: zk-layout, sections 4 and 5).
+// Fields and states are those of Nodepool 2024 (its nodepool/zk).
 import {
   blankRecord,
   decodeDocument,

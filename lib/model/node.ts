@@ -1,5 +1,5 @@
 // A node: its document in /nodepool/nodes/<id>, its states and which may follow which.
-// Fields, defaults and transitions are those of Nodepool 2024 (reference: zk-layout, section 7).
+// Fields, defaults and transitions are those of Nodepool 2024 (its nodepool/zk).
 import {
   anyField,
   blankRecord,

@@ -1,4 +1,4 @@
-// Nodepool's znode paths, and what a path in the tree stands for (reference: zk-layout, section 2).
+// Nodepool's znode paths, and what a path in the tree stands for.
 
 /** The root of everything; a chroot is put before it by the session. */
 export const ROOT = "/nodepool";

@@ -1,5 +1,5 @@
 // A node request: its document in /nodepool/requests/<priority>-<sequence> and its order in the queue.
-// Fields and states are those of Nodepool 2024 (reference: zk-layout, section 6).
+// Fields and states are those of Nodepool 2024 (its nodepool/zk).
 import {
   anyField,
   blankRecord,
