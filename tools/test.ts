@@ -73,7 +73,7 @@ async function runOnNode(files: readonly string[]): Promise<Count> {
 
 /**
  * Each file in a process of its own, two at a time, as Node.js does it. Deno's own --parallel runs them as threads of
- * one process, where a file descriptor that one file's test closes can be another's.
+ * one process, where one file can disturb another: an uncaught EBADF was seen in a file that had not run a test yet.
  */
 async function runOnDeno(files: readonly string[]): Promise<Count> {
   const waiting = [...files];
