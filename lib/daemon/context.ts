@@ -7,7 +7,7 @@ import type { Logger } from "../std/logger.ts";
 import { createLocks } from "../zookeeper/locks.ts";
 import { connectSession } from "../zookeeper/session.ts";
 import { openView } from "../zookeeper/tree_view.ts";
-import { isZooKeeperError, type Session } from "../zookeeper/types.ts";
+import { isUncertain, isZooKeeperError, type Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
 import { openProviders } from "./providers.ts";
 import type { ServiceContext } from "./types.ts";
@@ -38,15 +38,6 @@ export interface OpenContext {
   /** Stops the providers, then ends the session: its locks and ephemerals go. */
   close(): Promise<void>;
 }
-
-// Errors that pass by themselves.
-const PASSING = [
-  "CONNECTION_LOSS",
-  "OPERATION_TIMEOUT",
-  "SESSION_EXPIRED",
-  "SESSION_MOVED",
-  "THROTTLED",
-] as const;
 
 const REPORT_INTERVAL_MS = 15_000;
 
@@ -130,7 +121,9 @@ async function prepareTree(session: Session, clock: Clock, signal: AbortSignal):
       for (const path of BASES) await session.ensurePath(path);
       return;
     } catch (error) {
-      if (!isZooKeeperError(error, ...PASSING) || signal.aborted) throw error;
+      // Whatever was done may be repeated, in a new session too.
+      const passes = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
+      if (!passes || signal.aborted) throw error;
     }
   }
 }

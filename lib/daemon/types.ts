@@ -37,6 +37,3 @@ export interface Service {
    */
   stop(grace: AbortSignal): Promise<void>;
 }
-
-/** Starts a service; resolves when it works and its gRPC services may be offered. */
-export type StartService = (context: ServiceContext) => Promise<Service>;

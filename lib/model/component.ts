@@ -13,7 +13,6 @@ import {
 } from "./codec.ts";
 
 export const COMPONENT_KINDS = ["builder", "launcher", "pool"] as const;
-export type ComponentKind = (typeof COMPONENT_KINDS)[number];
 
 export const COMPONENT_STATES = ["initializing", "running", "paused", "stopped"] as const;
 

@@ -156,14 +156,3 @@ const NEXT_STATES: Readonly<Record<NodeState, readonly NodeState[]>> = {
 export function canFollow(from: NodeState, to: NodeState): boolean {
   return to === "deleting" ? from !== "deleted" : NEXT_STATES[from].includes(to);
 }
-
-/** States in which an unlocked node is to be deleted: nobody works on it and nobody will come back for it. */
-export const DISPOSABLE_STATES: ReadonlySet<NodeState> = new Set<NodeState>([
-  "used",
-  "in-use",
-  "building",
-  "failed",
-  "deleting",
-  "deleted",
-  "aborted",
-]);

@@ -12,6 +12,7 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import { KazooLock } from "./held_lock.ts";
 import {
   type HeldLock,
+  isUncertain,
   isZooKeeperError,
   type LockOptions,
   type Locks,
@@ -22,9 +23,6 @@ import {
 } from "./types.ts";
 
 const EMPTY = new Uint8Array();
-
-/** Errors after which nobody knows whether the call was done; it has to be found out or repeated. */
-const UNCERTAIN = ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED"] as const;
 
 /** Locks of one session. `newUuid` and `clock` are for tests. */
 export function createLocks(
@@ -135,7 +133,7 @@ class KazooLocks implements Locks {
         // The root was deleted just now; who asked for parents asked for a lock in any case.
         return createParents ? this.#contend(root, options) : null;
       }
-      if (isZooKeeperError(error, ...UNCERTAIN)) return this.#findAgain(root, create.path, error);
+      if (isUncertain(error)) return this.#findAgain(root, create.path, error);
       throw error;
     }
   }
@@ -165,7 +163,7 @@ class KazooLocks implements Locks {
         if (own === undefined) throw error;
         return `${root}/${own}`;
       } catch (again) {
-        if (again === error || !isZooKeeperError(again, ...UNCERTAIN)) throw again;
+        if (again === error || !isUncertain(again)) throw again;
       }
     }
     throw lostError(root);
@@ -213,7 +211,7 @@ class KazooLocks implements Locks {
       try {
         return await read();
       } catch (error) {
-        if (owner.aborted || !isZooKeeperError(error, ...UNCERTAIN)) throw error;
+        if (owner.aborted || !isUncertain(error)) throw error;
         await this.#session.connected(signal);
       }
     }
@@ -226,7 +224,7 @@ class KazooLocks implements Locks {
         await this.#session.delete(contender, -1);
         return;
       } catch (error) {
-        if (!isZooKeeperError(error, ...UNCERTAIN)) {
+        if (!isUncertain(error)) {
           if (isZooKeeperError(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) return;
           throw error;
         }

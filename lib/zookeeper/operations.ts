@@ -8,10 +8,8 @@ import {
   componentsPath,
   imagePausePath,
   NODES,
-  nodeLockPath,
   nodePath,
   REQUESTS,
-  requestLockPath,
   requestPath,
   uploadPath,
   uploadsPath,
@@ -44,8 +42,6 @@ export const createNode = (record: NodeRecord): Create => {
 export const setNode = (node: string, record: NodeRecord, version: number): Set =>
   set(nodePath(node), encodeNode(record), version);
 export const deleteNode = (node: string, version = -1): Delete => remove(nodePath(node), version);
-/** A node's lock root; its contenders have to be deleted before it, and it before the node. */
-export const deleteNodeLock = (node: string): Delete => remove(nodeLockPath(node), -1);
 
 /** A new request with a priority of three digits, as `100`; ephemeral ones go with their requestor's session. */
 export const createRequest = (
@@ -58,9 +54,6 @@ export const createRequest = (
 };
 export const setRequest = (request: string, record: RequestRecord, version: number): Set =>
   set(requestPath(request), encodeRequest(record), version);
-export const deleteRequest = (request: string, version = -1): Delete => remove(requestPath(request), version);
-/** A request's lock root, which outlives the request. */
-export const deleteRequestLock = (request: string): Delete => remove(requestLockPath(request), -1);
 
 export const createBuild = (image: string, build: string, record: BuildRecord): Create =>
   create(buildPath(image, build), encodeBuild(record));
@@ -96,7 +89,6 @@ export const deleteUpload = (
 
 /** The mark that keeps an image from being built. The image's znode must exist. */
 export const createPause = (image: string): Create => create(imagePausePath(image), NOTHING);
-export const deletePause = (image: string): Delete => remove(imagePausePath(image), -1);
 /** The mark that asks for a build; `data` is for us, Nodepool only looks whether it exists. */
 export const createBuildRequest = (image: string, data: Uint8Array = NOTHING): Create =>
   create(buildRequestPath(image), data);
@@ -107,8 +99,6 @@ export const createComponent = (record: ComponentRecord): Create => {
   const path = `${componentsPath(record.kind)}/${record.hostname ?? ""}`;
   return create(path, encodeComponent(record), "ephemeral-sequential");
 };
-export const setComponent = (znode: string, record: ComponentRecord, version: number): Set =>
-  set(`${componentsPath(record.kind)}/${znode}`, encodeComponent(record), version);
 /** What a launcher says of one of its pools. */
 export const createPool = (record: PoolRecord): Create => {
   return create(
@@ -117,5 +107,3 @@ export const createPool = (record: PoolRecord): Create => {
     "ephemeral-sequential",
   );
 };
-export const setPool = (znode: string, record: PoolRecord, version: number): Set =>
-  set(`${componentsPath("pool")}/${znode}`, encodePool(record), version);

@@ -147,6 +147,11 @@ export function isZooKeeperError(error: unknown, ...codes: ZooKeeperErrorCode[])
   return error instanceof ZooKeeperError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** Whether an error leaves open if the call was done: it has to be found out, or repeated where that does no harm. */
+export function isUncertain(error: unknown): error is ZooKeeperError {
+  return isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED");
+}
+
 /** A lock that we hold (kazoo's lock recipe). */
 export interface HeldLock {
   /** The lock root, as /nodepool/nodes/0000000012/lock. */

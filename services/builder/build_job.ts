@@ -16,12 +16,12 @@ import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import { currentTraceparent, withSpan } from "../../lib/telemetry/trace.ts";
 import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
-import { type HeldLock, isZooKeeperError } from "../../lib/zookeeper/types.ts";
+import { type HeldLock, isUncertain, isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { BuildFailure, runBuild } from "./build.ts";
 import { buildGate, buildNeed } from "./decide_build.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
-import { isTransient, readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
+import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
 import { recordBuild, recordImageSize } from "./metrics.ts";
 import type { BuildAction } from "./plan.ts";
 import { visible } from "./time_limit.ts";
@@ -235,7 +235,7 @@ class BuildJob {
             : await this.#storeOver(lock, found, data, record.state === "ready");
         if (stored !== null) return stored;
       } catch (error) {
-        if (!isTransient(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+        if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
       }
     }
   }

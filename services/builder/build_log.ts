@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { codeOf, messageOf } from "../../lib/std/errors.ts";
+import { messageOf } from "../../lib/std/errors.ts";
 import { buildName } from "./plan.ts";
 
 /** The build ids that Nodepool gives: 32 hex digits, or ten digits in old data. */
@@ -161,9 +161,4 @@ export class BuildLogs {
     aged.sort((a, b) => b.time - a.time);
     for (const { path } of aged.slice(Math.max(1, this.#retention))) await rm(path, { force: true });
   }
-}
-
-/** Whether an error says that the disk is full. */
-export function isDiskFull(error: unknown): boolean {
-  return codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
 }

@@ -1,6 +1,7 @@
 // Writes under a lock that are certain when they return, whatever the connection does meanwhile.
 import {
   type HeldLock,
+  isUncertain,
   isZooKeeperError,
   type Operation,
   type Session,
@@ -43,11 +44,6 @@ export function sameData(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** Errors after which the same write may be tried again, once it is known not to have been done. */
-export function isTransient(error: unknown): boolean {
-  return isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED");
-}
-
 /**
  * Writes a record and gives the lock back in one transaction. A write whose answer was lost is looked up and repeated.
  *
@@ -88,7 +84,7 @@ async function afterFailure(
 ): Promise<Outcome | null> {
   const refused = error instanceof TransactionError;
   const expired = isZooKeeperError(error, "SESSION_EXPIRED");
-  if (!refused && !expired && !isTransient(error)) throw error;
+  if (!refused && !expired && !isUncertain(error)) throw error;
   const found = await readWhenConnected(session, write.path, signal);
   if (found !== null && sameData(found.data, write.data)) return "stored";
   if (refused) return error.index === 1 ? "changed" : "lock-lost";
@@ -102,7 +98,7 @@ export async function readWhenConnected(session: Session, path: string, signal: 
     try {
       return await readZnode(session, path);
     } catch (error) {
-      if (!isTransient(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+      if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
     }
   }
 }

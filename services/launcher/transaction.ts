@@ -1,6 +1,10 @@
 // Builds one ZooKeeper transaction out of what the launcher does: documents, and locks taken, proved free, given back.
+import type { NodeRecord } from "../../lib/model/node.ts";
+import type { RequestRecord } from "../../lib/model/request.ts";
+import { setNode, setRequest } from "../../lib/zookeeper/operations.ts";
 import {
   type HeldLock,
+  isUncertain,
   isZooKeeperError,
   type Locks,
   type Operation,
@@ -10,7 +14,6 @@ import {
 import type { LockView } from "../../lib/zookeeper/view.ts";
 
 const EMPTY = new Uint8Array();
-const UNCERTAIN = ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED"] as const;
 
 /** Reads its value once the transaction was committed. */
 export type Later<T> = () => T;
@@ -41,6 +44,18 @@ export class Transaction {
     return this.#add({ kind: "set", path, data, version }, (result) =>
       result?.kind === "set" ? result.stat.version : -1,
     );
+  }
+
+  /** Writes a node; gives its new version. */
+  setNode(id: string, record: NodeRecord, version: number): Later<number> {
+    const step = setNode(id, record, version);
+    return this.set(step.path, step.data, step.version);
+  }
+
+  /** Writes a request; gives its new version. */
+  setRequest(id: string, record: RequestRecord, version: number): Later<number> {
+    const step = setRequest(id, record, version);
+    return this.set(step.path, step.data, step.version);
   }
 
   /** Creates a znode; gives its path. */
@@ -128,7 +143,7 @@ export class Transaction {
     try {
       results = await this.#session.multi(this.#operations);
     } catch (error) {
-      if (isZooKeeperError(error, ...UNCERTAIN)) await this.#withdrawContenders();
+      if (isUncertain(error)) await this.#withdrawContenders();
       throw error;
     }
     for (const afterwards of this.#afterwards) afterwards(results);
@@ -155,7 +170,7 @@ export class Transaction {
           if (own !== undefined) await this.#session.delete(`${root}/${own}`, -1);
           break;
         } catch (error) {
-          if (!isZooKeeperError(error, ...UNCERTAIN)) break;
+          if (!isUncertain(error)) break;
         }
       }
     }

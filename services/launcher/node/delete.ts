@@ -1,5 +1,5 @@
 // Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
-import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
@@ -26,7 +26,7 @@ export async function beginDelete(
   const { record } = node;
   const isGone = record.state === "deleted";
   const deleting = isGone ? record : withNodeState(record, "deleting", nowOf(environment));
-  steps.set(nodePath(node.id), encodeNode(deleting), node.version);
+  steps.setNode(node.id, deleting, node.version);
   await steps.commit();
   hand.deletions.add(node.id);
   context.logger.info("deleting node", {

@@ -1,6 +1,6 @@
 // Sends a node to its deletion whatever its state; also one that is in use.
-import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { nodeLeaseOf } from "../request/own_data.ts";
@@ -28,7 +28,7 @@ export async function forceDelete(
   for (const contender of node.lock.contenders) steps.delete(`${root}/${contender}`);
   if (node.lock.contenders.length === 0) steps.proveFree(root, node.lock);
   const deleting = withNodeState({ ...record, allocatedTo: null }, "deleting", nowOf(environment));
-  steps.set(nodePath(node.id), encodeNode(deleting), node.version);
+  steps.setNode(node.id, deleting, node.version);
   await steps.commit();
   return deleting;
 }

@@ -5,8 +5,8 @@
 //       node's id and a token made of node and attempt, so whoever repeats the call goes on with the same instance.
 //   N2. The outcome stays in memory until it is written together with the request that waits for it.
 //   N3. A launch that is interrupted (lock lost, shutdown) leaves instance and record as they are, for the next one.
-import { encodeNode, withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
@@ -50,7 +50,7 @@ export async function beginLaunch(
   const record = isNew ? withAttempt(intent, 1) : intent;
   const steps = transaction(environment);
   const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, pool.id);
-  const version = steps.set(nodePath(node.id), encodeNode(record), node.version);
+  const version = steps.setNode(node.id, record, node.version);
   await steps.commit();
   const launch: Launch = {
     node: node.id,
@@ -241,7 +241,7 @@ async function writeLaunch(
 ): Promise<void> {
   const steps = transaction(environment);
   steps.guard(launch.lock);
-  const version = steps.set(nodePath(launch.node), encodeNode(record), launch.version);
+  const version = steps.setNode(launch.node, record, launch.version);
   await steps.commit();
   launch.record = record;
   launch.version = version();

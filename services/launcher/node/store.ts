@@ -1,6 +1,6 @@
 // Writes the outcome of a launch for which no request waits, and stops launches that nobody wants any more.
-import { encodeNode, withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { holdWishOf } from "../request/own_data.ts";
@@ -23,7 +23,7 @@ export async function storeLaunch(
   const record = withNodeState({ ...launch.record, allocatedTo }, launch.status, nowOf(environment));
   const steps = transaction(environment);
   steps.guard(launch.lock);
-  steps.set(nodePath(launch.node), encodeNode(record), launch.version);
+  steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
   await steps.commit();
   await environment.context.view.settled();
@@ -48,7 +48,7 @@ export async function abandonLaunch(
   const record = withNodeState({ ...launch.record, allocatedTo: null }, "deleting", nowOf(environment));
   const steps = transaction(environment);
   steps.guard(launch.lock);
-  steps.set(nodePath(launch.node), encodeNode(record), launch.version);
+  steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
   try {
     await steps.commit();
@@ -69,7 +69,7 @@ export async function holdReturned(
   if (wish === undefined) return;
   const steps = transaction(environment);
   steps.proveFree(nodeLockPath(node.id), node.lock);
-  steps.set(nodePath(node.id), encodeNode(held(node.record, wish, nowOf(environment))), node.version);
+  steps.setNode(node.id, held(node.record, wish, nowOf(environment)), node.version);
   await steps.commit();
   context.logger.info("node held", { node: node.id, reason: wish.reason });
 }

@@ -20,7 +20,6 @@ export interface Shortage {
 
 const KINDS = ["instances", "cores", "ram"] as const;
 export const NOTHING: Amounts = { instances: 0, cores: 0, ram: 0 };
-export const UNLIMITED: Amounts = { instances: Infinity, cores: Infinity, ram: Infinity };
 
 /** What a node counts: its own resources where they are known, else its label's. A node is one instance. */
 export function amountsOf(resources: Readonly<Record<string, unknown>> | Resources | null): Amounts {

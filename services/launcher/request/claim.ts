@@ -1,7 +1,7 @@
 // Takes a request: at once with ready nodes, or by recording the nodes that are to be launched for it.
 import { encodeNode, newNode } from "../../../lib/model/node.ts";
-import { NODES, nodeLockPath, nodePath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
-import { encodeRequest, withRequestState } from "../../../lib/model/request.ts";
+import { NODES, nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
@@ -77,7 +77,7 @@ async function claim(
   const steps = transaction(environment);
   const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, pool.id);
   const pending = withRequestState(request.record, "pending", now);
-  steps.set(requestPath(request.id), encodeRequest(pending), request.version);
+  steps.setRequest(request.id, pending, request.version);
   for (const node of ready) {
     steps.proveFree(nodeLockPath(node.id), node.lock);
     const allocated = {
@@ -86,7 +86,7 @@ async function claim(
       tenantName: request.record.tenantName,
       requestor: request.record.requestor,
     };
-    steps.set(nodePath(node.id), encodeNode(allocated), node.version);
+    steps.setNode(node.id, allocated, node.version);
   }
   recordNodes(steps, request, pool, labels, now);
   hand.claims.set(request.id, { pool, labels });

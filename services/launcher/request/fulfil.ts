@@ -1,7 +1,7 @@
 // Ends the work on a request: fulfilled, declined, given up, put back, or let go.
-import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
-import { encodeRequest, type RequestRecord, withRequestState } from "../../../lib/model/request.ts";
+import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath, requestLockPath } from "../../../lib/model/paths.ts";
+import { type RequestRecord, withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
@@ -57,7 +57,7 @@ function setDeclined(
   const changed = withRequestState(request.record, state, nowOf(environment));
   const declinedBy = [...new Set([...changed.declinedBy, ...pools])];
   const record = withFailure({ ...changed, declinedBy }, reason);
-  steps.set(requestPath(request.id), encodeRequest(record), request.version);
+  steps.setRequest(request.id, record, request.version);
   environment.metrics.declined({ failed });
   environment.context.logger.warn(failed ? "request failed" : "request declined", {
     request: request.id,
@@ -79,7 +79,7 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
   steps.guard(held.lock);
   steps.guard(launch.lock);
   const failed = withNodeState(launch.record, "failed", now);
-  steps.set(nodePath(launch.node), encodeNode(failed), launch.version);
+  steps.setNode(launch.node, failed, launch.version);
   steps.release(launch.lock);
   for (const node of allocatedTo(environment, request.id)) {
     if (node.record.state === "ready" && node.lock.contenders.length === 0) free(steps, node);
@@ -102,7 +102,7 @@ function allocatedTo(environment: Environment, request: string): ReadableNode[] 
 
 function free(steps: Transaction, node: ReadableNode): void {
   steps.proveFree(nodeLockPath(node.id), node.lock);
-  steps.set(nodePath(node.id), encodeNode({ ...node.record, allocatedTo: null }), node.version);
+  steps.setNode(node.id, { ...node.record, allocatedTo: null }, node.version);
 }
 
 /** Takes a ready node from a request that is gone. */
@@ -123,10 +123,10 @@ export async function reset(environment: Environment, action: ActionOf<"reset">)
     const freed: NodeRecord = { ...node.record, allocatedTo: null };
     steps.proveFree(nodeLockPath(node.id), node.lock);
     const record = freed.state === "init" ? withNodeState(freed, "deleting", now) : freed;
-    steps.set(nodePath(node.id), encodeNode(record), node.version);
+    steps.setNode(node.id, record, node.version);
   }
   const requested = { ...withRequestState(request.record, "requested", now), nodes: [] };
-  steps.set(requestPath(request.id), encodeRequest(requested), request.version);
+  steps.setRequest(request.id, requested, request.version);
   await steps.commit();
   environment.context.logger.warn("request put back: its launcher is gone", { request: request.id });
 }

@@ -1,8 +1,8 @@
 // Writes that a request has its nodes: the node documents, their locks and the request, in one transaction.
 import type { NodeRecord } from "../../../lib/model/node.ts";
-import { encodeNode, withNodeState } from "../../../lib/model/node.ts";
+import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath, requestPath } from "../../../lib/model/paths.ts";
-import { encodeRequest, withRequestState } from "../../../lib/model/request.ts";
+import { withRequestState } from "../../../lib/model/request.ts";
 import type { HeldLock } from "../../../lib/zookeeper/types.ts";
 import type { LockView } from "../../../lib/zookeeper/view.ts";
 import type { Transaction } from "../transaction.ts";
@@ -41,7 +41,7 @@ export function handOver(
   else {
     const fulfilled = withRequestState(request.record, "fulfilled", now);
     const record = { ...fulfilled, nodes: nodes.map((node) => node.id) };
-    transaction.set(path, encodeRequest(record), request.version);
+    transaction.setRequest(request.id, record, request.version);
   }
 }
 
@@ -68,17 +68,17 @@ function handOverNode(
     transaction.enterLease(root, contender, new TextEncoder().encode(JSON.stringify(owner)));
     const userData = encodeNodeLease({ request: request.id, contender });
     const inUse = { ...withNodeState(allocated, "in-use", now), userData };
-    transaction.set(path, encodeNode(inUse), node.version);
+    transaction.setNode(node.id, inUse, node.version);
     if (node.held !== null) transaction.release(node.held);
     return;
   }
   if (node.held !== null) {
     transaction.guard(node.held);
-    transaction.set(path, encodeNode(withNodeState(allocated, "ready", now)), node.version);
+    transaction.setNode(node.id, withNodeState(allocated, "ready", now), node.version);
     transaction.release(node.held);
     return;
   }
   transaction.proveFree(root, node.lock);
   if (node.record.allocatedTo === allocated.allocatedTo) transaction.check(path, node.version);
-  else transaction.set(path, encodeNode(allocated), node.version);
+  else transaction.setNode(node.id, allocated, node.version);
 }

@@ -1,7 +1,6 @@
 // Requests of clients that have no ZooKeeper session: made, renewed and released through us. The request's znode
 // lives as long as the lease, and holds it; any launcher renews or ends it.
-import { encodeNode } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
@@ -109,7 +108,7 @@ function returnNode(environment: Environment, steps: Transaction, id: string, re
   if (node?.record?.state !== "in-use" || lease?.request !== request) return;
   const wish = holdWishOf(node.record) ?? environment.hand.holdWishes.get(id) ?? null;
   const record = returned(node.record, wish, nowOf(environment));
-  steps.set(nodePath(id), encodeNode(record), node.version);
+  steps.setNode(id, record, node.version);
   for (const contender of node.lock.contenders) {
     if (contender.startsWith(lease.contender)) steps.delete(`${nodeLockPath(id)}/${contender}`);
   }

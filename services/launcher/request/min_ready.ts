@@ -1,6 +1,5 @@
 // Makes and ends the requests that keep min-ready nodes.
-import { encodeNode } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
 import { type Action, keys } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
@@ -47,7 +46,7 @@ export async function settleMinReady(
     const isOurs = node?.record?.state === "ready" && node.record.allocatedTo === request.id;
     if (!isOurs || node.lock.contenders.length > 0) continue;
     steps.proveFree(nodeLockPath(id), node.lock);
-    steps.set(nodePath(id), encodeNode({ ...node.record, allocatedTo: null }), node.version);
+    steps.setNode(id, { ...node.record, allocatedTo: null }, node.version);
   }
   steps.delete(requestPath(request.id), request.version);
   if (request.lock.exists) steps.delete(requestLockPath(request.id));

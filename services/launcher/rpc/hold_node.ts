@@ -1,4 +1,4 @@
-import { encodeNode, type NodeRecord } from "../../../lib/model/node.ts";
+import type { NodeRecord } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { failedPrecondition, invalidArgument } from "../../../lib/rpc/errors.ts";
 import type { HoldNodeRequest, HoldNodeResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
@@ -36,7 +36,7 @@ async function hold(shared: Shared, entry: NodeEntry, wish: HoldWish): Promise<N
   if (record.state === "in-use") {
     // Its user holds the lock, so this is a wish; whoever returns the node finds it.
     const wished = withHoldWish(record, wish);
-    steps.set(nodePath(id), encodeNode(wished), version);
+    steps.setNode(id, wished, version);
     await steps.commit();
     environment.hand.holdWishes.set(id, wish);
     return wished;
@@ -49,7 +49,7 @@ async function hold(shared: Shared, entry: NodeEntry, wish: HoldWish): Promise<N
   if (lock.contenders.length > 0) throw refuse("is locked by somebody who works on it");
   steps.proveFree(nodeLockPath(id), lock);
   const kept = held(record, wish, nowOf(environment));
-  steps.set(nodePath(id), encodeNode(kept), version);
+  steps.setNode(id, kept, version);
   await steps.commit();
   return kept;
 }
