@@ -1,5 +1,5 @@
 // Puts behaviour around every call of a provider.
-import { type Provider, ProviderError } from "./contract.ts";
+import { type Leftover, type Provider, ProviderError } from "./contract.ts";
 
 /** One call of a provider. */
 export interface Call {
@@ -43,7 +43,45 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
     deleteImage: (id, signal) =>
       wrap("deleteImage", { image: id }, signal, (inner) => provider.deleteImage(id, inner)),
     limits: (signal) => wrap("limits", {}, signal, (inner) => provider.limits(inner)),
+    ...optional(
+      "foreignInstances",
+      provider.foreignInstances,
+      (list) => (signal: AbortSignal) =>
+        wrap("foreignInstances", {}, signal, (inner) => list.call(provider, inner)),
+    ),
+    ...optional(
+      "foreignImages",
+      provider.foreignImages,
+      (list) => (signal: AbortSignal) =>
+        wrap("foreignImages", {}, signal, (inner) => list.call(provider, inner)),
+    ),
+    ...optional(
+      "listLeftovers",
+      provider.listLeftovers,
+      (list) => (signal: AbortSignal) =>
+        wrap("listLeftovers", {}, signal, (inner) => list.call(provider, inner)),
+    ),
+    ...optional(
+      "deleteLeftover",
+      provider.deleteLeftover,
+      (remove) => (leftover: Leftover, signal: AbortSignal) =>
+        wrap("deleteLeftover", { [leftover.kind]: leftover.externalId }, signal, (inner) =>
+          remove.call(provider, leftover, inner),
+        ),
+    ),
   };
+}
+
+/** A method that the wrapped provider has only if the inner one has it. */
+function optional<Name extends string, Method, Wrapped>(
+  name: Name,
+  method: Method | undefined,
+  wrapped: (method: Method) => Wrapped,
+): { [key in Name]?: Wrapped } {
+  if (method === undefined) return {};
+  const entry: { [key in Name]?: Wrapped } = {};
+  entry[name] = wrapped(method);
+  return entry;
 }
 
 /** The error of a call as the contract wants it. */

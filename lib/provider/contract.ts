@@ -15,11 +15,17 @@ export const METADATA = {
   launchToken: "nodepool_launch_token",
 } as const;
 
-/** What a label takes and what a limit allows. `ram` is in MiB; missing means nothing, or no limit. */
+/**
+ * What a label takes and what a limit allows. `ram` is in MiB, `volume-gb` in GB; a provider may count resources of
+ * other names too. Missing means nothing, or no limit.
+ */
 export interface Resources {
   readonly instances?: number;
   readonly cores?: number;
   readonly ram?: number;
+  readonly volumes?: number;
+  readonly "volume-gb"?: number;
+  readonly [resource: string]: number | undefined;
 }
 
 /** How to launch one node. */
@@ -31,6 +37,14 @@ export interface InstanceSpec {
   /** The uploaded image's id at the provider. */
   readonly imageExternalId: string;
   readonly username: string | null;
+  /** The zone to launch in, as when a request's other nodes are there already; null: the provider's choice. */
+  readonly az: string | null;
+  /** Who asked for the node: what a driver may put into the instance's properties. Null for min-ready nodes. */
+  readonly request: {
+    readonly id: string;
+    readonly requestor: string;
+    readonly tenant: string | null;
+  } | null;
   /** Stored with the instance: provider, pool, node, image, launch token. */
   readonly metadata: Metadata;
 }
@@ -77,6 +91,17 @@ export interface ProviderImage {
   readonly metadata: Metadata;
 }
 
+/** Something at a provider beside instances and images that stays behind when a launch or a deletion breaks off. */
+export interface Leftover {
+  /** As "port", "floating ip", "volume". */
+  readonly kind: string;
+  readonly externalId: string;
+  readonly name: string;
+  /** The node that it was made for, when its metadata says so. */
+  readonly node: string | null;
+  readonly metadata: Metadata;
+}
+
 /** How a provider runs nodes, for people. */
 export interface ProviderDescription {
   /** As "containers (podman 4.3.1, runc)". */
@@ -117,6 +142,16 @@ export interface Provider {
   uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string>;
   /** Deletes the image; resolves too when there was none. Instances that run from it go on. */
   deleteImage(externalId: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Instances and images at the place that do not carry this provider's name in their metadata: they count against
+   * the quota, and operators ask for them. Absent when the provider cannot list them.
+   */
+  foreignInstances?(signal: AbortSignal): Promise<Instance[]>;
+  foreignImages?(signal: AbortSignal): Promise<ProviderImage[]>;
+  /** What may have been left behind and is in use by no instance. Absent when there is nothing of the kind. */
+  listLeftovers?(signal: AbortSignal): Promise<Leftover[]>;
+  /** Deletes it and resolves when it is gone; resolves too when there was none. */
+  deleteLeftover?(leftover: Leftover, signal: AbortSignal): Promise<void>;
   /** What the provider allows in all. */
   limits(signal: AbortSignal): Promise<Resources>;
   /** What one node of this label of this pool takes. */

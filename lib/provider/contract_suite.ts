@@ -65,6 +65,8 @@ export function testProvider(
         label: "small",
         imageExternalId: image,
         username: place.username,
+        az: null,
+        request: null,
         metadata: {
           [METADATA.provider]: place.provider.name,
           [METADATA.pool]: "main",

@@ -48,6 +48,10 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "deleteInstance",
   "listImages",
   "deleteImage",
+  "foreignInstances",
+  "foreignImages",
+  "listLeftovers",
+  "deleteLeftover",
   "limits",
 ]);
 

@@ -92,6 +92,8 @@ export function instanceSpec(node: string, imageExternalId: string): InstanceSpe
     label: "small",
     imageExternalId,
     username: "zuul",
+    az: null,
+    request: null,
     metadata: {
       [METADATA.provider]: "here",
       [METADATA.node]: node,

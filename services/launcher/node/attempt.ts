@@ -57,6 +57,8 @@ export async function createInstance(
     label,
     imageExternalId: image.externalId,
     username: record.username,
+    az: null,
+    request: null,
     metadata,
   };
   return await driver.createInstance(spec, onExternalId, signal);
