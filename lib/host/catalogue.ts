@@ -12,10 +12,12 @@ function programs(...names: string[]): () => Promise<boolean> {
   return async () => (await Promise.all(names.map(findProgram))).every((path) => path !== null);
 }
 
+/** Where an engine that serves the whole machine listens, best first. */
+export const SYSTEM_SOCKETS: readonly string[] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+
 /** Whether an engine's socket is there. A `docker` command alone is a client, and runs nothing. */
 async function hasDockerSocket(): Promise<boolean> {
-  const sockets = ["/var/run/docker.sock", "/run/podman/podman.sock"];
-  return (await Promise.all(sockets.map((path) => isAccessible(path)))).some((found) => found);
+  return (await Promise.all(SYSTEM_SOCKETS.map((path) => isAccessible(path)))).some((found) => found);
 }
 
 const diskimageBuilder: Requirement = {

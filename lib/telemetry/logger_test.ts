@@ -4,7 +4,7 @@ import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { createLogger, type LogFormat, type LogLevel } from "./logger.ts";
-import { currentTraceId, withSpan } from "./trace.ts";
+import { withSpan } from "./trace.ts";
 
 function recording(format: LogFormat, level: LogLevel = "info") {
   const lines: string[] = [];
@@ -72,9 +72,9 @@ test("values of keys that look secret are not written, at any depth", () => {
 
 test("a line inside a span tells its trace", async () => {
   const { lines, logger } = recording("json");
-  const traceId = await withSpan("work", {}, async () => {
+  const traceId = await withSpan("work", {}, async (span) => {
     logger.info("inside");
-    return currentTraceId();
+    return span.spanContext().traceId;
   });
   logger.info("outside");
   assert.equal(JSON.parse(lines[0] ?? "").trace_id, traceId);

@@ -82,12 +82,6 @@ export function traceparentOf(inside: Context): string | null {
   return `00-${spanContext.traceId}-${spanContext.spanId}-${flags}`;
 }
 
-/** The id of the active trace; null when there is none. */
-export function currentTraceId(): string | null {
-  const spanContext = trace.getSpanContext(context.active());
-  return spanContext !== undefined && isSpanContextValid(spanContext) ? spanContext.traceId : null;
-}
-
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 
 function contextOf(traceparent: string | null | undefined): Context | null {

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { SYSTEM_SOCKETS } from "../../../host/catalogue.ts";
 import { messageOf } from "../../../std/errors.ts";
 import { DockerApi } from "./docker_api.ts";
 
@@ -13,8 +14,7 @@ export function socketPlaces(env: Environment): string[] {
   const named = /^unix:\/\/(\/.+)$/.exec(env.DOCKER_HOST ?? "")?.[1];
   const places = [
     ...(named === undefined ? [] : [named]),
-    "/var/run/docker.sock",
-    "/run/podman/podman.sock",
+    ...SYSTEM_SOCKETS,
     ...(runtime === undefined ? [] : [join(runtime, "docker.sock"), join(runtime, "podman/podman.sock")]),
     join(homedir(), ".docker/run/docker.sock"),
   ];
