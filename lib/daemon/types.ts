@@ -27,10 +27,26 @@ export interface ServiceContext {
   readonly newUuid: () => string;
 }
 
+/** What a configuration that was read anew brings to a running service. */
+export interface NextConfig {
+  readonly config: Config;
+  /**
+   * The providers to work with from now on, started. One whose settings stayed is the same object as before. One that
+   * is gone here is stopped by the caller after the promise of {@link Service.reconfigure} has resolved.
+   */
+  readonly providers: readonly Provider[];
+  readonly unserved: ServiceContext["unserved"];
+}
+
 /** A running service. */
 export interface Service {
   /** The gRPC services that it answers. */
   readonly rpc: readonly RpcService[];
+  /**
+   * Goes on with another configuration. What is in hand is finished with the one that it was begun with. Resolves when
+   * nothing uses a provider any more that is not in `next`. Calls must not overlap.
+   */
+  reconfigure?(next: NextConfig): Promise<void>;
   /**
    * Ends it: no new work is begun, work in hand is brought to a point where another process can go on with it, locks
    * are given back. When `grace` is aborted it must resolve at once. The session stays open.
