@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ancestry, mergeDiskImage } from "./diskimages.ts";
 import { readDocument, type Value } from "./document.ts";
 import { deepFreeze, FrozenMap } from "./freeze.ts";
-import { Cursor } from "./kinds.ts";
+import { Cursor, integer, read, settings } from "./kinds.ts";
 import { didYouMean } from "./nearest.ts";
 import { Problems } from "./problems.ts";
 import { checkUnique, readProvider } from "./providers.ts";
@@ -107,6 +107,9 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
     buildLogDir: absolute(row["build-log-dir"]),
     buildLogRetention: row["build-log-retention"],
     maxHoldAge: row["max-hold-age"] > 0 ? row["max-hold-age"] : Infinity,
+    tenantLimits: new FrozenMap(
+      row["tenant-resource-limits"].map((tenant) => [tenant["tenant-name"], limitsOfTenant(tenant.at)]),
+    ),
     labels: new FrozenMap(
       [...labels.values()].map((label) => [
         label.name,
@@ -116,6 +119,25 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
     diskimages: new FrozenMap(buildDiskImages(images, providers, secure)),
     providers,
   };
+}
+
+const LIMIT_NAMES: Readonly<Record<string, string>> = {
+  "max-servers": "instances",
+  "max-cores": "cores",
+  "max-ram": "ram",
+  "max-volumes": "volumes",
+  "max-volume-gb": "volume-gb",
+};
+
+/** Any other key names a resource as the provider calls it. */
+function limitsOfTenant(at: Cursor): Record<string, number> {
+  const keys = Object.keys(settings(at)).filter((key) => key !== "tenant-name");
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const limit = read(at, key, integer({ minimum: 0 }));
+      return limit === undefined ? [] : [[LIMIT_NAMES[key] ?? key, limit]];
+    }),
+  );
 }
 
 /** Of several with the same name the last one counts, as with Nodepool. */

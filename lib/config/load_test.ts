@@ -302,6 +302,14 @@ describe("the configuration", () => {
     assert.ok(Object.isFrozen(config.diskimages.get("disk")));
   });
 
+  it("has the limits of tenants by the resources' names", () => {
+    const { tenantLimits } = parse(
+      "tenant-resource-limits: [{tenant-name: one, max-servers: 2, max-volume-gb: 10, gpu: 1}, {tenant-name: two}]",
+    );
+    assert.deepEqual(tenantLimits.get("one"), { instances: 2, "volume-gb": 10, gpu: 1 });
+    assert.deepEqual(tenantLimits.get("two"), {});
+  });
+
   it("has a hash of all that was read", () => {
     const hashOf = (config: Config) => config.hash;
     assert.equal(hashOf(parse("labels: []")), hashOf(parse("labels: []")));

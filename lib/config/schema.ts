@@ -52,7 +52,8 @@ const diskimage = mapping({
   metadata: optional(texts, {}),
 });
 
-const tenantLimits: Kind<unknown> = mapping({ "tenant-name": required(text) }, null);
+/** Beside the name any resource with its limit; `max-` is put before those that pools have too. */
+const tenantLimits = mapping({ "tenant-name": required(text) }, null);
 
 /** The file. Providers are read by {@link provider} once their driver is known. */
 export const root = mapping({

@@ -119,6 +119,8 @@ export interface Config {
   readonly buildLogRetention: number;
   /** Infinity without a limit. */
   readonly maxHoldAge: number;
+  /** What all nodes of a tenant may take together, by the resource's name (instances, cores, ram, ...). */
+  readonly tenantLimits: ReadonlyMap<string, Readonly<Record<string, number>>>;
   readonly labels: ReadonlyMap<string, LabelConfig>;
   readonly diskimages: ReadonlyMap<string, DiskImageConfig>;
   readonly providers: readonly ProviderConfig[];

@@ -20,7 +20,10 @@ describe("SortedList", () => {
     const kept = values.slice(50);
     for (const value of values.slice(0, 50)) assert.equal(list.remove(value), true);
     assert.equal(list.remove(-1), false);
-    assert.deepEqual(list.items, kept.toSorted((left, right) => left - right));
+    assert.deepEqual(
+      list.items,
+      kept.toSorted((left, right) => left - right),
+    );
   });
 
   it("tells how many come before an item", () => {
@@ -38,7 +41,10 @@ describe("Agenda", () => {
     const times = numbers(100);
     for (const [index, at] of times.entries()) agenda.set(`k${index}`, at);
     const order = agenda.due(1000).map((key) => times[Number(key.slice(1))]);
-    assert.deepEqual(order, times.toSorted((left, right) => left - right));
+    assert.deepEqual(
+      order,
+      times.toSorted((left, right) => left - right),
+    );
     assert.equal(agenda.next, null);
   });
 

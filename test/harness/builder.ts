@@ -154,6 +154,7 @@ function configOf(setting: BuilderSetting, imagesDir: string, buildLogDir: strin
     buildLogDir,
     buildLogRetention: setting.logRetention ?? 7,
     maxHoldAge: Infinity,
+    tenantLimits: new Map(),
     labels: new Map(),
     diskimages: new Map(images),
     providers: setting.providers.map(({ driver, images: listed, config }) =>

@@ -81,6 +81,7 @@ export function configOf(setting: Setting): Config {
     buildLogDir: "",
     buildLogRetention: 7,
     maxHoldAge: setting.maxHoldAge ?? Infinity,
+    tenantLimits: new Map(),
     labels: new Map(labels),
     diskimages: new Map(),
     providers,
