@@ -1,18 +1,25 @@
 // One run of an image's build command, as Nodepool runs it: same arguments, same environment, no shell.
-import { existsSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { rename, stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
 import type { Clock } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { BuildLogWriter } from "./build_log.ts";
 import { freeSpace } from "./image_files.ts";
+import { LastWords } from "./last_words.ts";
 import { type CommandEnd, endGroup, type RunningCommand, type Spawn } from "./process_group.ts";
 import { phaseOf } from "./progress.ts";
 import { shellWords } from "./shell_words.ts";
+import { workspaceEnvironment } from "./workspace.ts";
 
 /** What to build, and where to. */
 export interface BuildOrder {
   readonly diskimage: DiskImageConfig;
+  readonly build: string;
+  /** The build's own folder for temporary files. */
+  readonly workspace: string;
   /** The output path without an extension. */
   readonly stem: string;
   readonly elementsDir: string | null;
@@ -29,6 +36,8 @@ export interface BuildTools {
   readonly spawn: Spawn;
   readonly clock: Clock;
   readonly log: BuildLogWriter;
+  /** Hears that the command runs. */
+  readonly onStart: () => void;
   /** Hears each phase that the command's output announces. */
   readonly onPhase: (phase: string) => void;
   /** Cancels the build; its reason is an Error whose message ends the log. */
@@ -65,9 +74,12 @@ export function buildCommand(order: BuildOrder): string[] {
   }
 }
 
-/** The environment of the build command: the builder's own, Nodepool's variables, the image's `env-vars` over all. */
+/**
+ * The environment of the build command: the builder's own, Nodepool's variables, the image's `env-vars`, and over all
+ * what makes the build's processes and temporary files known as its own.
+ */
 export function buildEnvironment(order: BuildOrder): Record<string, string> {
-  const { diskimage, stem, elementsDir } = order;
+  const { diskimage, build, stem, elementsDir, workspace } = order;
   const own = Object.entries(order.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
     ...Object.fromEntries(own),
@@ -76,6 +88,7 @@ export function buildEnvironment(order: BuildOrder): Record<string, string> {
     DIB_IMAGE_FILENAME: stem,
     ...(elementsDir === null ? {} : { ELEMENTS_PATH: elementsDir }),
     ...diskimage.envVars,
+    ...workspaceEnvironment(workspace, build),
   };
 }
 
@@ -90,9 +103,12 @@ export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Ma
   const { log, clock } = tools;
   if (tools.signal.aborted) throw cancelled(tools.signal);
   const running = await start(order, tools);
+  tools.onStart();
+  const words = new LastWords();
   let diskFull = false;
   const output = running
     .consume(async (text) => {
+      words.hear(text);
       diskFull ||= /No space left on device|Disk quota exceeded/i.test(text);
       const phase = phaseOf(text);
       if (phase !== null) tools.onPhase(phase);
@@ -109,7 +125,7 @@ export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Ma
   await endGroup(running, clock, tools.graceMs);
   const status = end.code ?? `killed by ${end.signal}`;
   await log.append(`Exit code: ${status}\n`);
-  if (end.code !== 0) throw await failed(end, diskFull, order);
+  if (end.code !== 0) throw await failed(end, diskFull, words.line, order);
   return await checkFiles(order);
 }
 
@@ -155,14 +171,21 @@ function cancelled(signal: AbortSignal): BuildFailure {
   return new BuildFailure(`the build was cancelled: ${messageOf(signal.reason)}`);
 }
 
-async function failed(end: CommandEnd, diskFull: boolean, order: BuildOrder): Promise<BuildFailure> {
-  const { diskimage, stem } = order;
+async function failed(
+  end: CommandEnd,
+  diskFull: boolean,
+  lastWords: string | null,
+  order: BuildOrder,
+): Promise<BuildFailure> {
+  const { diskimage, stem, workspace } = order;
   const how = end.code === null ? `was killed by ${end.signal}` : `ended with status ${end.code}`;
   const what = `the build command of ${diskimage.name} ${how}`;
-  if (!diskFull) return new BuildFailure(`${what}; its log is ${order.logPath}`, end.code);
+  if (!diskFull) {
+    const said = lastWords === null ? "" : `: ${lastWords}`;
+    return new BuildFailure(`${what}${said}; its log is ${order.logPath}`, end.code);
+  }
   const folder = stem.slice(0, stem.lastIndexOf("/"));
-  const temporary = buildEnvironment(order).TMPDIR ?? "/tmp";
-  const room = `images-dir ${folder} has ${await freeSpace(folder)} free, ${temporary} has ${await freeSpace(temporary)}`;
+  const room = `images-dir ${folder} has ${await freeSpace(folder)} free, ${workspace} has ${await freeSpace(workspace)}`;
   return new BuildFailure(`${what}: a disk is full (${room}); free some space`, end.code);
 }
 
@@ -170,6 +193,7 @@ async function failed(end: CommandEnd, diskFull: boolean, order: BuildOrder): Pr
 async function checkFiles({ diskimage, stem }: BuildOrder): Promise<Map<string, number>> {
   // diskimage-builder's extension for squashfs is not the format's name.
   if (existsSync(`${stem}.squash`)) await rename(`${stem}.squash`, `${stem}.squashfs`);
+  if (diskimage.formats.includes("tar")) await restoreTar(stem);
   const missing = diskimage.formats.filter((format) => !existsSync(`${stem}.${format}`));
   if (missing.length > 0) {
     const files = missing.map((format) => `${stem}.${format}`).join(", ");
@@ -181,4 +205,12 @@ async function checkFiles({ diskimage, stem }: BuildOrder): Promise<Map<string, 
     sizes.set(format, blocks * 512);
   }
   return sizes;
+}
+
+/** Asked for both, diskimage-builder makes the tar, packs it as tgz and deletes it. */
+async function restoreTar(stem: string): Promise<void> {
+  if (existsSync(`${stem}.tar`) || !existsSync(`${stem}.tgz`)) return;
+  const unfinished = `${stem}.tar-new`;
+  await pipeline(createReadStream(`${stem}.tgz`), createGunzip(), createWriteStream(unfinished));
+  await rename(unfinished, `${stem}.tar`);
 }

@@ -6,6 +6,7 @@
 //       that was served are one transaction.
 //   J3. A build that loses its session goes on. Its lock is taken back as soon as there is a session again; if nobody
 //       else has begun a build by the time it is finished, its result counts.
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
@@ -25,7 +26,8 @@ import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts"
 import { recordBuild, recordImageSize } from "./metrics.ts";
 import type { BuildAction } from "./plan.ts";
 import { visible } from "./time_limit.ts";
-import { diskimageOf, type Workshop } from "./workshop.ts";
+import { clearAfter, diskimageOf, removeBuild, type Workshop } from "./workshop.ts";
+import { workspacePath } from "./workspace.ts";
 
 const PACKAGE_DIR = dirname(fileURLToPath(import.meta.url));
 
@@ -40,6 +42,7 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
   const root = buildsLockPath(image);
   const lock = await context.locks.acquire(root, { identifier: context.hostname, createParents: true });
   if (lock === null) return false;
+  workshop.reached("build: lock taken");
   const job = new BuildJob(workshop, diskimageOf(workshop, image), lock);
   try {
     await context.view.settled();
@@ -100,7 +103,7 @@ class BuildJob {
   }
 
   async run(reason: string): Promise<void> {
-    const { context, building, onProgress } = this.#workshop;
+    const { context, building, onProgress, reached } = this.#workshop;
     const image = this.#diskimage.name;
     building.set(this.build, null);
     this.#startedAt = seconds(context.clock);
@@ -110,8 +113,9 @@ class BuildJob {
       const failure = await this.#execute();
       const duration = seconds(context.clock) - this.#startedAt;
       recordBuild(image, failure === null ? "ready" : "failed", duration);
-      if (failure !== null) await this.#workshop.files.remove(image, this.build, null);
+      if (failure !== null) await this.#remove();
       const stored = await this.#store(failure === null ? this.#readyRecord() : this.#failedRecord());
+      reached("build: result stored");
       if (failure !== null) throw failure;
       if (!stored) throw await this.#dropped();
       this.#logger.info("build ready", { duration });
@@ -130,15 +134,17 @@ class BuildJob {
 
   /** Marker, record, anchor: in this order (J1). */
   async #begin(): Promise<void> {
-    const { context, files, builderId } = this.#workshop;
+    const { context, files, builderId, env, reached } = this.#workshop;
     const image = this.#diskimage.name;
     const marker = {
       image,
       build: this.build,
       traceparent: currentTraceparent(),
+      workspace: await workspacePath(this.#diskimage, env, this.build),
       anchor: null,
     };
     await files.mark(marker);
+    reached("build: marker written");
     try {
       const record = newBuild(seconds(context.clock), {
         builder: context.hostname,
@@ -146,7 +152,9 @@ class BuildJob {
         formats: this.#diskimage.formats.join(","),
       });
       await context.session.multi([this.#lock.last.guard(), createBuild(image, this.build, record)]);
+      reached("build: record made");
       await anchorFiles(context.session, files, marker);
+      reached("build: record anchored");
     } catch (error) {
       // Whether or not the record was made: nothing was built yet, and a record without its lock is cleaned up.
       await files.remove(image, this.build, null);
@@ -156,15 +164,19 @@ class BuildJob {
 
   /** Runs the build command with its log; null when the image is there. */
   async #execute(): Promise<BuildFailure | null> {
-    const { context, files, logs, spawn, env, graceMs, stopping } = this.#workshop;
+    const { context, files, logs, spawn, env, graceMs, stopping, reached } = this.#workshop;
     const diskimage = this.#diskimage;
     const image = diskimage.name;
     const keeping = this.#lock.keep(this.#finished.signal);
     try {
       const log = await logs.begin(image, this.build);
       try {
+        const workspace = files.marker(image, this.build)?.workspace ?? "";
+        await mkdir(workspace);
         const order = {
           diskimage,
+          build: this.build,
+          workspace,
           stem: files.stem(image, this.build),
           elementsDir: context.config.elementsDir,
           env,
@@ -172,14 +184,18 @@ class BuildJob {
           logPath: logs.path(image, this.build),
         };
         const onPhase = (phase: string) => this.#progress(phase);
-        const tools = { spawn, clock: context.clock, log, onPhase, signal: stopping, graceMs };
+        const onStart = () => reached("build: command started");
+        const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal: stopping, graceMs };
         const sizes = await runBuild(order, tools);
+        await clearAfter(this.#workshop, image, this.build);
+        reached("build: command ended");
         this.#progress("computing checksums");
         for (const [format, size] of sizes) {
           recordImageSize(image, format, size);
           await files.checksums(image, this.build, format);
         }
         await files.refresh(image, this.build);
+        reached("build: checksums written");
         return null;
       } finally {
         await logs.end(image, this.build);
@@ -192,6 +208,15 @@ class BuildJob {
     } finally {
       this.#finished.abort();
       await keeping;
+    }
+  }
+
+  /** Removes what there is of the build; what resists is tried again by the clean-up, which finds the marker. */
+  async #remove(): Promise<void> {
+    try {
+      await removeBuild(this.#workshop, this.#diskimage.name, this.build);
+    } catch (error) {
+      this.#logger.warn("remains of a build are still there", { error: messageOf(error) });
     }
   }
 
@@ -278,7 +303,7 @@ class BuildJob {
   }
 
   async #dropped(): Promise<BuildFailure> {
-    await this.#workshop.files.remove(this.#diskimage.name, this.build, null);
+    await this.#remove();
     const message = "the build's ZooKeeper session was lost and another builder took the image over";
     this.#logger.warn("build dropped", { error: message });
     return new BuildFailure(message);

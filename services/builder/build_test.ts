@@ -23,6 +23,8 @@ const ENV = { PATH: process.env.PATH, LANG: "C" };
 function order(given: Partial<DiskImageConfig> = {}, more: Partial<BuildOrder> = {}): BuildOrder {
   return {
     diskimage: diskimage("ubuntu", given),
+    build: "0123",
+    workspace: folder,
     stem: join(folder, "images", "ubuntu-0123"),
     elementsDir: "/etc/elements",
     env: ENV,
@@ -64,6 +66,7 @@ async function run(what: BuildOrder, signal = new AbortController().signal): Pro
     },
     clock: systemClock,
     log,
+    onStart: () => {},
     onPhase: (phase: string) => phases.push(phase),
     signal,
     graceMs: 1000,
@@ -125,6 +128,9 @@ describe("the environment", () => {
       DIB_IMAGE_FILENAME: join(folder, "images", "ubuntu-0123"),
       ELEMENTS_PATH: "/etc/elements",
       EXTRA: "1",
+      TMP_DIR: folder,
+      TMPDIR: folder,
+      NODEPOOL_BUILD_ID: "0123",
     });
   });
 
@@ -157,7 +163,7 @@ describe("a run", () => {
     const { failure, log } = await run(order({ dibCommand: await script("echo no such element; exit 3") }));
     assert.equal(
       failure?.message,
-      "the build command of ubuntu ended with status 3; its log is /var/log/ubuntu-0123.log",
+      "the build command of ubuntu ended with status 3: no such element; its log is /var/log/ubuntu-0123.log",
     );
     assert.equal(failure?.exitCode, 3);
     assert.equal(log, "no such element\nExit code: 3\n");
@@ -176,12 +182,20 @@ describe("a run", () => {
     assert.deepEqual([...(sizes?.keys() ?? [])], ["squashfs"]);
   });
 
+  test("finds the tar again that diskimage-builder deletes when a tgz is asked for too", async () => {
+    const stem = join(folder, "images", "ubuntu-both");
+    const dibCommand = await script('echo content | gzip >"$out.tgz"');
+    const { sizes } = await run(order({ dibCommand, formats: ["tar", "tgz"] }, { stem }));
+    assert.deepEqual([...(sizes?.keys() ?? [])], ["tar", "tgz"]);
+    assert.equal(await readFile(`${stem}.tar`, "utf8"), "content\n");
+  });
+
   test("on a full disk says so, with the room that is left", async () => {
     const dibCommand = await script('echo "tar: write error: No space left on device" >&2; exit 2');
     const { failure } = await run(order({ dibCommand }));
     assert.match(
       failure?.message ?? "",
-      /status 2: a disk is full \(images-dir .* has \d+ MiB free, \/tmp has \d+ MiB/,
+      /status 2: a disk is full \(images-dir .* has \d+ MiB free, .* has \d+ MiB/,
     );
   });
 

@@ -9,6 +9,7 @@ import { Board } from "./board.ts";
 import { buildImage } from "./build_job.ts";
 import { BuildLogs } from "./build_log.ts";
 import { readBuilderId } from "./builder_id.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { deleteBuild, deleteFiles, deleteUpload, examineFiles } from "./cleanup.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
@@ -18,7 +19,7 @@ import { Reconciler } from "./reconciler.ts";
 import { imageService } from "./rpc/service.ts";
 import { Setbacks } from "./setbacks.ts";
 import { uploadImage } from "./upload.ts";
-import type { Workshop } from "./workshop.ts";
+import { clearAfter, type Workshop } from "./workshop.ts";
 
 export interface BuilderOptions {
   /** The environment of build commands and hooks; its PATH is where they are looked for. */
@@ -35,6 +36,8 @@ export interface BuilderOptions {
   readonly takeoverGrace?: number;
   /** How long a build command has to end itself after SIGTERM, in milliseconds. @default 30000 */
   readonly stopGraceMs?: number;
+  /** Hears each step that was done: for tests of what a crash leaves. */
+  readonly reached?: (checkpoint: Checkpoint) => void;
 }
 
 /** Starts the builder. @throws {ConfigError} when images-dir is missing, {Error} when it cannot be used */
@@ -68,8 +71,10 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
     stopping: tasks.signal,
     abandoned: abandon.signal,
     building,
+    reached: options.reached ?? (() => {}),
     onProgress: (image) => board.changed(image),
   };
+  await clearRemains(workshop);
   const { hostname, version } = context;
   const component = newComponent({ hostname, kind: "builder", state: "running", version });
   const registration = registerComponent(session, component, { logger, clock });
@@ -115,6 +120,21 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
       await Promise.race([ended, giveUp]);
     },
   };
+}
+
+/** Removes what builds of a process before this one have left on this host. */
+async function clearRemains(workshop: Workshop): Promise<void> {
+  for (const { image, build } of workshop.files.markers()) {
+    try {
+      await clearAfter(workshop, image, build);
+    } catch (error) {
+      workshop.context.logger.warn("remains of a build are still there", {
+        image,
+        build,
+        error: messageOf(error),
+      });
+    }
+  }
 }
 
 async function perform(workshop: Workshop, action: Action): Promise<boolean> {

@@ -22,7 +22,7 @@ import { judgeStanding } from "./image_anchor.ts";
 import { readZnode } from "./locked_write.ts";
 import type { DeleteBuildAction, DeleteFilesAction, DeleteUploadAction, ExamineFilesAction } from "./plan.ts";
 import { deadline } from "./time_limit.ts";
-import { providerOf, type Workshop } from "./workshop.ts";
+import { providerOf, removeBuild, type Workshop } from "./workshop.ts";
 
 /** How long a provider has to delete an image, in milliseconds. */
 const DELETE_TIMEOUT = 600_000;
@@ -40,7 +40,9 @@ export async function deleteUpload(workshop: Workshop, action: DeleteUploadActio
     const { context } = workshop;
     const path = uploadPath(image, build, provider, upload);
     const root = uploadLockPath(image, build, provider, upload);
+    const { reached } = workshop;
     await underLock(workshop, root, path, async (lock) => {
+      reached("delete upload: lock taken");
       const found = await readZnode(context.session, path);
       if (found === null) return;
       const record = decodeUpload(found.data);
@@ -51,7 +53,9 @@ export async function deleteUpload(workshop: Workshop, action: DeleteUploadActio
         await context.session.multi([lock.guard(), { kind: "set", path, data, version }]);
         version += 1;
       }
+      reached("delete upload: condemned");
       await deleteAtProvider(workshop, action, record, lock);
+      reached("delete upload: gone at the provider");
       // The lock's root goes with the record, so our place in it goes first.
       await context.session.multi([
         lock.guard(),
@@ -60,6 +64,7 @@ export async function deleteUpload(workshop: Workshop, action: DeleteUploadActio
         { kind: "delete", path, version },
       ]);
       lock.markReleased();
+      reached("delete upload: record deleted");
       context.logger.info("upload deleted", { image, build, provider, upload, reason: action.reason });
     });
   });
@@ -128,24 +133,28 @@ async function findImages(
 
 /** Marks a build as being deleted; once it has no uploads, deletes its files here and its record. */
 export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction): Promise<void> {
-  const { context } = workshop;
+  const { context, reached } = workshop;
   const { image, build, reason } = action;
   const path = buildPath(image, build);
   const attributes = { "nodepool.image": image, "nodepool.build": build };
   await withSpan("image.delete_build", { attributes }, () =>
     underLock(workshop, buildLockPath(image, build), path, async (lock) => {
+      reached("delete build: lock taken");
       const found = await readZnode(context.session, path);
       if (found === null) return;
       const record = decodeBuild(found.data);
       if (record.state !== "deleting" && !(await condemn(workshop, action, lock, record, found.version)))
         return;
+      reached("delete build: condemned");
       // From here on no upload of it begins.
       await context.view.settled();
       const entry = context.view.image(image)?.builds.find((candidate) => candidate.build === build);
-      await workshop.files.remove(image, build, null);
+      await removeBuild(workshop, image, build);
+      reached("delete build: files deleted");
       if (entry === undefined || entry.uploads.length > 0 || entry.uploading.size > 0) return;
       await context.session.deleteRecursive(path);
       lock.markReleased();
+      reached("delete build: record deleted");
       context.logger.info("build deleted", { image, build, reason });
     }),
   );
@@ -181,7 +190,8 @@ async function condemn(
 /** Deletes files of a build of ours. */
 export async function deleteFiles(workshop: Workshop, action: DeleteFilesAction): Promise<void> {
   const { image, build, formats, reason } = action;
-  await workshop.files.remove(image, build, formats);
+  if (formats === null) await removeBuild(workshop, image, build);
+  else await workshop.files.remove(image, build, formats);
   workshop.context.logger.info("image files deleted", { image, build, formats, reason });
 }
 

@@ -55,7 +55,7 @@ export async function adoptFiles(
       const present = await files.refresh(image, build);
       if (!formatsOf(record).some((format) => present.has(format))) continue;
       const traceparent = currentTraceparent();
-      await anchorFiles(session, files, { image, build, traceparent, anchor: null });
+      await anchorFiles(session, files, { image, build, traceparent, workspace: null, anchor: null });
       await files.refresh(image, build);
       adopted.push(build);
     }

@@ -21,6 +21,8 @@ export interface Marker {
   readonly build: string;
   /** The W3C traceparent that the build belongs to, or null. */
   readonly traceparent: string | null;
+  /** The folder of the build's temporary files, on this host; null when it had none. */
+  readonly workspace: string | null;
   /** Null until the build has a record. */
   readonly anchor: Anchor | null;
 }
@@ -83,6 +85,11 @@ export class ImageFiles {
     );
   }
 
+  /** What every marker says. */
+  markers(): Marker[] {
+    return Array.from(this.#known.values(), ({ marker }) => marker);
+  }
+
   marker(image: string, build: string): Marker | undefined {
     return this.#known.get(buildName(image, build))?.marker;
   }
@@ -140,16 +147,19 @@ export class ImageFiles {
     const known = this.#known.get(name);
     if (known === undefined) return;
     const stem = this.stem(image, build);
-    for (const format of formats ?? formatsAmong(name, await readdir(this.folder))) {
-      for (const suffix of ["", ...CHECKSUMS.map((kind) => `.${kind}`)]) {
-        await rm(`${stem}.${format}${suffix}`, { force: true });
-      }
-    }
     if (formats !== null) {
+      const suffixes = ["", ...CHECKSUMS.map((kind) => `.${kind}`)];
+      for (const format of formats) {
+        for (const suffix of suffixes) await rm(`${stem}.${format}${suffix}`, { force: true });
+      }
       await this.refresh(image, build);
       return;
     }
-    await rm(`${stem}.d`, { force: true, recursive: true });
+    // Also what the build command had not finished, as `.qcow2-new`. The marker goes last.
+    for (const file of await readdir(this.folder)) {
+      if (!file.startsWith(`${name}.`) || file === name + MARKER) continue;
+      await rm(join(this.folder, file), { force: true, recursive: true });
+    }
     await rm(stem + MARKER, { force: true });
     this.#known.delete(name);
   }
@@ -177,12 +187,13 @@ function formatsAmong(stem: string, names: readonly string[]): Set<string> {
 function parseMarker(text: string): Marker {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) throw new Error("it is no JSON object");
-  const { image, build, traceparent, anchor } = value as Record<string, unknown>;
+  const { image, build, traceparent, workspace, anchor } = value as Record<string, unknown>;
   if (typeof image !== "string" || typeof build !== "string") throw new Error("it names no image and build");
   return {
     image,
     build,
     traceparent: typeof traceparent === "string" ? traceparent : null,
+    workspace: typeof workspace === "string" && workspace.endsWith(`/nodepool-${build}`) ? workspace : null,
     anchor: parseAnchor(anchor),
   };
 }

@@ -15,7 +15,13 @@ after(async () => {
   for (const path of folders) await rm(path, { recursive: true, force: true });
 });
 
-const MARKER = { image: "ubuntu", build: "a1", traceparent: null, anchor: { folder: "5", record: "9" } };
+const MARKER = {
+  image: "ubuntu",
+  build: "a1",
+  traceparent: null,
+  workspace: null,
+  anchor: { folder: "5", record: "9" },
+};
 
 async function put(...names: string[]): Promise<void> {
   for (const name of names) await writeFile(join(folder, name), name);
@@ -29,6 +35,7 @@ test("only files beside a marker are ours, and only they are removed", async () 
     "ubuntu-b2.qcow2",
     "notes-1.txt",
     "ubuntu-a11.raw",
+    "ubuntu-a1.vhd-new",
   );
   await mkdir(join(folder, "ubuntu-a1.d"));
   const files = new ImageFiles(folder);
@@ -51,10 +58,18 @@ test("one format is removed with its checksums; the rest stays", async () => {
 });
 
 test("markers outlive the process", async () => {
-  await new ImageFiles(folder).mark({ ...MARKER, traceparent: "00-x" });
+  const marker = { ...MARKER, traceparent: "00-x", workspace: "/tmp/nodepool-a1" };
+  await new ImageFiles(folder).mark(marker);
   const files = new ImageFiles(folder);
   await files.scan(assert.fail);
-  assert.deepEqual(files.marker("ubuntu", "a1"), { ...MARKER, traceparent: "00-x" });
+  assert.deepEqual(files.marker("ubuntu", "a1"), marker);
+});
+
+test("a marker's folder for temporary files counts only when it is named for the build", async () => {
+  await new ImageFiles(folder).mark({ ...MARKER, workspace: "/home" });
+  const files = new ImageFiles(folder);
+  await files.scan(assert.fail);
+  assert.equal(files.marker("ubuntu", "a1")?.workspace, null);
 });
 
 test("a marker that cannot be read or names another build is reported, and its files are left alone", async () => {

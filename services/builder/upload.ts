@@ -31,10 +31,12 @@ export async function uploadImage(workshop: Workshop, action: UploadAction): Pro
   const { context, files } = workshop;
   const { image, build, provider } = action;
   if (!(await makeFolder(context.session, image, build, provider))) return false;
+  workshop.reached("upload: folder made");
   const lock = await context.locks.acquire(uploadsLockPath(image, build, provider), {
     identifier: context.hostname,
   });
   if (lock === null) return false;
+  workshop.reached("upload: lock taken");
   try {
     await context.view.settled();
     const entry = context.view.image(image)?.builds.find((candidate) => candidate.build === build);
@@ -104,6 +106,7 @@ class Upload {
     const { image, build } = this.#build;
     const provider = this.#provider.name;
     const number = await this.#begin();
+    this.#workshop.reached("upload: record made");
     const logger = context.logger.child({ image, build, provider, upload: number });
     const path = uploadPath(image, build, provider, number);
     const startedAt = seconds(context.clock);
@@ -112,6 +115,7 @@ class Upload {
       const { externalId, name } = await this.#send(number);
       const outcome = await this.#store(path, this.#ready(externalId, name));
       if (outcome !== "stored") await this.#withdraw(externalId, outcome);
+      this.#workshop.reached("upload: result stored");
       const duration = seconds(context.clock) - startedAt;
       recordUpload(image, provider, "ready", duration);
       logger.info("upload ready", { externalId, duration });
@@ -142,7 +146,7 @@ class Upload {
 
   /** Sends the file and runs the hook. @throws when either fails; nothing stays at the provider if the hook does */
   async #send(number: string): Promise<{ externalId: string; name: string }> {
-    const { context, files, stopping } = this.#workshop;
+    const { context, files, stopping, reached } = this.#workshop;
     const { image, build } = this.#build;
     const { imageFormat: format, imageUploadTimeout, imageNameFormat } = this.#config;
     const name = formatImageName(imageNameFormat, image, number, seconds(context.clock));
@@ -157,7 +161,9 @@ class Upload {
       const path = files.path(image, build, format);
       const spec = { name, path, format, md5, sha256, metadata: this.#metadata(number) };
       const externalId = await this.#provider.uploadImage(spec, limit.signal);
+      reached("upload: file sent");
       await this.#runHook(externalId, path, limit.signal);
+      reached("upload: hook ended");
       return { externalId, name };
     } catch (error) {
       // The provider may have wrapped the reason for which we ended the call.

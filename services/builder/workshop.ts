@@ -3,8 +3,10 @@ import type { DiskImageConfig } from "../../lib/config/types.ts";
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import type { BuildLogs } from "./build_log.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { ImageFiles } from "./image_files.ts";
 import type { Spawn } from "./process_group.ts";
+import { clearWorkspace } from "./workspace.ts";
 
 /** What one builder process has at hand. */
 export interface Workshop {
@@ -23,6 +25,8 @@ export interface Workshop {
   readonly abandoned: AbortSignal;
   /** Builds that run here, with what they are doing; null before the command has said anything. */
   readonly building: Map<string, string | null>;
+  /** Hears each step that was done. */
+  readonly reached: (checkpoint: Checkpoint) => void;
   /** Tells that a build here does something else now. */
   readonly onProgress: (image: string) => void;
 }
@@ -42,4 +46,19 @@ export function providerOf({ context }: Workshop, name: string): Provider {
   throw new Error(
     `provider ${name} cannot be used here: ${problem ?? `it is not in ${context.config.file}`}`,
   );
+}
+
+/** Removes what a build's command has left on this host. @throws {Error} naming what cannot be removed */
+export async function clearAfter(workshop: Workshop, image: string, build: string): Promise<void> {
+  const { context, files } = workshop;
+  const workspace = files.marker(image, build)?.workspace ?? null;
+  if (workspace === null) return;
+  const removed = await clearWorkspace(workspace, build, context.clock);
+  if (removed.length > 0) context.logger.info("remains of a build were removed", { image, build, removed });
+}
+
+/** Removes everything of a build on this host: what its command has left, then its files, then its marker. */
+export async function removeBuild(workshop: Workshop, image: string, build: string): Promise<void> {
+  await clearAfter(workshop, image, build);
+  await workshop.files.remove(image, build, null);
 }
