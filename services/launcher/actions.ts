@@ -2,7 +2,10 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
+import type { Fit } from "./pool/fit.ts";
+import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
+import type { WorldIndex } from "./world_index.ts";
 
 /** What is to be done. Each action is safe to repeat, and fails harmlessly when somebody else was faster. */
 export type Action =
@@ -12,9 +15,17 @@ export type Action =
       readonly request: string;
       readonly pool: ServedPool;
       readonly nodes: readonly (string | null)[];
+      /** The zone to launch in; null: the provider's choice. */
+      readonly zone: string | null;
     }
   /** Launch what a request in hand lacks. */
-  | { readonly kind: "supplement"; readonly request: string; readonly labels: readonly string[] }
+  | {
+      readonly kind: "supplement";
+      readonly request: string;
+      readonly pool: ServedPool;
+      readonly labels: readonly string[];
+      readonly zone: string | null;
+    }
   | { readonly kind: "fulfil"; readonly request: string; readonly nodes: readonly string[] }
   /** These pools cannot serve the request; with `failed`, nobody can. */
   | {
@@ -73,21 +84,32 @@ export interface LaunchStatus {
   readonly status: "launching" | "ready" | "failed" | "aborted";
 }
 
+/** Nodes that are being recorded for a request. */
+export interface Claim {
+  readonly pool: ServedPool;
+  readonly tenant: string | null;
+  readonly labels: readonly string[];
+  /** The nodes that the request had before. */
+  readonly before: ReadonlySet<string>;
+}
+
 /** What this process has in hand. */
 export interface Hand {
   /** Whether something is being done about it, or has just failed and is to wait. Keys: {@link keys}. */
   isBusy(key: string): boolean;
-  /** Until when (seconds) the earliest of what has to wait after a failure does so; null when nothing has to. */
-  readonly nextRetry: number | null;
+  /** Until when (seconds) something has to wait after a failure; null when it does not. */
+  retryAt(key: string): number | null;
   /** Requests whose lock we hold, and the pool that serves them. */
   readonly requests: ReadonlyMap<string, { readonly pool: ServedPool }>;
   readonly launches: ReadonlyMap<string, LaunchStatus>;
   /** Claims under way: their launches are not in the tree yet. */
-  readonly claims: ReadonlyMap<string, { readonly pool: ServedPool; readonly labels: readonly string[] }>;
+  readonly claims: ReadonlyMap<string, Claim>;
   /** Nodes whose deletion is under way. */
   readonly deletions: ReadonlySet<string>;
   /** What each provider allows, as last told. */
   readonly limits: ReadonlyMap<string, Resources>;
+  /** What is in use at each provider by instances that no node of ours knows. */
+  readonly foreign: ReadonlyMap<string, Amounts>;
   /** Providers that refused for want of quota, and until when (seconds) nothing is launched there. */
   readonly quotaBlocks: ReadonlyMap<string, number>;
   /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
@@ -109,9 +131,10 @@ export type Tree = Pick<View, "node" | "nodes" | "request" | "requests" | "image
 /** Everything that a decision depends on. */
 export interface World {
   readonly tree: Tree;
-  readonly config: Pick<Config, "labels" | "maxHoldAge">;
+  readonly config: Pick<Config, "labels" | "maxHoldAge" | "tenantLimits">;
   readonly pools: readonly ServedPool[];
   readonly hand: Hand;
+  readonly index: WorldIndex;
   /** Seconds since the epoch. */
   readonly now: number;
 }
@@ -119,7 +142,9 @@ export interface World {
 /** What to do now, and why the rest waits. */
 export interface Decision {
   readonly actions: readonly Action[];
-  /** For each request that waits, the first rule in its way with its numbers. */
+  /** For each kind of request that waits, by {@link Kind} key: what every pool said, and the first rule in its way. */
+  readonly outcomes: ReadonlyMap<string, Outcome>;
+  /** The same as a sentence for requests that wait for something else than a pool; those decided about in this pass. */
   readonly reasons: ReadonlyMap<string, string>;
   /** For each label that has fewer ready nodes than wanted, why no more are launched. */
   readonly labelReasons: ReadonlyMap<string, string>;
@@ -129,13 +154,35 @@ export interface Decision {
   readonly wakeAt: number | null;
 }
 
+/** Why requests of a kind wait. */
+export interface Outcome {
+  readonly reason: string;
+  /** What our pools said; empty when the request is left to pools of other launchers. */
+  readonly fits: readonly Fit[];
+}
+
 /** A decision while it is made. */
 export class Draft implements Decision {
   readonly actions: Action[] = [];
+  readonly outcomes = new Map<string, Outcome>();
+  /** Held requests that were looked at, and those of them for which there was no room. */
+  readonly fed = new Set<string>();
+  readonly hungry = new Set<string>();
+  /** Launches that no request waits for any more. */
+  readonly spare = new Set<string>();
+  /** When to look at a node again, in seconds. */
+  readonly reminders = new Map<string, number>();
+  /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
+  readonly waitsForRoom = new Map<string, string>();
   readonly reasons = new Map<string, string>();
   readonly labelReasons = new Map<string, string>();
   readonly paused = new Set<string>();
   wakeAt: number | null = null;
+
+  /** Looks at a node again at this time (seconds). */
+  remind(node: string, at: number): void {
+    this.reminders.set(node, at);
+  }
 
   /** Decide again at this time (seconds) at the latest. */
   wake(at: number): void {

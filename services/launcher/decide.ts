@@ -1,18 +1,32 @@
-// The launcher's decision: from what is to what to do. Deterministic, without side effects, and for everything that
-// it does not do it says why.
+// The launcher's decision: from what is to what to do. Deterministic, and for everything that it does not do it says
+// why. It looks at what an event has touched; after WorldIndex.touchAll it looks at everything.
 import { type Decision, Draft, type World } from "./actions.ts";
 import { decideNodes } from "./node/decide.ts";
 import { Census } from "./pool/census.ts";
 import { decideMinReady } from "./pool/min_ready.ts";
 import { decideRequests } from "./request/decide.ts";
 
-/** Decides about everything. Requests come first, so that min-ready replaces at once what they take. */
+/** Decides about what is touched. Requests come first, so that min-ready replaces at once what they take. */
 export function decide(world: World): Decision {
+  const { index, now } = world;
+  const touched = index.prepare(now);
   const draft = new Draft();
-  const census = new Census(world.tree, world.hand, world.pools);
-  decideRequests(world, census, draft);
-  decideNodes(world, census, draft);
+  const census = new Census(index);
+  decideRequests(world, census, draft, touched);
+  decideNodes(world, census, draft, touched);
   decideMinReady(world, census, draft);
-  if (world.hand.nextRetry !== null) draft.wake(world.hand.nextRetry);
+  index.absorb(touched, draft);
+  draft.wake(index.nextDue ?? Infinity);
   return draft;
+}
+
+/** Why a request waits, in a sentence; undefined when it does not wait, or nothing has been decided about it yet. */
+export function reasonOf(
+  world: Pick<World, "index">,
+  decision: Decision,
+  request: string,
+): string | undefined {
+  const kind = world.index.queue.kindOf(request);
+  const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
+  return outcome?.reason ?? world.index.reasonOf(request);
 }

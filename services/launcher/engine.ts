@@ -11,10 +11,13 @@ import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { ViewChange } from "../../lib/zookeeper/view.ts";
 import { type Action, type Decision, keys } from "./actions.ts";
 import type { Components } from "./components.ts";
-import { decide } from "./decide.ts";
+import { decide, reasonOf } from "./decide.ts";
 import { type Environment, nowOf } from "./environment.ts";
 import { perform } from "./perform.ts";
+import type { ReadableNode } from "./pool/node_index.ts";
 import { holdWishOf } from "./request/own_data.ts";
+import { isConflict } from "./transaction.ts";
+import { WorldIndex } from "./world_index.ts";
 
 /** Decides and acts until it is stopped. */
 export class Engine {
@@ -22,6 +25,7 @@ export class Engine {
   readonly #components: Components;
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: (() => void)[] = [];
+  #index: WorldIndex;
   #decision: Decision | null = null;
   #scheduled: NodeJS.Immediate | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -30,11 +34,34 @@ export class Engine {
   constructor(environment: Environment, components: Components) {
     this.#environment = environment;
     this.#components = components;
+    this.#index = this.#newIndex();
+  }
+
+  #newIndex(): WorldIndex {
+    const { context, pools, hand } = this.#environment;
+    const { view: tree, config } = context;
+    const index = new WorldIndex({ tree, config, pools, hand });
+    hand.changed = (key) => index.touch(key);
+    return index;
   }
 
   /** The last decision; null before the first. */
   get decision(): Decision | null {
     return this.#decision;
+  }
+
+  /** Why a request waits, as the last decision has it. */
+  reasonOf(request: string): string | undefined {
+    return this.#decision === null ? undefined : reasonOf({ index: this.#index }, this.#decision, request);
+  }
+
+  /** The nodes that are allocated to a request, as the view has them. */
+  nodesOf(request: string): readonly ReadableNode[] {
+    const { view } = this.#environment.context;
+    return this.#index.nodes.nodesOf(request).flatMap(({ id }) => {
+      const node = view.node(id);
+      return node?.record?.allocatedTo === request ? [{ ...node, record: node.record }] : [];
+    });
   }
 
   start(): void {
@@ -43,17 +70,22 @@ export class Engine {
     this.#unsubscribe.push(
       view.subscribe((change) => {
         if (change.kind === "node") this.#rememberWish(change);
+        if (change.kind === "component") this.#index.touchPools();
+        this.#index.touch(`${change.kind}:${change.id}`);
         this.kick();
       }),
       view.onCurrent((current) => {
         this.#noteCurrent(current);
+        this.#index.touchAll();
         this.kick();
       }),
       session.onState((state) => {
         if (state === "lost") this.#forgetLocks();
+        this.#index.touchAll();
         if (state === "connected") this.kick();
       }),
     );
+    this.#index.touchAll();
     this.#noteCurrent(view.current);
     this.kick();
   }
@@ -113,7 +145,7 @@ export class Engine {
     if (this.#stopped || !isConnected || !this.#components.areVisible) return;
     const now = nowOf(this.#environment);
     const { view: tree, config } = context;
-    const decision = decide({ tree, config, pools, hand, now });
+    const decision = decide({ tree, config, pools, hand, index: this.#index, now });
     this.#decision = decision;
     hand.prune((key) => exists(this.#environment, key));
     for (const action of decision.actions) this.#begin(action);
@@ -138,7 +170,7 @@ export class Engine {
       } catch (error) {
         this.#report(action, error);
         await this.#environment.context.view.settled().catch(() => undefined);
-        hand.fail(touched);
+        hand.fail(touched, isConflict(error));
       }
       this.kick();
     });
@@ -162,7 +194,7 @@ function exists(environment: Environment, key: string): boolean {
 }
 
 /** What an action works on. */
-function keysOf(action: Action): string[] {
+export function keysOf(action: Action): string[] {
   switch (action.kind) {
     case "serve":
       return [

@@ -5,6 +5,7 @@ import type { Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Metrics } from "./metrics.ts";
+import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { HandState } from "./state.ts";
 import { Transaction } from "./transaction.ts";
@@ -26,6 +27,8 @@ export interface Environment {
   readonly tasks: TaskGroup;
   readonly metrics: Metrics;
   readonly scanHostKeys: ScanHostKeys;
+  /** The nodes that are allocated to a request, by id. */
+  readonly nodesOf: (request: string) => readonly ReadableNode[];
   /** Asks for a new decision soon. */
   readonly kick: () => void;
 }

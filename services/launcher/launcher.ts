@@ -43,6 +43,7 @@ export async function startLauncher(
     tasks,
     metrics,
     scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
+    nodesOf: (request) => engine.nodesOf(request),
     kick: () => engine.kick(),
   };
   const components = await Components.open(context, pools);

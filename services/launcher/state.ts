@@ -3,7 +3,8 @@ import type { NodeRecord } from "../../lib/model/node.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import { backoffDelay } from "../../lib/std/backoff.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
-import type { Hand, HoldWish, LaunchStatus } from "./actions.ts";
+import { type Claim, type Hand, type HoldWish, keys, type LaunchStatus } from "./actions.ts";
+import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 
 /** A launch that this process works on. */
@@ -28,16 +29,72 @@ export interface HeldRequest {
 
 const RETRY = { initial: 0.1, maximum: 30 };
 
+/** Whoever lost a race looks again soon: somebody has gained by it. */
+const RACE = { initial: 0.005, maximum: 0.5 };
+
+/** A map that tells which of its keys have changed. */
+class ToldMap<V> extends Map<string, V> {
+  readonly #tell: (key: string) => void;
+
+  constructor(tell: (key: string) => void) {
+    super();
+    this.#tell = tell;
+  }
+
+  override set(key: string, value: V): this {
+    super.set(key, value);
+    this.#tell(key);
+    return this;
+  }
+
+  override delete(key: string): boolean {
+    const existed = super.delete(key);
+    if (existed) this.#tell(key);
+    return existed;
+  }
+
+  override clear(): void {
+    const gone = [...this.keys()];
+    super.clear();
+    for (const key of gone) this.#tell(key);
+  }
+}
+
+/** A set that tells which of its members have changed. */
+class ToldSet extends Set<string> {
+  readonly #tell: (key: string) => void;
+
+  constructor(tell: (key: string) => void) {
+    super();
+    this.#tell = tell;
+  }
+
+  override add(key: string): this {
+    super.add(key);
+    this.#tell(key);
+    return this;
+  }
+
+  override delete(key: string): boolean {
+    const existed = super.delete(key);
+    if (existed) this.#tell(key);
+    return existed;
+  }
+}
+
 /** {@link Hand} with what changes it. `now` is in seconds. */
 export class HandState implements Hand {
-  readonly requests = new Map<string, HeldRequest>();
-  readonly launches = new Map<string, Launch>();
-  readonly claims = new Map<string, { pool: ServedPool; labels: readonly string[] }>();
-  readonly deletions = new Set<string>();
+  readonly requests = new ToldMap<HeldRequest>((id) => this.changed(keys.request(id)));
+  readonly launches = new ToldMap<Launch>((id) => this.changed(keys.node(id)));
+  readonly claims = new ToldMap<Claim>((id) => this.changed(keys.request(id)));
+  readonly deletions = new ToldSet((id) => this.changed(keys.node(id)));
   readonly limits = new Map<string, Resources>();
+  readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();
-  readonly holdWishes = new Map<string, HoldWish>();
+  readonly holdWishes = new ToldMap<HoldWish>((id) => this.changed(keys.node(id)));
   currentSince = Infinity;
+  /** Hears what has changed, by its key. */
+  changed: (key: string) => void = () => {};
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #working = new Set<string>();
@@ -52,15 +109,18 @@ export class HandState implements Hand {
     return this.#working.has(key) || (this.#failures.get(key)?.until ?? 0) > this.#now();
   }
 
-  get nextRetry(): number | null {
-    const now = this.#now();
-    const times = [...this.#failures.values()].map(({ until }) => until).filter((until) => until > now);
-    return times.length === 0 ? null : Math.min(...times);
+  retryAt(key: string): number | null {
+    if (this.#working.has(key)) return null;
+    const until = this.#failures.get(key)?.until ?? 0;
+    return until > this.#now() ? until : null;
   }
 
   /** Marks things as being worked on. */
   begin(keys: readonly string[]): void {
-    for (const key of keys) this.#working.add(key);
+    for (const key of keys) {
+      this.#working.add(key);
+      this.changed(key);
+    }
   }
 
   /** The work has ended well. */
@@ -68,16 +128,22 @@ export class HandState implements Hand {
     for (const key of keys) {
       this.#working.delete(key);
       this.#failures.delete(key);
+      this.changed(key);
     }
   }
 
-  /** The work has failed: the first repetition may follow at once, later ones wait longer and longer. */
-  fail(keys: readonly string[]): void {
+  /**
+   * The work has failed: the first repetition may follow at once, later ones wait longer and longer; much less so
+   * after a lost race.
+   */
+  fail(keys: readonly string[], wasRace = false): void {
     for (const key of keys) {
       this.#working.delete(key);
       const count = (this.#failures.get(key)?.count ?? 0) + 1;
-      const delay = count === 1 ? 0 : backoffDelay(count - 1, { ...RETRY, random: this.#random });
+      const pauses = { ...(wasRace ? RACE : RETRY), random: this.#random };
+      const delay = count === 1 ? 0 : backoffDelay(count - 1, pauses);
       this.#failures.set(key, { count, until: this.#now() + delay });
+      this.changed(key);
     }
   }
 
@@ -86,6 +152,7 @@ export class HandState implements Hand {
     const count = (this.#failures.get(key)?.count ?? 0) + 1;
     const delay = backoffDelay(count, { initial: 1, maximum: 60, random: this.#random });
     this.#failures.set(key, { count, until: this.#now() + delay });
+    this.changed(key);
   }
 
   /** Forgets failures of things that are gone or were long ago, so that memory stays flat. */

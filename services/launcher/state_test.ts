@@ -25,7 +25,7 @@ describe("what is in hand", () => {
     for (let count = 0; count < 14; count += 1) {
       hand.begin(["node:1"]);
       hand.fail(["node:1"]);
-      const until = hand.nextRetry ?? now;
+      const until = hand.retryAt("node:1") ?? now;
       pauses.push(until - now);
       assert.equal(hand.isBusy("node:1"), until > now);
       now = until;
@@ -35,7 +35,7 @@ describe("what is in hand", () => {
     assert.ok((pauses.at(-1) ?? 0) <= 30 && (pauses.at(-1) ?? 0) > 25);
     hand.begin(["node:1"]);
     hand.succeed(["node:1"]);
-    assert.equal(hand.nextRetry, null);
+    assert.equal(hand.retryAt("node:1"), null);
   });
 
   it("forgets the failures of what is gone", () => {

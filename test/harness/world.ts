@@ -6,8 +6,9 @@ import { type NodeRecord, newNode } from "../../lib/model/node.ts";
 import { newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { ImageEntry, NodeEntry, PoolEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
 import type { Action, Hand, LaunchStatus, World } from "../../services/launcher/actions.ts";
-import { decide } from "../../services/launcher/decide.ts";
+import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
+import { type Surroundings, WorldIndex } from "../../services/launcher/world_index.ts";
 
 /** The time at which every test decides, in seconds. */
 export const NOW = 10_000;
@@ -110,6 +111,8 @@ export interface Scene {
   /** Providers that have the image. @default all of the pools' */
   readonly imageAt?: readonly string[];
   readonly maxHoldAge?: number;
+  /** Limits of tenants. */
+  readonly tenants?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly hand?: Partial<Hand>;
   readonly busy?: readonly string[];
 }
@@ -139,7 +142,7 @@ export function world(scene: Scene): World {
   const nodes = new Map((scene.nodes ?? []).map((one) => [one.id, one]));
   const requests = new Map((scene.requests ?? []).map((one) => [one.id, one]));
   const image = imageEntry(scene.imageAt ?? pools.map((served) => served.provider.name));
-  return {
+  const surroundings: Surroundings = {
     tree: {
       node: (id) => nodes.get(id),
       nodes: () => nodes.values(),
@@ -148,22 +151,27 @@ export function world(scene: Scene): World {
       image: (name) => (name === "image" ? image : undefined),
       pools: () => [...own, ...(scene.others ?? [])],
     },
-    config: { labels: new Map(labels), maxHoldAge: scene.maxHoldAge ?? Infinity },
+    config: {
+      labels: new Map(labels),
+      maxHoldAge: scene.maxHoldAge ?? Infinity,
+      tenantLimits: new Map(Object.entries(scene.tenants ?? {})),
+    },
     pools,
     hand: { ...emptyHand(scene.busy ?? []), ...scene.hand },
-    now: NOW,
   };
+  return { ...surroundings, index: new WorldIndex(surroundings), now: NOW };
 }
 
 function emptyHand(busy: readonly string[]): Hand {
   return {
     isBusy: (key) => busy.includes(key),
-    nextRetry: null,
+    retryAt: () => null,
     requests: new Map(),
     launches: new Map(),
     claims: new Map(),
     deletions: new Set(),
     limits: new Map(),
+    foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),
     currentSince: 0,
@@ -204,17 +212,23 @@ export function launch(
 
 /** Decides, and tells each action in a few words, as "serve 200-1 at cloud/main with 0001,new". */
 export function decideIn(scene: Scene) {
-  const decision = decide(world(scene));
+  const seen = world(scene);
+  const decision = decide(seen);
+  const reasons = [...seen.tree.requests()].flatMap(({ id }) => {
+    const reason = reasonOf(seen, decision, id);
+    return reason === undefined ? [] : [[id, reason]];
+  });
   return {
     actions: decision.actions.map(tell),
-    reasons: Object.fromEntries(decision.reasons),
+    reasons: Object.fromEntries(reasons),
     labelReasons: Object.fromEntries(decision.labelReasons),
     paused: [...decision.paused],
     wakeAt: decision.wakeAt,
   };
 }
 
-function tell(action: Action): string {
+/** An action in a few words. */
+export function tell(action: Action): string {
   switch (action.kind) {
     case "serve":
       return `serve ${action.request} at ${action.pool.id} with ${action.nodes.map((id) => id ?? "new").join()}`;

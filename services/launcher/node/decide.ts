@@ -3,9 +3,10 @@ import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
 import { nameOf, poolKey } from "../pool/served.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
+import type { Touched } from "../world_index.ts";
 
-/** Decides about every node of our providers. */
-export function decideNodes(world: World, census: Census, draft: Draft): void {
+/** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
+export function decideNodes(world: World, census: Census, draft: Draft, { nodes }: Touched): void {
   const providers = new Set(world.pools.map((pool) => pool.provider.name));
   const evicted = new Set(draft.actions.flatMap((action) => (action.kind === "delete" ? [action.node] : [])));
   const planned = new Set(
@@ -13,14 +14,18 @@ export function decideNodes(world: World, census: Census, draft: Draft): void {
       action.kind === "serve" ? action.nodes.filter((id) => id !== null) : [],
     ),
   );
-  for (const entry of world.tree.nodes()) {
-    const { id, record } = entry;
-    if (record === null || !providers.has(record.provider ?? "")) continue;
+  for (const id of [...nodes].sort()) {
+    const entry = world.tree.node(id);
+    const record = entry?.record;
+    if (entry === undefined || !record || !providers.has(record.provider ?? "")) continue;
     if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
     decideNode(world, draft, { ...entry, record });
   }
-  for (const launch of world.hand.launches.values()) decideLaunch(world, census, draft, launch);
+  for (const id of new Set([...nodes, ...world.index.spare])) {
+    const launch = world.hand.launches.get(id);
+    if (launch !== undefined) decideLaunch(world, census, draft, launch);
+  }
 }
 
 function decideNode(world: World, draft: Draft, node: ReadableNode): void {
@@ -94,7 +99,7 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
   if (!Number.isFinite(limit)) return;
   const end = record.stateTime + limit;
   if (world.now >= end) remove(`has been ready for longer than max-ready-age (${limit} s)`);
-  else draft.wake(end);
+  else draft.remind(id, end);
 }
 
 function decideHold(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
@@ -103,7 +108,7 @@ function decideHold(world: World, draft: Draft, node: ReadableNode, remove: Remo
   const limit = Math.min(own, world.config.maxHoldAge);
   if (!Number.isFinite(limit)) return;
   if (world.now >= stateTime + limit) remove(`has been held for longer than ${limit} s`);
-  else draft.wake(stateTime + limit);
+  else draft.remind(node.id, stateTime + limit);
 }
 
 function decideLaunch(world: World, census: Census, draft: Draft, launch: LaunchStatus): void {
@@ -117,7 +122,9 @@ function decideLaunch(world: World, census: Census, draft: Draft, launch: Launch
   const isWanted = request !== null && world.hand.requests.has(request) && isPending(world, request);
   if (launch.status === "launching") {
     const wanted = world.config.labels.get(label)?.minReady ?? 0;
-    if (isWanted || !launch.leased || census.freeOf(label) < wanted) return;
+    if (isWanted || !launch.leased) return;
+    draft.spare.add(node);
+    if (census.readyOf(label) < wanted) return;
     draft.actions.push({ kind: "abandon", node, reason: "its request was withdrawn" });
     return;
   }

@@ -11,7 +11,7 @@ import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
-import type { Action } from "../actions.ts";
+import { type Action, keys } from "../actions.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { findImage, type LaunchImage } from "../pool/image.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
@@ -116,6 +116,7 @@ function isLost(error: unknown): boolean {
 /** A launch without an outcome is let go; one with an outcome waits for the decision about it. */
 async function settle(environment: Environment, launch: Launch): Promise<void> {
   const { hand, kick } = environment;
+  hand.changed(keys.node(launch.node));
   if (launch.status === "launching" && hand.launches.get(launch.node) === launch) {
     await launch.lock.release().catch(() => undefined);
     hand.launches.delete(launch.node);

@@ -1,125 +1,140 @@
-// One count over all nodes, kept up while a decision is made: what each pool uses, who is free, what is planned.
-import type { NodeRecord } from "../../../lib/model/node.ts";
-import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
-import { type Hand, keys, type Tree } from "../actions.ts";
+// The indexes as they will be when what was decided in this pass is done: an overlay that is thrown away afterwards.
+import type { WorldIndex } from "../world_index.ts";
+import type { NodeIndex, ReadableNode } from "./node_index.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
-import { nameOf, poolKey, type ServedPool } from "./served.ts";
+import type { Reservations } from "./reservations.ts";
+import { nameOf, type ServedPool } from "./served.ts";
+import { Tally } from "./tally.ts";
 
-/** A node whose document can be read. */
-export type ReadableNode = NodeEntry & { readonly record: NodeRecord };
+export type { ReadableNode } from "./node_index.ts";
 
-const LEAVING = new Set(["used", "deleting", "deleted", "failed", "aborted"]);
+type Indexes = Pick<WorldIndex, "nodes" | "reserved">;
+
+/** What a request asks of free nodes. */
+export interface Wish {
+  readonly labels: readonly string[];
+  /** Only nodes of this zone; null: the first one found decides. */
+  readonly zone: string | null;
+}
 
 export class Census {
-  readonly #poolUse = new Map<string, Amounts>();
-  readonly #providerUse = new Map<string, Amounts>();
-  /** Free ready nodes by pool, in the order of their ids. */
-  readonly #free = new Map<string, ReadableNode[]>();
-  readonly #freeByLabel = new Map<string, number>();
-  readonly #byRequest = new Map<string, ReadableNode[]>();
+  readonly #nodes: NodeIndex;
+  readonly #reserved: Reservations;
+  readonly #planned = { pool: new Tally(), provider: new Tally(), tenant: new Tally() };
+  readonly #launches = new Map<string, number>();
   readonly #leaving = new Map<string, number>();
-  readonly #launching = new Map<string, number>();
-  readonly #tree: Tree;
+  readonly #taken = new Set<string>();
+  readonly #takenOf = new Map<string, number>();
+  /** How many of the first free nodes of a list are taken: they need not be looked at again. */
+  readonly #skipped = new Map<string, number>();
 
-  constructor(tree: Tree, hand: Hand, pools: readonly ServedPool[]) {
-    this.#tree = tree;
-    const served = new Map(pools.map((pool) => [nameOf(pool), pool]));
-    for (const entry of tree.nodes()) {
-      if (entry.record !== null) this.#count({ ...entry, record: entry.record }, hand, served);
-    }
-    for (const free of this.#free.values()) free.sort((a, b) => (a.id < b.id ? -1 : 1));
-    for (const launch of hand.launches.values()) {
-      if (launch.status === "launching") bump(this.#launching, launch.pool.provider.name, 1);
-    }
-    for (const [request, claim] of hand.claims) this.#countClaim(request, claim.pool, claim.labels);
-  }
-
-  #count(entry: ReadableNode, hand: Hand, served: ReadonlyMap<string, ServedPool>): void {
-    const { record, id } = entry;
-    const key = poolKey(record.provider, record.pool);
-    const fallback = served.get(key)?.resourcesOf(record.type[0] ?? "") ?? null;
-    this.#use(key, record.provider ?? "", amountsOf(record.resources ?? fallback));
-    if (record.allocatedTo !== null) push(this.#byRequest, record.allocatedTo, entry);
-    if (LEAVING.has(record.state)) bump(this.#leaving, key, 1);
-    if (record.state !== "ready") return;
-    const unallocated = record.allocatedTo === null;
-    if (unallocated || this.#tree.request(record.allocatedTo ?? "") === undefined) {
-      for (const label of record.type) bump(this.#freeByLabel, label, 1);
-    }
-    if (!unallocated || entry.lock.contenders.length > 0) return;
-    if (hand.isBusy(keys.node(id))) bump(this.#leaving, key, 1);
-    else push(this.#free, key, entry);
-  }
-
-  // The nodes of a claim come into view while it is still being made: only the others are counted here.
-  #countClaim(request: string, pool: ServedPool, labels: readonly string[]): void {
-    const visible = this.nodesOf(request).filter((node) => node.record.state === "init").length;
-    for (const label of labels.slice(visible)) this.reserve(pool, label);
-  }
-
-  #use(pool: string, provider: string, amounts: Amounts): void {
-    this.#poolUse.set(pool, add(this.#poolUse.get(pool) ?? NOTHING, amounts));
-    this.#providerUse.set(provider, add(this.#providerUse.get(provider) ?? NOTHING, amounts));
+  constructor(index: Indexes) {
+    this.#nodes = index.nodes;
+    this.#reserved = index.reserved;
   }
 
   /** What all nodes of a pool and all that is planned there take. */
   usedByPool(pool: ServedPool): Amounts {
-    return this.#poolUse.get(nameOf(pool)) ?? NOTHING;
+    const name = nameOf(pool);
+    return sum(this.#nodes.usedByPool(name), this.#reserved.pools.of(name), this.#planned.pool.of(name));
   }
 
   usedByProvider(pool: ServedPool): Amounts {
-    return this.#providerUse.get(pool.provider.name) ?? NOTHING;
+    const { name } = pool.provider;
+    return sum(
+      this.#nodes.usedByProvider(name),
+      this.#reserved.providers.of(name),
+      this.#planned.provider.of(name),
+    );
+  }
+
+  usedByTenant(tenant: string): Amounts {
+    return sum(
+      this.#nodes.usedByTenant(tenant),
+      this.#reserved.tenants.of(tenant),
+      this.#planned.tenant.of(tenant),
+    );
   }
 
   /** Launches under way or planned at the pool's provider, by this process. */
   launchingAt(pool: ServedPool): number {
-    return this.#launching.get(pool.provider.name) ?? 0;
+    const { name } = pool.provider;
+    const claimed = this.#reserved.launches.of(name).instances ?? 0;
+    return this.#nodes.launchingAt(name) + claimed + (this.#launches.get(name) ?? 0);
   }
 
   /** Nodes that are on their way out of a pool, and will make room. */
   leaving(pool: ServedPool): number {
-    return this.#leaving.get(nameOf(pool)) ?? 0;
+    return this.#nodes.leaving(nameOf(pool)) + (this.#leaving.get(nameOf(pool)) ?? 0);
   }
 
-  /** Ready, unallocated, unlocked nodes of a pool that nothing is planned for, oldest first. */
-  freeIn(pool: ServedPool): readonly ReadableNode[] {
-    return this.#free.get(nameOf(pool)) ?? [];
+  /** The oldest free node of a pool that nothing is planned for. */
+  oldestFree(pool: ServedPool): ReadableNode | undefined {
+    const key = nameOf(pool);
+    const free = this.#nodes.freeIn(key);
+    return free[this.#firstLeft(key, free)];
   }
 
-  /** Ready nodes of a label that belong to no request that still exists, in any pool. */
-  freeOf(label: string): number {
-    return this.#freeByLabel.get(label) ?? 0;
+  /** Free nodes for these labels, each once and all in one zone, oldest first; null where there is none. */
+  pick(pool: ServedPool, { labels, zone }: Wish): (ReadableNode | null)[] {
+    const chosen = new Set<string>();
+    let place = zone;
+    return labels.map((label) => {
+      const free = this.#nodes.freeIn(nameOf(pool), label);
+      for (let at = this.#firstLeft(`${nameOf(pool)}\n${label}`, free); at < free.length; at += 1) {
+        const node = free[at];
+        if (node === undefined || this.#taken.has(node.id) || chosen.has(node.id)) continue;
+        if (place !== null && node.record.az !== place) continue;
+        place = node.record.az;
+        chosen.add(node.id);
+        return node;
+      }
+      return null;
+    });
+  }
+
+  #firstLeft(key: string, free: readonly ReadableNode[]): number {
+    let at = this.#skipped.get(key) ?? 0;
+    while (this.#taken.has(free[at]?.id ?? "")) at += 1;
+    this.#skipped.set(key, at);
+    return at;
+  }
+
+  /** Ready nodes of a label that belong to no request and that nothing is planned for, in any pool. */
+  readyOf(label: string): number {
+    return this.#nodes.readyOf(label) - (this.#takenOf.get(label) ?? 0);
   }
 
   /** The nodes that are allocated to a request. */
   nodesOf(request: string): readonly ReadableNode[] {
-    return this.#byRequest.get(request) ?? [];
+    return this.#nodes.nodesOf(request).filter((node) => node.record.allocatedTo === request);
   }
 
   /** Plans a launch. */
-  reserve(pool: ServedPool, label: string): void {
-    this.#use(nameOf(pool), pool.provider.name, amountsOf(pool.resourcesOf(label)));
-    bump(this.#launching, pool.provider.name, 1);
+  reserve(pool: ServedPool, label: string, tenant: string | null): void {
+    const amounts = amountsOf(pool.resourcesOf(label));
+    this.#planned.pool.add(nameOf(pool), amounts, 1);
+    this.#planned.provider.add(pool.provider.name, amounts, 1);
+    if (tenant !== null) this.#planned.tenant.add(tenant, amounts, 1);
+    bump(this.#launches, pool.provider.name);
   }
 
-  /** Plans something for a free node; it is free no more. */
-  take(pool: ServedPool, node: ReadableNode, leaves: boolean): void {
-    const free = this.#free.get(nameOf(pool)) ?? [];
-    this.#free.set(
-      nameOf(pool),
-      free.filter((candidate) => candidate.id !== node.id),
-    );
-    for (const label of node.record.type) bump(this.#freeByLabel, label, -1);
-    if (leaves) bump(this.#leaving, nameOf(pool), 1);
+  /** Plans to give a free node away. */
+  take(node: ReadableNode, tenant: string | null): void {
+    this.#taken.add(node.id);
+    for (const label of node.record.type) bump(this.#takenOf, label);
+    if (tenant !== null) this.#planned.tenant.add(tenant, amountsOf(node.record.resources), 1);
+  }
+
+  /** Plans to delete a free node. */
+  evict(pool: ServedPool, node: ReadableNode): void {
+    this.take(node, null);
+    bump(this.#leaving, nameOf(pool));
   }
 }
 
-function bump(map: Map<string, number>, key: string, by: number): void {
-  map.set(key, (map.get(key) ?? 0) + by);
-}
+const sum = (...amounts: readonly Amounts[]) => amounts.reduce(add, NOTHING);
 
-function push<T>(map: Map<string, T[]>, key: string, value: T): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
+function bump(map: Map<string, number>, key: string): void {
+  map.set(key, (map.get(key) ?? 0) + 1);
 }

@@ -10,114 +10,189 @@ import {
   amountsOf,
   describePoolShortage,
   describeProviderShortage,
+  describeTenantShortage,
   NOTHING,
   poolLimits,
-  providerLimits,
   shortageOf,
 } from "./quota.ts";
-import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
+import { isEnabled, labelOf, nameOf, type ServedPool, zonesOf } from "./served.ts";
+
+/** The rules that stand in the way of serving a request, in the order in which they are looked at. */
+export type Rule =
+  | "disabled"
+  | "image"
+  | "impossible"
+  | "tenant"
+  | "refused"
+  | "concurrency"
+  | "aging"
+  | "pool-limit"
+  | "provider-limit";
+
+/** A rule that stands in the way, and the sentence that says so with its numbers. */
+export interface Obstacle {
+  readonly rule: Rule;
+  readonly text: string;
+}
 
 /** What a request waits for. */
 export type Wait = "image" | "turn" | "room";
 
 /** What a pool can do for a request. */
 export type Fit =
-  /** One node per label; null: launch one. */
-  | { readonly kind: "now"; readonly pool: ServedPool; readonly nodes: readonly (ReadableNode | null)[] }
+  /** One node per label; null: launch one, in this zone if any. */
+  | {
+      readonly kind: "now";
+      readonly pool: ServedPool;
+      readonly nodes: readonly (ReadableNode | null)[];
+      readonly zone: string | null;
+    }
   /** It waits for its image, for its turn, or for room: only the last is helped by nodes that go. */
-  | { readonly kind: "later"; readonly pool: ServedPool; readonly wait: Wait; readonly reason: string }
-  | { readonly kind: "never"; readonly pool: ServedPool; readonly reason: string };
+  | {
+      readonly kind: "later";
+      readonly pool: ServedPool;
+      readonly wait: Wait;
+      readonly rule: Rule;
+      readonly reason: string;
+    }
+  | { readonly kind: "never"; readonly pool: ServedPool; readonly rule: Rule; readonly reason: string };
+
+const WAITS: Readonly<Record<Rule, Wait>> = {
+  disabled: "turn",
+  image: "image",
+  impossible: "turn",
+  tenant: "turn",
+  refused: "room",
+  concurrency: "turn",
+  aging: "turn",
+  "pool-limit": "room",
+  "provider-limit": "room",
+};
 
 /** Looks at one pool that offers all labels of the request. `behind`: an older request that gets the room first. */
 export function fitOf(
   world: World,
   census: Census,
   pool: ServedPool,
-  record: RequestRecord,
+  request: { readonly id: string; readonly record: RequestRecord },
   behind: string | null,
 ): Fit {
-  const name = nameOf(pool);
-  const never = (reason: string): Fit => ({ kind: "never", pool, reason: `${name}: ${reason}` });
-  const later = (wait: Wait, reason: string): Fit => ({
-    kind: "later",
-    pool,
-    wait,
-    reason: `${name}: ${reason}`,
-  });
-  if (!isEnabled(pool)) return never("pool is disabled by max-servers or max-concurrency");
+  const { record } = request;
+  const never = ({ rule, text }: Obstacle): Fit => {
+    return { kind: "never", pool, rule, reason: `${nameOf(pool)}: ${text}` };
+  };
+  const later = ({ rule, text }: Obstacle): Fit => {
+    return { kind: "later", pool, wait: WAITS[rule], rule, reason: `${nameOf(pool)}: ${text}` };
+  };
+  if (!isEnabled(pool)) {
+    return never({ rule: "disabled", text: "pool is disabled by max-servers or max-concurrency" });
+  }
   const nodes = record.reuse
-    ? pickFree(census.freeIn(pool), record.nodeTypes)
+    ? census.pick(pool, { labels: record.nodeTypes, zone: null })
     : record.nodeTypes.map(() => null);
   const launches = record.nodeTypes.filter((_label, index) => nodes[index] === null);
-  if (launches.length === 0) return { kind: "now", pool, nodes };
+  const zone = nodes.find((node) => node !== null)?.record.az ?? zoneFor(pool, request.id);
+  const whole = wishOf(pool, record.nodeTypes);
+  const tenant = tenantObstacle(world, census, record.tenantName, whole);
+  if (tenant?.rule === "impossible") return never(tenant);
+  if (launches.length === 0) {
+    return tenant === null ? { kind: "now", pool, nodes, zone } : later(tenant);
+  }
   const withoutImage = imageMissing(world, pool, launches);
   if (withoutImage !== null) {
     const own = ownDataOf(record);
-    return own.lease !== null || own.minReady ? later("image", withoutImage) : never(withoutImage);
+    return own.lease !== null || own.minReady ? later(withoutImage) : never(withoutImage);
   }
-  const wish = launches.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
-  const whole = record.nodeTypes.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
   const impossible = roomFor(world, pool, NOTHING, NOTHING, whole);
-  if (impossible !== null) return never(`it would exceed the quota: ${impossible}`);
-  const refused = quotaBlock(world, pool);
-  if (refused !== null) return later("room", refused);
-  const turn = turnOf(census, pool, launches.length);
-  if (turn !== null) return later("turn", turn);
-  if (behind !== null) return later("turn", `request ${behind} has waited long and gets the next free room`);
-  const shortage = roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
-  return shortage === null ? { kind: "now", pool, nodes } : later("room", shortage);
+  if (impossible !== null) {
+    return never({ rule: "impossible", text: `it would exceed the quota: ${impossible.text}` });
+  }
+  if (tenant !== null) return later(tenant);
+  const refused = quotaBlock(world, pool) ?? turnOf(census, pool, launches.length);
+  if (refused !== null) return later(refused);
+  if (behind !== null) {
+    return later({ rule: "aging", text: `request ${behind} has waited long and gets the next free room` });
+  }
+  const shortage = roomNow(world, census, pool, wishOf(pool, launches));
+  return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);
 }
 
-/** The sentence about the limit that is in the way of `wish` more, or null when there is room. */
-export function roomFor(
+/** What nodes of these labels take. */
+export function wishOf(pool: ServedPool, labels: readonly string[]): Amounts {
+  return labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
+}
+
+/** The limit that is in the way of `wish` more as things stand, or null when there is room. */
+export function roomNow(world: World, census: Census, pool: ServedPool, wish: Amounts): Obstacle | null {
+  return roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
+}
+
+function roomFor(
   world: World,
   pool: ServedPool,
   usedByPool: Amounts,
   usedByProvider: Amounts,
   wish: Amounts,
-): string | null {
+): Obstacle | null {
   const inPool = shortageOf(poolLimits(pool.pool), usedByPool, wish);
-  if (inPool !== null) return describePoolShortage(inPool);
+  if (inPool !== null) return { rule: "pool-limit", text: describePoolShortage(inPool) };
   if (pool.pool.ignoreProviderQuota) return null;
-  const limits = providerLimits(world.hand.limits.get(pool.provider.name));
-  const atProvider = shortageOf(limits, usedByProvider, wish);
-  return atProvider === null ? null : describeProviderShortage(atProvider);
+  const foreign = world.hand.foreign.get(pool.provider.name) ?? NOTHING;
+  const limits = world.hand.limits.get(pool.provider.name) ?? {};
+  const atProvider = shortageOf(limits, add(usedByProvider, foreign), wish);
+  if (atProvider === null) return null;
+  const text = describeProviderShortage(atProvider, foreign[atProvider.what] ?? 0);
+  return { rule: "provider-limit", text };
+}
+
+/** The tenant's limit that is in the way of `wish` more; "impossible" when it is so even with nothing in use. */
+export function tenantObstacle(
+  world: World,
+  census: Census,
+  tenant: string | null,
+  wish: Amounts,
+): Obstacle | null {
+  const limits = tenant === null ? undefined : world.config.tenantLimits.get(tenant);
+  if (tenant === null || limits === undefined) return null;
+  const impossible = shortageOf(limits, NOTHING, wish);
+  if (impossible !== null) return { rule: "impossible", text: describeTenantShortage(tenant, impossible) };
+  const shortage = shortageOf(limits, census.usedByTenant(tenant), wish);
+  return shortage === null ? null : { rule: "tenant", text: describeTenantShortage(tenant, shortage) };
 }
 
 /** The sentence about a provider that has just refused for want of quota, or null. */
-export function quotaBlock(world: World, pool: ServedPool): string | null {
+export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
   const rest = (world.hand.quotaBlocks.get(pool.provider.name) ?? 0) - world.now;
   if (rest <= 0) return null;
-  return `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
+  const text = `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
+  return { rule: "refused", text };
 }
 
 /** The sentence about too many launches at once, or null. */
-export function turnOf(census: Census, pool: ServedPool, launches: number): string | null {
+export function turnOf(census: Census, pool: ServedPool, launches: number): Obstacle | null {
   const busy = census.launchingAt(pool);
   const limit = pool.provider.maxConcurrency;
   if (busy === 0 || busy + launches <= limit) return null;
-  return `max-concurrency is ${limit}, launching ${busy}, needed ${launches}`;
+  const text = `max-concurrency is ${limit}, launching ${busy}, needed ${launches}`;
+  return { rule: "concurrency", text };
 }
 
 /** What is missing to launch these labels, or null. */
-export function imageMissing(world: World, pool: ServedPool, labels: readonly string[]): string | null {
+export function imageMissing(world: World, pool: ServedPool, labels: readonly string[]): Obstacle | null {
   for (const name of new Set(labels)) {
     const label = labelOf(pool, name);
-    if (label === undefined) return `label '${name}' is not in the pool`;
+    if (label === undefined) return { rule: "image", text: `label '${name}' is not in the pool` };
     if (findImage(world.tree, pool, label) === null) {
       const image = label.diskimage ?? label.cloudImage ?? "(none)";
-      return `image '${image}' of label '${name}' has no ready upload at provider '${pool.provider.name}'`;
+      const text = `image '${image}' of label '${name}' has no ready upload at provider '${pool.provider.name}'`;
+      return { rule: "image", text };
     }
   }
   return null;
 }
 
-function pickFree(free: readonly ReadableNode[], labels: readonly string[]): (ReadableNode | null)[] {
-  const taken = new Set<string>();
-  return labels.map((label) => {
-    const node = free.find((candidate) => !taken.has(candidate.id) && candidate.record.type.includes(label));
-    if (node === undefined) return null;
-    taken.add(node.id);
-    return node;
-  });
+/** The zone of the pool's list in which all new nodes of a request are launched; null: the provider's choice. */
+export function zoneFor(pool: ServedPool, request: string): string | null {
+  const zones = zonesOf(pool);
+  return zones[Number(request.slice(-10).replace(/\D/g, "")) % zones.length] ?? null;
 }

@@ -1,75 +1,100 @@
 // Counting against limits. Pure.
 import type { PoolConfig } from "../../../lib/config/types.ts";
-import type { Resources } from "../../../lib/provider/contract.ts";
 
-/** Amounts of everything that is counted. */
-export interface Amounts {
-  readonly instances: number;
-  readonly cores: number;
-  /** MiB. */
-  readonly ram: number;
-}
+/** Amounts of everything that is counted, by name: instances, cores, ram (MiB), volumes, ... Missing is nothing. */
+export type Amounts = Readonly<Record<string, number>>;
 
 /** A limit that stands in the way, with its numbers. */
 export interface Shortage {
-  readonly what: keyof Amounts;
+  readonly what: string;
   readonly limit: number;
   readonly used: number;
   readonly needed: number;
 }
 
-const KINDS = ["instances", "cores", "ram"] as const;
-export const NOTHING: Amounts = { instances: 0, cores: 0, ram: 0 };
+export const NOTHING: Amounts = {};
 
 /** What a node counts: its own resources where they are known, else its label's. A node is one instance. */
-export function amountsOf(resources: Readonly<Record<string, unknown>> | Resources | null): Amounts {
-  const given: Readonly<Record<string, unknown>> = { ...resources };
-  const amount = (key: string, absent: number) => {
-    const value = given[key];
-    return typeof value === "number" && Number.isFinite(value) ? value : absent;
-  };
-  return { instances: amount("instances", 1), cores: amount("cores", 0), ram: amount("ram", 0) };
+export function amountsOf(resources: Readonly<Record<string, unknown>> | null): Amounts {
+  const amounts: Record<string, number> = { instances: 1 };
+  for (const [name, value] of Object.entries(resources ?? {})) {
+    if (typeof value === "number" && Number.isFinite(value)) amounts[name] = value;
+  }
+  return amounts;
 }
 
 export function add(left: Amounts, right: Amounts): Amounts {
-  return {
-    instances: left.instances + right.instances,
-    cores: left.cores + right.cores,
-    ram: left.ram + right.ram,
-  };
+  const sum: Record<string, number> = { ...left };
+  for (const [name, amount] of Object.entries(right)) sum[name] = (sum[name] ?? 0) + amount;
+  return sum;
 }
 
-/** The limits that a pool's configuration sets. */
+const POOL_KEYS: Readonly<Record<string, string>> = {
+  instances: "max-servers",
+  cores: "max-cores",
+  ram: "max-ram",
+  volumes: "max-volumes",
+  "volume-gb": "max-volume-gb",
+};
+
+const poolLimitsOf = new WeakMap<PoolConfig, Amounts>();
+
+/** The limits that a pool's configuration sets; what it does not mention is unlimited. */
 export function poolLimits(pool: PoolConfig): Amounts {
-  return { instances: pool.maxServers, cores: pool.maxCores, ram: pool.maxRam };
-}
-
-/** The limits that a provider tells of; what it does not mention is unlimited. */
-export function providerLimits(limits: Resources | undefined): Amounts {
-  return {
-    instances: limits?.instances ?? Infinity,
-    cores: limits?.cores ?? Infinity,
-    ram: limits?.ram ?? Infinity,
+  const known = poolLimitsOf.get(pool);
+  if (known !== undefined) return known;
+  const limits: Record<string, number> = {
+    instances: pool.maxServers,
+    cores: pool.maxCores,
+    ram: pool.maxRam,
   };
+  const others = pool.settings["max-resources"];
+  const named = [
+    ["volumes", pool.settings["max-volumes"]] as const,
+    ["volume-gb", pool.settings["max-volume-gb"]] as const,
+  ];
+  for (const [name, limit] of [...named, ...Object.entries(others ?? {})]) {
+    if (typeof limit === "number") limits[name] = limit;
+  }
+  poolLimitsOf.set(pool, limits);
+  return limits;
 }
 
-/** The first limit that `needed` more would exceed, or null. */
-export function shortageOf(limits: Amounts, used: Amounts, needed: Amounts): Shortage | null {
-  const what = KINDS.find((kind) => needed[kind] > 0 && used[kind] + needed[kind] > limits[kind]);
-  if (what === undefined) return null;
-  return { what, limit: limits[what], used: used[what], needed: needed[what] };
+/** Whether any of these limits bounds what `wish` takes. */
+export function bounds(limits: Readonly<Record<string, number | undefined>>, wish: Amounts): boolean {
+  return Object.entries(wish).some(
+    ([name, amount]) => amount > 0 && Number.isFinite(limits[name] ?? Infinity),
+  );
 }
 
-const POOL_WORDS = { instances: "max-servers", cores: "max-cores", ram: "max-ram" } as const;
+/** The first limit that `needed` more would exceed, or null. What a limit does not mention is unlimited. */
+export function shortageOf(
+  limits: Readonly<Record<string, number | undefined>>,
+  used: Amounts,
+  needed: Amounts,
+): Shortage | null {
+  for (const [what, amount] of Object.entries(needed)) {
+    const limit = limits[what] ?? Infinity;
+    const before = used[what] ?? 0;
+    if (amount > 0 && before + amount > limit) return { what, limit, used: before, needed: amount };
+  }
+  return null;
+}
+
+const numbers = ({ limit, used, needed }: Shortage) => `${limit}, in use ${used}, needed ${needed}`;
 
 /** A pool's shortage as a sentence part: "max-servers is 3, in use 3, needed 1". */
 export function describePoolShortage(shortage: Shortage): string {
-  const { what, limit, used, needed } = shortage;
-  return `${POOL_WORDS[what]} is ${limit}, in use ${used}, needed ${needed}`;
+  return `${POOL_KEYS[shortage.what] ?? `max-resources of ${shortage.what}`} is ${numbers(shortage)}`;
 }
 
-/** A provider's shortage as a sentence part. */
-export function describeProviderShortage(shortage: Shortage): string {
-  const { what, limit, used, needed } = shortage;
-  return `the provider's quota of ${what} is ${limit}, in use ${used}, needed ${needed}`;
+/** A provider's shortage as a sentence part; `foreign` of what is in use belongs to others. */
+export function describeProviderShortage(shortage: Shortage, foreign: number): string {
+  const others = foreign > 0 ? ` (${foreign} of it not ours)` : "";
+  return `the provider's quota of ${shortage.what} is ${numbers(shortage)}${others}`;
+}
+
+/** A tenant's shortage as a sentence part. */
+export function describeTenantShortage(tenant: string, shortage: Shortage): string {
+  return `the limit of ${shortage.what} of tenant '${tenant}' is ${numbers(shortage)}`;
 }

@@ -3,8 +3,9 @@ import { encodeNode, newNode } from "../../../lib/model/node.ts";
 import { NODES, nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
-import type { Action } from "../actions.ts";
+import type { Action, Claim } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
+import { amountsOf } from "../pool/quota.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Transaction } from "../transaction.ts";
 import type { ReadableRequest } from "./decide.ts";
@@ -88,8 +89,8 @@ async function claim(
     };
     steps.setNode(node.id, allocated, node.version);
   }
-  recordNodes(steps, request, pool, labels, now);
-  hand.claims.set(request.id, { pool, labels });
+  recordNodes(steps, request, pool, labels, action.zone, now);
+  hand.claims.set(request.id, claimOf(environment, request, pool, labels));
   try {
     await steps.commit();
     hand.requests.set(request.id, { pool, lock: lock() });
@@ -112,16 +113,12 @@ function recordNodes(
   request: ReadableRequest,
   pool: ServedPool,
   labels: readonly string[],
+  zone: string | null,
   now: number,
 ): void {
   const attributes = Object.keys(pool.pool.nodeAttributes).length > 0 ? pool.pool.nodeAttributes : null;
   for (const label of labels) {
-    const { instances = 1, cores, ram } = pool.resourcesOf(label);
-    const resources = {
-      instances,
-      ...(cores === undefined ? {} : { cores }),
-      ...(ram === undefined ? {} : { ram }),
-    };
+    const resources = amountsOf(pool.resourcesOf(label));
     const node = newNode(now, {
       provider: pool.provider.name,
       pool: pool.pool.name,
@@ -130,6 +127,7 @@ function recordNodes(
       allocatedTo: request.id,
       tenantName: request.record.tenantName,
       requestor: request.record.requestor,
+      az: zone,
       resources,
       attributes,
     });
@@ -148,8 +146,26 @@ export async function supplement(
   const steps = transaction(environment);
   steps.guard(held.lock);
   steps.check(requestPath(request.id), request.version);
-  recordNodes(steps, request, held.pool, action.labels, nowOf(environment));
-  await steps.commit();
+  recordNodes(steps, request, held.pool, action.labels, action.zone, nowOf(environment));
+  const { claims } = environment.hand;
+  claims.set(request.id, claimOf(environment, request, held.pool, action.labels));
+  try {
+    await steps.commit();
+    await environment.context.view.settled();
+  } finally {
+    claims.delete(request.id);
+  }
+}
+
+function claimOf(
+  environment: Environment,
+  request: ReadableRequest,
+  pool: ServedPool,
+  labels: readonly string[],
+): Claim {
+  const before = new Set<string>();
+  for (const node of environment.nodesOf(request.id)) before.add(node.id);
+  return { pool, labels, tenant: request.record.tenantName, before };
 }
 
 /** Takes over a pending request that nobody works on; its nodes tell how far it is. */

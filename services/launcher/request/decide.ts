@@ -1,98 +1,142 @@
-// Decides about requests that nobody serves yet: which pool takes which, in Nodepool's order. Pure.
-import { compareRequests, MIN_READY_REQUESTOR, type RequestRecord } from "../../../lib/model/request.ts";
-import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+// Decides about requests: which pool takes which, in Nodepool's order. Pure.
+//
+// Those that wait for a pool are asked for by kind: when the first of a kind has to wait, so have all behind it, for
+// within a pass room only shrinks. Requests in hand are decided about when something of them has changed.
+import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "../pool/census.ts";
 import { type Fit, fitOf } from "../pool/fit.ts";
-import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
+import { nameOf, type ServedPool } from "../pool/served.ts";
+import type { Touched } from "../world_index.ts";
+import { offersAll, registeredName, waitsForOthers, whyNobody, yieldsTo } from "./courtesy.ts";
 import { decideHeld, decideLost } from "./decide_pending.ts";
-import { failureOf, type Lease, ownDataOf } from "./own_data.ts";
+import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
+import type { Kind, ReadableRequest } from "./queue.ts";
 
-/** After this many seconds of waiting for room, a request gets the next room that becomes free in its pool. */
-export const AGING_SECONDS = 60;
+export type { ReadableRequest } from "./queue.ts";
 
-/** A request whose document can be read. */
-export type ReadableRequest = RequestEntry & { readonly record: RequestRecord };
-
-/** Decides about every request, in the order of the queue. */
-export function decideRequests(world: World, census: Census, draft: Draft): void {
-  const readable: ReadableRequest[] = [];
-  for (const entry of world.tree.requests()) {
-    if (entry.record !== null) readable.push({ ...entry, record: entry.record });
-    else draft.reasons.set(entry.id, entry.problem ?? "its document cannot be read");
-  }
-  readable.sort(compareRequests);
-  const aged = new Map<string, string>();
-  for (const entry of readable) decideRequest(world, census, draft, entry, aged);
-  for (const request of world.hand.requests.keys()) {
-    const isGone = world.tree.request(request) === undefined;
-    if (isGone && !world.hand.isBusy(keys.request(request))) draft.actions.push({ kind: "drop", request });
-  }
+/** What one pass over the requests works with. */
+interface Pass {
+  readonly world: World;
+  readonly census: Census;
+  readonly draft: Draft;
+  readonly registered: readonly PoolEntry[];
+  /** By pool: the request that has waited long and gets the next room. */
+  readonly aged: Map<string, string>;
 }
 
-function decideRequest(
-  world: World,
-  census: Census,
-  draft: Draft,
-  entry: ReadableRequest,
-  aged: Map<string, string>,
-): void {
-  const { id, record } = entry;
-  if (world.hand.isBusy(keys.request(id))) return;
+/** A kind on its way through the pass: its next request, or after it had to wait the first that has waited long. */
+interface Cursor {
+  readonly kind: Kind;
+  next: number;
+  /** Set once the kind has to wait: the pools that lack room for it. */
+  full: readonly ServedPool[] | null;
+}
+
+/** Decides about the touched requests and those that wait, in the order of the queue. */
+export function decideRequests(world: World, census: Census, draft: Draft, touched: Touched): void {
+  const registered = [...world.tree.pools()].filter((pool) => pool.record !== null);
+  const pass: Pass = { world, census, draft, registered, aged: new Map() };
+  const single = singles(pass, touched);
+  const cursors = [...world.index.queue.kinds()].map((kind): Cursor => ({ kind, next: 0, full: null }));
+  for (let cursor = first(cursors); cursor !== undefined; cursor = first(cursors)) {
+    const entry = headOf(cursor);
+    if (entry === undefined) break;
+    while (single[0] !== undefined && compareRequests(single[0], entry) < 0) {
+      decideSingle(pass, single.shift() ?? entry);
+    }
+    if (cursor.full !== null) {
+      for (const pool of cursor.full) {
+        if (!pass.aged.has(nameOf(pool))) pass.aged.set(nameOf(pool), entry.id);
+      }
+      cursors.splice(cursors.indexOf(cursor), 1);
+    } else if (decideWaiting(pass, cursor.kind, entry)) cursor.next += 1;
+    else stop(pass, cursors, cursor, entry);
+  }
+  for (const entry of single) decideSingle(pass, entry);
+}
+
+/** The request at which a cursor stands; undefined at its end. */
+function headOf({ kind, next, full }: Cursor): ReadableRequest | undefined {
+  if (full === null) return kind.waiting.items[next];
+  const from = kind.waiting.items[next];
+  return from === undefined ? undefined : kind.aged.items[kind.aged.countBefore(from)];
+}
+
+/** The cursor whose request comes first; those at their end are taken out. */
+function first(cursors: Cursor[]): Cursor | undefined {
+  let best: { cursor: Cursor; entry: ReadableRequest } | undefined;
+  for (const cursor of [...cursors]) {
+    const entry = headOf(cursor);
+    if (entry === undefined) cursors.splice(cursors.indexOf(cursor), 1);
+    else if (best === undefined || compareRequests(entry, best.entry) < 0) best = { cursor, entry };
+  }
+  return best?.cursor;
+}
+
+/** The kind has to wait: from its first request that has waited long on, nobody passes it in the pools it waits for. */
+function stop(pass: Pass, cursors: Cursor[], cursor: Cursor, entry: ReadableRequest): void {
+  const fits = pass.draft.outcomes.get(cursor.kind.key)?.fits ?? [];
+  const full = fits.flatMap((fit) => (fit.kind === "later" && fit.wait === "room" ? [fit.pool] : []));
+  const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
+  if (full.length === 0 || isOwn) cursors.splice(cursors.indexOf(cursor), 1);
+  else cursor.full = full;
+}
+
+/** The touched requests that do not wait in the queue, and those in hand that lack nodes, in order. */
+function singles({ world, draft }: Pass, { requests }: Touched): ReadableRequest[] {
+  const { tree, hand, index } = world;
+  const found: ReadableRequest[] = [];
+  for (const id of new Set([...requests, ...index.hungry])) {
+    const entry = tree.request(id);
+    if (entry === undefined) {
+      if (hand.requests.has(id) && !hand.isBusy(keys.request(id))) {
+        draft.actions.push({ kind: "drop", request: id });
+      }
+    } else if (entry.record === null) {
+      draft.reasons.set(id, entry.problem ?? "its document cannot be read");
+    } else if (!hand.isBusy(keys.request(id))) found.push({ ...entry, record: entry.record });
+  }
+  return found.sort(compareRequests);
+}
+
+function decideSingle(pass: Pass, entry: ReadableRequest): void {
+  const { world, census, draft } = pass;
+  const { id, record, lock } = entry;
   const { lease, minReady } = ownDataOf(record);
-  if (lease !== null && leaseRanOut(world, draft, lease)) {
+  if (lease !== null && world.now >= leaseEnd(lease, world.hand.currentSince)) {
     draft.actions.push({ kind: "end-lease", request: id });
     return;
   }
   const failure = failureOf(record);
   if (failure !== null) draft.reasons.set(id, failure);
   const held = world.hand.requests.get(id);
-  switch (record.state) {
-    case "requested":
-      if (held !== undefined) draft.actions.push({ kind: "drop", request: id });
-      else if (entry.lock.contenders.length === 0) decideRequested(world, census, draft, entry, aged);
-      return;
-    case "pending":
-      if (held !== undefined) decideHeld(world, census, draft, entry, held.pool);
-      else if (entry.lock.contenders.length === 0) decideLost(world, census, draft, entry);
-      return;
-    default:
-      if (held !== undefined) draft.actions.push({ kind: "drop", request: id });
-      else if (minReady && entry.lock.contenders.length === 0) {
-        draft.actions.push({ kind: "settle-min-ready", request: id, label: record.nodeTypes[0] ?? "" });
-      }
+  if (record.state === "pending") {
+    if (held !== undefined) decideHeld(world, census, draft, entry, held.pool);
+    else if (lock.contenders.length === 0) decideLost(world, census, draft, entry);
+  } else if (held !== undefined) draft.actions.push({ kind: "drop", request: id });
+  else if (record.state !== "requested" && minReady && lock.contenders.length === 0) {
+    draft.actions.push({ kind: "settle-min-ready", request: id, label: record.nodeTypes[0] ?? "" });
   }
 }
 
-// After an outage of ours or of ZooKeeper's, the holder first gets time to renew.
-function leaseRanOut(world: World, draft: Draft, lease: Lease): boolean {
-  const end = Math.max(lease.expires, world.hand.currentSince + lease.duration / 2);
-  if (world.now >= end) return true;
-  draft.wake(end);
-  return false;
-}
-
-function decideRequested(
-  world: World,
-  census: Census,
-  draft: Draft,
-  entry: ReadableRequest,
-  aged: Map<string, string>,
-): void {
+/** Decides about the first of a kind; false when it, and with it its kind, has to wait. */
+function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean {
+  const { world, draft, registered } = pass;
   const { id, record } = entry;
-  const registered = [...world.tree.pools()].filter((pool) => pool.record !== null);
   const able = registered.filter((pool) => offersAll(pool, record.nodeTypes));
   if (able.length === 0) {
-    const reason = nobodyOffers(registered, record.nodeTypes);
+    const reason = whyNobody(registered, record.nodeTypes);
     draft.actions.push({ kind: "decline", request: id, pools: [], failed: true, reason });
-    return;
+    return true;
   }
   const candidates = able.filter((pool) => !record.declinedBy.includes(pool.record?.id ?? ""));
   const ours = world.pools.filter((pool) => candidates.some((other) => other.record?.id === pool.id));
   const wait = ours.length === 0 ? waitsForOthers(candidates) : yieldsTo(candidates, ours, record);
   if (candidates.length > 0 && wait !== null) {
-    draft.reasons.set(id, wait);
-    return;
+    draft.outcomes.set(kind.key, { reason: wait, fits: [] });
+    return false;
   }
   const preferred = record.provider;
   const eligible = ours.filter(
@@ -101,43 +145,41 @@ function decideRequested(
       pool.provider.name === preferred ||
       !ours.some((other) => other.provider.name === preferred),
   );
-  const fits = eligible.map((pool) =>
-    fitOf(world, census, pool, record, behindOf(aged, pool, record, census)),
-  );
-  choose(world, census, draft, entry, candidates, fits, aged);
+  const fits = eligible.map((pool) => fitOf(world, pass.census, pool, entry, behindOf(pass, pool, entry)));
+  return choose(pass, kind, entry, candidates, fits);
 }
 
+/** The request that goes before this one in a pool although it waits for room; ready nodes are not room. */
 function behindOf(
-  aged: ReadonlyMap<string, string>,
+  { aged, draft, census }: Pass,
   pool: ServedPool,
-  record: RequestRecord,
-  census: Census,
+  { record }: ReadableRequest,
 ): string | null {
-  const allReady =
-    record.reuse &&
-    record.nodeTypes.every((label) => census.freeIn(pool).some((node) => node.record.type.includes(label)));
-  return allReady ? null : (aged.get(nameOf(pool)) ?? null);
+  const isOwn = record.requestor === MIN_READY_REQUESTOR;
+  const before = aged.get(nameOf(pool)) ?? (isOwn ? draft.waitsForRoom.get(pool.id) : undefined) ?? null;
+  if (before === null || !record.reuse) return before;
+  const ready = census.pick(pool, { labels: record.nodeTypes, zone: null });
+  return ready.every((node) => node !== null) ? null : before;
 }
 
 function choose(
-  world: World,
-  census: Census,
-  draft: Draft,
+  pass: Pass,
+  kind: Kind,
   entry: ReadableRequest,
   candidates: readonly PoolEntry[],
   fits: readonly Fit[],
-  aged: Map<string, string>,
-): void {
+): boolean {
+  const { census, draft } = pass;
   const { id, record } = entry;
   const best = bestOf(fits);
   if (best !== null) {
     for (const [index, node] of best.nodes.entries()) {
-      if (node === null) census.reserve(best.pool, record.nodeTypes[index] ?? "");
-      else census.take(best.pool, node, false);
+      if (node === null) census.reserve(best.pool, record.nodeTypes[index] ?? "", record.tenantName);
+      else census.take(node, record.tenantName);
     }
     const nodes = best.nodes.map((node) => node?.id ?? null);
-    draft.actions.push({ kind: "serve", request: id, pool: best.pool, nodes });
-    return;
+    draft.actions.push({ kind: "serve", request: id, pool: best.pool, nodes, zone: best.zone });
+    return true;
   }
   const nevers = fits.filter((fit) => fit.kind === "never");
   const laters = fits.filter((fit) => fit.kind === "later");
@@ -148,10 +190,15 @@ function choose(
     const failed = undecided.length === 0;
     const why = reason === "" ? "every pool that offers its labels has declined" : reason;
     draft.actions.push({ kind: "decline", request: id, pools: declined, failed, reason: why });
-    return;
+    return true;
   }
-  draft.reasons.set(id, reason);
-  for (const fit of laters) if (fit.wait === "room") waitForRoom(world, census, draft, entry, fit.pool, aged);
+  const others = candidates.filter((pool) => !fits.some((fit) => fit.pool.id === pool.record?.id));
+  draft.outcomes.set(kind.key, {
+    reason: reason === "" ? `waits for ${others.map(registeredName).join(", ")}` : reason,
+    fits,
+  });
+  for (const fit of laters) if (fit.wait === "room") waitForRoom(pass, entry, fit.pool);
+  return false;
 }
 
 // By priority; among equals a pool whose nodes are ready goes before one that has to launch.
@@ -166,61 +213,17 @@ function bestOf(fits: readonly Fit[]): (Fit & { kind: "now" }) | null {
 }
 
 function waitForRoom(
-  world: World,
-  census: Census,
-  draft: Draft,
-  entry: ReadableRequest,
+  { world, census, draft }: Pass,
+  { id, record }: ReadableRequest,
   pool: ServedPool,
-  aged: Map<string, string>,
 ): void {
-  const { id, record } = entry;
-  if (record.requestor === MIN_READY_REQUESTOR) return;
-  draft.paused.add(pool.id);
-  const since = record.createdTime ?? entry.createdAt;
-  if (world.now - since >= AGING_SECONDS) {
-    if (!aged.has(nameOf(pool))) aged.set(nameOf(pool), id);
-  } else draft.wake(since + AGING_SECONDS);
   const blockedUntil = world.hand.quotaBlocks.get(pool.provider.name) ?? 0;
   if (blockedUntil > world.now) draft.wake(blockedUntil);
-  const [oldest] = census.freeIn(pool);
+  if (record.requestor === MIN_READY_REQUESTOR) return;
+  draft.paused.add(pool.id);
+  if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);
+  const oldest = census.oldestFree(pool);
   if (oldest === undefined || census.leaving(pool) > 0) return;
-  census.take(pool, oldest, true);
+  census.evict(pool, oldest);
   draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
-}
-
-function offersAll(pool: PoolEntry, labels: readonly string[]): boolean {
-  return labels.every((label) => pool.record?.supportedLabels.includes(label));
-}
-
-function nobodyOffers(registered: readonly PoolEntry[], labels: readonly string[]): string {
-  const known = new Set(registered.flatMap((pool) => pool.record?.supportedLabels ?? []));
-  const unknown = [...new Set(labels.filter((label) => !known.has(label)))];
-  const list = [...known].sort().join(", ") || "none";
-  if (unknown.length === 0) return `no single pool offers all of ${labels.join(", ")}`;
-  return `no pool offers ${unknown.map((label) => `'${label}'`).join(", ")}; offered are: ${list}`;
-}
-
-const registeredName = (pool: PoolEntry) =>
-  poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
-
-function waitsForOthers(candidates: readonly PoolEntry[]): string {
-  return `waits for ${candidates.map(registeredName).join(", ")} of another launcher`;
-}
-
-/** Nodepool's two rules of courtesy: the preferred provider first, then pools of higher priority. */
-function yieldsTo(
-  candidates: readonly PoolEntry[],
-  ours: readonly ServedPool[],
-  record: RequestRecord,
-): string | null {
-  const isOurs = (pool: PoolEntry) => ours.some((own) => own.id === pool.record?.id);
-  const preferred = candidates.filter((pool) => pool.record?.providerName === record.provider);
-  if (record.provider !== null && preferred.length > 0 && !preferred.some(isOurs)) {
-    return `waits for its preferred provider '${record.provider}' of another launcher`;
-  }
-  const best = Math.min(...ours.map((pool) => pool.pool.priority));
-  const first = candidates.find(
-    (pool) => !isOurs(pool) && pool.record?.paused === false && pool.record.priority < best,
-  );
-  return first === undefined ? null : `waits for ${registeredName(first)}, which has a higher priority`;
 }

@@ -1,8 +1,7 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { imageMissing, quotaBlock, roomFor, turnOf } from "../pool/fit.ts";
-import { add, amountsOf, NOTHING } from "../pool/quota.ts";
+import { imageMissing, quotaBlock, roomNow, tenantObstacle, turnOf, wishOf, zoneFor } from "../pool/fit.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./decide.ts";
 
@@ -17,23 +16,25 @@ export function decideHeld(
   entry: ReadableRequest,
   pool: ServedPool,
 ): void {
-  const { id, record } = entry;
+  const { id } = entry;
   const { hand } = world;
-  const failed = [...hand.launches.values()].find(
-    (launch) => launch.request === id && launch.status === "failed",
-  );
+  draft.fed.add(id);
+  const nodes = census.nodesOf(id);
+  const failed = nodes
+    .map((node) => hand.launches.get(node.id))
+    .find((launch) => launch?.request === id && launch.status === "failed");
   if (failed !== undefined) {
     if (hand.isBusy(keys.node(failed.node))) return;
     const last = lastCandidate(world, entry, pool);
     draft.actions.push({ kind: "give-up", request: id, node: failed.node, failed: last });
     return;
   }
-  if (census.nodesOf(id).some((node) => hand.isBusy(keys.node(node.id)))) return;
-  const { parts, missing } = match(world, census, entry, pool);
+  if (nodes.some((node) => hand.isBusy(keys.node(node.id)))) return;
+  const { parts, missing } = match(world, nodes, entry, pool);
   for (const part of parts) {
     if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
   }
-  if (missing.length > 0) supplement(world, census, draft, id, pool, missing);
+  if (missing.length > 0) supplement(world, census, draft, entry, pool, missing);
   const isComplete = missing.length === 0 && parts.every((part) => isThere(part));
   if (isComplete) {
     draft.actions.push({ kind: "fulfil", request: id, nodes: parts.map((part) => part.id) });
@@ -43,21 +44,19 @@ export function decideHeld(
     if (part.stage === "launched") draft.actions.push({ kind: "store", node: part.id });
   }
   const waiting = parts.filter((part) => !isThere(part)).length;
-  if (!draft.reasons.has(id) || record.state === "pending") {
-    if (missing.length === 0) draft.reasons.set(id, `${nameOf(pool)}: launching ${waiting} node(s)`);
-  }
+  if (missing.length === 0) draft.reasons.set(id, `${nameOf(pool)}: launching ${waiting} node(s)`);
 }
 
 const isThere = (part: Part) => part.stage === "ready" || part.stage === "launched";
 
 function match(
   world: World,
-  census: Census,
+  nodes: readonly ReadableNode[],
   entry: ReadableRequest,
   pool: ServedPool,
 ): { parts: Part[]; missing: string[] } {
   const left = new Map<string, { part: Part; labels: readonly string[] }>();
-  for (const node of census.nodesOf(entry.id)) {
+  for (const node of nodes) {
     if (poolKey(node.record.provider, node.record.pool) !== nameOf(pool)) continue;
     const stage = stageOf(node, world.hand.launches.get(node.id));
     if (stage !== null) left.set(node.id, { part: { id: node.id, stage }, labels: node.record.type });
@@ -89,23 +88,30 @@ function supplement(
   world: World,
   census: Census,
   draft: Draft,
-  request: string,
+  entry: ReadableRequest,
   pool: ServedPool,
   labels: readonly string[],
 ): void {
-  const wish = labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
-  const reason =
+  const request = entry.id;
+  const { tenantName } = entry.record;
+  const wish = wishOf(pool, labels);
+  const obstacle =
     imageMissing(world, pool, labels) ??
+    tenantObstacle(world, census, tenantName, wish) ??
     quotaBlock(world, pool) ??
     turnOf(census, pool, labels.length) ??
-    roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
-  if (reason === null) {
-    for (const label of labels) census.reserve(pool, label);
-    draft.actions.push({ kind: "supplement", request, labels });
+    roomNow(world, census, pool, wish);
+  if (obstacle === null) {
+    for (const label of labels) census.reserve(pool, label, tenantName);
+    const there = census.nodesOf(request).find((node) => node.record.az !== null);
+    const zone = there?.record.az ?? zoneFor(pool, request);
+    draft.actions.push({ kind: "supplement", request, pool, labels, zone });
     return;
   }
-  draft.reasons.set(request, `${nameOf(pool)}: ${reason}`);
+  draft.hungry.add(request);
+  draft.reasons.set(request, `${nameOf(pool)}: ${obstacle.text}`);
   draft.paused.add(pool.id);
+  if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
   draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
 }
 

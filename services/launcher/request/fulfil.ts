@@ -81,7 +81,7 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
   const failed = withNodeState(launch.record, "failed", now);
   steps.setNode(launch.node, failed, launch.version);
   steps.release(launch.lock);
-  for (const node of allocatedTo(environment, request.id)) {
+  for (const node of environment.nodesOf(request.id)) {
     if (node.record.state === "ready" && node.lock.contenders.length === 0) free(steps, node);
   }
   setDeclined(environment, steps, request, [held.pool.id], action.failed, launch.reason);
@@ -92,17 +92,9 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
   await context.view.settled();
 }
 
-function allocatedTo(environment: Environment, request: string): ReadableNode[] {
-  const nodes: ReadableNode[] = [];
-  for (const entry of environment.context.view.nodes()) {
-    if (entry.record?.allocatedTo === request) nodes.push({ ...entry, record: entry.record });
-  }
-  return nodes;
-}
-
 function free(steps: Transaction, node: ReadableNode): void {
   steps.proveFree(nodeLockPath(node.id), node.lock);
-  steps.setNode(node.id, { ...node.record, allocatedTo: null }, node.version);
+  steps.setNode(node.id, { ...node.record, allocatedTo: null, tenantName: null }, node.version);
 }
 
 /** Takes a ready node from a request that is gone. */
@@ -118,7 +110,7 @@ export async function reset(environment: Environment, action: ActionOf<"reset">)
   const now = nowOf(environment);
   const steps = transaction(environment);
   steps.proveFree(requestLockPath(request.id), request.lock);
-  for (const node of allocatedTo(environment, request.id)) {
+  for (const node of environment.nodesOf(request.id)) {
     if (node.lock.contenders.length > 0) continue;
     const freed: NodeRecord = { ...node.record, allocatedTo: null };
     steps.proveFree(nodeLockPath(node.id), node.lock);

@@ -14,6 +14,14 @@ export interface Lease {
   readonly expires: number;
 }
 
+/**
+ * When a lease has run out (seconds): after an outage of ours or of ZooKeeper's, until `currentSince`, its holder
+ * first gets time to renew.
+ */
+export function leaseEnd(lease: Lease, currentSince: number): number {
+  return Math.max(lease.expires, currentSince + lease.duration / 2);
+}
+
 /** What we keep in a request's `requestor_data`. */
 export interface OwnRequestData {
   readonly traceparent: string | null;

@@ -18,7 +18,7 @@ const STATES: Readonly<Record<RequestState, NodeRequest_State>> = {
 export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
   const { id, record, problem } = entry;
   if (record === null) return NodeRequest.fromPartial({ name: requestName(id), reason: problem ?? "" });
-  const waits = shared.engine.decision?.reasons.get(id);
+  const waits = shared.engine.reasonOf(id);
   const reason = record.state === "fulfilled" ? "" : (waits ?? failureOf(record) ?? "");
   const lease = ownDataOf(record).lease;
   return NodeRequest.fromPartial({

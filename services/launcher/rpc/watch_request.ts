@@ -76,7 +76,7 @@ class Wakes implements AsyncIterable<Wake> {
         }
       }),
       shared.engine.onDecision(() => {
-        const reason = shared.engine.decision?.reasons.get(id);
+        const reason = shared.engine.reasonOf(id);
         if (reason !== this.#reason) this.#change();
         this.#reason = reason;
       }),

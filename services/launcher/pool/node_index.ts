@@ -1,0 +1,195 @@
+// What the nodes of the tree come to: who uses how much, who is free, who belongs to which request. Kept up node by
+// node, so that looking at it costs the same with ten nodes and with ten thousand.
+
+import type { NodeRecord } from "../../../lib/model/node.ts";
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { SortedList } from "../../../lib/std/sorted_list.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { type Hand, keys, type Tree } from "../actions.ts";
+import { nodeLeaseOf } from "../request/own_data.ts";
+import { type Amounts, amountsOf, NOTHING } from "./quota.ts";
+import { nameOf, poolKey, type ServedPool } from "./served.ts";
+import { Tally } from "./tally.ts";
+
+/** A node whose document can be read. */
+export type ReadableNode = NodeEntry & { readonly record: NodeRecord };
+
+/** What one node adds to the whole. */
+interface Share {
+  readonly node: ReadableNode;
+  readonly pool: string;
+  readonly provider: string;
+  readonly tenant: string | null;
+  readonly amounts: Amounts;
+  /** The requests that it belongs to: that which it is allocated to, and that whose lease holds it. */
+  readonly requests: readonly string[];
+  readonly isFree: boolean;
+  readonly isLeaving: boolean;
+  /** Labels of which it is a ready node that belongs to no request. */
+  readonly readyFor: readonly string[];
+  /** The label of which it will be one, when the min-ready request that it was made for is gone. */
+  readonly comingFor: string | null;
+  readonly isNew: boolean;
+  /** The provider where this process launches it. */
+  readonly launchingAt: string | null;
+}
+
+const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted", "failed", "aborted"]);
+const NONE: readonly never[] = [];
+const byId = (left: { readonly id: string }, right: { readonly id: string }) =>
+  left.id < right.id ? -1 : left.id > right.id ? 1 : 0;
+
+export class NodeIndex {
+  readonly #tree: Tree;
+  readonly #hand: Hand;
+  readonly #served: ReadonlyMap<string, ServedPool>;
+  readonly #shares = new Map<string, Share>();
+  readonly #poolUse = new Tally();
+  readonly #providerUse = new Tally();
+  readonly #tenantUse = new Tally();
+  readonly #counts = new Map<string, number>();
+  /** Free nodes by pool, and by pool and label, in the order of their ids. */
+  readonly #free = new Map<string, SortedList<ReadableNode>>();
+  readonly #byRequest = new Map<string, Map<string, ReadableNode>>();
+  /** Nodes that are recorded and not being launched yet. */
+  readonly fresh = new Set<string>();
+
+  constructor(tree: Tree, hand: Hand, pools: readonly ServedPool[]) {
+    this.#tree = tree;
+    this.#hand = hand;
+    this.#served = new Map(pools.map((pool) => [nameOf(pool), pool]));
+  }
+
+  /** Counts a node anew. Returns the requests that it belongs to or has belonged to. */
+  update(id: string): readonly string[] {
+    const before = this.#shares.get(id);
+    if (before !== undefined) this.#apply(before, -1);
+    const entry = this.#tree.node(id);
+    if (entry === undefined || entry.record === null) {
+      this.#shares.delete(id);
+      return before?.requests ?? NONE;
+    }
+    const share = this.#shareOf({ ...entry, record: entry.record });
+    this.#shares.set(id, share);
+    this.#apply(share, 1);
+    return before === undefined ? share.requests : [...before.requests, ...share.requests];
+  }
+
+  #shareOf(node: ReadableNode): Share {
+    const { record, id } = node;
+    const pool = poolKey(record.provider, record.pool);
+    const label = record.type[0] ?? "";
+    const resources = record.resources ?? this.#served.get(pool)?.resourcesOf(label) ?? null;
+    const isReady = record.state === "ready";
+    const isIdle = isReady && record.allocatedTo === null && node.lock.contenders.length === 0;
+    const isBusy = isIdle && this.#hand.isBusy(keys.node(id));
+    const belongs = record.allocatedTo !== null && this.#tree.request(record.allocatedTo) !== undefined;
+    const isComing = record.state === "init" || record.state === "building";
+    const launch = this.#hand.launches.get(id);
+    return {
+      node,
+      pool,
+      provider: record.provider ?? "",
+      tenant: record.tenantName,
+      amounts: amountsOf(resources),
+      requests: requestsOf(record),
+      isFree: isIdle && !isBusy,
+      isLeaving: LEAVING.has(record.state) || isBusy,
+      readyFor: isReady && !belongs ? record.type : NONE,
+      comingFor: isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? label : null,
+      isNew: record.state === "init",
+      launchingAt: launch?.status === "launching" ? launch.pool.provider.name : null,
+    };
+  }
+
+  #apply(share: Share, sign: 1 | -1): void {
+    const { node, pool, provider, tenant, amounts } = share;
+    this.#poolUse.add(pool, amounts, sign);
+    this.#providerUse.add(provider, amounts, sign);
+    if (tenant !== null) this.#tenantUse.add(tenant, amounts, sign);
+    for (const request of share.requests) this.#link(request, node, sign);
+    if (share.isFree) {
+      this.#list(pool, node, sign);
+      for (const label of node.record.type) this.#list(`${pool}\n${label}`, node, sign);
+    }
+    if (share.isLeaving) this.#count(`leaving ${pool}`, sign);
+    for (const label of share.readyFor) this.#count(`ready ${label}`, sign);
+    if (share.comingFor !== null) this.#count(`coming ${share.comingFor}`, sign);
+    if (share.launchingAt !== null) this.#count(`launching ${share.launchingAt}`, sign);
+    if (share.isNew && sign === 1) this.fresh.add(node.id);
+    else this.fresh.delete(node.id);
+  }
+
+  #count(key: string, by: number): void {
+    const count = (this.#counts.get(key) ?? 0) + by;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
+  }
+
+  #list(key: string, node: ReadableNode, sign: 1 | -1): void {
+    const list = this.#free.get(key) ?? new SortedList<ReadableNode>(byId);
+    if (sign === 1) list.add(node);
+    else list.remove(node);
+    if (list.size === 0) this.#free.delete(key);
+    else this.#free.set(key, list);
+  }
+
+  #link(request: string, node: ReadableNode, sign: 1 | -1): void {
+    const nodes = this.#byRequest.get(request) ?? new Map<string, ReadableNode>();
+    if (sign === 1) nodes.set(node.id, node);
+    else nodes.delete(node.id);
+    if (nodes.size === 0) this.#byRequest.delete(request);
+    else this.#byRequest.set(request, nodes);
+  }
+
+  /** What all nodes of a pool take, by {@link poolKey}. */
+  usedByPool(pool: string): Amounts {
+    return this.#poolUse.of(pool);
+  }
+
+  usedByProvider(provider: string): Amounts {
+    return this.#providerUse.of(provider);
+  }
+
+  usedByTenant(tenant: string | null): Amounts {
+    return tenant === null ? NOTHING : this.#tenantUse.of(tenant);
+  }
+
+  /** Launches under way at a provider, by this process. */
+  launchingAt(provider: string): number {
+    return this.#counts.get(`launching ${provider}`) ?? 0;
+  }
+
+  /** Nodes that are on their way out of a pool. */
+  leaving(pool: string): number {
+    return this.#counts.get(`leaving ${pool}`) ?? 0;
+  }
+
+  /** Ready nodes of a label that belong to no request that still exists, in any pool. */
+  readyOf(label: string): number {
+    return this.#counts.get(`ready ${label}`) ?? 0;
+  }
+
+  /** Nodes on their way for a label's min-ready whose request is gone. */
+  comingOf(label: string): number {
+    return this.#counts.get(`coming ${label}`) ?? 0;
+  }
+
+  /** Ready, unallocated, unlocked nodes of a pool that nothing is planned for, oldest first; of one label if given. */
+  freeIn(pool: string, label?: string): readonly ReadableNode[] {
+    return this.#free.get(label === undefined ? pool : `${pool}\n${label}`)?.items ?? NONE;
+  }
+
+  /** The nodes that belong to a request, by id. */
+  nodesOf(request: string): readonly ReadableNode[] {
+    const nodes = this.#byRequest.get(request);
+    return nodes === undefined ? NONE : [...nodes.values()].sort(byId);
+  }
+}
+
+function requestsOf(record: NodeRecord): readonly string[] {
+  const { allocatedTo } = record;
+  const lease = nodeLeaseOf(record)?.request ?? null;
+  const own = allocatedTo === null ? NONE : [allocatedTo];
+  return lease === null || lease === allocatedTo ? own : [...own, lease];
+}

@@ -1,0 +1,45 @@
+// Who else could serve a request, and when it is left to them: Nodepool's two rules of courtesy. Pure.
+import type { RequestRecord } from "../../../lib/model/request.ts";
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
+import { poolKey, type ServedPool } from "../pool/served.ts";
+
+/** Whether a registered pool offers all these labels. */
+export function offersAll(pool: PoolEntry, labels: readonly string[]): boolean {
+  return labels.every((label) => pool.record?.supportedLabels.includes(label));
+}
+
+/** Why no registered pool can take a request for these labels. */
+export function whyNobody(registered: readonly PoolEntry[], labels: readonly string[]): string {
+  const known = new Set(registered.flatMap((pool) => pool.record?.supportedLabels ?? []));
+  const unknown = [...new Set(labels.filter((label) => !known.has(label)))];
+  const list = [...known].sort().join(", ") || "none";
+  if (unknown.length === 0) return `no single pool offers all of ${labels.join(", ")}`;
+  return `no pool offers ${unknown.map((label) => `'${label}'`).join(", ")}; offered are: ${list}`;
+}
+
+/** A registered pool as provider/pool. */
+export function registeredName(pool: PoolEntry): string {
+  return poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
+}
+
+export function waitsForOthers(candidates: readonly PoolEntry[]): string {
+  return `waits for ${candidates.map(registeredName).join(", ")} of another launcher`;
+}
+
+/** The preferred provider goes first, then pools of higher priority: why we leave the request to them, or null. */
+export function yieldsTo(
+  candidates: readonly PoolEntry[],
+  ours: readonly ServedPool[],
+  record: RequestRecord,
+): string | null {
+  const isOurs = (pool: PoolEntry) => ours.some((own) => own.id === pool.record?.id);
+  const preferred = candidates.filter((pool) => pool.record?.providerName === record.provider);
+  if (record.provider !== null && preferred.length > 0 && !preferred.some(isOurs)) {
+    return `waits for its preferred provider '${record.provider}' of another launcher`;
+  }
+  const best = Math.min(...ours.map((pool) => pool.pool.priority));
+  const first = candidates.find(
+    (pool) => !isOurs(pool) && pool.record?.paused === false && pool.record.priority < best,
+  );
+  return first === undefined ? null : `waits for ${registeredName(first)}, which has a higher priority`;
+}

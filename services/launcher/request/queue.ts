@@ -1,0 +1,115 @@
+// The requests that wait for a pool, in the order in which they are served. Requests that ask for the same thing are
+// kept together: what a pool answers the first of them it answers all of them.
+import { compareRequests, MIN_READY_REQUESTOR, type RequestRecord } from "../../../lib/model/request.ts";
+import { SortedList } from "../../../lib/std/sorted_list.ts";
+import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { ownDataOf } from "./own_data.ts";
+
+/** After this many seconds of waiting for room, a request gets the next room that becomes free in its pool. */
+export const AGING_SECONDS = 60;
+
+/** A request whose document can be read. */
+export type ReadableRequest = RequestEntry & { readonly record: RequestRecord };
+
+/** Requests that ask for the same: labels, provider, tenant, the same pools declined. */
+export interface Kind {
+  readonly key: string;
+  readonly waiting: SortedList<ReadableRequest>;
+  /** Those of them that have waited long. */
+  readonly aged: SortedList<ReadableRequest>;
+}
+
+interface Place {
+  readonly entry: ReadableRequest;
+  readonly kind: Kind | null;
+  readonly isAged: boolean;
+  /** The labels of a min-ready request that is under way. */
+  readonly coming: readonly string[];
+}
+
+/** Since when a request has waited. */
+export function waitingSince(entry: ReadableRequest): number {
+  return entry.record.createdTime ?? entry.createdAt;
+}
+
+export class Queue {
+  readonly #kinds = new Map<string, Kind>();
+  readonly #places = new Map<string, Place>();
+  readonly #coming = new Map<string, number>();
+
+  /** Takes a request as it is now; `waits`: no pool has taken it yet, and nothing stands in the way of taking it. */
+  update(entry: ReadableRequest, waits: boolean, now: number): void {
+    this.remove(entry.id);
+    const { record } = entry;
+    const isComing = record.requestor === MIN_READY_REQUESTOR && record.state !== "failed";
+    const isAged = now - waitingSince(entry) >= AGING_SECONDS;
+    const place: Place = {
+      entry,
+      kind: waits ? this.#kindOf(entry) : null,
+      isAged,
+      coming: isComing ? record.nodeTypes : [],
+    };
+    this.#places.set(entry.id, place);
+    place.kind?.waiting.add(entry);
+    if (isAged) place.kind?.aged.add(entry);
+    for (const label of place.coming) this.#coming.set(label, this.comingOf(label) + 1);
+  }
+
+  remove(id: string): void {
+    const place = this.#places.get(id);
+    if (place === undefined) return;
+    this.#places.delete(id);
+    for (const label of place.coming) this.#coming.set(label, this.comingOf(label) - 1);
+    if (place.kind === null) return;
+    place.kind.waiting.remove(place.entry);
+    if (place.isAged) place.kind.aged.remove(place.entry);
+    if (place.kind.waiting.size === 0) this.#kinds.delete(place.kind.key);
+  }
+
+  #kindOf({ record }: ReadableRequest): Kind {
+    const { lease, minReady } = ownDataOf(record);
+    const key = JSON.stringify([
+      record.nodeTypes,
+      record.reuse,
+      record.provider,
+      record.tenantName,
+      record.declinedBy,
+      record.requestor === MIN_READY_REQUESTOR,
+      lease !== null || minReady,
+    ]);
+    const newList = () => new SortedList<ReadableRequest>(compareRequests);
+    const kind: Kind = this.#kinds.get(key) ?? { key, waiting: newList(), aged: newList() };
+    this.#kinds.set(key, kind);
+    return kind;
+  }
+
+  /** What is asked for by those who wait. */
+  kinds(): Iterable<Kind> {
+    return this.#kinds.values();
+  }
+
+  /** The kind of a request that waits; null for others. */
+  kindOf(id: string): Kind | null {
+    return this.#places.get(id)?.kind ?? null;
+  }
+
+  /** Nodes of a label that min-ready requests are to bring. */
+  comingOf(label: string): number {
+    return this.#coming.get(label) ?? 0;
+  }
+
+  /** How many requests wait before this one, and the first `some` of them. */
+  before(
+    entry: ReadableRequest,
+    some: number,
+  ): { readonly count: number; readonly first: readonly string[] } {
+    let count = 0;
+    const first = new SortedList<ReadableRequest>(compareRequests);
+    for (const { waiting } of this.#kinds.values()) {
+      const ahead = waiting.countBefore(entry);
+      count += ahead;
+      for (const other of waiting.items.slice(0, Math.min(ahead, some))) first.add(other);
+    }
+    return { count, first: first.items.slice(0, some).map(({ id }) => id) };
+  }
+}

@@ -1,0 +1,145 @@
+// What decisions look at, kept up change by change: sums over nodes and the queue of requests, and what has to be
+// decided about anew because it, or what it depends on, has changed or its time has come.
+import type { Config } from "../../lib/config/types.ts";
+import { Agenda } from "../../lib/std/agenda.ts";
+import { type Draft, type Hand, keys, type Tree } from "./actions.ts";
+import { NodeIndex } from "./pool/node_index.ts";
+import { Reservations } from "./pool/reservations.ts";
+import type { ServedPool } from "./pool/served.ts";
+import { leaseEnd, ownDataOf } from "./request/own_data.ts";
+import { AGING_SECONDS, Queue, type ReadableRequest, waitingSince } from "./request/queue.ts";
+
+/** What has to be decided about. */
+export interface Touched {
+  readonly nodes: ReadonlySet<string>;
+  readonly requests: ReadonlySet<string>;
+}
+
+/** What the index is made over. */
+export interface Surroundings {
+  readonly tree: Tree;
+  readonly config: Pick<Config, "labels" | "maxHoldAge" | "tenantLimits">;
+  readonly pools: readonly ServedPool[];
+  readonly hand: Hand;
+}
+
+export class WorldIndex {
+  readonly nodes: NodeIndex;
+  readonly queue = new Queue();
+  /** Room that claims under way have taken. */
+  readonly reserved = new Reservations();
+  readonly #tree: Tree;
+  readonly #hand: Hand;
+  readonly #agenda = new Agenda();
+  readonly #reasons = new Map<string, string>();
+  /** Requests in hand that lack nodes for which there was no room: looked at in every pass. */
+  readonly hungry = new Set<string>();
+  /** Launches that no request waits for any more: looked at in every pass. */
+  readonly spare = new Set<string>();
+  /** Pending requests that nobody holds. */
+  readonly #lost = new Set<string>();
+  #nodes = new Set<string>();
+  #requests = new Set<string>();
+
+  /** Begins with everything to be decided about. */
+  constructor({ tree, pools, hand }: Surroundings) {
+    this.#tree = tree;
+    this.#hand = hand;
+    this.nodes = new NodeIndex(tree, hand, pools);
+    this.touchAll();
+  }
+
+  /** Says that a node, a request or what is in hand of it has changed. Keys: {@link keys}. */
+  touch(key: string): void {
+    if (key.startsWith("node:")) this.#nodes.add(key.slice("node:".length));
+    else if (key.startsWith("request:")) this.#requests.add(key.slice("request:".length));
+  }
+
+  /** Says that pools have come or gone, here or at other launchers. */
+  touchPools(): void {
+    for (const id of this.nodes.fresh) this.#nodes.add(id);
+    for (const id of this.#lost) this.#requests.add(id);
+  }
+
+  touchAll(): void {
+    for (const { id } of this.#tree.nodes()) this.#nodes.add(id);
+    for (const { id } of this.#tree.requests()) this.#requests.add(id);
+    for (const id of this.#hand.launches.keys()) this.#nodes.add(id);
+    for (const id of this.#hand.requests.keys()) this.#requests.add(id);
+    for (const id of this.#hand.claims.keys()) this.#requests.add(id);
+  }
+
+  /** Brings the indexes up to date and gives what is to be decided about. */
+  prepare(now: number): Touched {
+    for (const key of this.#agenda.due(now)) this.touch(key);
+    const [nodes, requests] = [this.#nodes, this.#requests];
+    this.#nodes = new Set();
+    this.#requests = new Set();
+    for (const id of requests) {
+      for (const node of this.nodes.nodesOf(id)) nodes.add(node.id);
+    }
+    for (const id of nodes) {
+      for (const request of this.nodes.update(id)) requests.add(request);
+      this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
+      if (!this.#hand.launches.has(id)) this.spare.delete(id);
+    }
+    for (const id of requests) this.#place(id, now);
+    return { nodes, requests };
+  }
+
+  #place(id: string, now: number): void {
+    const key = keys.request(id);
+    const entry = this.#tree.request(id);
+    this.#lost.delete(id);
+    this.#reserve(id);
+    this.#agenda.set(key, this.#hand.retryAt(key));
+    if (entry === undefined || entry.record === null) {
+      this.queue.remove(id);
+      return;
+    }
+    const request: ReadableRequest = { ...entry, record: entry.record };
+    const isOpen = !this.#hand.isBusy(key) && entry.lock.contenders.length === 0;
+    const isHeld = this.#hand.requests.has(id);
+    const { lease } = ownDataOf(entry.record);
+    const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
+    const waits = entry.record.state === "requested" && isOpen && !isHeld && now < end;
+    this.queue.update(request, waits, now);
+    if (entry.record.state === "pending" && !isHeld) this.#lost.add(id);
+    if (this.#hand.isBusy(key)) return;
+    const aging = waitingSince(request) + AGING_SECONDS;
+    this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));
+  }
+
+  /** Takes over what a decision about the touched has found. */
+  absorb(touched: Touched, draft: Draft): void {
+    for (const id of [...touched.requests, ...draft.fed]) {
+      this.#reasons.delete(id);
+      this.hungry.delete(id);
+    }
+    for (const [id, reason] of draft.reasons) this.#reasons.set(id, reason);
+    for (const id of draft.hungry) this.hungry.add(id);
+    for (const id of draft.spare) this.spare.add(id);
+    for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
+  }
+
+  /** Why a request that waits for nothing of the queue waits. */
+  reasonOf(request: string): string | undefined {
+    return this.#reasons.get(request);
+  }
+
+  /** When time alone makes something due; null when nothing is. */
+  get nextDue(): number | null {
+    return this.#agenda.next;
+  }
+
+  /** What a claim under way has reserved, less the nodes of it that the tree shows already. */
+  #reserve(request: string): void {
+    const claim = this.#hand.claims.get(request);
+    if (claim === undefined) {
+      this.reserved.set(request, null);
+      return;
+    }
+    const visible = this.nodes.nodesOf(request).filter(({ id }) => !claim.before.has(id)).length;
+    this.reserved.set(request, { ...claim, labels: claim.labels.slice(visible) });
+  }
+}

@@ -1,0 +1,295 @@
+// A launcher's world in which anything may change at any time, driven by a seed: for tests that compare decisions.
+import { newPool } from "../../lib/model/component.ts";
+import { NODE_STATES } from "../../lib/model/node.ts";
+import { MIN_READY_REQUESTOR, REQUEST_STATES } from "../../lib/model/request.ts";
+import type { HeldLock } from "../../lib/zookeeper/types.ts";
+import type { NodeEntry, PoolEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
+import { type Action, type Decision, keys, type Tree, type World } from "../../services/launcher/actions.ts";
+import { decide, reasonOf } from "../../services/launcher/decide.ts";
+import { keysOf } from "../../services/launcher/engine.ts";
+import type { ServedPool } from "../../services/launcher/pool/served.ts";
+import { encodeNodeLease, encodeOwnData, withHoldWish } from "../../services/launcher/request/own_data.ts";
+import { HandState, type Launch } from "../../services/launcher/state.ts";
+import { WorldIndex } from "../../services/launcher/world_index.ts";
+import { NOW, node, otherPool, pool, request, tell, world } from "./world.ts";
+
+/** Random numbers from a seed, the same in every run. */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = (seed * 2654435761) >>> 0;
+  }
+
+  /** A number from 0 up to 1. */
+  next(): number {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
+    return this.#state / 2 ** 32;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  of<T>(values: readonly T[]): T {
+    return values[this.below(values.length)] as T;
+  }
+}
+
+const LABELS = ["small", "large", "huge"];
+const PROVIDERS = ["alpha", "beta"];
+const LOCK = { signal: new AbortController().signal } as HeldLock;
+
+/** A decision as data that can be compared. */
+export interface Told {
+  readonly actions: string[];
+  readonly reasons: Record<string, string>;
+  readonly labelReasons: Record<string, string>;
+  readonly paused: string[];
+}
+
+export class RandomWorld {
+  readonly dice: Dice;
+  readonly hand: HandState;
+  readonly pools: readonly ServedPool[];
+  readonly index: WorldIndex;
+  now = NOW;
+  readonly #nodes = new Map<string, NodeEntry>();
+  readonly #requests = new Map<string, RequestEntry>();
+  readonly #others: PoolEntry[] = [];
+  readonly #tree: Tree;
+  readonly #config: World["config"];
+  readonly #working: Action[] = [];
+  #last = 0;
+
+  constructor(seed: number) {
+    const dice = new Dice(seed);
+    this.dice = dice;
+    this.pools = PROVIDERS.map((provider) =>
+      pool(`${provider}/main`, LABELS.slice(0, 1 + dice.below(3)), {
+        maxServers: dice.of([2, 5, Infinity]),
+        priority: dice.of([100, 100, 50]),
+        settings: { "max-resources": dice.chance(0.3) ? { instances: 4 } : {} },
+        provider: { maxConcurrency: dice.of([Infinity, 2]) },
+      }),
+    );
+    const base = world({
+      pools: this.pools,
+      labels: { small: { minReady: dice.below(3), maxReadyAge: dice.of([0, 90]) }, large: { minReady: 1 } },
+      imageAt: dice.chance(0.8) ? PROVIDERS : ["alpha"],
+      tenants: { limited: { instances: 2, cores: 6 } },
+      maxHoldAge: 200,
+    });
+    const others = this.#others;
+    const own = [...base.tree.pools()];
+    this.#tree = {
+      ...base.tree,
+      node: (id) => this.#nodes.get(id),
+      nodes: () => this.#nodes.values(),
+      request: (id) => this.#requests.get(id),
+      requests: () => this.#requests.values(),
+      pools: () => [...own, ...others],
+    };
+    this.#config = base.config;
+    this.hand = new HandState(
+      () => this.now,
+      () => 0.5,
+    );
+    this.hand.currentSince = 0;
+    this.index = new WorldIndex(this.#surroundings());
+    this.hand.changed = (key) => this.index.touch(key);
+  }
+
+  #surroundings() {
+    return { tree: this.#tree, config: this.#config, pools: this.pools, hand: this.hand };
+  }
+
+  /** Decides with the indexes that were kept up change by change; the world as decided about comes with it. */
+  decideByChanges(): { seen: World; decision: Decision } {
+    const seen = { ...this.#surroundings(), index: this.index, now: this.now };
+    return { seen, decision: decide(seen) };
+  }
+
+  /** Decides about everything anew. */
+  decideInFull(): { seen: World; decision: Decision } {
+    const seen = { ...this.#surroundings(), index: new WorldIndex(this.#surroundings()), now: this.now };
+    return { seen, decision: decide(seen) };
+  }
+
+  tell({ seen, decision }: { seen: World; decision: Decision }): Told {
+    const reasons: Record<string, string> = {};
+    for (const id of [...this.#requests.keys()].sort()) {
+      const reason = reasonOf(seen, decision, id);
+      if (reason !== undefined && !this.hand.isBusy(keys.request(id))) reasons[id] = reason;
+    }
+    return {
+      actions: decision.actions.map(tell).sort(),
+      reasons,
+      labelReasons: Object.fromEntries(decision.labelReasons),
+      paused: [...decision.paused].sort(),
+    };
+  }
+
+  /** What is decided is begun: nothing else is decided about it until it has ended. */
+  begin(decision: Decision): void {
+    for (const action of decision.actions) {
+      const touched = keysOf(action);
+      if (touched.some((key) => this.hand.isBusy(key))) continue;
+      this.hand.begin(touched);
+      this.#working.push(action);
+    }
+  }
+
+  /** Something happens. */
+  step(): void {
+    const { dice } = this;
+    for (let count = 1 + dice.below(4); count > 0; count -= 1) {
+      const events = [
+        () => this.#changeNode(),
+        () => this.#changeNode(),
+        () => this.#changeRequest(),
+        () => this.#changeRequest(),
+        () => this.#changeHand(),
+        () => this.#endWork(),
+        () => this.#endWork(),
+        () => this.#changeOthers(),
+        () => {
+          this.now += dice.of([1, 10, 61]);
+        },
+      ];
+      dice.of(events)();
+    }
+  }
+
+  #changeNode(): void {
+    const { dice } = this;
+    const known = [...this.#nodes.keys()];
+    const id = known.length > 0 && dice.chance(0.6) ? dice.of(known) : this.#newId();
+    this.index.touch(keys.node(id));
+    if (dice.chance(0.2)) {
+      this.#nodes.delete(id);
+      return;
+    }
+    const someRequest = dice.of([null, null, ...this.#requests.keys(), "200-gone"]);
+    const lease = { request: someRequest ?? "200-gone", contender: "aa" };
+    const entry = node(id, dice.of(NODE_STATES), {
+      provider: dice.of([...PROVIDERS, "elsewhere"]),
+      type: [dice.of(LABELS)],
+      allocatedTo: someRequest,
+      az: dice.of([null, "z1", "z2"]),
+      tenantName: dice.of([null, "limited"]),
+      requestor: dice.of(["zuul", MIN_READY_REQUESTOR]),
+      launcher: dice.of([this.pools[0]?.id ?? "", "other x/main", "nobody"]),
+      externalId: dice.of([null, "e1"]),
+      userData: dice.chance(0.3) ? encodeNodeLease(lease) : null,
+      stateTime: this.now - dice.below(100),
+      resources: dice.of([null, { instances: 1, cores: 1 + dice.below(4), ram: 512 }]),
+      locked: dice.chance(0.3),
+    });
+    const wished =
+      entry.record !== null && dice.chance(0.1)
+        ? { ...entry, record: withHoldWish(entry.record, { reason: "", expireSeconds: 0 }) }
+        : entry;
+    this.#nodes.set(id, dice.chance(0.05) ? { ...entry, record: null, problem: "broken" } : wished);
+  }
+
+  #changeRequest(): void {
+    const { dice } = this;
+    const known = [...this.#requests.keys()];
+    const isNew = known.length === 0 || dice.chance(0.6);
+    const id = isNew ? `${dice.of(["100", "200", "900"])}-${this.#newId()}` : dice.of(known);
+    this.index.touch(keys.request(id));
+    if (!isNew && dice.chance(0.3)) {
+      this.#requests.delete(id);
+      return;
+    }
+    const isOwn = id.startsWith("900");
+    const lease = { duration: 60, expires: this.now + dice.below(120) - 20 };
+    const entry = request(id, {
+      nodeTypes: Array.from({ length: 1 + dice.below(isOwn ? 1 : 3) }, () => dice.of(LABELS)),
+      state: dice.chance(0.6) ? "requested" : dice.of(REQUEST_STATES),
+      reuse: dice.chance(0.7),
+      relativePriority: dice.below(3),
+      provider: dice.of([null, null, "alpha", "nowhere"]),
+      tenantName: dice.of([null, null, "limited", "free"]),
+      declinedBy: dice.chance(0.2) ? [this.pools[0]?.id ?? ""] : [],
+      createdTime: this.now - dice.of([0, 30, 61, 300]),
+      requestor: isOwn ? MIN_READY_REQUESTOR : "zuul",
+      requestorData: isOwn
+        ? encodeOwnData({ minReady: true })
+        : dice.chance(0.3)
+          ? encodeOwnData({ lease })
+          : null,
+      locked: dice.chance(0.15),
+    });
+    this.#requests.set(id, dice.chance(0.05) ? { ...entry, record: null, problem: "broken" } : entry);
+  }
+
+  #changeHand(): void {
+    const { dice, hand } = this;
+    const [someNode, someRequest] = [dice.of([...this.#nodes.keys(), "none"]), this.#someRequest()];
+    const served = dice.of(this.pools);
+    const events = [
+      () => hand.requests.set(someRequest, { pool: served, lock: LOCK }),
+      () => hand.requests.delete(someRequest),
+      () => hand.launches.set(someNode, this.#launch(someNode, someRequest, served)),
+      () => hand.launches.delete(someNode),
+      () => hand.deletions.add(someNode),
+      () => hand.deletions.delete(someNode),
+      () => hand.holdWishes.set(someNode, { reason: "", expireSeconds: 0 }),
+      () => hand.holdWishes.delete(someNode),
+      () => hand.limits.set(served.provider.name, { instances: 2 + dice.below(6) }),
+      () => hand.foreign.set(served.provider.name, { instances: dice.below(3) }),
+      () => hand.quotaBlocks.set(served.provider.name, this.now + 5),
+      () =>
+        hand.claims.set(someRequest, { pool: served, labels: ["small"], tenant: null, before: new Set() }),
+      () => hand.claims.clear(),
+    ];
+    dice.of(events)();
+  }
+
+  #launch(id: string, requestId: string, served: ServedPool): Launch {
+    const { dice } = this;
+    return {
+      node: id,
+      request: dice.of([null, requestId]),
+      pool: served,
+      label: dice.of(LABELS),
+      leased: dice.chance(0.5),
+      status: dice.of(["launching", "ready", "failed", "aborted"] as const),
+    } as Launch;
+  }
+
+  #endWork(): void {
+    if (this.#working.length === 0) return;
+    const [action] = this.#working.splice(this.dice.below(this.#working.length), 1);
+    if (action === undefined) return;
+    if (this.dice.chance(0.6)) this.hand.succeed(keysOf(action));
+    else this.hand.fail(keysOf(action));
+  }
+
+  #changeOthers(): void {
+    const { dice } = this;
+    this.index.touchPools();
+    if (this.#others.length > 0 && dice.chance(0.5)) this.#others.pop();
+    else {
+      const name = dice.of(["x/main", "alpha/main", "nowhere/main"]);
+      const record = { paused: dice.chance(0.5), priority: dice.of([10, 100]) };
+      const entry = otherPool(name, dice.chance(0.7) ? ["small"] : LABELS, record);
+      this.#others.push({ ...entry, record: newPool({ ...entry.record }) });
+    }
+  }
+
+  #someRequest(): string {
+    return this.dice.of([...this.#requests.keys(), "200-gone"]);
+  }
+
+  #newId(): string {
+    this.#last += 1;
+    return String(this.#last).padStart(10, "0");
+  }
+}
