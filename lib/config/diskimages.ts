@@ -10,35 +10,48 @@ export interface DiskImageAdditions {
   readonly envVars: Readonly<Record<string, string>>;
 }
 
-/** The chain from the oldest ancestor to the image itself; null when it is broken, which is reported. */
-export function ancestry(
-  row: DiskImageRow,
-  rows: ReadonlyMap<string, DiskImageRow>,
-): readonly DiskImageRow[] | null {
-  const chain = [row];
-  for (let child = row; child.parent !== undefined; ) {
-    const parent = rows.get(child.parent);
-    if (parent === undefined) {
-      // Said once, by the image that names it.
-      if (child === row) {
-        row.at
-          .key("parent")
-          ?.error(
-            `diskimage ${row.name} has the parent ${row.parent}, which is not among the diskimages${didYouMean(child.parent, rows.keys())}`,
-          );
-      }
-      return null;
-    }
-    if (chain.includes(parent)) {
-      const circle = [parent, ...chain.slice(0, chain.indexOf(parent) + 1)].map((image) => image.name);
-      if (parent === row)
-        row.at.key("parent")?.error(`its parents form a circle: ${circle.reverse().join(" -> ")}`);
-      return null;
-    }
-    chain.unshift(parent);
-    child = parent;
+/** Generations that an image may have: more are a mistake. */
+const MAXIMUM_GENERATIONS = 100;
+
+/** Who descends from whom. */
+export class Family {
+  readonly #rows: ReadonlyMap<string, DiskImageRow>;
+
+  constructor(rows: ReadonlyMap<string, DiskImageRow>) {
+    this.#rows = rows;
   }
-  return chain;
+
+  /** The chain from the oldest ancestor to the image itself; null when it is broken, which is reported. */
+  chain(row: DiskImageRow): readonly DiskImageRow[] | null {
+    const chain = [row];
+    for (let child = row; child.parent !== undefined; ) {
+      const wanted = child.parent;
+      const parent = this.#rows.get(wanted);
+      const place = row.at.key("parent");
+      if (parent === undefined) {
+        // Said once, by the image that names it.
+        if (child === row) {
+          place?.error(
+            () =>
+              `diskimage ${row.name} has the parent ${wanted}, which is not among the diskimages${didYouMean(wanted, this.#rows.keys())}`,
+          );
+        }
+        return null;
+      }
+      if (chain.includes(parent)) {
+        const circle = [...chain.slice(chain.indexOf(parent)), parent].map((image) => image.name);
+        if (parent === row) place?.error(`its parents form a circle: ${circle.join(" -> ")}`);
+        return null;
+      }
+      if (chain.length === MAXIMUM_GENERATIONS) {
+        place?.error(`has more than ${MAXIMUM_GENERATIONS} generations of parents`);
+        return null;
+      }
+      chain.push(parent);
+      child = parent;
+    }
+    return chain.reverse();
+  }
 }
 
 /** The image as its ancestors and it itself make it: lists of elements and variables add up, the rest is replaced. */

@@ -209,13 +209,13 @@ const invalid: readonly [string, string, string, string?][] = [
   ],
   [
     "a cloud-image that is not there",
-    "labels: [{name: l}]\nproviders: [{name: p, cloud-images: [{name: focal}], pools: [{name: m, labels: [{name: l, cloud-image: jammy}]}]}]",
-    "2:104: providers[0].pools[0].labels[0].cloud-image: cloud-image jammy does not exist in provider p but is referenced in label l",
+    "labels: [{name: l}]\nproviders: [{name: p, cloud: c, cloud-images: [{name: focal}], pools: [{name: m, labels: [{name: l, min-ram: 1, cloud-image: jammy}]}]}]",
+    "2:126: providers[0].pools[0].labels[0].cloud-image: cloud-image jammy does not exist in provider p but is referenced in label l",
   ],
   [
     "both images",
-    "labels: [{name: l}]\ndiskimages: [{name: d}]\nproviders: [{name: p, diskimages: [{name: d}], cloud-images: [{name: c}], pools: [{name: m, labels: [{name: l, diskimage: d, cloud-image: c}]}]}]",
-    "3:102: providers[0].pools[0].labels[0]: label l must name either a diskimage or a cloud-image, but names both",
+    "labels: [{name: l}]\ndiskimages: [{name: d}]\nproviders: [{name: p, cloud: c, diskimages: [{name: d}], cloud-images: [{name: c}], pools: [{name: m, labels: [{name: l, min-ram: 1, diskimage: d, cloud-image: c}]}]}]",
+    "3:112: providers[0].pools[0].labels[0]: label l must name either a diskimage or a cloud-image, but names both",
   ],
   [
     "a static host without labels",

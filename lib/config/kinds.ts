@@ -1,79 +1,32 @@
-import { plain, type Value } from "./document.ts";
+import { Cursor, describe } from "./cursor.ts";
 import { didYouMean } from "./nearest.ts";
-import type { Problems } from "./problems.ts";
 
 // What a key of the file may hold. A kind reads a value, reports what is wrong with it where it stands, and gives
-// undefined when the value cannot be used.
+// undefined when the value cannot be used. It tells as well what it takes, as JSON Schema has it.
 
-export type Kind<T> = (at: Cursor) => T | undefined;
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A value within the file, with the path to it. */
-export class Cursor {
-  readonly value: Value;
-  readonly path: string;
-  readonly problems: Problems;
-
-  constructor(value: Value, path: string, problems: Problems) {
-    this.value = value;
-    this.path = path;
-    this.problems = problems;
-  }
-
-  error(message: string): undefined {
-    this.problems.error(this.value, this.path, message);
-  }
-
-  warning(message: string): void {
-    this.problems.warning(this.value, this.path, message);
-  }
-
-  /** Says that the value is not what is allowed there. `remedy` completes the sentence. */
-  refuse(allowed: string, remedy = ""): undefined {
-    return this.error(`must be ${allowed}, but is ${describe(this.value)}${remedy}`);
-  }
-
-  /** The value of a key, or null when the key is not there or has nothing. */
-  key(name: string): Cursor | null {
-    if (this.value.kind !== "map") return null;
-    const entry = this.value.entries.get(name);
-    if (entry === undefined || isNothing(entry.value)) return null;
-    return new Cursor(entry.value, this.path === "" ? name : `${this.path}.${name}`, this.problems);
-  }
-
-  item(index: number, value: Value): Cursor {
-    return new Cursor(value, `${this.path}[${index}]`, this.problems);
-  }
+export interface Kind<T> {
+  (at: Cursor): T | undefined;
+  readonly json: JsonSchema;
 }
 
-/** What stands there, for people; the value itself only when it is in the file for everyone to see. */
-export function describe(value: Value): string {
-  if (value.kind === "map") return "a mapping";
-  if (value.kind === "list") return "a list";
-  if (value.value === null) return "nothing";
-  const kind = { string: "the text", number: "the number", boolean: "the truth value" }[
-    typeof value.value as "string"
-  ];
-  if (value.source.secret || value.source.isInterpolated(value.start, value.end))
-    return `${kind} (not shown)`;
-  const text = value.text.length > 60 ? `${value.text.slice(0, 60)}...` : value.text;
-  return typeof value.value === "string" ? `${kind} ${JSON.stringify(text)}` : `${kind} ${text}`;
-}
-
-function isNothing(value: Value): boolean {
-  return value.kind === "scalar" && value.value === null;
+/** A kind of what it takes and how it is read. */
+export function kind<T>(json: JsonSchema, read: (at: Cursor) => T | undefined): Kind<T> {
+  return Object.assign((at: Cursor) => read(at), { json });
 }
 
 /** A name or the like. What YAML takes for a number or a truth value is taken as it is written, with a warning. */
-export const text: Kind<string> = (at) => {
+export const text: Kind<string> = kind({ type: "string" }, (at) => {
   if (at.value.kind !== "scalar") return at.refuse("a text");
   if (typeof at.value.value !== "string") {
     at.warning(`is read by YAML as ${describe(at.value)}; write it in quotes to make it a text`);
   }
   return at.value.text;
-};
+});
 
 /** A name that becomes a part of paths. */
-export const name: Kind<string> = (at) => {
+export const name: Kind<string> = kind({ type: "string", pattern: "^(?!\\.{1,2}$)[^/]+$" }, (at) => {
   const value = text(at);
   if (value === undefined) return undefined;
   if (value === "") return at.error("must not be empty");
@@ -81,10 +34,10 @@ export const name: Kind<string> = (at) => {
     return at.refuse('a name without "/"', ": it becomes part of paths");
   }
   return value;
-};
+});
 
 /** A release: a text, or a number as Python prints it. */
-export const release: Kind<string> = (at) => {
+export const release: Kind<string> = kind({ type: ["string", "number"] }, (at) => {
   if (at.value.kind !== "scalar") return at.refuse("a text or a number");
   if (typeof at.value.value !== "number") return at.value.text;
   const value = String(at.value.value);
@@ -92,13 +45,13 @@ export const release: Kind<string> = (at) => {
     at.warning(`is the number ${value} to YAML; write it in quotes to keep it as ${at.value.text}`);
   }
   return value;
-};
+});
 
-export const boolean: Kind<boolean> = (at) => {
+export const boolean: Kind<boolean> = kind({ type: "boolean" }, (at) => {
   if (at.value.kind === "scalar" && typeof at.value.value === "boolean") return at.value.value;
   const quoted = at.value.kind === "scalar" && /^(true|false|yes|no|on|off)$/i.test(at.value.text);
   return at.refuse("true or false", quoted ? "; remove the quotes" : "");
-};
+});
 
 export interface Range {
   readonly minimum?: number;
@@ -109,20 +62,22 @@ export interface Range {
 
 /** A whole number; a text of digits is taken for one, with a warning. */
 export function integer(range: Range = {}): Kind<number> {
-  return numeric("a whole number", Number.isSafeInteger, /^-?\d+$/, range);
+  return numeric("integer", "a whole number", Number.isSafeInteger, /^-?\d+$/, range);
 }
 
 /** A number with or without a fraction. */
 export function number(range: Range = {}): Kind<number> {
-  return numeric("a number", Number.isFinite, /^-?\d+(\.\d+)?$/, range);
+  return numeric("number", "a number", Number.isFinite, /^-?\d+(\.\d+)?$/, range);
 }
 
 function numeric(
+  type: "integer" | "number",
   what: string,
   fits: (value: number) => boolean,
   quoted: RegExp,
-  { minimum = -Infinity, maximum = Infinity, unit }: Range,
+  range: Range,
 ): Kind<number> {
+  const { minimum = -Infinity, maximum = Infinity, unit } = range;
   const bounds =
     maximum !== Infinity
       ? ` from ${minimum} to ${maximum}`
@@ -130,7 +85,13 @@ function numeric(
         ? ` of ${minimum} or more`
         : "";
   const allowed = `${what}${unit === undefined ? "" : ` (${unit})`}${bounds}`;
-  return (at) => {
+  const json = {
+    type,
+    ...(minimum === -Infinity ? {} : { minimum }),
+    ...(maximum === Infinity ? {} : { maximum }),
+    ...(unit === undefined ? {} : { $comment: unit }),
+  };
+  return kind(json, (at) => {
     const scalar = at.value.kind === "scalar" ? at.value : null;
     const isQuoted = typeof scalar?.value === "string" && quoted.test(scalar.value);
     const value = isQuoted ? Number(scalar?.value) : scalar?.value;
@@ -140,31 +101,41 @@ function numeric(
       at.warning(`is a text of digits, taken as the number ${value}; remove the quotes`);
     }
     return value;
-  };
+  });
 }
 
+export const seconds = integer({ unit: "seconds" });
+export const timeout = integer({ unit: "seconds", minimum: 1 });
+export const port = integer({ unit: "a port", minimum: 1, maximum: 65535 });
+/** A limit on a count; zero or less closes what it limits. */
+export const limit = integer();
+export const mebibytes = integer({ unit: "MiB" });
+export const gigabytes = integer({ unit: "GB", minimum: 1 });
+
 export function oneOf<T extends string>(...allowed: readonly T[]): Kind<T> {
-  return (at) => {
-    const found = at.value.kind === "scalar" ? at.value.text : "";
+  return kind({ enum: allowed }, (at) => {
+    const found = at.text() ?? "";
     const match = allowed.find((word) => word === found);
     if (match !== undefined) return match;
     return at.refuse(`one of ${allowed.join(", ")}`, didYouMean(found, allowed));
-  };
+  });
 }
 
 /** A list; entries that cannot be used are left out. */
-export function list<T>(kind: Kind<T>): Kind<T[]> {
-  return (at) => {
+export function list<T>(item: Kind<T>): Kind<T[]> {
+  return kind({ type: "array", items: item.json }, (at) => {
     if (at.value.kind !== "list") {
       const remedy = at.value.kind === "scalar" ? "; write it as [VALUE]" : "; begin each entry with a dash";
       return at.refuse("a list", remedy);
     }
-    return at.value.items.flatMap((item, index) => kind(at.item(index, item)) ?? []);
-  };
+    return at.items().flatMap((each) => item(each) ?? []);
+  });
 }
 
+const TEXTS = { type: "object", additionalProperties: { type: ["string", "number", "boolean", "null"] } };
+
 /** Words to texts, as environment variables and metadata; what is not a text is taken as it is written. */
-export const texts: Kind<Record<string, string>> = (at) => {
+export const texts: Kind<Record<string, string>> = kind(TEXTS, (at) => {
   if (at.value.kind !== "map") return at.refuse("a mapping of names to texts");
   const entries: [string, string][] = [];
   for (const [key, { value }] of at.value.entries) {
@@ -172,72 +143,36 @@ export const texts: Kind<Record<string, string>> = (at) => {
     else new Cursor(value, `${at.path}.${key}`, at.problems).refuse("a text");
   }
   return Object.fromEntries(entries);
-};
+});
 
-/** The value of one key beside those that a mapping has read. */
-export function read<T>(at: Cursor, key: string, kind: Kind<T>): T | undefined {
-  const child = at.key(key);
-  return child === null ? undefined : kind(child);
-}
-
-/** A mapping as it stands in the file, for who knows its keys. */
-export function settings(at: Cursor): Record<string, unknown> {
-  const value = plain(at.value);
-  return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-/** A key of a mapping. */
-export interface Field<T> {
-  readonly kind: Kind<T>;
-  readonly required: boolean;
-  readonly fallback: unknown;
-}
-
-export function required<T>(kind: Kind<T>): Field<T> {
-  return { kind, required: true, fallback: undefined };
-}
-
-/** A key that may be left out; `fallback` is then its value. */
-export function optional<T>(kind: Kind<T>): Field<T | undefined>;
-export function optional<T, F>(kind: Kind<T>, fallback: F): Field<T | F>;
-export function optional<T>(kind: Kind<T>, fallback?: unknown): Field<T> {
-  return { kind, required: false, fallback };
-}
-
-type Fields = Readonly<Record<string, Field<unknown>>>;
-
-/** The values of a mapping's keys, and the mapping itself for what is looked at later. */
-export type Row<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never } & {
-  readonly at: Cursor;
-};
-
-/**
- * A mapping with these keys. Keys of neither `fields` nor `others` are warned of; with `others` null every key is
- * welcome. A field that cannot be read has its fallback, so that what refers to the mapping is not blamed as well.
- */
-export function mapping<F extends Fields>(fields: F, others: readonly string[] | null = []): Kind<Row<F>> {
-  return (at) => {
-    if (at.value.kind !== "map") return at.refuse("a mapping of keys to values");
-    const row: Record<string, unknown> = { at };
-    let usable = true;
-    for (const [key, field] of Object.entries(fields)) {
-      const child = at.key(key);
-      if (child === null && field.required) at.error(`${key} is missing`);
-      const value = child === null ? undefined : field.kind(child);
-      if (value === undefined && field.required) usable = false;
-      row[key] = value ?? field.fallback;
+/** Words to whole numbers, as limits of resources that have no key of their own. */
+export const counts: Kind<Record<string, number>> = kind(
+  { type: "object", additionalProperties: { type: "integer" } },
+  (at) => {
+    if (at.value.kind !== "map") return at.refuse("a mapping of names to whole numbers");
+    const entries: [string, number][] = [];
+    for (const [key, { value }] of at.value.entries) {
+      const count = limit(new Cursor(value, `${at.path}.${key}`, at.problems));
+      if (count !== undefined) entries.push([key, count]);
     }
-    if (others !== null) warnOfUnknown(at, [...Object.keys(fields), ...others]);
-    return usable ? (row as Row<F>) : undefined;
-  };
-}
+    return Object.fromEntries(entries);
+  },
+);
 
-function warnOfUnknown(at: Cursor, known: readonly string[]): void {
-  if (at.value.kind !== "map") return;
-  for (const [key, entry] of at.value.entries) {
-    if (known.includes(key)) continue;
-    const hint = didYouMean(key, known) || (known.length > 12 ? "" : `; known here: ${known.join(", ")}`);
-    const path = at.path === "" ? key : `${at.path}.${key}`;
-    at.problems.warning(entry.key, path, `is not a known key and is ignored${hint}`);
-  }
+/** What is handed to an API that knows what it is. */
+export const anything: Kind<unknown> = kind({}, (at) => at.plain());
+
+/** A mapping that is handed to an API as it stands. */
+export const anyMapping: Kind<unknown> = kind({ type: "object" }, (at) =>
+  at.value.kind === "map" ? at.plain() : at.refuse("a mapping"),
+);
+
+/** One word, or a list of words. Taken as it is written. */
+export const textOrTexts: Kind<string | string[]> = either(text, list(text));
+
+/** One kind for a word, another for what has parts. */
+export function either<A, B>(scalar: Kind<A>, parts: Kind<B>): Kind<A | B> {
+  return kind<A | B>({ anyOf: [scalar.json, parts.json] }, (at) =>
+    at.value.kind === "scalar" ? scalar(at) : parts(at),
+  );
 }

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { ancestry, mergeDiskImage } from "./diskimages.ts";
+import { Cursor } from "./cursor.ts";
+import { Family, mergeDiskImage } from "./diskimages.ts";
 import { readDocument, type Value } from "./document.ts";
 import { deepFreeze, FrozenMap } from "./freeze.ts";
-import { Cursor, integer, read, settings } from "./kinds.ts";
 import { didYouMean } from "./nearest.ts";
 import { Problems } from "./problems.ts";
 import { checkUnique, readProvider } from "./providers.ts";
 import { readText } from "./read_text.ts";
 import { type DiskImageRow, type RootRow, root, secureRoot } from "./schema.ts";
 import { interpolate, type Source } from "./source.ts";
+import { readTenantLimits } from "./tenants.ts";
 import type { Config, DiskImageConfig, ProviderConfig } from "./types.ts";
 import { readZooKeeper } from "./zookeeper.ts";
 
@@ -87,7 +88,9 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
   const images = byName(row.diskimages, "diskimage");
   for (const image of secure?.diskimages ?? []) {
     if (!images.has(image.name)) {
-      image.at.key("name")?.error(`unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
+      image.at
+        .key("name")
+        ?.error(() => `unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
     }
   }
   checkUnique(row.providers, "provider", "this file");
@@ -107,9 +110,6 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
     buildLogDir: absolute(row["build-log-dir"]),
     buildLogRetention: row["build-log-retention"],
     maxHoldAge: row["max-hold-age"] > 0 ? row["max-hold-age"] : Infinity,
-    tenantLimits: new FrozenMap(
-      row["tenant-resource-limits"].map((tenant) => [tenant["tenant-name"], limitsOfTenant(tenant.at)]),
-    ),
     labels: new FrozenMap(
       [...labels.values()].map((label) => [
         label.name,
@@ -118,26 +118,9 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
     ),
     diskimages: new FrozenMap(buildDiskImages(images, providers, secure)),
     providers,
+    tenantLimits: new FrozenMap(readTenantLimits(row["tenant-resource-limits"])),
+    webapp: { port: row.webapp?.port ?? 8005, listenAddress: row.webapp?.listen_address ?? "0.0.0.0" },
   };
-}
-
-const LIMIT_NAMES: Readonly<Record<string, string>> = {
-  "max-servers": "instances",
-  "max-cores": "cores",
-  "max-ram": "ram",
-  "max-volumes": "volumes",
-  "max-volume-gb": "volume-gb",
-};
-
-/** Any other key names a resource as the provider calls it. */
-function limitsOfTenant(at: Cursor): Record<string, number> {
-  const keys = Object.keys(settings(at)).filter((key) => key !== "tenant-name");
-  return Object.fromEntries(
-    keys.flatMap((key) => {
-      const limit = read(at, key, integer({ minimum: 0 }));
-      return limit === undefined ? [] : [[LIMIT_NAMES[key] ?? key, limit]];
-    }),
-  );
 }
 
 /** Of several with the same name the last one counts, as with Nodepool. */
@@ -162,19 +145,29 @@ function* buildDiskImages(
   providers: readonly ProviderConfig[],
   secure: SecureRow,
 ): Generator<[string, DiskImageConfig]> {
+  const formats = formatsByImage(providers);
+  const family = new Family(rows);
   for (const [name, row] of rows) {
-    const chain = ancestry(row, rows);
+    const chain = family.chain(row);
     if (chain === null || row.abstract) continue;
-    const takers = providers.filter(
-      (provider) => provider.managesImages && provider.diskimages.some((image) => image.name === name),
-    );
     const secret = secure?.diskimages.filter((image) => image.name === name) ?? [];
     yield [
       name,
       mergeDiskImage(row, chain, {
-        formats: new Set(takers.map((provider) => provider.imageFormat)),
+        formats: formats.get(name) ?? new Set(),
         envVars: Object.assign({}, ...secret.map((image) => image["env-vars"])),
       }),
     ];
   }
+}
+
+/** The formats that the providers which list an image take. */
+function formatsByImage(providers: readonly ProviderConfig[]): Map<string, Set<string>> {
+  const formats = new Map<string, Set<string>>();
+  for (const provider of providers.filter((each) => each.managesImages)) {
+    for (const { name } of provider.diskimages) {
+      formats.set(name, (formats.get(name) ?? new Set()).add(provider.imageFormat));
+    }
+  }
+  return formats;
 }

@@ -190,8 +190,8 @@ diskimages:
 diskimages: [{name: disk, formats: [raw]}, {name: unused}]
 providers:
   - {name: a, driver: local, diskimages: [{name: disk}]}
-  - {name: b, driver: azure, diskimages: [{name: disk}]}
-  - {name: c, driver: aws, image-format: ova, diskimages: [{name: disk}]}
+  - {name: b, driver: azure, location: l, resource-group: g, resource-group-location: l, diskimages: [{name: disk}]}
+  - {name: c, driver: aws, region-name: r, image-format: ova, diskimages: [{name: disk}]}
 `;
     const { diskimages } = parse(text);
     assert.deepEqual(diskimages.get("disk")?.formats, ["ova", "raw", "tar", "vhd"]);
@@ -227,12 +227,13 @@ labels: [{name: a}, {name: b}]
 providers:
   - name: p
     driver: aws
+    region-name: r
     priority: 5
     host-key-checking: false
     max-servers: 4
     pools:
-      - {name: one, labels: [{name: a}]}
-      - {name: two, priority: 6, max-servers: 2, host-key-checking: true, labels: [{name: a}, {name: b, host-key-checking: false}]}
+      - {name: one, labels: [{name: a, key-name: k}]}
+      - {name: two, priority: 6, max-servers: 2, host-key-checking: true, labels: [{name: a, key-name: k}, {name: b, key-name: k, host-key-checking: false}]}
 `;
     const pools = parse(text).providers[0]?.pools ?? [];
     assert.deepEqual(
@@ -325,5 +326,36 @@ describe("the configuration", () => {
     );
     assert.throws(() => requireImagesDir(config), /images-dir: No images-dir specified in config\./);
     assert.equal(requireImagesDir(parse("images-dir: /i")), "/i");
+  });
+});
+
+describe("a tenant's limits", () => {
+  it("go by resource, whatever their keys are called", () => {
+    const text =
+      "tenant-resource-limits: [{tenant-name: a, max-servers: 5, max-ram: 1024, max-volume-gb: 9, gpus: 2}, {tenant-name: b}]";
+    assert.deepEqual(
+      [...parse(text).tenantLimits],
+      [
+        ["a", { instances: 5, ram: 1024, "volume-gb": 9, gpus: 2 }],
+        ["b", {}],
+      ],
+    );
+  });
+});
+
+describe("a driver's own keys", () => {
+  it("reach it checked, with their defaults", () => {
+    const [first] = parse(`
+labels: [{name: small}]
+providers:
+- name: p
+  cloud: c
+  cloud-images: [{name: i}]
+  pools:
+  - {name: m, max-volumes: 3, labels: [{name: small, cloud-image: i, min-ram: "512"}]}`).providers;
+    const { cloud, rate } = first?.settings ?? {};
+    const { "auto-floating-ip": floating, "max-volumes": volumes } = first?.pools[0]?.settings ?? {};
+    const { "min-ram": ram, "volume-size": size } = first?.pools[0]?.labels[0]?.settings ?? {};
+    assert.deepEqual([cloud, rate, floating, volumes, ram, size], ["c", 1, true, 3, 512, 50]);
   });
 });

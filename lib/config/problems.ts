@@ -7,13 +7,14 @@ const MAXIMUM_PROBLEMS = 100;
 /** Collects what is wrong in the files, so that all of it is said at once. */
 export class Problems {
   readonly #problems: ConfigProblem[] = [];
-  #dropped = 0;
+  readonly #counts = { error: 0, warning: 0 };
 
-  error(part: Placed, path: string, message: string): void {
+  /** A message that takes time to find, as one with a near word, is given as a function. */
+  error(part: Placed, path: string, message: string | (() => string)): void {
     this.#add("error", part, path, message);
   }
 
-  warning(part: Placed, path: string, message: string): void {
+  warning(part: Placed, path: string, message: string | (() => string)): void {
     this.#add("warning", part, path, message);
   }
 
@@ -24,20 +25,27 @@ export class Problems {
       (a, b) =>
         a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
     );
+    const dropped =
+      Math.max(0, this.#counts.error - MAXIMUM_PROBLEMS) +
+      Math.max(0, this.#counts.warning - MAXIMUM_PROBLEMS);
     const last = sorted.at(-1);
-    if (this.#dropped > 0 && last !== undefined) {
-      sorted.push({ ...last, path: "", message: `and ${this.#dropped} more problems of this kind` });
+    if (dropped > 0 && last !== undefined) {
+      sorted.push({ ...last, path: "", message: `and ${dropped} more problems of this kind` });
     }
     if (sorted.some((problem) => problem.severity === "error")) throw new ConfigError(sorted);
     return sorted;
   }
 
-  #add(severity: ConfigProblem["severity"], part: Placed, path: string, message: string): void {
-    if (this.#problems.filter((problem) => problem.severity === severity).length >= MAXIMUM_PROBLEMS) {
-      this.#dropped += 1;
-      return;
-    }
+  #add(
+    severity: ConfigProblem["severity"],
+    part: Placed,
+    path: string,
+    message: string | (() => string),
+  ): void {
+    this.#counts[severity] += 1;
+    if (this.#counts[severity] > MAXIMUM_PROBLEMS) return;
     const { line, column } = part.source.place(part.start);
-    this.#problems.push({ severity, file: part.source.file, line, column, path, message });
+    const words = typeof message === "string" ? message : message();
+    this.#problems.push({ severity, file: part.source.file, line, column, path, message: words });
   }
 }

@@ -1,7 +1,10 @@
-import { DRIVER_NAMES, type DriverFacts, driverFacts } from "./drivers.ts";
-import { boolean, type Cursor, integer, list, read, settings, text } from "./kinds.ts";
+import type { Cursor } from "./cursor.ts";
+import type { DriverSchema } from "./drivers/driver.ts";
+import { labelsOf } from "./drivers/static.ts";
+import { DRIVER_NAMES, driverSchema } from "./drivers.ts";
+import { settings } from "./mapping.ts";
 import { didYouMean } from "./nearest.ts";
-import { limit, localEngine, type PoolRow, type ProviderRow, provider, staticNode } from "./schema.ts";
+import { type PoolRow, type ProviderRow, provider } from "./schema.ts";
 import type { PoolConfig, PoolLabelConfig, ProviderConfig } from "./types.ts";
 
 /** What the rest of the file defines, for the references of providers, and how to read its paths. */
@@ -14,15 +17,15 @@ export interface Definitions {
 
 /** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
 export function readProvider(at: Cursor, driver: string, defined: Definitions): ProviderConfig | undefined {
-  const facts = driverFacts(driver);
+  const facts = driverSchema(driver);
   if (!DRIVER_NAMES.includes(driver)) {
     const known = DRIVER_NAMES.join(", ");
     const place = at.key("driver") ?? at;
     place.warning(
-      `"${driver}" is not a known driver${didYouMean(driver, DRIVER_NAMES) || `; known: ${known}`}`,
+      () => `"${driver}" is not a known driver${didYouMean(driver, DRIVER_NAMES) || `; known: ${known}`}`,
     );
   }
-  const row = provider(facts)(at);
+  const row = readerOf(facts)(at);
   if (row === undefined) return undefined;
   checkUnique(row.diskimages, "diskimage", `provider ${row.name}`);
   checkUnique(row.pools, "pool", `provider ${row.name}`);
@@ -48,8 +51,23 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
       meta: image.meta,
     })),
     pools: row.pools.map((pool) => readPool(pool, row, { facts, driver, defined })),
-    settings: driver === "local" ? localSettings(row.at, defined) : settings(row.at),
+    settings: { ...settings(row.at), ...row.own, ...stateDir(row, defined) },
   };
+}
+
+type Reader = ReturnType<typeof provider>;
+const readers = new Map<DriverSchema, Reader>();
+
+function readerOf(schema: DriverSchema): Reader {
+  const known = readers.get(schema) ?? provider(schema);
+  readers.set(schema, known);
+  return known;
+}
+
+/** The local driver's folder is taken from that of the file. */
+function stateDir(row: ProviderRow, defined: Definitions): Record<string, unknown> {
+  const given = row.own["state-dir"];
+  return typeof given === "string" ? { "state-dir": defined.absolute(given) } : {};
 }
 
 /** Reports the second and later of the same name. */
@@ -69,22 +87,9 @@ export function checkUnique(
   }
 }
 
-function imageFormat(row: ProviderRow, facts: DriverFacts): string {
-  const own = facts.keys?.provider.includes("image-format") ? read(row.at, "image-format", text) : undefined;
-  return own ?? facts.imageFormat ?? "";
-}
-
-/** The keys of the local driver, checked, with its directory absolute. */
-function localSettings(at: Cursor, defined: Definitions): Record<string, unknown> {
-  const engine = read(at, "engine", localEngine) ?? "auto";
-  const socket = read(at, "socket", text);
-  const stateDir = read(at, "state-dir", text);
-  return {
-    ...settings(at),
-    engine,
-    ...(socket === undefined ? {} : { socket }),
-    ...(stateDir === undefined ? {} : { "state-dir": defined.absolute(stateDir) }),
-  };
+function imageFormat(row: ProviderRow, facts: DriverSchema): string {
+  const own = row.own["image-format"];
+  return typeof own === "string" ? own : (facts.imageFormat ?? "");
 }
 
 function checkImage(place: Cursor | null, image: string, defined: Definitions): void {
@@ -92,13 +97,14 @@ function checkImage(place: Cursor | null, image: string, defined: Definitions): 
     place?.error(`diskimage ${image} is abstract, so it is never built; name one that has it as its parent`);
   } else if (!defined.diskimages.has(image)) {
     place?.error(
-      `diskimage ${image} is not defined${didYouMean(image, defined.diskimages) || "; add it to the top-level diskimages"}`,
+      () =>
+        `diskimage ${image} is not defined${didYouMean(image, defined.diskimages) || "; add it to the top-level diskimages"}`,
     );
   }
 }
 
 interface PoolSurroundings {
-  readonly facts: DriverFacts;
+  readonly facts: DriverSchema;
   readonly driver: string;
   readonly defined: Definitions;
 }
@@ -108,8 +114,8 @@ function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): Po
   const limits = (key: "max-servers" | "max-cores" | "max-ram", ...others: string[]) => {
     if (pool[key] !== undefined) return pool[key];
     if (!facts.inheritsLimits) return Infinity;
-    const inherited = [...others, key].map((each) => read(row.at, each, limit));
-    return inherited.find((value) => value !== undefined) ?? Infinity;
+    const inherited = [...others, key].map((each) => row.own[each]);
+    return inherited.find((value) => typeof value === "number") ?? Infinity;
   };
   return {
     name: pool.name,
@@ -120,17 +126,16 @@ function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): Po
     nodeAttributes: pool["node-attributes"],
     ignoreProviderQuota: pool["ignore-provider-quota"],
     labels: driver === "static" ? staticLabels(pool, around.defined) : readLabels(pool, row, around),
-    settings: settings(pool.at),
+    settings: { ...settings(pool.at), ...pool.own },
   };
 }
 
 function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): PoolLabelConfig[] {
   const { facts, driver, defined } = around;
   checkUnique(pool.labels, "label", `pool ${pool.name}`);
-  const ofProvider = facts.keys?.provider.includes("host-key-checking")
-    ? read(row.at, "host-key-checking", boolean)
-    : undefined;
-  const checking = pool["host-key-checking"] ?? ofProvider ?? facts.hostKeyChecking;
+  const ofProvider = row.own["host-key-checking"];
+  const common = typeof ofProvider === "boolean" ? ofProvider : facts.hostKeyChecking;
+  const checking = pool["host-key-checking"] ?? common;
   return pool.labels.map((label) => {
     checkLabel(label.at.key("name"), label.name, defined);
     if (label.diskimage !== undefined)
@@ -144,17 +149,13 @@ function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): 
         `label ${label.name} must name ${allowed}, but names ${images.length === 0 ? "none" : "both"}`,
       );
     }
-    if (driver === "local") {
-      read(label.at, "cores", integer({ minimum: 1 }));
-      read(label.at, "ram", integer({ unit: "MiB", minimum: 1 }));
-    }
     return {
       name: label.name,
       diskimage: label.diskimage ?? null,
       cloudImage: label["cloud-image"] ?? null,
       hostKeyChecking: label["host-key-checking"] ?? checking,
       consoleLog: label["console-log"],
-      settings: settings(label.at),
+      settings: { ...settings(label.at), ...label.own },
     };
   });
 }
@@ -162,7 +163,8 @@ function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): 
 function checkLabel(place: Cursor | null, label: string, defined: Definitions): void {
   if (defined.labels.has(label)) return;
   place?.error(
-    `label ${label} is not defined${didYouMean(label, defined.labels) || "; add it to the top-level labels"}`,
+    () =>
+      `label ${label} is not defined${didYouMean(label, defined.labels) || "; add it to the top-level labels"}`,
   );
 }
 
@@ -187,22 +189,22 @@ function checkCloudImage(place: Cursor | null, image: string, label: string, row
   const known = row["cloud-images"].map((each) => each.name);
   if (known.includes(image)) return;
   place?.error(
-    `cloud-image ${image} does not exist in provider ${row.name} but is referenced in label ${label}${didYouMean(image, known)}`,
+    () =>
+      `cloud-image ${image} does not exist in provider ${row.name} but is referenced in label ${label}${didYouMean(image, known)}`,
   );
 }
 
 /** The labels of a static pool are those of its hosts. */
 function staticLabels(pool: PoolRow, defined: Definitions): PoolLabelConfig[] {
   const labels = new Map<string, PoolLabelConfig>();
-  for (const node of read(pool.at, "nodes", list(staticNode)) ?? []) {
-    for (const label of node.labels) {
-      checkLabel(node.at.key("labels"), label, defined);
-      const hostKeyChecking = node["host-key-checking"];
-      labels.set(label, {
-        name: label,
+  for (const node of pool.at.key("nodes")?.items() ?? []) {
+    for (const { name, at } of labelsOf(node)) {
+      checkLabel(at, name, defined);
+      labels.set(name, {
+        name,
         diskimage: null,
         cloudImage: null,
-        hostKeyChecking,
+        hostKeyChecking: node.key("host-key-checking")?.plain() !== false,
         consoleLog: false,
         settings: {},
       });

@@ -1,186 +1,197 @@
-import type { DriverFacts, DriverKeys } from "./drivers.ts";
+import type { DriverSchema } from "./drivers/driver.ts";
 import {
   boolean,
   integer,
   type Kind,
+  kind,
+  limit,
   list,
-  mapping,
+  mebibytes,
   name,
   number,
-  oneOf,
-  optional,
+  port,
   release,
-  required,
+  seconds,
   text,
   texts,
+  timeout,
 } from "./kinds.ts";
+import { mapping, optional, required } from "./mapping.ts";
 
-// The keys of nodepool.yaml and of the secure file, with their types and defaults.
-
-const seconds = integer({ unit: "seconds" });
-const timeout = integer({ unit: "seconds", minimum: 1 });
-const port = integer({ unit: "a port", minimum: 1, maximum: 65535 });
+// The keys of nodepool.yaml and of the secure file that do not depend on a driver, with their types and defaults.
 
 const zookeeperServers = list(
-  mapping({ host: required(text), port: optional(port, 2281), chroot: optional(text, "") }),
+  mapping({
+    host: required(text, "Name or address."),
+    port: optional(port, 2281, "Port."),
+    chroot: optional(text, "", "Path that everything is kept under; at the last server only."),
+  }),
 );
-const zookeeperTls = mapping({ cert: required(text), key: required(text), ca: required(text) });
+const zookeeperTls = mapping({
+  cert: required(text, "File of the client's certificate."),
+  key: required(text, "File of its key."),
+  ca: required(text, "File of the authority's certificate."),
+});
 
 const label = mapping({
-  name: required(name),
-  "min-ready": optional(integer({ unit: "nodes" }), 0),
-  "max-ready-age": optional(seconds, 0),
+  name: required(name, "What requests ask for."),
+  "min-ready": optional(integer({ unit: "nodes" }), 0, "Nodes to keep ready."),
+  "max-ready-age": optional(seconds, 0, "Ready nodes older than this are replaced; 0: never."),
 });
 
 const diskimage = mapping({
-  name: required(name),
-  abstract: optional(boolean, false),
-  parent: optional(text),
-  "dib-cmd": optional(text),
-  elements: optional(list(text), []),
-  "env-vars": optional(texts, {}),
-  formats: optional(list(text)),
-  "keep-formats": optional(list(text)),
-  "delete-after-upload": optional(boolean),
-  pause: optional(boolean),
-  "python-path": optional(text),
-  "shell-type": optional(text),
-  "rebuild-age": optional(seconds),
-  "build-timeout": optional(seconds),
-  release: optional(release),
-  username: optional(text),
-  metadata: optional(texts, {}),
+  name: required(name, "What providers and labels refer to."),
+  abstract: optional(boolean, false, "Only a parent of others; not built."),
+  parent: optional(text, undefined, "The diskimage whose keys it takes over."),
+  "dib-cmd": optional(text, undefined, "The build command, with arguments; disk-image-create if left out."),
+  elements: optional(list(text), [], "Elements, after those of the parent."),
+  "env-vars": optional(texts, {}, "Environment of the build, with that of the parent."),
+  formats: optional(list(text), undefined, "Formats to build beside those that providers take."),
+  "keep-formats": optional(list(text), undefined, "Formats to keep when delete-after-upload is on."),
+  "delete-after-upload": optional(boolean, undefined, "Delete the files once every provider has the image."),
+  pause: optional(boolean, undefined, "Do not build it."),
+  "python-path": optional(text, undefined, "Python in the image; auto lets Ansible find it."),
+  "shell-type": optional(text, undefined, "Shell for Ansible, as cmd or powershell."),
+  "rebuild-age": optional(seconds, undefined, "Age after which it is built anew; 86400 when it is left out."),
+  "build-timeout": optional(seconds, undefined, "How long a build may take; 28800 when it is left out."),
+  release: optional(release, undefined, "The distribution's release, for the elements."),
+  username: optional(text, undefined, "User that jobs log in as; zuul when it is left out."),
+  metadata: optional(texts, {}, "Facts for who lists builds; not taken over from the parent."),
 });
 
-/** Beside the name any resource with its limit; `max-` is put before those that pools have too. */
-const tenantLimits = mapping({ "tenant-name": required(text) }, null);
+/** Limits of one tenant: resources that have no key of their own go by their name. */
+const tenantLimits = mapping(
+  {
+    "tenant-name": required(text, "The tenant, as requests name it."),
+    "max-servers": optional(limit, undefined, "Instances."),
+    "max-cores": optional(limit, undefined, "Cores."),
+    "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
+    "max-volumes": optional(limit, undefined, "Volumes."),
+    "max-volume-gb": optional(integer({ unit: "GB" }), undefined, "Size of all volumes."),
+  },
+  { open: true },
+);
+
+/** A provider before its driver is known. */
+export const anyProvider = mapping(
+  {
+    name: required(name, "What records and messages call it."),
+    driver: optional(text, "openstack", "What it runs nodes on."),
+  },
+  { open: true },
+);
 
 /** The file. Providers are read by {@link provider} once their driver is known. */
 export const root = mapping({
-  webapp: optional(mapping({ port: optional(port, 8005), listen_address: optional(text, "0.0.0.0") })),
-  "elements-dir": optional(text),
-  "images-dir": optional(text),
-  "build-log-dir": optional(text, "/var/log/nodepool/builds"),
-  "build-log-retention": optional(integer({ unit: "logs of an image" }), 7),
-  "zookeeper-servers": optional(zookeeperServers, []),
-  "zookeeper-tls": optional(zookeeperTls),
-  "zookeeper-timeout": optional(number({ unit: "seconds", minimum: 0.1 }), 10),
-  labels: optional(list(label), []),
-  "max-hold-age": optional(seconds, 0),
-  diskimages: optional(list(diskimage), []),
-  providers: optional(list(mapping({ name: required(name), driver: optional(text, "openstack") }, null)), []),
-  "tenant-resource-limits": optional(list(tenantLimits), []),
+  webapp: optional(
+    mapping({
+      port: optional(port, 8005, "Port of the web pages."),
+      listen_address: optional(text, "0.0.0.0", "Address of the web pages."),
+    }),
+    undefined,
+    "Web pages.",
+  ),
+  "elements-dir": optional(text, undefined, "Folders of elements, with colons between them."),
+  "images-dir": optional(text, undefined, "Folder of built images; the builder needs it."),
+  "build-log-dir": optional(text, "/var/log/nodepool/builds", "Folder of build logs."),
+  "build-log-retention": optional(integer({ unit: "logs of an image" }), 7, "Logs to keep; below 0: all."),
+  "zookeeper-servers": optional(zookeeperServers, [], "The ensemble."),
+  "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble."),
+  "zookeeper-timeout": optional(number({ unit: "seconds", minimum: 0.1 }), 10, "Timeout of the session."),
+  labels: optional(list(label), [], "What requests may ask for."),
+  "max-hold-age": optional(seconds, 0, "Held nodes older than this are deleted; 0: never."),
+  diskimages: optional(list(diskimage), [], "What is built."),
+  providers: optional(list(anyProvider), [], "Where nodes run."),
+  "tenant-resource-limits": optional(list(tenantLimits), [], "What each tenant may use at most."),
 });
 
 export type RootRow = NonNullable<ReturnType<typeof root>>;
 export type DiskImageRow = RootRow["diskimages"][number];
+export type TenantRow = RootRow["tenant-resource-limits"][number];
 
 /** The secure file. */
 export const secureRoot = mapping({
-  "zookeeper-servers": optional(zookeeperServers),
-  "zookeeper-tls": optional(zookeeperTls),
-  diskimages: optional(list(mapping({ name: required(text), "env-vars": optional(texts, {}) })), []),
+  "zookeeper-servers": optional(zookeeperServers, undefined, "The ensemble, instead of the other file's."),
+  "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble."),
+  diskimages: optional(
+    list(
+      mapping({
+        name: required(text, "The diskimage."),
+        "env-vars": optional(texts, {}, "Added to its own."),
+      }),
+    ),
+    [],
+    "What builds need and not everyone may read.",
+  ),
 });
 
-/** The keys of a pool label that every driver has; the driver's own are added by `others`. */
-function poolLabel(others: readonly string[] | null) {
-  return mapping(
-    {
-      name: required(text),
-      diskimage: optional(text),
-      "cloud-image": optional(text),
-      "host-key-checking": optional(boolean),
-      "console-log": optional(boolean, false),
-    },
-    others,
-  );
-}
-
-/** A host of the static driver: its labels are those of the pool. */
-export const staticNode = mapping(
-  {
-    name: required(text),
-    labels: required<string[]>((at) =>
-      at.value.kind === "list"
-        ? list(text)(at)
-        : text(at)
-            ?.split(/\s+/)
-            .filter((word) => word !== ""),
-    ),
-    "host-key-checking": optional(boolean, true),
-  },
-  [
-    ..."username timeout host-key connection-port ssh-port connection-type".split(" "),
-    ..."shell-type max-parallel-jobs python-path".split(" "),
-  ],
-);
-
-export const limit = integer();
-
-/** The engines of the local driver. */
-export const localEngine = oneOf("auto", "container", "sandbox", "process");
-
-function pool(keys: DriverKeys | null) {
-  return mapping(
-    {
-      name: required(name),
-      "max-servers": optional(limit),
-      "max-cores": optional(limit),
-      "max-ram": optional(integer({ unit: "MiB" })),
-      priority: optional(integer()),
-      "node-attributes": optional(texts, {}),
-      "host-key-checking": optional(boolean),
-      "ignore-provider-quota": optional(boolean, false),
-      labels: optional(list(poolLabel(keys?.label ?? null)), []),
-    },
-    keys?.pool ?? null,
-  );
-}
-
 /** A name pattern with the fields that Nodepool fills in. */
-const imageNameFormat: Kind<string> = (at) => {
+const imageNameFormat: Kind<string> = kind({ type: "string" }, (at) => {
   const pattern = text(at);
   const unknown = pattern?.match(/\{(?!(?:image_name|upload_id|timestamp)[}!:])[^}]*\}?/)?.[0];
   if (unknown === undefined) return pattern;
   return at.error(`has ${unknown}; the fields are {image_name}, {upload_id} and {timestamp}`);
-};
+});
 
-const cloudImage = mapping({ name: required(text) }, null);
-
-/** The keys of a provider that every driver has; the driver's own are known by their names. */
-export function provider(facts: DriverFacts) {
-  const { keys } = facts;
+/** A provider of one driver: the keys that several drivers share, with the driver's own. */
+export function provider(driver: DriverSchema) {
+  const { open } = driver;
+  const poolLabel = mapping(
+    {
+      name: required(text, "The label, as at the top."),
+      diskimage: optional(text, undefined, "The image, by its name in diskimages."),
+      "cloud-image": optional(text, undefined, "The image, by its name in cloud-images."),
+      "host-key-checking": optional(boolean, undefined, "As the pool's; it goes before."),
+      "console-log": optional(boolean, false, "Log the console of a node whose launch fails."),
+    },
+    { ...driver.label, open },
+  );
+  const pool = mapping(
+    {
+      name: required(name, "What records and messages call it."),
+      "max-servers": optional(limit, undefined, "Instances; 0 or less closes the pool."),
+      "max-cores": optional(limit, undefined, "Cores."),
+      "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
+      priority: optional(integer(), undefined, "As the provider's; it goes before."),
+      "node-attributes": optional(texts, {}, "Written into the records of its nodes."),
+      "host-key-checking": optional(boolean, undefined, "Scan the SSH host keys of nodes."),
+      "ignore-provider-quota": optional(boolean, false, "Do not look at the cloud's quota."),
+      labels: optional(list(poolLabel), [], "Labels that it serves."),
+    },
+    { ...driver.pool, open },
+  );
+  const diskimage = mapping(
+    {
+      name: required(text, "The diskimage, as at the top."),
+      pause: optional(boolean, false, "Do not upload it here."),
+      "connection-type": optional(text, "ssh", "How jobs connect: ssh, winrm or network_cli."),
+      "connection-port": optional(port, undefined, "22, or 5986 for winrm, when it is left out."),
+      meta: optional(texts, {}, "Properties of the image in the cloud."),
+    },
+    { ...driver.diskimage, open },
+  );
+  const hasCloudImageKeys = Object.keys(driver.cloudImage.own).length > 0;
+  const cloudImage = mapping(
+    { name: required(text, "What labels call it.") },
+    { ...driver.cloudImage, open: !hasCloudImageKeys },
+  );
   return mapping(
     {
-      name: required(name),
-      driver: optional(text, "openstack"),
-      "max-concurrency": optional(integer(), -1),
-      priority: optional(integer(), 100),
-      "boot-timeout": optional(timeout, facts.bootTimeout),
-      "launch-timeout": optional(timeout, facts.launchTimeout),
-      "launch-retries": optional(integer({ minimum: 0 }), 3),
-      "image-upload-timeout": optional(timeout, 3600),
-      "image-name-format": optional(imageNameFormat, facts.imageNameFormat),
-      "post-upload-hook": optional(text),
-      diskimages: optional(
-        list(
-          mapping(
-            {
-              name: required(text),
-              pause: optional(boolean, false),
-              "connection-type": optional(text, "ssh"),
-              "connection-port": optional(port),
-              meta: optional(texts, {}),
-            },
-            keys?.diskimage ?? null,
-          ),
-        ),
-        [],
-      ),
-      "cloud-images": optional(list(cloudImage), []),
-      pools: optional(list(pool(keys)), []),
+      name: required(name, "What records and messages call it."),
+      driver: optional(text, "openstack", "What it runs nodes on."),
+      "max-concurrency": optional(integer(), -1, "Launches at once; below 0: no limit, 0: none."),
+      priority: optional(integer(), 100, "The lower, the earlier it is asked."),
+      "boot-timeout": optional(timeout, driver.bootTimeout, "How long a node may take to answer."),
+      "launch-timeout": optional(timeout, driver.launchTimeout, "How long a launch may take at all."),
+      "launch-retries": optional(integer({ minimum: 0 }), 3, "Launches that may fail before a node does."),
+      "image-upload-timeout": optional(timeout, 3600, "How long an upload may take."),
+      "image-name-format": optional(imageNameFormat, driver.imageNameFormat, "Names of uploaded images."),
+      "post-upload-hook": optional(text, undefined, "Program to run after an upload."),
+      diskimages: optional(list(diskimage), [], "Images to upload."),
+      "cloud-images": optional(list(cloudImage), [], "Images that are there already."),
+      pools: optional(list(pool), [], "Groups of labels with limits of their own."),
     },
-    keys?.provider ?? null,
+    { ...driver.provider, open },
   );
 }
 

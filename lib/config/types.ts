@@ -68,7 +68,7 @@ export interface PoolLabelConfig {
   readonly hostKeyChecking: boolean;
   /** Fetch the console log when a launch fails. */
   readonly consoleLog: boolean;
-  /** The label's keys as they stand in the file, for the driver. */
+  /** The label's keys for the driver: as they stand in the file, those of the driver checked and with their defaults. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -103,7 +103,7 @@ export interface ProviderConfig {
   readonly managesImages: boolean;
   readonly diskimages: readonly ProviderImageConfig[];
   readonly pools: readonly PoolConfig[];
-  /** The provider's keys as they stand in the file, for the driver. */
+  /** The provider's keys for the driver: as they stand in the file, those of the driver checked and with their defaults. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -119,11 +119,12 @@ export interface Config {
   readonly buildLogRetention: number;
   /** Infinity without a limit. */
   readonly maxHoldAge: number;
-  /** What all nodes of a tenant may take together, by the resource's name (instances, cores, ram, ...). */
-  readonly tenantLimits: ReadonlyMap<string, Readonly<Record<string, number>>>;
   readonly labels: ReadonlyMap<string, LabelConfig>;
   readonly diskimages: ReadonlyMap<string, DiskImageConfig>;
   readonly providers: readonly ProviderConfig[];
+  /** What each tenant may use at most, by resource: instances, cores, ram (MiB), volumes, volume-gb and any other. */
+  readonly tenantLimits: ReadonlyMap<string, Readonly<Record<string, number>>>;
+  readonly webapp: { readonly port: number; readonly listenAddress: string };
   readonly warnings: readonly ConfigProblem[];
 }
 

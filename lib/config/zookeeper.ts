@@ -1,4 +1,4 @@
-import type { Cursor } from "./kinds.ts";
+import type { Cursor } from "./cursor.ts";
 import type { RootRow } from "./schema.ts";
 import type { ZooKeeperConfig } from "./types.ts";
 

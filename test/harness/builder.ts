@@ -160,6 +160,7 @@ function configOf(setting: BuilderSetting, imagesDir: string, buildLogDir: strin
     providers: setting.providers.map(({ driver, images: listed, config }) =>
       provider(driver.name, [...listed], config),
     ),
+    webapp: { port: 8005, listenAddress: "127.0.0.1" },
     warnings: [],
   };
 }

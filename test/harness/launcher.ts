@@ -85,6 +85,7 @@ export function configOf(setting: Setting): Config {
     labels: new Map(labels),
     diskimages: new Map(),
     providers,
+    webapp: { port: 8005, listenAddress: "127.0.0.1" },
     warnings: [],
   };
 }

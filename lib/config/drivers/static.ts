@@ -1,0 +1,68 @@
+import type { Cursor } from "../cursor.ts";
+import { boolean, integer, list, port, text, textOrTexts, timeout } from "../kinds.ts";
+import { expected, optional, record, required } from "../mapping.ts";
+import { CONNECTION, driver, SHARED } from "./driver.ts";
+
+const portText = "Port of the SSH or WinRM server; 22 when it is left out.";
+
+/** A host: its labels are those of the pool. */
+const node = record({
+  name: required(text, "The host's name or address."),
+  labels: required(textOrTexts, "Labels that it serves: a list, or words with blanks between them."),
+  username: optional(text, "zuul", "User that jobs log in as."),
+  timeout: optional(timeout, 5, "How long to wait for the host's SSH server."),
+  "host-key-checking": optional(boolean, true, "Whether the host's SSH keys must be as they are given here."),
+  "host-key": optional(textOrTexts, undefined, "SSH public keys of the host; they are scanned if left out."),
+  "connection-port": optional(port, undefined, portText),
+  "ssh-port": optional(port, undefined, "The old name of connection-port."),
+  "connection-type": CONNECTION["connection-type"] ?? optional(text, "ssh"),
+  "shell-type": optional(text, undefined, "Shell for Ansible, as cmd or powershell."),
+  "max-parallel-jobs": optional(integer({ minimum: 1 }), 1, "Nodes that may share the host."),
+  "python-path": optional(text, "auto", "Python on the host; auto lets Ansible find it."),
+});
+
+/** The words of a host's labels, with what they are written in. */
+export function labelsOf(at: Cursor): { readonly name: string; readonly at: Cursor }[] {
+  const labels = at.key("labels");
+  if (labels === null) return [];
+  if (labels.value.kind === "list") {
+    return labels.items().flatMap((item) => {
+      const name = item.text();
+      return name === null ? [] : [{ name, at: item }];
+    });
+  }
+  const words = labels.text()?.split(/\s+/) ?? [];
+  return words.filter((word) => word !== "").map((name) => ({ name, at: labels }));
+}
+
+/** Two hosts that nobody can tell apart would share their records. */
+function checkIdentities(pools: readonly Cursor[]): void {
+  const seen = new Map<string, string>();
+  for (const host of pools.flatMap((pool) => pool.key("nodes")?.items() ?? [])) {
+    const name = host.key("name");
+    if (name === null) continue;
+    const user = host.key("username")?.text() ?? "zuul";
+    const door = host.key("connection-port")?.text() ?? host.key("ssh-port")?.text() ?? "22";
+    const identity = `${user}@${name.text()}:${door}`;
+    const before = seen.get(identity);
+    if (before !== undefined) {
+      name.warning(
+        `${identity} is already at ${before}; a host is known by name, username and connection-port: change one, or use max-parallel-jobs`,
+      );
+    }
+    seen.set(identity, before ?? host.path);
+  }
+}
+
+export const staticHosts = driver({
+  about: "Machines that are there already",
+  provider: {
+    own: {},
+    without: [...SHARED.images, ...SHARED.cloudImages],
+    check: (at) => checkIdentities(at.key("pools")?.items() ?? []),
+  },
+  pool: {
+    own: { nodes: expected(list(node), "The hosts.") },
+    without: ["labels", "host-key-checking", "ignore-provider-quota", ...SHARED.amounts],
+  },
+});
