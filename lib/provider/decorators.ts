@@ -31,6 +31,7 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
       deadline.abort(new ProviderError(message));
     });
     try {
+      signal.throwIfAborted();
       return await run(AbortSignal.any([signal, deadline.signal]));
     } catch (error) {
       // The deadline is the reason of whatever the call has made of it, unless the caller had given up before.

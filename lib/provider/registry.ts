@@ -9,6 +9,7 @@ import type { ProviderOptions } from "./options.ts";
 type OpenDriver = (config: ProviderConfig, options: ProviderOptions) => Provider;
 
 const DRIVERS: Readonly<Record<string, () => Promise<OpenDriver>>> = {
+  fake: async () => (await import("./fake/fake_provider.ts")).openFakeProvider,
   local: async () => (await import("./local/local_provider.ts")).openLocalProvider,
 };
 
