@@ -20,6 +20,11 @@ const CHECKS: readonly Check[] = [
   { name: "API lint", command: ["buf", "lint"], remedy: "mend what buf names" },
   { name: "API format", command: ["buf", "format", "-d", "--exit-code"], remedy: "npm run format" },
   {
+    name: "configuration's schema",
+    command: ["node", "tools/config_reference.ts", "--check"],
+    remedy: "npm run gen",
+  },
+  {
     name: "API compatibility",
     command: ["buf", "breaking", "--against", BASELINE],
     remedy: "make the change an addition",

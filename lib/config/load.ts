@@ -11,7 +11,13 @@ import { readText } from "./read_text.ts";
 import { type DiskImageRow, type RootRow, root, secureRoot } from "./schema.ts";
 import { interpolate, type Source } from "./source.ts";
 import { readTenantLimits } from "./tenants.ts";
-import type { Config, DiskImageConfig, ProviderConfig } from "./types.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  type DiskImageConfig,
+  type ProviderConfig,
+} from "./types.ts";
 import { readZooKeeper } from "./zookeeper.ts";
 
 export interface LoadOptions {
@@ -39,6 +45,23 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const secure =
     secureFile === undefined ? {} : { secure: { text: await readText(secureFile), file: secureFile } };
   return parseConfig(text, resolve(file), { env, ...secure });
+}
+
+/** A configuration, or none when it cannot be used, with all that is wrong or doubtful in it. */
+export interface ConfigReading {
+  readonly config: Config | null;
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** As {@link loadConfig}, for who wants to show the problems. */
+export async function readConfig(file: string, options: LoadOptions = {}): Promise<ConfigReading> {
+  try {
+    const config = await loadConfig(file, options);
+    return { config, problems: config.warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return { config: null, problems: error.problems };
+    throw error;
+  }
 }
 
 /** What {@link loadConfig} does with the text of a file. */

@@ -11,6 +11,7 @@ import { type CliHost, CommandError, EXIT, UsageError } from "./host.ts";
 
 const LAUNCHER_ADDRESS = "127.0.0.1:8990";
 const BUILDER_ADDRESS = "127.0.0.1:8991";
+const CONFIG_FILE = "/etc/nodepool/nodepool.yaml";
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 refused, failed or not found, 2 wrong words, 69 no server answered, 130 interrupted;
@@ -58,8 +59,8 @@ function buildParser(host: CliHost, run: Run): Parser {
       `a builder (default: NODEPOOL_BUILDER_ADDRESS, else ${BUILDER_ADDRESS})`,
     )
     .option("--output <form>", "table or json (the API's own JSON, in an array)", "table")
-    .option("-c <file>", "accepted for old scripts and ignored")
-    .option("-s <file>", "accepted for old scripts and ignored")
+    .option("-c <file>", "the configuration, for config-validate; ignored by other commands")
+    .option("-s <file>", "the secure file, for config-validate; ignored by other commands")
     .option("-l <file>", "accepted for old scripts and ignored")
     .option("--debug", "accepted for old scripts and ignored")
     .addHelpText("after", EXIT_CODES)
@@ -101,7 +102,7 @@ async function runCommand(host: CliHost, clock: Clock, spec: CommandSpec, given:
     flushLimitMs: 2000,
   });
   try {
-    const context = makeContext(host, clock, given, async ({ launcherAddress, builderAddress }) => {
+    const context = makeContext(host, clock, spec, given, async ({ launcherAddress, builderAddress }) => {
       const { connectClients } = await import("../../lib/rpc/client.ts");
       clients ??= connectClients({ launcherAddress, builderAddress, clock });
       return clients;
@@ -127,7 +128,8 @@ function closeClients(clients: Clients | null): void {
 function makeContext(
   host: CliHost,
   clock: Clock,
-  { globals, trailing }: Given,
+  spec: CommandSpec,
+  { globals, options, trailing }: Given,
   connect: (addresses: { launcherAddress: string; builderAddress: string }) => Promise<Clients>,
 ): CommandContext {
   const { env } = host;
@@ -136,7 +138,8 @@ function makeContext(
   if (output !== "table" && output !== "json") {
     throw new UsageError(`--output ${output}: expected table or json`);
   }
-  const ignored = ["c", "s", "l", "debug"].filter((name) => globals[name] !== undefined);
+  const unused = spec.readsConfig ? ["l", "debug"] : ["c", "s", "l", "debug"];
+  const ignored = unused.filter((name) => globals[name] !== undefined);
   if (ignored.length > 0) {
     const flags = ignored.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)).join(", ");
     host.stderr.write(`nodepool: ${flags}: ignored; this program asks a running launcher or builder\n`);
@@ -144,7 +147,11 @@ function makeContext(
   const launcherAddress = text(globals.address) ?? (env.NODEPOOL_LAUNCHER_ADDRESS || LAUNCHER_ADDRESS);
   const builderAddress = text(globals.builderAddress) ?? (env.NODEPOOL_BUILDER_ADDRESS || BUILDER_ADDRESS);
   const clients = () => connect({ launcherAddress, builderAddress });
-  return { host, clock, output, launcherAddress, trailing, clients };
+  const files = {
+    config: text(options.c) ?? text(globals.c) ?? CONFIG_FILE,
+    secure: text(options.s) ?? text(globals.s) ?? null,
+  };
+  return { host, clock, output, launcherAddress, files, trailing, clients };
 }
 
 function exitCodeFor(error: unknown): number {

@@ -14,6 +14,8 @@ export interface CommandSpec {
   readonly words: string;
   readonly help: string;
   readonly options?: readonly OptionSpec[];
+  /** Whether it reads the configuration's files; others ignore the flags that name them. */
+  readonly readsConfig?: boolean;
   /** More help, below. */
   readonly after?: string;
   readonly load: () => Promise<{ readonly run: Command }>;
@@ -23,6 +25,11 @@ const IDENTITY: OptionSpec = {
   flags: "-i, --identity <file>",
   help: "private key to log in with (default: NODEPOOL_SSH_KEY, else ssh's own choice)",
 };
+
+const CONFIG_FILES: readonly OptionSpec[] = [
+  { flags: "-c <file>", help: "the configuration (default: /etc/nodepool/nodepool.yaml)" },
+  { flags: "-s <file>", help: "the secure file" },
+];
 
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -138,5 +145,16 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     words: "providers",
     help: "list providers, how nodes run there, and what is wrong with them",
     load: () => import("./command/providers.ts"),
+  },
+  {
+    words: "config-validate",
+    help: "say all that is wrong in a configuration; needs no server",
+    readsConfig: true,
+    options: [
+      ...CONFIG_FILES,
+      { flags: "--format <form>", help: "text, json, or sarif for code hosts (default: text)" },
+      { flags: "--strict", help: "fail on warnings too" },
+    ],
+    load: () => import("./command/config_validate.ts"),
   },
 ];

@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly clock: Clock;
   readonly output: "table" | "json";
   readonly launcherAddress: string;
+  /** The configuration and the secure file, for commands that read them. */
+  readonly files: { readonly config: string; readonly secure: string | null };
   readonly trailing: Trailing;
   /** Clients of the launcher and the builder; made at the first use. */
   clients(): Promise<Clients>;
