@@ -25,6 +25,9 @@ export interface SshServerOptions {
   readonly clock: Clock;
 }
 
+/** How long a killed command's output may stay open, in milliseconds. */
+const COMMAND_END_MS = 5000;
+
 /** A server that listens. */
 export interface SshServer {
   readonly port: number;
@@ -58,10 +61,22 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await closed;
-      for (const command of commands) command.kill();
-      await Promise.all([...commands].map((command) => command.exited));
+      await Promise.all([...commands].map((command) => endCommand(command, options.clock)));
     },
   };
+}
+
+/** Children of a command's first process may outlive it for a moment: whoever holds its output is there still. */
+async function endCommand(command: RunningCommand, clock: Clock): Promise<void> {
+  command.kill();
+  // What nobody reads any more keeps the pipes open.
+  command.stdout.resume();
+  command.stderr.resume();
+  const patience = new AbortController();
+  const limit = clock.sleep(COMMAND_END_MS, patience.signal).catch(() => {});
+  await command.exited;
+  await Promise.race([command.closed, limit]);
+  patience.abort();
 }
 
 function listen(server: Server, port: number): Promise<number> {
