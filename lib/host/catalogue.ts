@@ -118,11 +118,11 @@ const tests: readonly Requirement[] = [
     probe: programs("sshd", "ssh-keygen"),
   },
   {
-    name: "qemu-img",
+    name: "qemu-img and mksquashfs",
     why: "test images of other formats than tar",
-    packages: ["qemu-utils"],
+    packages: ["qemu-utils", "squashfs-tools"],
     optional: true,
-    probe: programs("qemu-img"),
+    probe: programs("qemu-img", "mksquashfs"),
   },
   {
     name: "systemd-analyze",

@@ -16,6 +16,8 @@ export const componentsPath = (kind: string) => `${COMPONENTS}/${kind}`;
 export const imagePath = (image: string) => `${IMAGES}/${image}`;
 export const imagePausePath = (image: string) => `${IMAGES}/${image}/pause`;
 export const buildRequestPath = (image: string) => `${IMAGES}/${image}/request-build`;
+/** What became of an image's builds: ours, Nodepool has nothing there. */
+export const imageHistoryPath = (image: string) => `${IMAGES}/${image}/history`;
 export const buildsPath = (image: string) => `${IMAGES}/${image}/builds`;
 export const buildsLockPath = (image: string) => `${IMAGES}/${image}/builds/lock`;
 export const buildPath = (image: string, build: string) => `${IMAGES}/${image}/builds/${build}`;

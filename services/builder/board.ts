@@ -1,4 +1,5 @@
 // What the builder shows of itself: why each image is (not) built, what runs, what went wrong.
+import type { Phase } from "./history.ts";
 import type { Plan, Setback } from "./plan.ts";
 import { buildKey } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
@@ -6,11 +7,11 @@ import type { Setbacks } from "./setbacks.ts";
 /** The latest plan with its history, for people and for the API. */
 export class Board {
   readonly #setbacks: Setbacks;
-  readonly #building: ReadonlyMap<string, string | null>;
+  readonly #building: ReadonlyMap<string, readonly Phase[]>;
   readonly #listeners = new Set<(image: string) => void>();
   #reasons = new Map<string, string>();
 
-  constructor(setbacks: Setbacks, building: ReadonlyMap<string, string | null>) {
+  constructor(setbacks: Setbacks, building: ReadonlyMap<string, readonly Phase[]>) {
     this.#setbacks = setbacks;
     this.#building = building;
   }
@@ -45,8 +46,8 @@ export class Board {
     return this.#setbacks.errorsOf(image);
   }
 
-  /** What a build that runs here is doing; undefined when it does not run here. */
-  progress(build: string): string | null | undefined {
+  /** The phases that a build which runs here has come to; undefined when it does not run here. */
+  phases(build: string): readonly Phase[] | undefined {
     return this.#building.get(build);
   }
 

@@ -17,9 +17,10 @@ import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import { currentTraceparent, withSpan } from "../../lib/telemetry/trace.ts";
 import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
-import { type HeldLock, isUncertain, isZooKeeperError } from "../../lib/zookeeper/types.ts";
+import { type HeldLock, isUncertain, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
 import { BuildFailure, runBuild } from "./build.ts";
 import { buildGate, buildNeed } from "./decide_build.ts";
+import { type Attempt, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
 import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
@@ -83,6 +84,9 @@ class BuildJob {
   readonly #lock: KeptLock;
   #requested = false;
   #startedAt = 0;
+  #reason = "";
+  readonly #phases: Phase[] = [];
+  #sizes: Readonly<Record<string, number>> = {};
 
   constructor(workshop: Workshop, diskimage: DiskImageConfig, lock: HeldLock) {
     this.#workshop = workshop;
@@ -105,7 +109,8 @@ class BuildJob {
   async run(reason: string): Promise<void> {
     const { context, building, onProgress, reached } = this.#workshop;
     const image = this.#diskimage.name;
-    building.set(this.build, null);
+    building.set(this.build, []);
+    this.#reason = reason;
     this.#startedAt = seconds(context.clock);
     try {
       await this.#begin();
@@ -114,7 +119,7 @@ class BuildJob {
       const duration = seconds(context.clock) - this.#startedAt;
       recordBuild(image, failure === null ? "ready" : "failed", duration);
       if (failure !== null) await this.#remove();
-      const stored = await this.#store(failure === null ? this.#readyRecord() : this.#failedRecord());
+      const stored = await this.#store(failure);
       reached("build: result stored");
       if (failure !== null) throw failure;
       if (!stored) throw await this.#dropped();
@@ -151,7 +156,8 @@ class BuildJob {
         builderId,
         formats: this.#diskimage.formats.join(","),
       });
-      await context.session.multi([this.#lock.last.guard(), createBuild(image, this.build, record)]);
+      const told = await this.#history(this.#attempt("building", null));
+      await context.session.multi([this.#lock.last.guard(), createBuild(image, this.build, record), told]);
       reached("build: record made");
       await anchorFiles(context.session, files, marker);
       reached("build: record anchored");
@@ -190,6 +196,8 @@ class BuildJob {
         await clearAfter(this.#workshop, image, this.build);
         reached("build: command ended");
         this.#progress("computing checksums");
+        this.#sizes = Object.fromEntries(sizes);
+        this.#workshop.sizes.set(image, this.#sizes);
         for (const [format, size] of sizes) {
           recordImageSize(image, format, size);
           await files.checksums(image, this.build, format);
@@ -221,8 +229,37 @@ class BuildJob {
   }
 
   #progress(phase: string): void {
-    this.#workshop.building.set(this.build, phase);
+    if (this.#phases.at(-1)?.name === phase) return;
+    this.#phases.push({ name: phase, startedAt: seconds(this.#workshop.context.clock) });
+    this.#workshop.building.set(this.build, [...this.#phases]);
     this.#workshop.onProgress(this.#diskimage.name);
+  }
+
+  #attempt(result: Attempt["result"], failure: BuildFailure | null): Attempt {
+    const { clock, hostname } = this.#workshop.context;
+    const exitCode = result === "ready" ? 0 : (failure?.exitCode ?? null);
+    return {
+      build: this.build,
+      builder: hostname,
+      reason: this.#reason,
+      formats: this.#diskimage.formats,
+      startedAt: this.#startedAt,
+      endedAt: result === "building" ? null : seconds(clock),
+      result,
+      error: failure?.message ?? null,
+      exitCode,
+      sizes: this.#sizes,
+      phases: this.#phases,
+    };
+  }
+
+  /** Puts an attempt into the image's history: a step for a transaction under the build lock. */
+  async #history(attempt: Attempt): Promise<Operation> {
+    const { context, keepHistory } = this.#workshop;
+    const image = this.#diskimage.name;
+    const history = await readHistory(context.session, image);
+    const now = seconds(context.clock);
+    return writeHistory(image, history, withAttempt(history.attempts, attempt, now, keepHistory));
   }
 
   #readyRecord(): BuildRecord {
@@ -244,8 +281,10 @@ class BuildJob {
   }
 
   /** Writes the result; false when somebody else has taken the image over. */
-  async #store(record: BuildRecord): Promise<boolean> {
+  async #store(failure: BuildFailure | null): Promise<boolean> {
     const { context, abandoned } = this.#workshop;
+    const record = failure === null ? this.#readyRecord() : this.#failedRecord();
+    const attempt = this.#attempt(record.state === "ready" ? "ready" : "failed", failure);
     const data = encodeBuild(record);
     while (true) {
       abandoned.throwIfAborted();
@@ -256,8 +295,8 @@ class BuildJob {
         if (lock === null) return false;
         const stored =
           found === null
-            ? await this.#storeAgain(lock, record)
-            : await this.#storeOver(lock, found, data, record.state === "ready");
+            ? await this.#storeAgain(lock, record, attempt)
+            : await this.#storeOver(lock, found, data, attempt);
         if (stored !== null) return stored;
       } catch (error) {
         if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
@@ -270,19 +309,23 @@ class BuildJob {
     lock: HeldLock,
     found: { readonly data: Uint8Array; readonly version: number },
     data: Uint8Array,
-    ready: boolean,
+    attempt: Attempt,
   ): Promise<boolean | null> {
     const { context, builderId, abandoned } = this.#workshop;
     const before = decodeBuild(found.data);
     if (before.state !== "building" || before.builderId !== builderId) return false;
-    const besides = ready && this.#requested ? deleteBuildRequest(this.#diskimage.name) : undefined;
+    const served = attempt.result === "ready" && this.#requested;
+    const besides = [
+      await this.#history(attempt),
+      ...(served ? [deleteBuildRequest(this.#diskimage.name)] : []),
+    ];
     const write = { path: this.#path, data, version: found.version, besides };
     const outcome = await storeAndRelease(context.session, lock, write, abandoned);
     return outcome === "stored" ? true : null;
   }
 
   /** The record was cleaned up while the session was away: makes it anew, unless somebody has begun another build. */
-  async #storeAgain(lock: HeldLock, record: BuildRecord): Promise<boolean | null> {
+  async #storeAgain(lock: HeldLock, record: BuildRecord, attempt: Attempt): Promise<boolean | null> {
     const { context, files } = this.#workshop;
     const image = this.#diskimage.name;
     const marker = files.marker(image, this.build);
@@ -295,6 +338,7 @@ class BuildJob {
     await context.session.multi([
       lock.guard(),
       createBuild(image, this.build, record),
+      await this.#history(attempt),
       lock.releaseOperation(),
     ]);
     lock.markReleased();

@@ -11,11 +11,13 @@ import { BuildLogs } from "./build_log.ts";
 import { readBuilderId } from "./builder_id.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { deleteBuild, deleteFiles, deleteUpload, examineFiles } from "./cleanup.ts";
+import type { Phase } from "./history.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
 import type { Action } from "./plan.ts";
 import { type Spawn, spawnProcessGroup } from "./process_group.ts";
 import { Reconciler } from "./reconciler.ts";
+import { type Disk, diskOf, findRoom, readSizes } from "./room.ts";
 import { imageService } from "./rpc/service.ts";
 import { Setbacks } from "./setbacks.ts";
 import { uploadImage } from "./upload.ts";
@@ -26,6 +28,10 @@ export interface BuilderOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Builds at once. @default 1 */
   readonly buildWorkers?: number;
+  /** How long the history of a build is kept, in days. @default 30 */
+  readonly historyDays?: number;
+  /** @default the real disks */
+  readonly disk?: (folder: string) => Disk | null;
   /** Uploads at once. @default 4 */
   readonly uploadWorkers?: number;
   /** @default real processes */
@@ -57,7 +63,8 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
   const tasks = new TaskGroup((error, name) =>
     logger.error("task failed", { name, error: messageOf(error) }),
   );
-  const building = new Map<string, string | null>();
+  const building = new Map<string, readonly Phase[]>();
+  const sizes = await readSizes(session, files, config.diskimages.keys());
   const board = new Board(setbacks, building);
   const abandon = new AbortController();
   const workshop: Workshop = {
@@ -71,6 +78,8 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
     stopping: tasks.signal,
     abandoned: abandon.signal,
     building,
+    sizes,
+    keepHistory: (options.historyDays ?? 30) * 86_400,
     reached: options.reached ?? (() => {}),
     onProgress: (image) => board.changed(image),
   };
@@ -93,6 +102,7 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
       served: new Set(context.providers.map(({ name }) => name)),
       unserved: new Map(context.unserved.map(({ name, problem }) => [name, problem])),
       takeoverGrace: options.takeoverGrace ?? 30,
+      room: findRoom(config, imagesDir, options.env, sizes, options.disk ?? diskOf),
       buildWorkers: options.buildWorkers ?? 1,
       uploadWorkers: options.uploadWorkers ?? 4,
     }),

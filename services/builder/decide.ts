@@ -56,8 +56,9 @@ function allot(decisions: readonly Decision[], facts: Facts): Plan {
     const busy = [...facts.running].filter((key) => key.startsWith(prefix)).length;
     const free = Math.max(0, workers - busy);
     actions.push(...candidates.slice(0, free));
-    for (const candidate of candidates.slice(free)) {
-      const reason = `${candidate.reason}; it waits for one of ${workers} ${what} workers`;
+    for (const [ahead, candidate] of candidates.slice(free).entries()) {
+      const queue = ahead === 0 ? "next in line" : `${ahead} ahead of it`;
+      const reason = `${candidate.reason}; it waits for one of ${workers} ${what} workers, ${queue}`;
       waits.push(waiting(candidate, "workers-busy", reason));
     }
   };

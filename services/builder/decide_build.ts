@@ -12,6 +12,7 @@ import {
   type Waiting,
   waiting,
 } from "./plan.ts";
+import { roomProblem } from "./room.ts";
 
 /** Why an image must be built now, or until when its newest build will do. */
 export type Need =
@@ -52,6 +53,8 @@ export function decideBuild(
   if (blocked !== null) return waiting(step, blocked.rule, blocked.reason);
   const need = buildNeed(diskimage, image, facts.now);
   if (!need.due) return waiting(step, "fresh", need.reason, need.next);
+  const cramped = roomGate(step, need.reason, facts);
+  if (cramped !== null) return cramped;
   const occupied = occupation(step, image, facts);
   if (occupied !== null) return occupied;
   const setback = facts.setbacks.get(step.key);
@@ -73,6 +76,16 @@ export function buildGate(
     rule: "no-formats",
     reason: "it names no formats and no provider lists it: there is nothing to build",
   };
+}
+
+/** How long to wait before looking at a disk again, in seconds: nothing tells when space was freed. */
+const LOOK_AGAIN = 60;
+
+/** A disk on which the build cannot fit. */
+function roomGate(step: { key: string; image: string }, due: string, { room, now }: Facts): Waiting | null {
+  const found = room.get(step.image);
+  const problem = found === undefined ? null : roomProblem(found);
+  return problem === null ? null : waiting(step, "no-room", `${due}, but ${problem}`, now + LOOK_AGAIN);
 }
 
 /** Somebody else who is building the image, or who may still come back to it. */

@@ -69,7 +69,7 @@ describe("building", () => {
     assert.equal(wait(plan, "build/a").rule, "workers-busy");
     assert.match(
       wait(plan, "build/a").reason,
-      /there is no ready build; it waits for one of 2 build workers/,
+      /there is no ready build; it waits for one of 2 build workers, next in line/,
     );
   });
 

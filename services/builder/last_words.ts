@@ -8,7 +8,7 @@ const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \| /;
 /** What a shell that traces writes, and what Python writes of where it was. */
 const NOISE = /^(\++ |Traceback |\s+File "|\s*$)/;
 const TELLING =
-  /\berror\b|\bnot found\b|\bcannot\b|\bcan't\b|\bfailed\b|\bno such\b|\bdenied\b|\bunable\b|\bmissing\b/i;
+  /\berror\b|\bnot found\b|\bcannot\b|\bcan't\b|\bfailed\b|\bno such\b|\bdenied\b|\bunable\b|\bmissing\b|\bno\b.*\bfound\b/i;
 
 /** Remembers the end of an output. */
 export class LastWords {

@@ -21,8 +21,8 @@ export interface LockedWrite {
   readonly data: Uint8Array;
   /** The version that was read. */
   readonly version: number;
-  /** Committed together with the write if it can be; otherwise the write is done without it. */
-  readonly besides?: Operation | undefined;
+  /** Committed together with the write, as far as they can be; the write is done without the others. */
+  readonly besides?: readonly Operation[];
 }
 
 /** A znode's data and version, or null when there is none. */
@@ -56,7 +56,7 @@ export async function storeAndRelease(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const set: Operation = { kind: "set", path: write.path, data: write.data, version: write.version };
-  let besides = write.besides === undefined ? [] : [write.besides];
+  let besides = write.besides ?? [];
   while (true) {
     signal.throwIfAborted();
     try {
@@ -65,7 +65,8 @@ export async function storeAndRelease(
       return "stored";
     } catch (error) {
       if (error instanceof TransactionError && error.index > 2) {
-        besides = [];
+        const refused = error.index - 3;
+        besides = besides.filter((_, index) => index !== refused);
         continue;
       }
       const outcome = await afterFailure(session, write, error, signal);

@@ -2,6 +2,8 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
 
+import type { Room } from "./room.ts";
+
 /** The files of one build in this builder's images-dir, as far as they are ours. */
 export interface LocalBuild {
   readonly image: string;
@@ -45,6 +47,8 @@ export interface Facts {
   readonly lockFreeSince: ReadonlyMap<string, number>;
   /** How long another builder has to take such a lock back, in seconds. */
   readonly takeoverGrace: number;
+  /** Of each image of which it is known what it takes. */
+  readonly room: ReadonlyMap<string, Room>;
   readonly buildWorkers: number;
   readonly uploadWorkers: number;
 }
@@ -113,6 +117,7 @@ export type Rule =
   | "running"
   | "paused"
   | "no-formats"
+  | "no-room"
   | "fresh"
   | "no-build"
   | "locked"

@@ -4,8 +4,10 @@ import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import type { BuildLogs } from "./build_log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { Phase } from "./history.ts";
 import type { ImageFiles } from "./image_files.ts";
 import type { Spawn } from "./process_group.ts";
+import type { Sizes } from "./room.ts";
 import { clearWorkspace } from "./workspace.ts";
 
 /** What one builder process has at hand. */
@@ -23,8 +25,12 @@ export interface Workshop {
   readonly stopping: AbortSignal;
   /** Aborted when the time to stop is over: return at once. */
   readonly abandoned: AbortSignal;
-  /** Builds that run here, with what they are doing; null before the command has said anything. */
-  readonly building: Map<string, string | null>;
+  /** Builds that run here, with the phases that they have come to. */
+  readonly building: Map<string, readonly Phase[]>;
+  /** What images took when they were built last. */
+  readonly sizes: Sizes;
+  /** How long the history of a build is kept, in seconds. */
+  readonly keepHistory: number;
   /** Hears each step that was done. */
   readonly reached: (checkpoint: Checkpoint) => void;
   /** Tells that a build here does something else now. */

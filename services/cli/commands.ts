@@ -91,6 +91,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/build_log.ts"),
   },
   {
+    words: "build-history [image]",
+    help: "show what became of builds, also of those that are gone",
+    load: () => import("./command/build_history.ts"),
+  },
+  {
     words: "hold <id>",
     help: "keep a node; one in use is held when it is returned",
     options: [

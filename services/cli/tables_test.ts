@@ -132,7 +132,13 @@ const BUILD = "images/debian-12/builds/a8ef0a7a8460401b93490639d45e2f26";
 const images: NonNullable<Answers["images"]> = {
   listImages: async () => ({
     images: [
-      { name: "images/debian-12", buildRequest: "BUILD_REQUEST_BUILDING", buildRequestTime: ago(2) },
+      {
+        name: "images/debian-12",
+        buildRequest: "BUILD_REQUEST_BUILDING",
+        buildRequestTime: ago(2),
+        reason: "it is being built here",
+        lastError: "a disk is full",
+      },
       { name: "images/held", paused: true },
     ],
   }),
@@ -185,13 +191,34 @@ test("image-status shows what is asked of each image", async () => {
   assert.equal(
     stdout,
     `\
-+-----------+--------+---------------+-------------------+
-| Image     | Paused | Build Request | Build Request Age |
-+-----------+--------+---------------+-------------------+
-| debian-12 | False  | building      | 00:00:00:02       |
-| held      | True   |               |                   |
-+-----------+--------+---------------+-------------------+
++-----------+--------+---------------+-------------------+------------------------+----------------+
+| Image     | Paused | Build Request | Build Request Age | Reason                 | Last Error     |
++-----------+--------+---------------+-------------------+------------------------+----------------+
+| debian-12 | False  | building      | 00:00:00:02       | it is being built here | a disk is full |
+| held      | True   |               |                   |                        |                |
++-----------+--------+---------------+-------------------+------------------------+----------------+
 `,
+  );
+});
+
+test("build-history shows what became of an image's builds, why they were begun and why they failed", async () => {
+  const { stdout } = await nodepool(
+    {
+      images: {
+        listBuildHistory: async ({ parent }) => {
+          assert.equal(parent, "images/debian-12");
+          const given = { name: BUILD, builder: "host", reason: "asked for", startTime: ago(9) };
+          return {
+            attempts: [{ ...given, result: "RESULT_FAILED", error: "a disk is full", endTime: ago(4) }],
+          };
+        },
+      },
+    },
+    ["build-history", "debian-12"],
+  );
+  assert.match(
+    stdout,
+    /^\| debian-12-a8ef0a7a8460401b93490639d45e2f26 \| host +\| failed \| 00:00:00:09 \| 00:00:00:05 \| asked for \| a disk is full \|$/m,
   );
 });
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import type { Provider } from "../../lib/provider/contract.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
@@ -14,32 +15,35 @@ import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { BuildEntry, UploadEntry, View } from "../../lib/zookeeper/view.ts";
 import { type BuilderOptions, startBuilder } from "../../services/builder/builder.ts";
 import { diskimage, provider } from "./builder_state.ts";
-import type { FakeImageProvider } from "./fake_image_provider.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
 /** What a test says of its configuration; the rest has defaults. */
 export interface BuilderSetting {
   readonly images: Readonly<Record<string, Partial<DiskImageConfig>>>;
   readonly providers: readonly {
-    readonly driver: FakeImageProvider;
+    readonly driver: Provider;
     readonly images: readonly string[];
     readonly config?: Partial<ProviderConfig>;
   }[];
   readonly logRetention?: number;
 }
 
-/** A running builder as tests use it. */
-export interface TestBuilder {
-  readonly service: Service;
+/** What ZooKeeper shows of images. */
+export interface Observer {
   readonly view: View;
   readonly session: ZooKeeperSession;
-  readonly imagesDir: string;
-  readonly logDir: string;
   builds(image: string): readonly BuildEntry[];
   uploads(image: string): UploadEntry[];
+  stop(): Promise<void>;
+}
+
+/** A running builder as tests use it. */
+export interface TestBuilder extends Observer {
+  readonly service: Service;
+  readonly imagesDir: string;
+  readonly logDir: string;
   /** Names in images-dir, but for the builder's id. */
   files(): Promise<string[]>;
-  stop(): Promise<void>;
   /** Ends as a killed process does: the session ends under the builder's feet, and nothing is tidied up. */
   crash(): Promise<void>;
 }
@@ -47,16 +51,21 @@ export interface TestBuilder {
 /** A folder for one test, with the builders that it starts. */
 export class BuilderCase {
   readonly folder: string;
-  readonly #server: ZooKeeperServer;
-  readonly #running = new Set<TestBuilder>();
+  readonly #server: Pick<ZooKeeperServer, "host" | "port">;
+  readonly #running = new Set<Observer>();
 
-  private constructor(server: ZooKeeperServer, folder: string) {
+  private constructor(server: Pick<ZooKeeperServer, "host" | "port">, folder: string) {
     this.#server = server;
     this.folder = folder;
   }
 
   static async begin(server: ZooKeeperServer): Promise<BuilderCase> {
     return new BuilderCase(server, await mkdtemp(join(tmpdir(), "nodepool-builder-")));
+  }
+
+  /** The case that another process has begun. */
+  static at(server: Pick<ZooKeeperServer, "host" | "port">, folder: string): BuilderCase {
+    return new BuilderCase(server, folder);
   }
 
   /** A build command of shell lines: `$out` is where the image goes, `$here` this case's folder. */
@@ -76,19 +85,21 @@ export class BuilderCase {
   /** @param name tells builders apart: each has its own host name and images-dir */
   async start(
     setting: BuilderSetting,
-    given: Partial<BuilderOptions> & { name?: string; chroot?: string; logger?: Logger } = {},
+    given: Partial<BuilderOptions> & {
+      name?: string;
+      chroot?: string;
+      logger?: Logger;
+      sessionTimeoutMs?: number;
+    } = {},
   ): Promise<TestBuilder> {
-    const { name = "one", chroot = this.folder, logger = silentLogger, ...options } = given;
-    const { host, port } = this.#server;
-    const session = connectSession({
-      servers: [{ host, port }],
-      chroot: chroot.replaceAll("/", "-").replace(/^-*/, "/"),
-      sessionTimeoutMs: 4000,
-      logger,
-    });
-    await session.connected();
-    await session.ensurePath("/nodepool");
-    const view = openView(session, logger);
+    const {
+      name = "one",
+      chroot = this.folder,
+      logger = silentLogger,
+      sessionTimeoutMs = 4000,
+      ...options
+    } = given;
+    const { session, view } = await this.#connect(chroot, sessionTimeoutMs, logger);
     const imagesDir = join(this.folder, name, "images");
     const logDir = join(this.folder, name, "logs");
     await mkdir(imagesDir, { recursive: true });
@@ -119,8 +130,7 @@ export class BuilderCase {
       session,
       imagesDir,
       logDir,
-      builds: (image) => view.image(image)?.builds ?? [],
-      uploads: (image) => (view.image(image)?.builds ?? []).flatMap(({ uploads }) => uploads),
+      ...reading(view),
       files: async () => (await readdir(imagesDir)).filter((file) => file !== "builder_id.txt").sort(),
       stop: async () => {
         await service.stop(AbortSignal.timeout(10_000));
@@ -135,10 +145,48 @@ export class BuilderCase {
     return builder;
   }
 
+  /** Sees what a builder sees, and does nothing. */
+  async observe(): Promise<Observer> {
+    const { session, view } = await this.#connect(this.folder, 10_000, silentLogger);
+    await view.ready();
+    const observer: Observer = {
+      view,
+      session,
+      ...reading(view),
+      stop: async () => {
+        this.#running.delete(observer);
+        await view.close();
+        await session.close();
+      },
+    };
+    this.#running.add(observer);
+    return observer;
+  }
+
+  async #connect(chroot: string, sessionTimeoutMs: number, logger: Logger) {
+    const { host, port } = this.#server;
+    const session = connectSession({
+      servers: [{ host, port }],
+      chroot: chroot.replaceAll("/", "-").replace(/^-*/, "/"),
+      sessionTimeoutMs,
+      logger,
+    });
+    await session.connected();
+    await session.ensurePath("/nodepool");
+    return { session, view: openView(session, logger) };
+  }
+
   async end(): Promise<void> {
     for (const builder of [...this.#running]) await builder.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function reading(view: View): Pick<Observer, "builds" | "uploads"> {
+  return {
+    builds: (image) => view.image(image)?.builds ?? [],
+    uploads: (image) => (view.image(image)?.builds ?? []).flatMap(({ uploads }) => uploads),
+  };
 }
 
 function configOf(setting: BuilderSetting, imagesDir: string, buildLogDir: string): Config {

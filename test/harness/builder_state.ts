@@ -140,6 +140,7 @@ export function facts(given: Partial<Facts> & { here?: readonly LocalBuild[] } =
     unserved: new Map(),
     lockFreeSince: new Map(),
     takeoverGrace: 30,
+    room: new Map(),
     buildWorkers: 1,
     uploadWorkers: 4,
     ...rest,

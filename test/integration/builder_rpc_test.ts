@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -11,7 +12,12 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
-import { Build_State, Image_BuildRequest, Upload_State } from "../../lib/rpc/gen/nodepool/v1/image.ts";
+import {
+  Build_State,
+  BuildAttempt_Result,
+  Image_BuildRequest,
+  Upload_State,
+} from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import { createRpcServer, type RpcServer } from "../../lib/rpc/server.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
@@ -309,7 +315,59 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
     const { images } = await serve(await setting({ dibCommand: await one.command(lines) }));
     await until("the progress", async () => {
       const { builds } = await images.listBuilds({ parent: "images/ubuntu" });
-      return builds[0]?.progress === "installing";
+      const names = builds[0]?.phases.map(({ name }) => name) ?? [];
+      return builds[0]?.progress === "installing" && names.join() === "installing";
+    });
+    await writeFile(join(one.folder, "go"), "");
+  });
+
+  test("tells what became of builds, also of those that are gone: why, how long, what failed, what they took", async () => {
+    const lines =
+      'echo "dib-run-parts Running /h/install.d/1"; [ -e "$here/ok" ] || { touch "$here/ok"; echo bad element; exit 3; }; echo x >"$out.qcow2"';
+    const { builder, images } = await serve(await setting({ dibCommand: await one.command(lines) }));
+    const { build } = await uploaded(builder);
+    await until("the failed build is gone", () => builder.builds("ubuntu").length === 1);
+    const { attempts } = await images.listBuildHistory({ parent: "images/-" });
+    const [ready, failed] = attempts;
+    assert.equal(attempts.length, 2);
+    assert.equal(ready?.name, `images/ubuntu/builds/${build}`);
+    assert.equal(ready?.result, BuildAttempt_Result.RESULT_READY);
+    assert.equal(ready?.reason, "there is no ready build");
+    assert.equal(ready?.exitCode, 0);
+    assert.ok(Number(ready?.sizes.qcow2) > 0);
+    assert.equal(failed?.result, BuildAttempt_Result.RESULT_FAILED);
+    assert.equal(failed?.exitCode, 3);
+    assert.match(failed?.error ?? "", /ended with status 3: bad element; its log is /);
+    assert.equal(failed?.phases[0]?.name, "installing");
+    assert.ok((failed?.endTime?.getTime() ?? 0) >= (failed?.startTime?.getTime() ?? Infinity));
+    const page = await images.listBuildHistory({ parent: "images/ubuntu", pageSize: 1 });
+    assert.notEqual(page.nextPageToken, "");
+  });
+
+  test("a build whose builder went away is told as interrupted", async () => {
+    const lines = 'touch "$here/run"; while [ ! -e "$here/go" ]; do sleep 0.05; done';
+    const given = await setting({ dibCommand: await one.command(lines) });
+    const killed = await one.start(given, { name: "a" });
+    await until("a build", () => existsSync(join(one.folder, "run")));
+    await killed.crash();
+    const { builder, images } = await serve({ images: {}, providers: given.providers }, { name: "a" });
+    await until("its record is gone", () => builder.builds("ubuntu").length === 0);
+    const { attempts } = await images.listBuildHistory({ parent: "images/ubuntu" });
+    assert.equal(attempts[0]?.result, BuildAttempt_Result.RESULT_INTERRUPTED);
+    assert.match(attempts[0]?.error ?? "", /its builder went away/);
+  });
+
+  test("a build that cannot fit does not begin, and the API says so", async () => {
+    const first = await one.start(await setting());
+    await uploaded(first);
+    await first.stop();
+    const full = { free: 0, device: 1 };
+    const { images } = await serve(await setting({ rebuildAge: 0.1 }), { disk: () => full });
+    await until("the reason", async () => {
+      const [image] = (await images.listImages({})).images;
+      return /older than rebuild-age .*, but it needs 1 MiB .* 0 MiB are free: free some space/.test(
+        image?.reason ?? "",
+      );
     });
   });
 });

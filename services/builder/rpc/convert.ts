@@ -4,6 +4,8 @@ import { type BuildState, formatsOf, type UploadState } from "../../../lib/model
 import {
   Build,
   Build_State,
+  BuildAttempt,
+  BuildAttempt_Result,
   Image,
   Image_BuildRequest,
   Upload,
@@ -11,6 +13,7 @@ import {
 } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import type { BuildEntry, ImageEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
+import type { Attempt, Phase } from "../history.ts";
 
 export const IMAGE_NAME = "images/{image}";
 export const BUILD_NAME = "images/{image}/builds/{build}";
@@ -67,8 +70,38 @@ function requestState(entry: ImageEntry | undefined): Image_BuildRequest {
   return served ? Image_BuildRequest.BUILD_REQUEST_BUILDING : Image_BuildRequest.BUILD_REQUEST_PENDING;
 }
 
-/** @param progress what the build is doing, when it runs here */
-export function toBuild(entry: BuildEntry, progress: string | null | undefined): Build {
+function toPhases(phases: readonly Phase[]): { name: string; startTime: Date }[] {
+  return phases.map(({ name, startedAt }) => ({ name, startTime: toDate(startedAt) }));
+}
+
+const RESULT: Readonly<Record<Attempt["result"], BuildAttempt_Result>> = {
+  building: BuildAttempt_Result.RESULT_BUILDING,
+  ready: BuildAttempt_Result.RESULT_READY,
+  failed: BuildAttempt_Result.RESULT_FAILED,
+};
+
+/** @param entry the image as it is: a build that it does not know as running was interrupted */
+export function toAttempt(image: string, attempt: Attempt, entry: ImageEntry | undefined): BuildAttempt {
+  const { build, startedAt, endedAt, exitCode } = attempt;
+  const runs = entry?.builds.some((each) => each.build === build && each.record?.state === "building");
+  const interrupted = attempt.result === "building" && runs !== true;
+  return BuildAttempt.fromPartial({
+    name: formatName(BUILD_NAME, { image, build }),
+    result: interrupted ? BuildAttempt_Result.RESULT_INTERRUPTED : RESULT[attempt.result],
+    reason: attempt.reason,
+    error: attempt.error ?? (interrupted ? "its builder went away in the middle of it" : ""),
+    ...(exitCode === null ? {} : { exitCode }),
+    builder: attempt.builder,
+    startTime: toDate(startedAt),
+    ...(endedAt === null ? {} : { endTime: toDate(endedAt) }),
+    formats: [...attempt.formats],
+    sizes: attempt.sizes,
+    phases: toPhases(attempt.phases),
+  });
+}
+
+/** @param phases those that the build has come to, when it runs here */
+export function toBuild(entry: BuildEntry, phases: readonly Phase[] | undefined): Build {
   const { image, build, record } = entry;
   const name = formatName(BUILD_NAME, { image, build });
   if (record === null) return Build.fromPartial({ name });
@@ -78,7 +111,8 @@ export function toBuild(entry: BuildEntry, progress: string | null | undefined):
     builder: record.builder ?? "",
     formats: formatsOf(record),
     stateTime: toDate(record.stateTime),
-    progress: progress ?? "",
+    progress: phases?.at(-1)?.name ?? "",
+    phases: toPhases(phases ?? []),
   });
 }
 

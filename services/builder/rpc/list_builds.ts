@@ -21,5 +21,5 @@ export function listBuilds(api: ImageApi, request: ListBuildsRequest): ListBuild
     ({ image, build, createdAt }) => `${image}/${ageKey(createdAt)}/${build}`,
     request,
   );
-  return { builds: page.map((entry) => toBuild(entry, api.board.progress(entry.build))), nextPageToken };
+  return { builds: page.map((entry) => toBuild(entry, api.board.phases(entry.build))), nextPageToken };
 }

@@ -8,6 +8,7 @@ import type { ImageApi } from "./api.ts";
 import { buildImage } from "./build_image.ts";
 import { deleteBuild } from "./delete_build.ts";
 import { deleteUpload } from "./delete_upload.ts";
+import { listBuildHistory } from "./list_build_history.ts";
 import { listBuilds } from "./list_builds.ts";
 import { listImages } from "./list_images.ts";
 import { listUploads } from "./list_uploads.ts";
@@ -31,6 +32,7 @@ export function imageService(api: ImageApi): {
     pauseImage: (request) => pauseImage(api, request),
     resumeImage: (request) => resumeImage(api, request),
     listBuilds: async (request) => listBuilds(api, request),
+    listBuildHistory: (request) => listBuildHistory(api, request),
     deleteBuild: (request) => deleteBuild(api, request),
     watchBuildLog: (request, context) => watchBuildLog(api, request, until(context)),
     listUploads: async (request) => listUploads(api, request),

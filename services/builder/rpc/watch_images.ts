@@ -86,7 +86,7 @@ export class ImageFeed {
     if (source === null) return events;
     events.set(formatName(IMAGE_NAME, { image }), { $case: "image", value: toImage(source) });
     for (const build of source.entry?.builds ?? []) {
-      const value = toBuild(build, this.#api.board.progress(build.build));
+      const value = toBuild(build, this.#api.board.phases(build.build));
       events.set(value.name, { $case: "build", value });
       for (const upload of build.uploads) {
         const uploaded = toUpload(upload);

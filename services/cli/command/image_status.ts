@@ -20,6 +20,8 @@ export const run: Command = async (context) => {
     ["Paused", ({ paused }) => (paused ? "True" : "False")],
     ["Build Request", ({ buildRequest }) => WORDS[buildRequest]],
     ["Build Request Age", ({ buildRequestTime }) => formatAge(buildRequestTime, now)],
+    ["Reason", ({ reason }) => reason],
+    ["Last Error", ({ lastError }) => lastError],
   ];
   show(context, (await images.listImages({})).images, columns, Image.toJSON);
   return EXIT.ok;

@@ -110,6 +110,8 @@ export interface Build {
     | undefined;
   /** What the build is doing now, taken from its output; only while it is building at the answering builder. */
   progress: string;
+  /** The phases that the build has come to, in their order; only while it is building at the answering builder. */
+  phases: BuildPhase[];
 }
 
 /** State is where the build stands. */
@@ -190,6 +192,131 @@ export function build_StateToNumber(object: Build_State): number {
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Build_State");
   }
+}
+
+/** BuildPhase is a part of a build, as its command announced it. */
+export interface BuildPhase {
+  /** What is done, as "installing". */
+  name: string;
+  /** When it began; it ends when the next one begins. */
+  startTime: Date | undefined;
+}
+
+/** BuildAttempt is what became of a build. It is kept when the build itself is gone. */
+export interface BuildAttempt {
+  /** Resource name of the build: images/{image}/builds/{build}. */
+  name: string;
+  /** How it ended. */
+  result: BuildAttempt_Result;
+  /** Why it was begun, in a sentence. */
+  reason: string;
+  /** Why it failed, in a sentence; empty when it did not. */
+  error: string;
+  /** The exit status of the build command; not set when it did not end by itself. */
+  exitCode?:
+    | number
+    | undefined;
+  /** The host that built. */
+  builder: string;
+  /** When it began. */
+  startTime:
+    | Date
+    | undefined;
+  /** When it ended; not set while it runs, and when it was interrupted. */
+  endTime:
+    | Date
+    | undefined;
+  /** The formats that were asked for, as qcow2. */
+  formats: string[];
+  /** What the files took on disk, in bytes, by format. */
+  sizes: { [key: string]: bigint };
+  /** The phases that it came to, in their order. */
+  phases: BuildPhase[];
+}
+
+/** Result is how the build ended. */
+export const BuildAttempt_Result = {
+  /** RESULT_UNSPECIFIED - The result is unknown to this version of the API. */
+  RESULT_UNSPECIFIED: "RESULT_UNSPECIFIED",
+  /** RESULT_BUILDING - It is running. */
+  RESULT_BUILDING: "RESULT_BUILDING",
+  /** RESULT_READY - It made the image. */
+  RESULT_READY: "RESULT_READY",
+  /** RESULT_FAILED - It failed. */
+  RESULT_FAILED: "RESULT_FAILED",
+  /** RESULT_INTERRUPTED - Its builder went away in the middle of it. */
+  RESULT_INTERRUPTED: "RESULT_INTERRUPTED",
+} as const;
+
+export type BuildAttempt_Result = typeof BuildAttempt_Result[keyof typeof BuildAttempt_Result];
+
+export namespace BuildAttempt_Result {
+  export type RESULT_UNSPECIFIED = typeof BuildAttempt_Result.RESULT_UNSPECIFIED;
+  export type RESULT_BUILDING = typeof BuildAttempt_Result.RESULT_BUILDING;
+  export type RESULT_READY = typeof BuildAttempt_Result.RESULT_READY;
+  export type RESULT_FAILED = typeof BuildAttempt_Result.RESULT_FAILED;
+  export type RESULT_INTERRUPTED = typeof BuildAttempt_Result.RESULT_INTERRUPTED;
+}
+
+export function buildAttempt_ResultFromJSON(object: any): BuildAttempt_Result {
+  switch (object) {
+    case 0:
+    case "RESULT_UNSPECIFIED":
+      return BuildAttempt_Result.RESULT_UNSPECIFIED;
+    case 1:
+    case "RESULT_BUILDING":
+      return BuildAttempt_Result.RESULT_BUILDING;
+    case 2:
+    case "RESULT_READY":
+      return BuildAttempt_Result.RESULT_READY;
+    case 3:
+    case "RESULT_FAILED":
+      return BuildAttempt_Result.RESULT_FAILED;
+    case 4:
+    case "RESULT_INTERRUPTED":
+      return BuildAttempt_Result.RESULT_INTERRUPTED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BuildAttempt_Result");
+  }
+}
+
+export function buildAttempt_ResultToJSON(object: BuildAttempt_Result): string {
+  switch (object) {
+    case BuildAttempt_Result.RESULT_UNSPECIFIED:
+      return "RESULT_UNSPECIFIED";
+    case BuildAttempt_Result.RESULT_BUILDING:
+      return "RESULT_BUILDING";
+    case BuildAttempt_Result.RESULT_READY:
+      return "RESULT_READY";
+    case BuildAttempt_Result.RESULT_FAILED:
+      return "RESULT_FAILED";
+    case BuildAttempt_Result.RESULT_INTERRUPTED:
+      return "RESULT_INTERRUPTED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BuildAttempt_Result");
+  }
+}
+
+export function buildAttempt_ResultToNumber(object: BuildAttempt_Result): number {
+  switch (object) {
+    case BuildAttempt_Result.RESULT_UNSPECIFIED:
+      return 0;
+    case BuildAttempt_Result.RESULT_BUILDING:
+      return 1;
+    case BuildAttempt_Result.RESULT_READY:
+      return 2;
+    case BuildAttempt_Result.RESULT_FAILED:
+      return 3;
+    case BuildAttempt_Result.RESULT_INTERRUPTED:
+      return 4;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum BuildAttempt_Result");
+  }
+}
+
+export interface BuildAttempt_SizesEntry {
+  key: string;
+  value: bigint;
 }
 
 /** Upload is a build's image at one provider. */
@@ -348,6 +475,24 @@ export interface ListBuildsRequest {
 export interface ListBuildsResponse {
   /** The builds of this page. */
   builds: Build[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
+}
+
+/** ListBuildHistoryRequest selects attempts. */
+export interface ListBuildHistoryRequest {
+  /** images/{image}, or images/- for every image. */
+  parent: string;
+  /** At most this many attempts; 0 for the default of 1000, which is also the largest page. */
+  pageSize: number;
+  /** The next_page_token of the page before; empty for the first page. */
+  pageToken: string;
+}
+
+/** ListBuildHistoryResponse is one page of attempts. */
+export interface ListBuildHistoryResponse {
+  /** The attempts of this page. */
+  attempts: BuildAttempt[];
   /** Ask for the next page with this; empty on the last page. */
   nextPageToken: string;
 }
@@ -629,6 +774,7 @@ function createBaseBuild(): Build {
     formats: [],
     stateTime: undefined,
     progress: "",
+    phases: [],
   };
 }
 
@@ -651,6 +797,9 @@ export const Build: MessageFns<Build> = {
     }
     if (message.progress !== "") {
       writer.uint32(50).string(message.progress);
+    }
+    for (const v of message.phases) {
+      BuildPhase.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -716,6 +865,14 @@ export const Build: MessageFns<Build> = {
             message.progress = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.phases.push(BuildPhase.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -740,6 +897,7 @@ export const Build: MessageFns<Build> = {
         ? fromJsonTimestamp(object.state_time)
         : undefined,
       progress: isSet(object.progress) ? globalThis.String(object.progress) : "",
+      phases: globalThis.Array.isArray(object?.phases) ? object.phases.map((e: any) => BuildPhase.fromJSON(e)) : [],
     };
   },
 
@@ -763,6 +921,9 @@ export const Build: MessageFns<Build> = {
     if (message.progress !== "") {
       obj.progress = message.progress;
     }
+    if (message.phases?.length) {
+      obj.phases = message.phases.map((e) => BuildPhase.toJSON(e));
+    }
     return obj;
   },
 
@@ -777,6 +938,469 @@ export const Build: MessageFns<Build> = {
     message.formats = object.formats?.map((e) => e) || [];
     message.stateTime = object.stateTime ?? undefined;
     message.progress = object.progress ?? "";
+    message.phases = object.phases?.map((e) => BuildPhase.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBuildPhase(): BuildPhase {
+  return { name: "", startTime: undefined };
+}
+
+export const BuildPhase: MessageFns<BuildPhase> = {
+  encode(message: BuildPhase, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuildPhase {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuildPhase();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuildPhase {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: BuildPhase): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuildPhase>): BuildPhase {
+    return BuildPhase.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuildPhase>): BuildPhase {
+    const message = createBaseBuildPhase();
+    message.name = object.name ?? "";
+    message.startTime = object.startTime ?? undefined;
+    return message;
+  },
+};
+
+function createBaseBuildAttempt(): BuildAttempt {
+  return {
+    name: "",
+    result: BuildAttempt_Result.RESULT_UNSPECIFIED,
+    reason: "",
+    error: "",
+    exitCode: undefined,
+    builder: "",
+    startTime: undefined,
+    endTime: undefined,
+    formats: [],
+    sizes: {},
+    phases: [],
+  };
+}
+
+export const BuildAttempt: MessageFns<BuildAttempt> = {
+  encode(message: BuildAttempt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.result !== BuildAttempt_Result.RESULT_UNSPECIFIED) {
+      writer.uint32(16).int32(buildAttempt_ResultToNumber(message.result));
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.error !== "") {
+      writer.uint32(34).string(message.error);
+    }
+    if (message.exitCode !== undefined) {
+      writer.uint32(40).int32(message.exitCode);
+    }
+    if (message.builder !== "") {
+      writer.uint32(50).string(message.builder);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(58).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(66).fork()).join();
+    }
+    for (const v of message.formats) {
+      writer.uint32(74).string(v!);
+    }
+    globalThis.Object.entries(message.sizes).forEach(([key, value]: [string, bigint]) => {
+      BuildAttempt_SizesEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
+    for (const v of message.phases) {
+      BuildPhase.encode(v!, writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuildAttempt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuildAttempt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.result = buildAttempt_ResultFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.exitCode = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.builder = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.formats.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = BuildAttempt_SizesEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.sizes[entry10.key] = entry10.value;
+            }
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.phases.push(BuildPhase.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuildAttempt {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      result: isSet(object.result)
+        ? buildAttempt_ResultFromJSON(object.result)
+        : BuildAttempt_Result.RESULT_UNSPECIFIED,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+      exitCode: isSet(object.exitCode)
+        ? globalThis.Number(object.exitCode)
+        : isSet(object.exit_code)
+        ? globalThis.Number(object.exit_code)
+        : undefined,
+      builder: isSet(object.builder) ? globalThis.String(object.builder) : "",
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      formats: globalThis.Array.isArray(object?.formats) ? object.formats.map((e: any) => globalThis.String(e)) : [],
+      sizes: isObject(object.sizes)
+        ? (globalThis.Object.entries(object.sizes) as [string, any][]).reduce(
+          (acc: { [key: string]: bigint }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: BigInt(value as string | number | bigint | boolean),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      phases: globalThis.Array.isArray(object?.phases) ? object.phases.map((e: any) => BuildPhase.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: BuildAttempt): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.result !== BuildAttempt_Result.RESULT_UNSPECIFIED) {
+      obj.result = buildAttempt_ResultToJSON(message.result);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    if (message.exitCode !== undefined) {
+      obj.exitCode = Math.round(message.exitCode);
+    }
+    if (message.builder !== "") {
+      obj.builder = message.builder;
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    if (message.formats?.length) {
+      obj.formats = message.formats;
+    }
+    if (message.sizes) {
+      const entries = globalThis.Object.entries(message.sizes) as [string, bigint][];
+      if (entries.length > 0) {
+        obj.sizes = {};
+        entries.forEach(([k, v]) => {
+          obj.sizes[k] = v.toString();
+        });
+      }
+    }
+    if (message.phases?.length) {
+      obj.phases = message.phases.map((e) => BuildPhase.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuildAttempt>): BuildAttempt {
+    return BuildAttempt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuildAttempt>): BuildAttempt {
+    const message = createBaseBuildAttempt();
+    message.name = object.name ?? "";
+    message.result = object.result ?? BuildAttempt_Result.RESULT_UNSPECIFIED;
+    message.reason = object.reason ?? "";
+    message.error = object.error ?? "";
+    message.exitCode = object.exitCode ?? undefined;
+    message.builder = object.builder ?? "";
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
+    message.formats = object.formats?.map((e) => e) || [];
+    message.sizes = (globalThis.Object.entries(object.sizes ?? {}) as [string, bigint][]).reduce(
+      (acc: { [key: string]: bigint }, [key, value]: [string, bigint]) => {
+        if (value !== undefined) {
+          acc[key] = BigInt(value as string | number | bigint | boolean);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.phases = object.phases?.map((e) => BuildPhase.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBuildAttempt_SizesEntry(): BuildAttempt_SizesEntry {
+  return { key: "", value: 0n };
+}
+
+export const BuildAttempt_SizesEntry: MessageFns<BuildAttempt_SizesEntry> = {
+  encode(message: BuildAttempt_SizesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BuildAttempt_SizesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBuildAttempt_SizesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BuildAttempt_SizesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: BuildAttempt_SizesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BuildAttempt_SizesEntry>): BuildAttempt_SizesEntry {
+    return BuildAttempt_SizesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BuildAttempt_SizesEntry>): BuildAttempt_SizesEntry {
+    const message = createBaseBuildAttempt_SizesEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };
@@ -1663,6 +2287,206 @@ export const ListBuildsResponse: MessageFns<ListBuildsResponse> = {
   fromPartial(object: DeepPartial<ListBuildsResponse>): ListBuildsResponse {
     const message = createBaseListBuildsResponse();
     message.builds = object.builds?.map((e) => Build.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListBuildHistoryRequest(): ListBuildHistoryRequest {
+  return { parent: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListBuildHistoryRequest: MessageFns<ListBuildHistoryRequest> = {
+  encode(message: ListBuildHistoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBuildHistoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBuildHistoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBuildHistoryRequest {
+    return {
+      parent: isSet(object.parent) ? globalThis.String(object.parent) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListBuildHistoryRequest): unknown {
+    const obj: any = {};
+    if (message.parent !== "") {
+      obj.parent = message.parent;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListBuildHistoryRequest>): ListBuildHistoryRequest {
+    return ListBuildHistoryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBuildHistoryRequest>): ListBuildHistoryRequest {
+    const message = createBaseListBuildHistoryRequest();
+    message.parent = object.parent ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListBuildHistoryResponse(): ListBuildHistoryResponse {
+  return { attempts: [], nextPageToken: "" };
+}
+
+export const ListBuildHistoryResponse: MessageFns<ListBuildHistoryResponse> = {
+  encode(message: ListBuildHistoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.attempts) {
+      BuildAttempt.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBuildHistoryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBuildHistoryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.attempts.push(BuildAttempt.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBuildHistoryResponse {
+    return {
+      attempts: globalThis.Array.isArray(object?.attempts)
+        ? object.attempts.map((e: any) => BuildAttempt.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListBuildHistoryResponse): unknown {
+    const obj: any = {};
+    if (message.attempts?.length) {
+      obj.attempts = message.attempts.map((e) => BuildAttempt.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListBuildHistoryResponse>): ListBuildHistoryResponse {
+    return ListBuildHistoryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBuildHistoryResponse>): ListBuildHistoryResponse {
+    const message = createBaseListBuildHistoryResponse();
+    message.attempts = object.attempts?.map((e) => BuildAttempt.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
@@ -2584,6 +3408,15 @@ export const ImageServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** ListBuildHistory returns what became of builds, the newest first within an image; also of builds that are gone. */
+    listBuildHistory: {
+      name: "ListBuildHistory",
+      requestType: ListBuildHistoryRequest as typeof ListBuildHistoryRequest,
+      requestStream: false,
+      responseType: ListBuildHistoryResponse as typeof ListBuildHistoryResponse,
+      responseStream: false,
+      options: {},
+    },
     /** DeleteBuild deletes a build everywhere: its uploads at every provider, its files, its record. */
     deleteBuild: {
       name: "DeleteBuild",
@@ -2661,6 +3494,11 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
     request: ListBuildsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListBuildsResponse>>;
+  /** ListBuildHistory returns what became of builds, the newest first within an image; also of builds that are gone. */
+  listBuildHistory(
+    request: ListBuildHistoryRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListBuildHistoryResponse>>;
   /** DeleteBuild deletes a build everywhere: its uploads at every provider, its files, its record. */
   deleteBuild(
     request: DeleteBuildRequest,
@@ -2717,6 +3555,11 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListBuildsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListBuildsResponse>;
+  /** ListBuildHistory returns what became of builds, the newest first within an image; also of builds that are gone. */
+  listBuildHistory(
+    request: DeepPartial<ListBuildHistoryRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListBuildHistoryResponse>;
   /** DeleteBuild deletes a build everywhere: its uploads at every provider, its files, its record. */
   deleteBuild(
     request: DeepPartial<DeleteBuildRequest>,
@@ -2773,6 +3616,10 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

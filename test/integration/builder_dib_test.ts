@@ -1,0 +1,112 @@
+// The real disk-image-create under the builder: what formats come out, and what is left when builder or build is ended.
+import assert from "node:assert/strict";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { findProgram } from "../../lib/host/machine.ts";
+import { findLoopDevices, findMounts, findProcesses } from "../../services/builder/host_remains.ts";
+import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { type CrashWorld, crashSetting } from "../harness/crash_case.ts";
+import { until } from "../harness/launcher.ts";
+import { PROJECT, startProgram } from "../harness/program.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+const canBuild =
+  zooKeeperInstalled && process.getuid?.() === 0 && (await findProgram("disk-image-create")) !== null;
+const PATIENCE = 120_000;
+
+let server: ZooKeeperServer;
+let one: BuilderCase;
+
+/** An image of a few files by the real diskimage-builder; it needs no network. */
+function tiny(formats: readonly string[], buildTimeout = 600): BuilderSetting {
+  const world: CrashWorld = { host: server.host, port: server.port, folder: one.folder, dibCommand: "" };
+  const { images, providers } = crashSetting(world);
+  const envVars = {
+    ...images.ubuntu?.envVars,
+    ELEMENTS_PATH: join(PROJECT, "examples/elements"),
+    DIB_JOURNAL_SIZE: "4",
+  };
+  const image = {
+    dibCommand: "disk-image-create -n",
+    elements: ["nodepool-tiny"],
+    formats,
+    envVars,
+    buildTimeout,
+  };
+  return { images: { ubuntu: image }, providers };
+}
+
+async function remains(builder: { readonly builds: TestBuilder["builds"] } | null): Promise<string[]> {
+  const builds = builder?.builds("ubuntu").map(({ build }) => build) ?? [];
+  const processes = await Promise.all(builds.map((build) => findProcesses(build, one.folder)));
+  const loops = await findLoopDevices(one.folder);
+  const files = await readdir(join(one.folder, "tmp")).catch(() => []);
+  return [...processes.flat().map(String), ...(await findMounts(one.folder)), ...loops.map(String), ...files];
+}
+
+const state = (builder: Pick<TestBuilder, "builds">, wanted: string) =>
+  until(
+    `a build is ${wanted}`,
+    () => builder.builds("ubuntu").find(({ record }) => record?.state === wanted),
+    PATIENCE,
+  );
+
+const mounted = () => until("mounts", async () => (await findMounts(one.folder)).length > 0, PATIENCE);
+
+describe("disk-image-create under the builder", { skip: !canBuild }, () => {
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  beforeEach(async () => {
+    one = await BuilderCase.begin(server);
+  });
+  afterEach(() => one.end());
+
+  test("makes every format that is asked for, tar beside tgz and squashfs beside qcow2", async () => {
+    const formats = ["qcow2", "raw", "squashfs", "tar", "tgz"];
+    const builder = await one.start(tiny(formats));
+    const { build } = await state(builder, "ready");
+    for (const format of formats) {
+      const { size } = await stat(join(builder.imagesDir, `ubuntu-${build}.${format}`));
+      assert.ok(size > 0, format);
+    }
+    assert.deepEqual(await remains(builder), []);
+  });
+
+  test("leaves nothing when it takes too long", async () => {
+    const builder = await one.start(tiny(["raw"], 2));
+    await state(builder, "failed");
+    await builder.stop();
+    assert.deepEqual(await remains(builder), []);
+  });
+
+  test("leaves nothing when the builder is stopped", async () => {
+    const builder = await one.start(tiny(["raw"]));
+    await mounted();
+    await builder.stop();
+    assert.deepEqual(await remains(builder), []);
+  });
+
+  test("leaves nothing after the next start when the builder was killed in the middle of it", async () => {
+    const { host, port } = server;
+    const setting = tiny(["raw"]);
+    const observer = await one.observe();
+    const killed = startProgram("test/harness/crashing_builder.ts", [], {
+      CRASH_WORLD: JSON.stringify({ host, port, folder: one.folder, dibCommand: "" }),
+      CRASH_IMAGES: JSON.stringify(setting.images),
+    });
+    try {
+      await mounted();
+    } finally {
+      await killed.stop("SIGKILL");
+    }
+    assert.notDeepEqual(await remains(observer), []);
+    const dead = observer.builds("ubuntu");
+    const builder = await one.start({ ...setting, images: {} }, { name: "first" });
+    assert.deepEqual(await remains({ builds: () => dead }), []);
+    await until("the record is gone", () => builder.builds("ubuntu").length === 0, PATIENCE);
+  });
+});
