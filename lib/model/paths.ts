@@ -8,6 +8,11 @@ export const REQUEST_LOCKS = `${ROOT}/requests-lock`;
 export const IMAGES = `${ROOT}/images`;
 export const COMPONENTS = `${ROOT}/components`;
 
+/** Ours: marks by which launchers that race for room notice each other. Nodepool and Zuul do not look there. */
+export const CLAIMS = `${ROOT}/claims`;
+
+export const claimScopePath = (scope: string) => `${CLAIMS}/${scope}`;
+export const claimMarkPath = (scope: string, mark: string) => `${CLAIMS}/${scope}/${mark}`;
 export const nodePath = (node: string) => `${NODES}/${node}`;
 export const nodeLockPath = (node: string) => `${NODES}/${node}/lock`;
 export const requestPath = (request: string) => `${REQUESTS}/${request}`;
@@ -43,6 +48,7 @@ export type PathMeaning =
   | { kind: "build"; image: string; build: string }
   | { kind: "upload"; image: string; build: string; provider: string; upload: string }
   | { kind: "component"; component: string; id: string }
+  | { kind: "claim-mark"; scope: string; mark: string }
   | { kind: "other" };
 
 const OTHER: PathMeaning = { kind: "other" };
@@ -68,6 +74,10 @@ export function meaningOf(path: string): PathMeaning {
     case "components":
       return second !== undefined && parts.length === 2
         ? { kind: "component", component: first, id: second }
+        : OTHER;
+    case "claims":
+      return second !== undefined && parts.length === 2
+        ? { kind: "claim-mark", scope: first, mark: second }
         : OTHER;
     case "images":
       return imageMeaning(first, parts.slice(1));

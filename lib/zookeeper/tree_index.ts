@@ -31,6 +31,7 @@ export class TreeIndex {
   readonly #locks = new Map<string, LockView>();
   readonly #requestLockTimes = new Map<string, number>();
   readonly #images = new Map<string, ImageIndex>();
+  readonly #claimMarks = new Map<string, Set<string>>();
   readonly nodes = new Map<string, NodeEntry>();
   readonly requests = new Map<string, RequestEntry>();
   readonly pools = new Map<string, PoolEntry>();
@@ -52,6 +53,10 @@ export class TreeIndex {
 
   *images(): Iterable<ImageEntry> {
     for (const image of this.#images.values()) yield image.entry;
+  }
+
+  claimMarks(scope: string): readonly string[] {
+    return [...(this.#claimMarks.get(scope) ?? [])];
   }
 
   *orphanedRequestLocks(): Iterable<{ request: string; modifiedAt: number }> {
@@ -139,6 +144,13 @@ export class TreeIndex {
       case "component":
         this.#applyComponent(meaning.component, meaning.id, path, znode);
         return;
+      case "claim-mark": {
+        const marks = this.#claimMarks.get(meaning.scope) ?? new Set();
+        if (exists) marks.add(meaning.mark);
+        else marks.delete(meaning.mark);
+        this.#claimMarks.set(meaning.scope, marks);
+        return;
+      }
       case "image":
         if (exists) this.#image(meaning.image);
         else this.#images.delete(meaning.image);

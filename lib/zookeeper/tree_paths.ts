@@ -24,6 +24,7 @@ export function roleOf(path: string): Role {
     case "image-pause":
     case "node-contender":
     case "request-contender":
+    case "claim-mark":
       return "leaf";
     default:
       if (path.startsWith(`${REQUEST_LOCKS}/`)) return "read";

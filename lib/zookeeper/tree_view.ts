@@ -83,6 +83,7 @@ class TreeView implements View {
   images = () => this.#index.images();
   pools = () => this.#index.pools.values();
   components = () => this.#index.components.values();
+  claimMarks = (scope: string) => this.#index.claimMarks(scope);
   orphanedRequestLocks = () => this.#index.orphanedRequestLocks();
 
   subscribe(listener: (change: ViewChange) => void): () => void {

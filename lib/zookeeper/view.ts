@@ -88,6 +88,8 @@ export interface View {
   components(): Iterable<ComponentEntry>;
   /** Lock roots below /nodepool/requests-lock whose request is gone, with the time of their last change (seconds). */
   orphanedRequestLocks(): Iterable<{ readonly request: string; readonly modifiedAt: number }>;
+  /** The marks of a scope of claims, by which launchers that race for room notice each other. */
+  claimMarks(scope: string): readonly string[];
   /** Hears each change, after the view shows it; also one per entry that a re-read found changed. */
   subscribe(listener: (change: ViewChange) => void): () => void;
   /** Hears when `current` changes. */

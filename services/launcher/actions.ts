@@ -5,6 +5,7 @@ import type { View } from "../../lib/zookeeper/view.ts";
 import type { Fit } from "./pool/fit.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
+import type { Link } from "./request/chains.ts";
 import type { WorldIndex } from "./world_index.ts";
 
 /** What is to be done. Each action is safe to repeat, and fails harmlessly when somebody else was faster. */
@@ -91,6 +92,8 @@ export interface Claim {
   readonly labels: readonly string[];
   /** The nodes that the request had before. */
   readonly before: ReadonlySet<string>;
+  /** Its places among racing launchers. */
+  readonly links: readonly Link[];
 }
 
 /** What this process has in hand. */
@@ -108,6 +111,8 @@ export interface Hand {
   readonly deletions: ReadonlySet<string>;
   /** What each provider allows, as last told. */
   readonly limits: ReadonlyMap<string, Resources>;
+  /** Providers that have not told their limits yet. */
+  readonly asking: ReadonlySet<string>;
   /** What is in use at each provider by instances that no node of ours knows. */
   readonly foreign: ReadonlyMap<string, Amounts>;
   /** Providers that refused for want of quota, and until when (seconds) nothing is launched there. */

@@ -31,14 +31,12 @@ export class Cleanup {
 
   /** One pass over all providers. A provider that fails does not stop the others. */
   async pass(signal: AbortSignal): Promise<void> {
-    const { context, hand } = this.#environment;
+    const { context } = this.#environment;
     const leaked = new Set<string>();
     const lost = new Set<string>();
     for (const driver of context.providers) {
       if (signal.aborted || !context.view.current) return;
       try {
-        const limits = await this.#bounded(signal, (inner) => driver.limits(inner));
-        hand.limits.set(driver.name, limits);
         await this.#compare(driver, signal, leaked, lost);
       } catch (error) {
         context.logger.warn("provider could not be looked through", {

@@ -5,6 +5,8 @@ import { newComponent, newPool, type PoolRecord } from "../../lib/model/componen
 import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../lib/model/paths.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
+import { prepareScopes } from "./request/chains.ts";
+import { allScopes } from "./request/claims.ts";
 
 interface Entry {
   readonly pool: ServedPool;
@@ -24,6 +26,7 @@ export class Components {
     for (const path of [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, ...kinds]) {
       await context.session.ensurePath(path);
     }
+    await prepareScopes(context.session, allScopes(context.config));
     const components = new Components(context, pools);
     await Promise.all(components.#entries.map(({ registration }) => registration.registered()));
     return components;

@@ -15,6 +15,7 @@ import { decide, reasonOf } from "./decide.ts";
 import { type Environment, nowOf } from "./environment.ts";
 import { perform } from "./perform.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
+import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf } from "./request/own_data.ts";
 import { isConflict } from "./transaction.ts";
 import { WorldIndex } from "./world_index.ts";
@@ -162,14 +163,17 @@ export class Engine {
     const touched = keysOf(action);
     if (touched.some((key) => hand.isBusy(key))) return;
     hand.begin(touched);
+    openClaim(this.#environment, action);
     tasks.start(`${action.kind} ${touched.join(" ")}`, async () => {
       try {
         await perform(this.#environment, action);
         await this.#environment.context.view.settled();
+        closeClaim(this.#environment, action, true);
         hand.succeed(touched);
       } catch (error) {
         this.#report(action, error);
         await this.#environment.context.view.settled().catch(() => undefined);
+        closeClaim(this.#environment, action, false);
         hand.fail(touched, isConflict(error));
       }
       this.kick();

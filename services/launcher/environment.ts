@@ -7,6 +7,7 @@ import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
+import type { Chains } from "./request/chains.ts";
 import type { HandState } from "./state.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -23,6 +24,9 @@ export interface Environment {
   readonly context: ServiceContext;
   readonly pools: readonly ServedPool[];
   readonly hand: HandState;
+  readonly chains: Chains;
+  /** Asks a provider for its limits at once. */
+  readonly refreshLimits: (provider: string) => void;
   /** Work that goes on beyond one transaction: launches and deletions. */
   readonly tasks: TaskGroup;
   readonly metrics: Metrics;

@@ -13,7 +13,9 @@ import { Components } from "./components.ts";
 import { Engine } from "./engine.ts";
 import type { Environment, ScanHostKeys } from "./environment.ts";
 import { createMetrics } from "./metrics.ts";
+import { LimitsWatch } from "./pool/limits.ts";
 import { servedPools } from "./pool/served.ts";
+import { Chains } from "./request/chains.ts";
 import { launcherServices } from "./rpc/services.ts";
 import { HandState } from "./state.ts";
 
@@ -40,12 +42,16 @@ export async function startLauncher(
     context,
     pools,
     hand: new HandState(() => seconds(clock), random),
+    chains: new Chains(view, newUuid()),
     tasks,
     metrics,
     scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
+    refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
     kick: () => engine.kick(),
   };
+  const limits = new LimitsWatch(environment);
+  for (const driver of providers) limits.start(driver, new AbortController().signal);
   const components = await Components.open(context, pools);
   const engine = new Engine(environment, components);
   await view.ready();

@@ -89,6 +89,7 @@ export class HandState implements Hand {
   readonly claims = new ToldMap<Claim>((id) => this.changed(keys.request(id)));
   readonly deletions = new ToldSet((id) => this.changed(keys.node(id)));
   readonly limits = new Map<string, Resources>();
+  readonly asking = new Set<string>();
   readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();
   readonly holdWishes = new ToldMap<HoldWish>((id) => this.changed(keys.node(id)));

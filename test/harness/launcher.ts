@@ -29,6 +29,8 @@ export interface Setting {
     readonly config?: Partial<ProviderConfig>;
   }[];
   readonly maxHoldAge?: number;
+  /** Limits of tenants. */
+  readonly tenants?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 /** A configuration in which every label is launched from the image `image`. */
@@ -81,7 +83,7 @@ export function configOf(setting: Setting): Config {
     buildLogDir: "",
     buildLogRetention: 7,
     maxHoldAge: setting.maxHoldAge ?? Infinity,
-    tenantLimits: new Map(),
+    tenantLimits: new Map(Object.entries(setting.tenants ?? {})),
     labels: new Map(labels),
     diskimages: new Map(),
     providers,

@@ -246,7 +246,13 @@ export class RandomWorld {
       () => hand.foreign.set(served.provider.name, { instances: dice.below(3) }),
       () => hand.quotaBlocks.set(served.provider.name, this.now + 5),
       () =>
-        hand.claims.set(someRequest, { pool: served, labels: ["small"], tenant: null, before: new Set() }),
+        hand.claims.set(someRequest, {
+          pool: served,
+          labels: ["small"],
+          tenant: null,
+          before: new Set(),
+          links: [],
+        }),
       () => hand.claims.clear(),
     ];
     dice.of(events)();

@@ -171,6 +171,7 @@ function emptyHand(busy: readonly string[]): Hand {
     claims: new Map(),
     deletions: new Set(),
     limits: new Map(),
+    asking: new Set(),
     foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),

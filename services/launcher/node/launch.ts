@@ -148,6 +148,7 @@ async function tryAttempts(
       if (error instanceof QuotaError) {
         launch.status = "aborted";
         hand.quotaBlocks.set(provider.name, nowOf(environment) + QUOTA_PAUSE_SECONDS);
+        environment.refreshLimits(provider.name);
         return;
       }
       const fields = { node: launch.node, attempt, attempts, error: messageOf(error) };

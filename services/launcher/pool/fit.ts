@@ -23,6 +23,7 @@ export type Rule =
   | "image"
   | "impossible"
   | "tenant"
+  | "limits"
   | "refused"
   | "concurrency"
   | "aging"
@@ -62,6 +63,7 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   image: "image",
   impossible: "turn",
   tenant: "turn",
+  limits: "turn",
   refused: "room",
   concurrency: "turn",
   aging: "turn",
@@ -160,8 +162,11 @@ export function tenantObstacle(
   return shortage === null ? null : { rule: "tenant", text: describeTenantShortage(tenant, shortage) };
 }
 
-/** The sentence about a provider that has just refused for want of quota, or null. */
+/** The sentence about a provider that has just refused for want of quota, or has not told its quota; or null. */
 export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
+  if (world.hand.asking.has(pool.provider.name) && !pool.pool.ignoreProviderQuota) {
+    return { rule: "limits", text: "the provider has not told its limits yet" };
+  }
   const rest = (world.hand.quotaBlocks.get(pool.provider.name) ?? 0) - world.now;
   if (rest <= 0) return null;
   const text = `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;

@@ -3,11 +3,13 @@ import { encodeNode, newNode } from "../../../lib/model/node.ts";
 import { NODES, nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
-import type { Action, Claim } from "../actions.ts";
+import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { amountsOf } from "../pool/quota.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Transaction } from "../transaction.ts";
+import { addLink } from "./chains.ts";
+import { claimOf } from "./claims.ts";
 import type { ReadableRequest } from "./decide.ts";
 import { handOver, type ReadyNode } from "./hand_over.ts";
 import { ownDataOf } from "./own_data.ts";
@@ -39,6 +41,7 @@ async function assign(
   const steps = transaction(environment);
   steps.proveFree(requestLockPath(request.id), request.lock);
   handOver(steps, request, nodes, now, () => environment.context.newUuid().replaceAll("-", ""));
+  addLinks(environment, request, steps);
   await steps.commit();
   recordFulfilled(environment, request, pool, nodes, true);
 }
@@ -90,14 +93,9 @@ async function claim(
     steps.setNode(node.id, allocated, node.version);
   }
   recordNodes(steps, request, pool, labels, action.zone, now);
-  hand.claims.set(request.id, claimOf(environment, request, pool, labels));
-  try {
-    await steps.commit();
-    hand.requests.set(request.id, { pool, lock: lock() });
-    await context.view.settled();
-  } finally {
-    hand.claims.delete(request.id);
-  }
+  addLinks(environment, request, steps);
+  await steps.commit();
+  hand.requests.set(request.id, { pool, lock: lock() });
   context.logger.info("request claimed", {
     request: request.id,
     provider: pool.provider.name,
@@ -147,25 +145,12 @@ export async function supplement(
   steps.guard(held.lock);
   steps.check(requestPath(request.id), request.version);
   recordNodes(steps, request, held.pool, action.labels, action.zone, nowOf(environment));
-  const { claims } = environment.hand;
-  claims.set(request.id, claimOf(environment, request, held.pool, action.labels));
-  try {
-    await steps.commit();
-    await environment.context.view.settled();
-  } finally {
-    claims.delete(request.id);
-  }
+  addLinks(environment, request, steps);
+  await steps.commit();
 }
 
-function claimOf(
-  environment: Environment,
-  request: ReadableRequest,
-  pool: ServedPool,
-  labels: readonly string[],
-): Claim {
-  const before = new Set<string>();
-  for (const node of environment.nodesOf(request.id)) before.add(node.id);
-  return { pool, labels, tenant: request.record.tenantName, before };
+function addLinks(environment: Environment, request: ReadableRequest, steps: Transaction): void {
+  for (const link of claimOf(environment, request.id)?.links ?? []) addLink(steps, link);
 }
 
 /** Takes over a pending request that nobody works on; its nodes tell how far it is. */

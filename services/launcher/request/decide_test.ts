@@ -226,7 +226,7 @@ describe("a request that waits for room", () => {
 
   it("counts what is just being claimed", () => {
     const claims = new Map([
-      ["200-0", { pool: one, labels: ["small"], tenant: null, before: new Set<string>() }],
+      ["200-0", { pool: one, labels: ["small"], tenant: null, before: new Set<string>(), links: [] }],
     ]);
     const decision = decideIn({ pools: [one], hand: { claims }, requests: [request("200-1")] });
     assert.deepEqual(decision.actions, []);
