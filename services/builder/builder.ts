@@ -110,6 +110,7 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
     resync: async () => {
       files.forgetJudgements();
       await files.scan(report);
+      await adoptFiles(session, view, files, builderId);
     },
   });
   const images = imageService({ context, board, logs, builderId });

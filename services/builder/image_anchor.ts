@@ -39,7 +39,7 @@ export async function judgeStanding(
 
 /**
  * Declares as ours the files of builds that ZooKeeper ascribes to this builder: those that a Nodepool which ran here
- * before has left.
+ * before has left, and those whose records were moved to another ZooKeeper.
  */
 export async function adoptFiles(
   session: Session,
@@ -51,7 +51,11 @@ export async function adoptFiles(
   for (const { image, builds } of view.images()) {
     for (const { build, record } of builds) {
       if (record?.state !== "ready" || record.builderId !== builderId) continue;
-      if (files.marker(image, build) !== undefined) continue;
+      const marker = files.marker(image, build);
+      if (marker !== undefined) {
+        await followRecord(session, files, marker);
+        continue;
+      }
       const present = await files.refresh(image, build);
       if (!formatsOf(record).some((format) => present.has(format))) continue;
       const traceparent = currentTraceparent();
@@ -61,4 +65,12 @@ export async function adoptFiles(
     }
   }
   return adopted;
+}
+
+async function followRecord(session: Session, files: ImageFiles, marker: Marker): Promise<void> {
+  const anchor = await readAnchor(session, marker.image, marker.build);
+  if (anchor === null) return;
+  if (anchor.folder === marker.anchor?.folder && anchor.record === marker.anchor.record) return;
+  await files.mark({ ...marker, anchor });
+  await files.refresh(marker.image, marker.build);
 }

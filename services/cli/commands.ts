@@ -96,6 +96,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/build_history.ts"),
   },
   {
+    words: "export-image-data <path>",
+    help: "write the records of builds and uploads to a file",
+    load: () => import("./command/export_image_data.ts"),
+  },
+  {
+    words: "import-image-data <path>",
+    help: "write the records of such a file back, into a ZooKeeper without these images",
+    load: () => import("./command/import_image_data.ts"),
+  },
+  {
     words: "hold <id>",
     help: "keep a node; one in use is held when it is returned",
     options: [

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { DeepPartial, Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import { type Answers, ago, nodepool } from "./harness_test.ts";
@@ -256,4 +259,37 @@ test("--output json is an array of the API's own JSON forms", async () => {
   assert.equal(first.publicIpv4, "198.51.100.1");
   assert.equal(first.stateTime, ago(90_061).toISOString());
   assert.equal(second.state, "STATE_IN_USE");
+});
+
+test("export-image-data writes Nodepool's file for its owner only, and import-image-data sends it back by image", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "nodepool-cli-"));
+  try {
+    const file = join(folder, "export.json");
+    const data = ["a", "b"].map((image) => ({ path: `/nodepool/images/${image}/builds/1`, data: "{}" }));
+    const sent: unknown[] = [];
+    const answers: Answers["images"] = {
+      exportImageData: async function* () {
+        for (const datum of data) yield { datum };
+      },
+      importImageData: async (request) => {
+        sent.push(request.data);
+        return { written: request.data.length };
+      },
+    };
+    await nodepool({ images: answers }, ["export-image-data", file]);
+    assert.equal(
+      await readFile(file, "utf8"),
+      '{"/nodepool/images/a/builds/1":"{}","/nodepool/images/b/builds/1":"{}"}',
+    );
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    const { stderr } = await nodepool({ images: answers }, ["import-image-data", file]);
+    assert.deepEqual(sent, [[data[0]], [data[1]]]);
+    assert.equal(stderr, "2 records were written, 0 were there already\n");
+    await writeFile(file, "[]");
+    const refused = await nodepool({ images: answers }, ["import-image-data", file]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /cannot read .*export\.json: expected a JSON object/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

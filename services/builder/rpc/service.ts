@@ -8,6 +8,8 @@ import type { ImageApi } from "./api.ts";
 import { buildImage } from "./build_image.ts";
 import { deleteBuild } from "./delete_build.ts";
 import { deleteUpload } from "./delete_upload.ts";
+import { exportImageData } from "./export_image_data.ts";
+import { importImageData } from "./import_image_data.ts";
 import { listBuildHistory } from "./list_build_history.ts";
 import { listBuilds } from "./list_builds.ts";
 import { listImages } from "./list_images.ts";
@@ -37,6 +39,8 @@ export function imageService(api: ImageApi): {
     watchBuildLog: (request, context) => watchBuildLog(api, request, until(context)),
     listUploads: async (request) => listUploads(api, request),
     deleteUpload: (request) => deleteUpload(api, request),
+    exportImageData: (_request, context) => exportImageData(api, until(context)),
+    importImageData: (request) => importImageData(api, request),
     watchImages: (request, context) => feed.watch(request, context.signal),
   };
   const close = () => {

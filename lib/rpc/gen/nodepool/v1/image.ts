@@ -551,6 +551,36 @@ export interface DeleteUploadResponse {
   upload: Upload | undefined;
 }
 
+/** ImageDatum is one record in the form of Nodepool's export-image-data. */
+export interface ImageDatum {
+  /** The path of its znode, as /nodepool/images/debian/builds/a8ef0a7a8460401b93490639d45e2f26. */
+  path: string;
+  /** Its JSON document; empty for a pause. */
+  data: string;
+}
+
+/** ExportImageDataRequest has no options. */
+export interface ExportImageDataRequest {
+}
+
+/** ExportImageDataResponse holds one record. */
+export interface ExportImageDataResponse {
+  /** The record. */
+  datum: ImageDatum | undefined;
+}
+
+/** ImportImageDataRequest holds records. */
+export interface ImportImageDataRequest {
+  /** The records; in any order. */
+  data: ImageDatum[];
+}
+
+/** ImportImageDataResponse tells what was done. */
+export interface ImportImageDataResponse {
+  /** How many records were written; the others were there already. */
+  written: number;
+}
+
 /** WatchImagesRequest selects where to begin. */
 export interface WatchImagesRequest {
   /** Continue after this token instead of beginning with everything; OUT_OF_RANGE when it is too old. */
@@ -3094,6 +3124,346 @@ export const DeleteUploadResponse: MessageFns<DeleteUploadResponse> = {
   },
 };
 
+function createBaseImageDatum(): ImageDatum {
+  return { path: "", data: "" };
+}
+
+export const ImageDatum: MessageFns<ImageDatum> = {
+  encode(message: ImageDatum, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.data !== "") {
+      writer.uint32(18).string(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImageDatum {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImageDatum();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImageDatum {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      data: isSet(object.data) ? globalThis.String(object.data) : "",
+    };
+  },
+
+  toJSON(message: ImageDatum): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.data !== "") {
+      obj.data = message.data;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImageDatum>): ImageDatum {
+    return ImageDatum.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImageDatum>): ImageDatum {
+    const message = createBaseImageDatum();
+    message.path = object.path ?? "";
+    message.data = object.data ?? "";
+    return message;
+  },
+};
+
+function createBaseExportImageDataRequest(): ExportImageDataRequest {
+  return {};
+}
+
+export const ExportImageDataRequest: MessageFns<ExportImageDataRequest> = {
+  encode(_: ExportImageDataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportImageDataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportImageDataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ExportImageDataRequest {
+    return {};
+  },
+
+  toJSON(_: ExportImageDataRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExportImageDataRequest>): ExportImageDataRequest {
+    return ExportImageDataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ExportImageDataRequest>): ExportImageDataRequest {
+    const message = createBaseExportImageDataRequest();
+    return message;
+  },
+};
+
+function createBaseExportImageDataResponse(): ExportImageDataResponse {
+  return { datum: undefined };
+}
+
+export const ExportImageDataResponse: MessageFns<ExportImageDataResponse> = {
+  encode(message: ExportImageDataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.datum !== undefined) {
+      ImageDatum.encode(message.datum, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportImageDataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportImageDataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.datum = ImageDatum.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExportImageDataResponse {
+    return { datum: isSet(object.datum) ? ImageDatum.fromJSON(object.datum) : undefined };
+  },
+
+  toJSON(message: ExportImageDataResponse): unknown {
+    const obj: any = {};
+    if (message.datum !== undefined) {
+      obj.datum = ImageDatum.toJSON(message.datum);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExportImageDataResponse>): ExportImageDataResponse {
+    return ExportImageDataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportImageDataResponse>): ExportImageDataResponse {
+    const message = createBaseExportImageDataResponse();
+    message.datum = (object.datum !== undefined && object.datum !== null)
+      ? ImageDatum.fromPartial(object.datum)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseImportImageDataRequest(): ImportImageDataRequest {
+  return { data: [] };
+}
+
+export const ImportImageDataRequest: MessageFns<ImportImageDataRequest> = {
+  encode(message: ImportImageDataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.data) {
+      ImageDatum.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportImageDataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportImageDataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data.push(ImageDatum.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportImageDataRequest {
+    return { data: globalThis.Array.isArray(object?.data) ? object.data.map((e: any) => ImageDatum.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ImportImageDataRequest): unknown {
+    const obj: any = {};
+    if (message.data?.length) {
+      obj.data = message.data.map((e) => ImageDatum.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportImageDataRequest>): ImportImageDataRequest {
+    return ImportImageDataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportImageDataRequest>): ImportImageDataRequest {
+    const message = createBaseImportImageDataRequest();
+    message.data = object.data?.map((e) => ImageDatum.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImportImageDataResponse(): ImportImageDataResponse {
+  return { written: 0 };
+}
+
+export const ImportImageDataResponse: MessageFns<ImportImageDataResponse> = {
+  encode(message: ImportImageDataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.written !== 0) {
+      writer.uint32(8).int32(message.written);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportImageDataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportImageDataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.written = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImportImageDataResponse {
+    return { written: isSet(object.written) ? globalThis.Number(object.written) : 0 };
+  },
+
+  toJSON(message: ImportImageDataResponse): unknown {
+    const obj: any = {};
+    if (message.written !== 0) {
+      obj.written = Math.round(message.written);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImportImageDataResponse>): ImportImageDataResponse {
+    return ImportImageDataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportImageDataResponse>): ImportImageDataResponse {
+    const message = createBaseImportImageDataResponse();
+    message.written = object.written ?? 0;
+    return message;
+  },
+};
+
 function createBaseWatchImagesRequest(): WatchImagesRequest {
   return { resumeToken: "" };
 }
@@ -3453,6 +3823,27 @@ export const ImageServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** ExportImageData sends the records of pauses, builds and uploads as they stand in ZooKeeper. */
+    exportImageData: {
+      name: "ExportImageData",
+      requestType: ExportImageDataRequest as typeof ExportImageDataRequest,
+      requestStream: false,
+      responseType: ExportImageDataResponse as typeof ExportImageDataResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
+     * system that builds and uploads nothing meanwhile.
+     */
+    importImageData: {
+      name: "ImportImageData",
+      requestType: ImportImageDataRequest as typeof ImportImageDataRequest,
+      requestStream: false,
+      responseType: ImportImageDataResponse as typeof ImportImageDataResponse,
+      responseStream: false,
+      options: {},
+    },
     /** WatchImages sends every image, build and upload, then a bookmark, then each change as it happens. */
     watchImages: {
       name: "WatchImages",
@@ -3519,6 +3910,19 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
     request: DeleteUploadRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteUploadResponse>>;
+  /** ExportImageData sends the records of pauses, builds and uploads as they stand in ZooKeeper. */
+  exportImageData(
+    request: ExportImageDataRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<ExportImageDataResponse>>;
+  /**
+   * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
+   * system that builds and uploads nothing meanwhile.
+   */
+  importImageData(
+    request: ImportImageDataRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ImportImageDataResponse>>;
   /** WatchImages sends every image, build and upload, then a bookmark, then each change as it happens. */
   watchImages(
     request: WatchImagesRequest,
@@ -3580,6 +3984,19 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteUploadRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteUploadResponse>;
+  /** ExportImageData sends the records of pauses, builds and uploads as they stand in ZooKeeper. */
+  exportImageData(
+    request: DeepPartial<ExportImageDataRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<ExportImageDataResponse>;
+  /**
+   * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
+   * system that builds and uploads nothing meanwhile.
+   */
+  importImageData(
+    request: DeepPartial<ImportImageDataRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ImportImageDataResponse>;
   /** WatchImages sends every image, build and upload, then a bookmark, then each change as it happens. */
   watchImages(
     request: DeepPartial<WatchImagesRequest>,

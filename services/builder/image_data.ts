@@ -1,0 +1,143 @@
+// Nodepool's image data as a file has them: znode path to document, for pauses, builds and uploads.
+import { decodeBuild, decodeUpload } from "../../lib/model/image.ts";
+import {
+  buildPath,
+  imagePath,
+  imagePausePath,
+  meaningOf,
+  uploadPath,
+  uploadsPath,
+} from "../../lib/model/paths.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import { isZooKeeperError, type Operation, type Session } from "../../lib/zookeeper/types.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
+import { readZnode } from "./locked_write.ts";
+
+/** A znode's path and its document. */
+export interface ImageDatum {
+  readonly path: string;
+  readonly data: string;
+}
+
+/** A path or document that is no image data. */
+export class ImageDataError extends Error {
+  override name = "ImageDataError";
+}
+
+/** Image data that are there already, and differ. */
+export class ImageDataConflict extends Error {
+  override name = "ImageDataConflict";
+}
+
+/** Every pause, build and upload of one image, to the letter. */
+export async function* exportImage(
+  session: Session,
+  view: View,
+  image: string,
+): AsyncGenerator<ImageDatum, void, void> {
+  const entry = view.image(image);
+  if (entry === undefined) return;
+  if (entry.paused) yield { path: imagePausePath(image), data: "" };
+  for (const { build, uploads } of entry.builds) {
+    const paths = uploads.map(({ provider, upload }) => uploadPath(image, build, provider, upload));
+    for (const path of [buildPath(image, build), ...paths]) {
+      const found = await readZnode(session, path);
+      if (found !== null) yield { path, data: new TextDecoder().decode(found.data) };
+    }
+  }
+}
+
+type Meaning = Extract<ReturnType<typeof meaningOf>, { kind: "image-pause" | "build" | "upload" }>;
+
+interface Item extends ImageDatum {
+  readonly meaning: Meaning;
+}
+
+/** More uploads of one build to one provider are no image data that Nodepool has written. */
+const HIGHEST_NUMBER = 100_000;
+
+function examine({ path, data }: ImageDatum): Item {
+  const meaning = meaningOf(path);
+  if (meaning.kind !== "image-pause" && meaning.kind !== "build" && meaning.kind !== "upload") {
+    throw new ImageDataError(`${path} is the path of no build, upload or pause of an image`);
+  }
+  try {
+    const bytes = new TextEncoder().encode(data);
+    if (meaning.kind === "build") decodeBuild(bytes);
+    if (meaning.kind === "upload") {
+      decodeUpload(bytes);
+      if (!/^\d{10}$/.test(meaning.upload) || Number(meaning.upload) > HIGHEST_NUMBER) {
+        throw new Error("its number is no upload's");
+      }
+    }
+  } catch (error) {
+    throw new ImageDataError(`${path} cannot be imported: ${messageOf(error)}`);
+  }
+  return { path, data, meaning };
+}
+
+/**
+ * Writes image data; all of an image at once, so that nobody sees a build without its uploads. Repeatable. New uploads
+ * get numbers above the imported ones.
+ *
+ * @returns how many were written; those that were there already are not among them
+ * @throws {ImageDataError}, {ImageDataConflict}: nothing of that image was written
+ */
+export async function importImages(session: Session, data: readonly ImageDatum[]): Promise<number> {
+  const images = Map.groupBy(data.map(examine), ({ meaning }) => meaning.image);
+  let written = 0;
+  for (const [image, items] of images) written += await importImage(session, image, items);
+  return written;
+}
+
+async function importImage(session: Session, image: string, items: readonly Item[]): Promise<number> {
+  const fresh: Item[] = [];
+  for (const item of items) {
+    const found = await readZnode(session, item.path);
+    const text = found === null ? "" : new TextDecoder().decode(found.data);
+    if (found !== null && text === item.data) continue;
+    if (text !== "") throw new ImageDataConflict(`${item.path} is there already, with other content`);
+    fresh.push(item);
+  }
+  await session.ensurePath(imagePath(image));
+  const builds = fresh.filter(({ meaning }) => meaning.kind === "build");
+  for (const { path } of builds) await session.ensurePath(path);
+  await reserveNumbers(session, fresh);
+  const operations = fresh.map(({ path, data, meaning }): Operation => {
+    const bytes = new TextEncoder().encode(data);
+    return meaning.kind === "image-pause"
+      ? { kind: "create", path, data: bytes, mode: "persistent" }
+      : { kind: "set", path, data: bytes, version: -1 };
+  });
+  if (operations.length > 0) await session.multi(operations);
+  return operations.length;
+}
+
+/** Makes empty znodes for uploads, and the folders count on from the highest. */
+async function reserveNumbers(session: Session, items: readonly Item[]): Promise<void> {
+  const folders = new Map<string, Set<string>>();
+  for (const { meaning } of items) {
+    if (meaning.kind !== "upload") continue;
+    const folder = uploadsPath(meaning.image, meaning.build, meaning.provider);
+    folders.set(folder, (folders.get(folder) ?? new Set()).add(meaning.upload));
+  }
+  for (const [folder, uploads] of folders) {
+    await session.ensurePath(folder);
+    const highest = Math.max(...Array.from(uploads, Number));
+    for (let number = -1; number < highest; ) {
+      const path = await session.create(`${folder}/`, new Uint8Array(), "persistent-sequential");
+      const name = path.slice(folder.length + 1);
+      number = Number(name);
+      if (!uploads.has(name)) await session.delete(path, -1);
+    }
+    for (const upload of uploads) await createIfMissing(session, `${folder}/${upload}`);
+  }
+}
+
+async function createIfMissing(session: Session, path: string): Promise<void> {
+  try {
+    await session.create(path, new Uint8Array(), "persistent");
+  } catch (error) {
+    if (!isZooKeeperError(error, "NODE_EXISTS")) throw error;
+  }
+}

@@ -1,0 +1,27 @@
+import { failedPrecondition, invalidArgument } from "../../../lib/rpc/errors.ts";
+import type {
+  ImportImageDataRequest,
+  ImportImageDataResponse,
+} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { ImageDataConflict, ImageDataError, importImages } from "../image_data.ts";
+import { currentView, type ImageApi } from "./api.ts";
+
+/** Writes records that ExportImageData or Nodepool gave; those that are there already stay. */
+export async function importImageData(
+  api: ImageApi,
+  { data }: ImportImageDataRequest,
+): Promise<ImportImageDataResponse> {
+  currentView(api);
+  try {
+    const written = await importImages(api.context.session, data);
+    await api.context.view.settled();
+    return { written };
+  } catch (error) {
+    if (error instanceof ImageDataError) throw invalidArgument("data", error.message);
+    if (error instanceof ImageDataConflict) {
+      const remedy = "import into a ZooKeeper that does not have these images";
+      throw failedPrecondition("IMAGE_DATA_EXISTS", `${error.message}: ${remedy}`);
+    }
+    throw error;
+  }
+}
