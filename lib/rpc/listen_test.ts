@@ -34,7 +34,14 @@ test("a port in use and a bad address are one clear sentence each", async () => 
 
 async function serveAndCall(address: string): Promise<void> {
   const server = createRpcServer({
-    services: [rpcService(ProviderServiceDefinition, { listProviders: async () => ({ providers: [{}] }) })],
+    services: [
+      rpcService(ProviderServiceDefinition, {
+        listProviders: async () => ({ providers: [{}] }),
+        listAlienInstances: async () => ({}),
+        listAlienImages: async () => ({}),
+        releaseBrake: async () => ({}),
+      }),
+    ],
     logger: silentLogger,
   });
   const port = await server.listen(address);

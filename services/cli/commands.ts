@@ -172,4 +172,19 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     ],
     load: () => import("./command/config_validate.ts"),
   },
+  {
+    words: "alien-list [provider]",
+    help: "list instances at the providers that no node knows",
+    load: () => import("./command/alien_list.ts"),
+  },
+  {
+    words: "alien-image-list [provider]",
+    help: "list images of ours at the providers that are no ready upload",
+    load: () => import("./command/alien_image_list.ts"),
+  },
+  {
+    words: "brake-release <provider>",
+    help: "let automatic deletion go on where it was stopped because too much looked wrong at once",
+    load: () => import("./command/brake_release.ts"),
+  },
 ];

@@ -22,6 +22,11 @@ export function imageName(text: string): string {
   return `images/${text.replace(/^images\//, "")}`;
 }
 
+/** providers/rax of its short or full name; empty for none. */
+export function providerName(text = ""): string {
+  return text === "" ? "" : `providers/${text.replace(/^providers\//, "")}`;
+}
+
 /** The parts of images/{image}/builds/{build}[/providers/{provider}/uploads/{upload}]. */
 export function imageParts(name: string): { image: string; build: string; provider: string; upload: string } {
   const [, image = "", , build = "", , provider = "", , upload = ""] = name.split("/");

@@ -1,13 +1,15 @@
-// Looks at the providers from time to time: instances without a record go, and records without an instance.
-
+// Looks at the providers from time to time: what nobody has recorded goes, and records without an instance. What one
+// look finds is acted upon only when the next one, a grace time later, finds it again, and unless the brake is on.
 import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
-import { type Instance, METADATA, type Provider } from "../../lib/provider/contract.ts";
+import type { Instance, Leftover, Provider } from "../../lib/provider/contract.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { withSpan } from "../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
+import { type Comparison, compare, Sightings } from "./cleanup_compare.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
-import { DELETE_TIMEOUT_MS, launchToken, textOf } from "./node/attempt.ts";
+import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
 import { withDeadline } from "./node/deadline.ts";
 import { forceDelete } from "./node/force_delete.ts";
 
@@ -16,38 +18,118 @@ const LIST_TIMEOUT_MS = 60_000;
 /** An empty lock root of a request that is gone is kept for this many seconds. */
 const LOCK_ROOT_AGE = 600;
 
-/** States in which a node must have its instance. */
-const PRESENT = new Set(["ready", "in-use", "hold"]);
+/** One thing that looks wrong, and what is done about it. */
+interface Finding {
+  readonly key: string;
+  readonly remove: () => Promise<void>;
+}
 
-/** What was suspicious in the last pass; only what is so twice in a row is acted upon. */
+/** The cleanup of one launcher. */
 export class Cleanup {
   readonly #environment: Environment;
-  #leaked = new Set<string>();
-  #lost = new Set<string>();
+  readonly #sightings: Sightings;
+  readonly #looking = new Set<Provider>();
 
-  constructor(environment: Environment) {
+  /** @param graceMs how long a thing must have looked wrong, in milliseconds */
+  constructor(environment: Environment, graceMs: number) {
     this.#environment = environment;
+    this.#sightings = new Sightings(graceMs / 1000);
   }
 
-  /** One pass over all providers. A provider that fails does not stop the others. */
+  /** Begins to look through every provider; one that fails or hangs does not stop the others. */
   async pass(signal: AbortSignal): Promise<void> {
-    const { context } = this.#environment;
-    const leaked = new Set<string>();
-    const lost = new Set<string>();
+    const { context, tasks } = this.#environment;
     for (const driver of context.providers) {
-      if (signal.aborted || !context.view.current) return;
-      try {
-        await this.#compare(driver, signal, leaked, lost);
-      } catch (error) {
-        context.logger.warn("provider could not be looked through", {
-          provider: driver.name,
-          error: messageOf(error),
-        });
-      }
+      if (this.#looking.has(driver)) continue;
+      this.#looking.add(driver);
+      tasks.start(`a look at provider ${driver.name}`, async (ending) => {
+        try {
+          await this.#look(driver, ending);
+        } finally {
+          this.#looking.delete(driver);
+        }
+      });
     }
-    this.#leaked = leaked;
-    this.#lost = lost;
     if (!signal.aborted && context.view.current) await this.#sweep();
+  }
+
+  async #look(driver: Provider, signal: AbortSignal): Promise<void> {
+    const { context } = this.#environment;
+    if (signal.aborted || !context.view.current) return;
+    try {
+      const attributes = { "nodepool.provider": driver.name };
+      await withSpan("provider.cleanup", { attributes }, () => this.#lookThrough(driver, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      context.logger.warn("provider could not be looked through", {
+        provider: driver.name,
+        error: messageOf(error),
+      });
+    }
+    this.#environment.kick();
+  }
+
+  async #lookThrough(driver: Provider, signal: AbortSignal): Promise<void> {
+    const { context, metrics } = this.#environment;
+    const { view } = context;
+    const known = new Set(Array.from(view.nodes(), (node) => node.id));
+    const instances = await this.#bounded(signal, (inner) => driver.listInstances(inner));
+    const leftovers = await this.#bounded(signal, async (inner) => driver.listLeftovers?.(inner));
+    await view.settled();
+    if (!view.current || signal.aborted) return;
+    const found = compare(view, { provider: driver.name, instances, leftovers: leftovers ?? [], known });
+    metrics.drift(driver.name, {
+      instance: found.leaked.length,
+      leftover: found.leftovers.length,
+      node: found.lost.length,
+    });
+    await this.#act(driver, found, signal);
+  }
+
+  async #act(driver: Provider, found: Comparison, signal: AbortSignal): Promise<void> {
+    const now = nowOf(this.#environment);
+    const findings = this.#findings(driver, found, signal);
+    const mayRemove = this.#applyBrake(driver, findings, found.total, now);
+    for (const { key, remove } of findings) {
+      const isConfirmed = this.#sightings.confirm(key, now);
+      if (!isConfirmed || !mayRemove || signal.aborted) continue;
+      await remove().catch((error: unknown) => this.#report(driver, key, error));
+    }
+    this.#sightings.endPass(driver.name);
+  }
+
+  #findings(driver: Provider, found: Comparison, signal: AbortSignal): Finding[] {
+    const { name } = driver;
+    return [
+      ...found.leaked.map((instance) => ({
+        key: `${name}/instance/${instance.externalId}`,
+        remove: () => this.#removeLeaked(driver, instance, signal),
+      })),
+      ...found.leftovers.map((leftover) => ({
+        key: `${name}/${leftover.kind}/${leftover.externalId}`,
+        remove: () => this.#removeLeftover(driver, leftover, signal),
+      })),
+      ...found.lost.map((node) => ({ key: `${name}/node/${node.id}`, remove: () => this.#removeLost(node) })),
+    ];
+  }
+
+  #applyBrake(driver: Provider, findings: readonly Finding[], total: number, now: number): boolean {
+    const { context, brakes, metrics } = this.#environment;
+    const brake = brakes.of(driver.name);
+    const before = brake.decision;
+    const suspects = findings.map(({ key }) => key);
+    const leftovers = suspects.length - suspects.filter((key) => /\/(instance|node)\//.test(key)).length;
+    const decision = brake.note(suspects, total + leftovers, now);
+    metrics.brake(driver.name, decision.on);
+    const fields = { provider: driver.name, reason: decision.reason };
+    if (decision.on && !before.on) context.logger.error("the brake is on", fields);
+    else if (before.on && !decision.on) context.logger.warn("the brake is off", fields);
+    return !decision.on;
+  }
+
+  #report(driver: Provider, thing: string, error: unknown): void {
+    const fields = { provider: driver.name, thing, error: messageOf(error) };
+    this.#environment.context.logger.warn("not removed, will be tried again", fields);
   }
 
   #bounded<T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -55,56 +137,32 @@ export class Cleanup {
     return withDeadline(clock, LIST_TIMEOUT_MS, "no answer in 60 s", [signal], call);
   }
 
-  async #compare(
-    driver: Provider,
-    signal: AbortSignal,
-    leaked: Set<string>,
-    lost: Set<string>,
-  ): Promise<void> {
-    const { view } = this.#environment.context;
-    // A node that is recorded only now may have no instance yet.
-    const before = new Set(Array.from(view.nodes(), (node) => node.id));
-    const instances = await this.#bounded(signal, (inner) => driver.listInstances(inner));
-    await view.settled();
-    if (!view.current) return;
-    for (const instance of instances) {
-      const key = `${driver.name}/${instance.externalId}`;
-      if (instance.metadata[METADATA.node] === undefined || this.#isKnown(instance)) continue;
-      if (this.#leaked.has(key)) await this.#removeLeaked(driver, instance, signal);
-      else leaked.add(key);
-    }
-    const alive = new Set(instances.filter(isAlive).map((instance) => instance.externalId));
-    for (const node of view.nodes()) {
-      const { record, id } = node;
-      if (record?.provider !== driver.name || record.externalId === null || !before.has(id)) continue;
-      if (!PRESENT.has(record.state) || alive.has(textOf(record.externalId))) continue;
-      if (!this.#lost.has(id)) lost.add(id);
-      else await this.#removeLost(node);
-    }
-  }
-
-  /** The record comes before the instance, so an instance whose node is unknown has lost it. */
-  #isKnown(instance: Instance): boolean {
-    const node = instance.metadata[METADATA.node] ?? "";
-    const entry = this.#environment.context.view.node(node);
-    if (entry === undefined) return false;
-    const token = instance.metadata[METADATA.launchToken];
-    if (entry.record === null || token === undefined) return true;
-    const isOwn = textOf(entry.record.externalId) === instance.externalId;
-    return isOwn || entry.record.externalId === null || token === launchToken(node, entry.record);
-  }
-
   async #removeLeaked(driver: Provider, instance: Instance, signal: AbortSignal): Promise<void> {
     const { context, metrics } = this.#environment;
     context.logger.warn("removing an instance that no node knows", {
       provider: driver.name,
       external: instance.externalId,
-      node: instance.metadata[METADATA.node],
+      name: instance.name,
     });
     await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], (inner) =>
       driver.deleteInstance(instance.externalId, inner),
     );
-    metrics.leaked({ provider: driver.name });
+    metrics.leaked({ provider: driver.name, kind: "instance" });
+  }
+
+  async #removeLeftover(driver: Provider, leftover: Leftover, signal: AbortSignal): Promise<void> {
+    const { context, metrics } = this.#environment;
+    const { kind, externalId, node } = leftover;
+    context.logger.warn("removing what was left behind", {
+      provider: driver.name,
+      kind,
+      external: externalId,
+      node,
+    });
+    await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], async (inner) =>
+      driver.deleteLeftover?.(leftover, inner),
+    );
+    metrics.leaked({ provider: driver.name, kind });
   }
 
   /** A node that somebody else has locked is in use: who uses it will return it. */
@@ -112,12 +170,8 @@ export class Cleanup {
     const { context, hand } = this.#environment;
     if (hand.isBusy(keys.node(node.id))) return;
     const reason = "its instance is gone or does not run any more";
-    try {
-      if (await forceDelete(this.#environment, node, { evenWhenLocked: false })) {
-        context.logger.warn("deleting node", { node: node.id, reason });
-      }
-    } catch (error) {
-      context.logger.info("node not deleted", { node: node.id, error: messageOf(error) });
+    if (await forceDelete(this.#environment, node, { evenWhenLocked: false })) {
+      context.logger.warn("deleting node", { node: node.id, reason });
     }
   }
 
@@ -148,10 +202,6 @@ export class Cleanup {
       ignore(error);
     }
   }
-}
-
-function isAlive(instance: Instance): boolean {
-  return instance.state === "running" || instance.state === "building";
 }
 
 function ignore(error: unknown): void {

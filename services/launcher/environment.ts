@@ -4,6 +4,7 @@ import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
+import type { Brakes } from "./brake.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -30,6 +31,8 @@ export interface Environment {
   /** Work that goes on beyond one transaction: launches and deletions. */
   readonly tasks: TaskGroup;
   readonly metrics: Metrics;
+  /** Where too much looks wrong at once, the cleanup deletes nothing. */
+  readonly brakes: Brakes;
   readonly scanHostKeys: ScanHostKeys;
   /** The nodes that are allocated to a request, by id. */
   readonly nodesOf: (request: string) => readonly ReadableNode[];

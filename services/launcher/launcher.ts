@@ -8,6 +8,7 @@ import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
+import { Brakes } from "./brake.ts";
 import { Cleanup } from "./cleanup.ts";
 import { Components } from "./components.ts";
 import { Engine } from "./engine.ts";
@@ -45,6 +46,7 @@ export async function startLauncher(
     chains: new Chains(view, newUuid()),
     tasks,
     metrics,
+    brakes: new Brakes(),
     scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
@@ -74,12 +76,19 @@ export async function startLauncher(
 
 function startCleanup(environment: Environment, interval: number): void {
   const { clock } = environment.context;
-  const cleanup = new Cleanup(environment);
+  const cleanup = new Cleanup(environment, interval / 2);
   environment.tasks.start("cleanup", async (signal) => {
-    while (!signal.aborted) {
-      await cleanup.pass(signal);
-      environment.kick();
-      await clock.sleep(interval, signal);
+    let again = () => {};
+    const stop = environment.brakes.onRelease(() => again());
+    try {
+      while (!signal.aborted) {
+        await cleanup.pass(signal);
+        const wake = new AbortController();
+        again = () => wake.abort();
+        await clock.sleep(interval, AbortSignal.any([signal, wake.signal])).catch(() => {});
+      }
+    } finally {
+      stop();
     }
   });
 }

@@ -10,7 +10,11 @@ export interface Metrics {
   fulfilled(duration: number, attributes: Attributes): void;
   declined(attributes: Attributes): void;
   deleted(duration: number, attributes: Attributes): void;
-  /** An instance without a record was removed. */
+  /** How many things a provider has without a record, and records without a thing, at the last look; by kind. */
+  drift(provider: string, counts: Readonly<Record<string, number>>): void;
+  /** Whether the cleanup of a provider is stopped. */
+  brake(provider: string, on: boolean): void;
+  /** Something without a record was removed: an instance, a port. */
   leaked(attributes: Attributes): void;
   /** An action was refused because somebody else was faster. */
   conflict(attributes: Attributes): void;
@@ -26,6 +30,8 @@ export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
   const deletions = meter.createHistogram("nodepool.delete.duration", { unit: "s" });
   const declines = meter.createCounter("nodepool.request.declines");
   const leaks = meter.createCounter("nodepool.leaked.instances");
+  const drifts = meter.createGauge("nodepool.drift");
+  const brakes = meter.createGauge("nodepool.brake");
   const conflicts = meter.createCounter("nodepool.action.conflicts");
   const nodes = meter.createObservableGauge("nodepool.nodes");
   const requests = meter.createObservableGauge("nodepool.requests");
@@ -44,6 +50,10 @@ export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
     fulfilled: (duration, attributes) => waits.record(duration, attributes),
     declined: (attributes) => declines.add(1, attributes),
     deleted: (duration, attributes) => deletions.record(duration, attributes),
+    drift: (provider, counts) => {
+      for (const [kind, count] of Object.entries(counts)) drifts.record(count, { provider, kind });
+    },
+    brake: (provider, on) => brakes.record(on ? 1 : 0, { provider }),
     leaked: (attributes) => leaks.add(1, attributes),
     conflict: (attributes) => conflicts.add(1, attributes),
     stop: () => meter.removeBatchObservableCallback(observe, [nodes, requests]),

@@ -12,7 +12,7 @@ const COLUMNS: readonly Column<Provider>[] = [
   ["Pools", ({ pools }) => pools.map(({ name }) => name).join(",")],
   ["Labels", ({ pools }) => [...new Set(pools.flatMap(({ labels }) => labels))].join(",")],
   ["Max Servers", ({ pools }) => pools.map(({ maxServers }) => maxServers ?? "-").join(",")],
-  ["Problem", ({ problem }) => problem],
+  ["Problem", ({ problem, brake }) => [problem, brake].filter((text) => text !== "").join("; ")],
 ];
 
 export const run: Command = async (context) => {

@@ -6,6 +6,10 @@ import type { Shared } from "./shared.ts";
 /** Every provider of this launcher's configuration. */
 export async function listProviders({ environment }: Shared): Promise<ListProvidersResponse> {
   const { config, unserved } = environment.context;
+  const brakeOf = (provider: string) => {
+    const { on, reason } = environment.brakes.of(provider).decision;
+    return on ? reason : "";
+  };
   const providers = config.providers.map((provider) => {
     const description = driverOf(environment, provider.name)?.describe();
     const problem = unserved.find((candidate) => candidate.name === provider.name)?.problem;
@@ -20,6 +24,7 @@ export async function listProviders({ environment }: Shared): Promise<ListProvid
       description: description?.summary ?? "",
       problem: problem ?? description?.problem ?? "",
       pools,
+      brake: brakeOf(provider.name),
     };
   });
   return { providers };

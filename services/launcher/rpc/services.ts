@@ -11,9 +11,11 @@ import { deleteNode } from "./delete_node.ts";
 import { getNode } from "./get_node.ts";
 import { getRequest } from "./get_request.ts";
 import { holdNode } from "./hold_node.ts";
+import { listAlienImages, listAlienInstances } from "./list_aliens.ts";
 import { listNodes } from "./list_nodes.ts";
 import { listProviders } from "./list_providers.ts";
 import { listRequests } from "./list_requests.ts";
+import { releaseBrake } from "./release_brake.ts";
 import { releaseRequest } from "./release_request.ts";
 import { renewRequest } from "./renew_request.ts";
 import type { NodeChange, Shared } from "./shared.ts";
@@ -46,6 +48,11 @@ export function launcherServices(
     renewRequest: (request) => renewRequest(shared, request),
     releaseRequest: (request) => releaseRequest(shared, request),
   });
-  const providers = rpcService(ProviderServiceDefinition, { listProviders: () => listProviders(shared) });
+  const providers = rpcService(ProviderServiceDefinition, {
+    listProviders: () => listProviders(shared),
+    listAlienInstances: (request, { signal }) => listAlienInstances(shared, request, signal),
+    listAlienImages: (request, { signal }) => listAlienImages(shared, request, signal),
+    releaseBrake: (request) => releaseBrake(shared, request),
+  });
   return { services: [nodes, requests, providers], close };
 }

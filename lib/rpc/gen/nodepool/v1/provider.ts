@@ -24,6 +24,8 @@ export interface Provider {
   problem: string;
   /** The pools of the provider. */
   pools: Pool[];
+  /** Why nothing is deleted automatically at the provider; empty while the brake is off. */
+  brake: string;
 }
 
 /** Pool is a part of a provider with limits and labels of its own. */
@@ -46,8 +48,74 @@ export interface ListProvidersResponse {
   providers: Provider[];
 }
 
+/** AlienInstance is a machine at a provider that no node's record knows. */
+export interface AlienInstance {
+  /** Resource name of the provider: providers/{provider}. */
+  provider: string;
+  /** The provider's id of the instance. */
+  externalId: string;
+  /** The instance's name there. */
+  displayName: string;
+  /** Its state there: building, running, stopped, failed. */
+  state: string;
+  /** Whether it carries our metadata: then it has leaked, and will be removed. Else it is somebody else's. */
+  leaked: boolean;
+  /** The node that it was made for, if it says so. */
+  node: string;
+  /** Its address, if it has one. */
+  address: string;
+}
+
+/** AlienImage is an image at a provider that is no ready upload. */
+export interface AlienImage {
+  /** Resource name of the provider: providers/{provider}. */
+  provider: string;
+  /** The provider's id of the image. */
+  externalId: string;
+  /** The image's name there. */
+  displayName: string;
+}
+
+/** ListAlienInstancesRequest narrows the list. */
+export interface ListAlienInstancesRequest {
+  /** Resource name of the only provider to ask; empty for all. */
+  provider: string;
+}
+
+/** ListAlienInstancesResponse holds what was found. */
+export interface ListAlienInstancesResponse {
+  /** By provider and name. */
+  instances: AlienInstance[];
+  /** One sentence for each provider that could not be asked. */
+  problems: string[];
+}
+
+/** ListAlienImagesRequest narrows the list. */
+export interface ListAlienImagesRequest {
+  /** Resource name of the only provider to ask; empty for all. */
+  provider: string;
+}
+
+/** ListAlienImagesResponse holds what was found. */
+export interface ListAlienImagesResponse {
+  /** By provider and name. */
+  images: AlienImage[];
+  /** One sentence for each provider that could not be asked. */
+  problems: string[];
+}
+
+/** ReleaseBrakeRequest names the provider. */
+export interface ReleaseBrakeRequest {
+  /** Resource name: providers/{provider}. */
+  name: string;
+}
+
+/** ReleaseBrakeResponse has nothing to say. */
+export interface ReleaseBrakeResponse {
+}
+
 function createBaseProvider(): Provider {
-  return { name: "", driver: "", description: "", problem: "", pools: [] };
+  return { name: "", driver: "", description: "", problem: "", pools: [], brake: "" };
 }
 
 export const Provider: MessageFns<Provider> = {
@@ -66,6 +134,9 @@ export const Provider: MessageFns<Provider> = {
     }
     for (const v of message.pools) {
       Pool.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.brake !== "") {
+      writer.uint32(50).string(message.brake);
     }
     return writer;
   },
@@ -123,6 +194,14 @@ export const Provider: MessageFns<Provider> = {
             message.pools.push(Pool.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.brake = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -142,6 +221,7 @@ export const Provider: MessageFns<Provider> = {
       description: isSet(object.description) ? globalThis.String(object.description) : "",
       problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
       pools: globalThis.Array.isArray(object?.pools) ? object.pools.map((e: any) => Pool.fromJSON(e)) : [],
+      brake: isSet(object.brake) ? globalThis.String(object.brake) : "",
     };
   },
 
@@ -162,6 +242,9 @@ export const Provider: MessageFns<Provider> = {
     if (message.pools?.length) {
       obj.pools = message.pools.map((e) => Pool.toJSON(e));
     }
+    if (message.brake !== "") {
+      obj.brake = message.brake;
+    }
     return obj;
   },
 
@@ -175,6 +258,7 @@ export const Provider: MessageFns<Provider> = {
     message.description = object.description ?? "";
     message.problem = object.problem ?? "";
     message.pools = object.pools?.map((e) => Pool.fromPartial(e)) || [];
+    message.brake = object.brake ?? "";
     return message;
   },
 };
@@ -407,6 +491,713 @@ export const ListProvidersResponse: MessageFns<ListProvidersResponse> = {
   },
 };
 
+function createBaseAlienInstance(): AlienInstance {
+  return { provider: "", externalId: "", displayName: "", state: "", leaked: false, node: "", address: "" };
+}
+
+export const AlienInstance: MessageFns<AlienInstance> = {
+  encode(message: AlienInstance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(18).string(message.externalId);
+    }
+    if (message.displayName !== "") {
+      writer.uint32(26).string(message.displayName);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message.leaked !== false) {
+      writer.uint32(40).bool(message.leaked);
+    }
+    if (message.node !== "") {
+      writer.uint32(50).string(message.node);
+    }
+    if (message.address !== "") {
+      writer.uint32(58).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AlienInstance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlienInstance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.displayName = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.leaked = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AlienInstance {
+    return {
+      provider: isSet(object.provider) ? globalThis.String(object.provider) : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      displayName: isSet(object.displayName)
+        ? globalThis.String(object.displayName)
+        : isSet(object.display_name)
+        ? globalThis.String(object.display_name)
+        : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      leaked: isSet(object.leaked) ? globalThis.Boolean(object.leaked) : false,
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: AlienInstance): unknown {
+    const obj: any = {};
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.displayName !== "") {
+      obj.displayName = message.displayName;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.leaked !== false) {
+      obj.leaked = message.leaked;
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AlienInstance>): AlienInstance {
+    return AlienInstance.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AlienInstance>): AlienInstance {
+    const message = createBaseAlienInstance();
+    message.provider = object.provider ?? "";
+    message.externalId = object.externalId ?? "";
+    message.displayName = object.displayName ?? "";
+    message.state = object.state ?? "";
+    message.leaked = object.leaked ?? false;
+    message.node = object.node ?? "";
+    message.address = object.address ?? "";
+    return message;
+  },
+};
+
+function createBaseAlienImage(): AlienImage {
+  return { provider: "", externalId: "", displayName: "" };
+}
+
+export const AlienImage: MessageFns<AlienImage> = {
+  encode(message: AlienImage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(18).string(message.externalId);
+    }
+    if (message.displayName !== "") {
+      writer.uint32(26).string(message.displayName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AlienImage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlienImage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.displayName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AlienImage {
+    return {
+      provider: isSet(object.provider) ? globalThis.String(object.provider) : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      displayName: isSet(object.displayName)
+        ? globalThis.String(object.displayName)
+        : isSet(object.display_name)
+        ? globalThis.String(object.display_name)
+        : "",
+    };
+  },
+
+  toJSON(message: AlienImage): unknown {
+    const obj: any = {};
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.displayName !== "") {
+      obj.displayName = message.displayName;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AlienImage>): AlienImage {
+    return AlienImage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AlienImage>): AlienImage {
+    const message = createBaseAlienImage();
+    message.provider = object.provider ?? "";
+    message.externalId = object.externalId ?? "";
+    message.displayName = object.displayName ?? "";
+    return message;
+  },
+};
+
+function createBaseListAlienInstancesRequest(): ListAlienInstancesRequest {
+  return { provider: "" };
+}
+
+export const ListAlienInstancesRequest: MessageFns<ListAlienInstancesRequest> = {
+  encode(message: ListAlienInstancesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlienInstancesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlienInstancesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlienInstancesRequest {
+    return { provider: isSet(object.provider) ? globalThis.String(object.provider) : "" };
+  },
+
+  toJSON(message: ListAlienInstancesRequest): unknown {
+    const obj: any = {};
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlienInstancesRequest>): ListAlienInstancesRequest {
+    return ListAlienInstancesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlienInstancesRequest>): ListAlienInstancesRequest {
+    const message = createBaseListAlienInstancesRequest();
+    message.provider = object.provider ?? "";
+    return message;
+  },
+};
+
+function createBaseListAlienInstancesResponse(): ListAlienInstancesResponse {
+  return { instances: [], problems: [] };
+}
+
+export const ListAlienInstancesResponse: MessageFns<ListAlienInstancesResponse> = {
+  encode(message: ListAlienInstancesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.instances) {
+      AlienInstance.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.problems) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlienInstancesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlienInstancesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instances.push(AlienInstance.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlienInstancesResponse {
+    return {
+      instances: globalThis.Array.isArray(object?.instances)
+        ? object.instances.map((e: any) => AlienInstance.fromJSON(e))
+        : [],
+      problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ListAlienInstancesResponse): unknown {
+    const obj: any = {};
+    if (message.instances?.length) {
+      obj.instances = message.instances.map((e) => AlienInstance.toJSON(e));
+    }
+    if (message.problems?.length) {
+      obj.problems = message.problems;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlienInstancesResponse>): ListAlienInstancesResponse {
+    return ListAlienInstancesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlienInstancesResponse>): ListAlienInstancesResponse {
+    const message = createBaseListAlienInstancesResponse();
+    message.instances = object.instances?.map((e) => AlienInstance.fromPartial(e)) || [];
+    message.problems = object.problems?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListAlienImagesRequest(): ListAlienImagesRequest {
+  return { provider: "" };
+}
+
+export const ListAlienImagesRequest: MessageFns<ListAlienImagesRequest> = {
+  encode(message: ListAlienImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlienImagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlienImagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlienImagesRequest {
+    return { provider: isSet(object.provider) ? globalThis.String(object.provider) : "" };
+  },
+
+  toJSON(message: ListAlienImagesRequest): unknown {
+    const obj: any = {};
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlienImagesRequest>): ListAlienImagesRequest {
+    return ListAlienImagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlienImagesRequest>): ListAlienImagesRequest {
+    const message = createBaseListAlienImagesRequest();
+    message.provider = object.provider ?? "";
+    return message;
+  },
+};
+
+function createBaseListAlienImagesResponse(): ListAlienImagesResponse {
+  return { images: [], problems: [] };
+}
+
+export const ListAlienImagesResponse: MessageFns<ListAlienImagesResponse> = {
+  encode(message: ListAlienImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.images) {
+      AlienImage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.problems) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlienImagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlienImagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.images.push(AlienImage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlienImagesResponse {
+    return {
+      images: globalThis.Array.isArray(object?.images) ? object.images.map((e: any) => AlienImage.fromJSON(e)) : [],
+      problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ListAlienImagesResponse): unknown {
+    const obj: any = {};
+    if (message.images?.length) {
+      obj.images = message.images.map((e) => AlienImage.toJSON(e));
+    }
+    if (message.problems?.length) {
+      obj.problems = message.problems;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlienImagesResponse>): ListAlienImagesResponse {
+    return ListAlienImagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlienImagesResponse>): ListAlienImagesResponse {
+    const message = createBaseListAlienImagesResponse();
+    message.images = object.images?.map((e) => AlienImage.fromPartial(e)) || [];
+    message.problems = object.problems?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReleaseBrakeRequest(): ReleaseBrakeRequest {
+  return { name: "" };
+}
+
+export const ReleaseBrakeRequest: MessageFns<ReleaseBrakeRequest> = {
+  encode(message: ReleaseBrakeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseBrakeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseBrakeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseBrakeRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ReleaseBrakeRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseBrakeRequest>): ReleaseBrakeRequest {
+    return ReleaseBrakeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseBrakeRequest>): ReleaseBrakeRequest {
+    const message = createBaseReleaseBrakeRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseBrakeResponse(): ReleaseBrakeResponse {
+  return {};
+}
+
+export const ReleaseBrakeResponse: MessageFns<ReleaseBrakeResponse> = {
+  encode(_: ReleaseBrakeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseBrakeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseBrakeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ReleaseBrakeResponse {
+    return {};
+  },
+
+  toJSON(_: ReleaseBrakeResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseBrakeResponse>): ReleaseBrakeResponse {
+    return ReleaseBrakeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReleaseBrakeResponse>): ReleaseBrakeResponse {
+    const message = createBaseReleaseBrakeResponse();
+    return message;
+  },
+};
+
 /** ProviderService tells what each provider of the configuration is and whether it is served. */
 export type ProviderServiceDefinition = typeof ProviderServiceDefinition;
 export const ProviderServiceDefinition = {
@@ -422,6 +1213,39 @@ export const ProviderServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
+     * those of others. Providers that cannot be asked are named with the reason.
+     */
+    listAlienInstances: {
+      name: "ListAlienInstances",
+      requestType: ListAlienInstancesRequest as typeof ListAlienInstancesRequest,
+      requestStream: false,
+      responseType: ListAlienInstancesResponse as typeof ListAlienInstancesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** ListAlienImages returns the images of ours at the providers that are no ready upload. */
+    listAlienImages: {
+      name: "ListAlienImages",
+      requestType: ListAlienImagesRequest as typeof ListAlienImagesRequest,
+      requestStream: false,
+      responseType: ListAlienImagesResponse as typeof ListAlienImagesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
+     * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+     */
+    releaseBrake: {
+      name: "ReleaseBrake",
+      requestType: ReleaseBrakeRequest as typeof ReleaseBrakeRequest,
+      requestStream: false,
+      responseType: ReleaseBrakeResponse as typeof ReleaseBrakeResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -431,6 +1255,27 @@ export interface ProviderServiceImplementation<CallContextExt = {}> {
     request: ListProvidersRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListProvidersResponse>>;
+  /**
+   * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
+   * those of others. Providers that cannot be asked are named with the reason.
+   */
+  listAlienInstances(
+    request: ListAlienInstancesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAlienInstancesResponse>>;
+  /** ListAlienImages returns the images of ours at the providers that are no ready upload. */
+  listAlienImages(
+    request: ListAlienImagesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAlienImagesResponse>>;
+  /**
+   * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
+   * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+   */
+  releaseBrake(
+    request: ReleaseBrakeRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReleaseBrakeResponse>>;
 }
 
 export interface ProviderServiceClient<CallOptionsExt = {}> {
@@ -439,6 +1284,27 @@ export interface ProviderServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListProvidersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListProvidersResponse>;
+  /**
+   * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
+   * those of others. Providers that cannot be asked are named with the reason.
+   */
+  listAlienInstances(
+    request: DeepPartial<ListAlienInstancesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAlienInstancesResponse>;
+  /** ListAlienImages returns the images of ours at the providers that are no ready upload. */
+  listAlienImages(
+    request: DeepPartial<ListAlienImagesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAlienImagesResponse>;
+  /**
+   * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
+   * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+   */
+  releaseBrake(
+    request: DeepPartial<ReleaseBrakeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReleaseBrakeResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

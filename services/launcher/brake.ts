@@ -1,0 +1,104 @@
+// Stops the cleanup of a provider when too much of it looks wrong at once: an emptied ZooKeeper, a list that lies or a
+// wrong configuration would otherwise delete everything. Only what the cleanup deletes of itself is stopped; nodes
+// that are returned, too old or deleted by somebody go as ever.
+
+/** More than this part of a provider's nodes. */
+export const BRAKE_PART = 0.4;
+
+/** Fewer than this many things say nothing about a part. */
+export const BRAKE_MINIMUM = 5;
+
+/** Things count for this many seconds. */
+export const BRAKE_WINDOW = 300;
+
+/** What the decision is made from. */
+export interface BrakeState {
+  /** When (seconds) each thing last looked wrong or was deleted for it. */
+  readonly suspects: ReadonlyMap<string, number>;
+  /** Everything at the provider or recorded as being there. */
+  readonly total: number;
+  /** Until when (seconds) somebody has released the brake. */
+  readonly releasedUntil: number;
+  readonly now: number;
+}
+
+/** Whether the cleanup may delete, and why not. */
+export interface BrakeDecision {
+  readonly on: boolean;
+  /** With the numbers; empty when there is nothing to say. */
+  readonly reason: string;
+}
+
+/** Decides. Pure. */
+export function decideBrake({ suspects, total, releasedUntil, now }: BrakeState): BrakeDecision {
+  const recent = [...suspects.values()].filter((time) => now - time < BRAKE_WINDOW).length;
+  // What was deleted already is not among what is there now, but it was.
+  const all = Math.max(total, recent);
+  if (recent < BRAKE_MINIMUM || recent <= all * BRAKE_PART) return { on: false, reason: "" };
+  const percent = Math.round((recent / all) * 100);
+  const numbers = `${recent} of ${all} (${percent} %, the limit is ${BRAKE_PART * 100} %)`;
+  const what = `nodes and instances were lost, leaked or left behind within ${BRAKE_WINDOW / 60} minutes: ${numbers}`;
+  if (now < releasedUntil) {
+    const left = Math.ceil(releasedUntil - now);
+    return { on: false, reason: `${what}; the brake is released for another ${left} s` };
+  }
+  return {
+    on: true,
+    reason: `automatic deletion is stopped: ${what}; look why, then release it (nodepool brake-release)`,
+  };
+}
+
+/** The brake of one provider. Times are seconds. */
+export class Brake {
+  readonly #suspects = new Map<string, number>();
+  #releasedUntil = 0;
+  #decision: BrakeDecision = { on: false, reason: "" };
+
+  get decision(): BrakeDecision {
+    return this.#decision;
+  }
+
+  /** Takes in what one pass has found wrong. */
+  note(keys: Iterable<string>, total: number, now: number): BrakeDecision {
+    for (const [key, time] of this.#suspects) {
+      if (now - time >= BRAKE_WINDOW) this.#suspects.delete(key);
+    }
+    for (const key of keys) this.#suspects.set(key, now);
+    this.#decision = decideBrake({
+      suspects: this.#suspects,
+      total,
+      releasedUntil: this.#releasedUntil,
+      now,
+    });
+    return this.#decision;
+  }
+
+  /** Lets the cleanup go on for a window, whatever it finds. */
+  release(now: number): void {
+    this.#releasedUntil = now + BRAKE_WINDOW;
+    this.#decision = { on: false, reason: "released; the next look at the provider goes on" };
+  }
+}
+
+/** The brakes of all providers. */
+export class Brakes {
+  readonly #brakes = new Map<string, Brake>();
+  readonly #released = new Set<() => void>();
+
+  of(provider: string): Brake {
+    const brake = this.#brakes.get(provider) ?? new Brake();
+    this.#brakes.set(provider, brake);
+    return brake;
+  }
+
+  release(provider: string, now: number): void {
+    this.of(provider).release(now);
+    for (const listener of this.#released) listener();
+  }
+
+  /** Hears when a brake is released. */
+  onRelease(listener: () => void): () => void {
+    this.#released.add(listener);
+    return () => this.#released.delete(listener);
+  }
+}

@@ -1,0 +1,98 @@
+// Compares what a provider has with what is recorded of it. Pure.
+import { type Instance, type Leftover, METADATA } from "../../lib/provider/contract.ts";
+import type { NodeEntry } from "../../lib/zookeeper/view.ts";
+import type { Tree } from "./actions.ts";
+import { launchToken, textOf } from "./node/attempt.ts";
+
+/** What a provider has. */
+export interface Inventory {
+  readonly provider: string;
+  readonly instances: readonly Instance[];
+  readonly leftovers: readonly Leftover[];
+  /** The nodes that were recorded before it was asked: a later one may have no instance yet. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** Where the provider and the records differ. */
+export interface Comparison {
+  /** Instances that carry a node's id and belong to no record. */
+  readonly leaked: readonly Instance[];
+  /** What was left behind by nodes that are not recorded. */
+  readonly leftovers: readonly Leftover[];
+  /** Nodes whose instance is gone or does not run any more. */
+  readonly lost: readonly NodeEntry[];
+  /** Everything that is there or recorded as being there. */
+  readonly total: number;
+}
+
+/** States in which a node must have its instance. */
+const PRESENT = new Set(["ready", "in-use", "hold"]);
+
+/** Compares one provider. */
+export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory): Comparison {
+  const { provider, instances, known } = inventory;
+  const leaked = instances.filter(
+    (instance) => instance.metadata[METADATA.node] !== undefined && !isKnown(tree, instance),
+  );
+  const leftovers = inventory.leftovers.filter(
+    ({ node, metadata }) =>
+      (metadata[METADATA.provider] ?? provider) === provider &&
+      (node === null || tree.node(node) === undefined),
+  );
+  const alive = new Set(
+    instances
+      .filter(({ state }) => state === "running" || state === "building")
+      .map(({ externalId }) => externalId),
+  );
+  const lost: NodeEntry[] = [];
+  let total = leaked.length;
+  for (const node of tree.nodes()) {
+    const { record, id } = node;
+    if (record?.provider !== provider) continue;
+    if (record.externalId !== null) total += 1;
+    if (record.externalId === null || !known.has(id) || !PRESENT.has(record.state)) continue;
+    if (!alive.has(textOf(record.externalId))) lost.push(node);
+  }
+  return { leaked, leftovers, lost, total };
+}
+
+/** The record comes before the instance, so an instance whose node is unknown has lost it. */
+export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
+  const node = instance.metadata[METADATA.node] ?? "";
+  const entry = tree.node(node);
+  if (entry === undefined) return false;
+  const token = instance.metadata[METADATA.launchToken];
+  if (entry.record === null || token === undefined) return true;
+  const isOwn = textOf(entry.record.externalId) === instance.externalId;
+  return isOwn || entry.record.externalId === null || token === launchToken(node, entry.record);
+}
+
+/** Remembers what looked wrong: only what does so in two passes in a row, a grace time apart, is acted upon. */
+export class Sightings {
+  readonly #seen = new Map<string, number>();
+  readonly #next = new Map<string, number>();
+  readonly #grace: number;
+
+  /** @param grace seconds between the first sighting and the act */
+  constructor(grace: number) {
+    this.#grace = grace;
+  }
+
+  /** Notes a sighting; whether it is old enough to act upon. */
+  confirm(key: string, now: number): boolean {
+    const first = this.#seen.get(key);
+    this.#next.set(key, first ?? now);
+    return first !== undefined && now - first >= this.#grace;
+  }
+
+  /** Ends a pass over one provider: what was not seen in it is forgotten. */
+  endPass(provider: string): void {
+    const isOf = (key: string) => key.startsWith(`${provider}/`);
+    for (const key of this.#seen.keys()) if (isOf(key)) this.#seen.delete(key);
+    for (const [key, first] of this.#next) {
+      if (!isOf(key)) continue;
+      this.#seen.set(key, first);
+      this.#next.delete(key);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+// The launcher on a real ZooKeeper with a fake cloud: what leaks, what is lost, and the brake.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { METADATA } from "../../lib/provider/contract.ts";
+import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
+import { until } from "../../test/harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  LauncherCase,
+  release,
+  simple,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { Sightings } from "./cleanup_compare.ts";
+
+const OFTEN = { cleanupIntervalMs: 60 };
+const leakedMetadata = (node: string) => ({ [METADATA.provider]: "cloud", [METADATA.node]: node });
+
+describe("sightings", () => {
+  it("are confirmed in the second pass, a grace time after the first", () => {
+    const sightings = new Sightings(30);
+    assert.equal(sightings.confirm("cloud/x", 0), false);
+    sightings.endPass("cloud");
+    assert.equal(sightings.confirm("cloud/x", 29), false);
+    sightings.endPass("cloud");
+    assert.equal(sightings.confirm("cloud/x", 30), true);
+  });
+
+  it("begin anew after a pass without them; passes over other providers do not count", () => {
+    const sightings = new Sightings(0);
+    sightings.confirm("cloud/x", 0);
+    sightings.endPass("cloud");
+    sightings.endPass("other");
+    assert.equal(sightings.confirm("cloud/x", 1), true);
+    sightings.endPass("cloud");
+    sightings.endPass("cloud");
+    assert.equal(sightings.confirm("cloud/x", 2), false);
+  });
+});
+
+describe("launcher: cleanup", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("removes leaked instances and what was left behind, and nothing of others", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
+    const theirs = cloud.add("theirs", { owner: "somebody" }, "running");
+    cloud.cloud.addLeftover("port", leakedMetadata("0000000098"));
+    cloud.cloud.addLeftover("floating ip", { [METADATA.provider]: "another", [METADATA.node]: "0000000097" });
+    await one.launcher(simple(cloud), OFTEN);
+    await until("the leaks gone", () => cloud.instances.size === 1 && cloud.cloud.leftovers.size === 1);
+    assert.deepEqual([...cloud.instances.keys()], [theirs.externalId]);
+    assert.deepEqual(
+      [...cloud.cloud.leftovers.values()].map(({ kind }) => kind),
+      ["floating ip"],
+    );
+  });
+
+  it("removes the port that a deletion left, and the instance whose deletion was a lie", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.leavePorts = 1;
+    cloud.weather.lieDeletes = 1;
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    await release(launcher, name);
+    await untilStates(launcher);
+    await until("nothing left", () => cloud.instances.size === 0 && cloud.cloud.leftovers.size === 0);
+  });
+
+  it("goes on with a provider while another one hangs", async () => {
+    one = await LauncherCase.begin(server, "cloud", "stuck");
+    const [cloud, stuck] = [new FakeProvider("cloud"), new FakeProvider("stuck")];
+    stuck.weather.hang.add("listInstances");
+    cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
+    const setting = simple(cloud);
+    const pool = { name: "main", offers: ["large"] };
+    await one.launcher(
+      { ...setting, providers: [{ driver: stuck, pools: [pool] }, ...setting.providers] },
+      OFTEN,
+    );
+    await until(
+      "a second look at the provider that answers",
+      () => cloud.calls.length > 0 || null,
+      3000,
+    ).catch(() => assert.fail("the provider that hangs has stopped the cleanup of the other one"));
+  });
+
+  it("puts the brake on when most instances look leaked, tells it, and goes on when it is released", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    for (let node = 10; node < 20; node += 1) {
+      cloud.add(`np00000000${node}`, leakedMetadata(`00000000${node}`), "running");
+    }
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    const brake = async () => {
+      const { providers } = await launcher.providers.listProviders({}, callContext);
+      return providers?.[0]?.brake ?? "";
+    };
+    const told = await until("the brake", async () => (await brake()) || null);
+    assert.match(told, /10 of 10 \(100 %, the limit is 40 %\).*brake-release/);
+    const asked = await ask(launcher, ["small"]);
+    await fulfilled(launcher, asked);
+    await release(launcher, asked);
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 10, "the brake stops the cleanup only");
+    const aliens = await launcher.providers.listAlienInstances({ provider: "providers/cloud" }, callContext);
+    assert.equal(aliens.instances?.filter(({ leaked }) => leaked).length, 10);
+    await launcher.providers.releaseBrake({ name: "providers/cloud" }, callContext);
+    await until("the leaked instances gone", () => cloud.instances.size === 0);
+    assert.equal(await brake(), "");
+  });
+
+  it("lists aliens of every provider that answers, and names the one that does not", async () => {
+    one = await LauncherCase.begin(server, "cloud", "broken");
+    const [cloud, broken] = [new FakeProvider("cloud"), new FakeProvider("broken")];
+    broken.weather.failLists = Number.POSITIVE_INFINITY;
+    cloud.add("theirs", { owner: "somebody" }, "running");
+    const image = { name: "lost", metadata: { [METADATA.provider]: "cloud", [METADATA.image]: "x" } };
+    await cloud.cloud.createImage(image, AbortSignal.timeout(5000));
+    const setting = simple(cloud);
+    const pool = { name: "main", offers: ["large"] };
+    const launcher = await one.launcher({
+      ...setting,
+      providers: [...setting.providers, { driver: broken, pools: [pool] }],
+    });
+    const { providers } = launcher;
+    const instances = await providers.listAlienInstances({ provider: "" }, callContext);
+    assert.deepEqual(
+      instances.instances?.map(({ displayName, leaked }) => [displayName, leaked]),
+      [["theirs", false]],
+    );
+    assert.match(instances.problems?.[0] ?? "", /^broken: 503/);
+    const images = await providers.listAlienImages({ provider: "providers/cloud" }, callContext);
+    assert.deepEqual(
+      images.images?.map(({ displayName }) => displayName),
+      ["lost"],
+    );
+    await assert.rejects(
+      async () => await providers.listAlienImages({ provider: "providers/none" }, callContext),
+      /none/,
+    );
+    await assert.rejects(
+      async () => await providers.releaseBrake({ name: "providers/none" }, callContext),
+      /none/,
+    );
+  });
+});

@@ -1,0 +1,98 @@
+// What is at the providers and in no record.
+import type { Instance, Provider, ProviderImage } from "../../../lib/provider/contract.ts";
+import { METADATA } from "../../../lib/provider/contract.ts";
+import { notFound } from "../../../lib/rpc/errors.ts";
+import type {
+  ListAlienImagesRequest,
+  ListAlienImagesResponse,
+  ListAlienInstancesRequest,
+  ListAlienInstancesResponse,
+} from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
+import { formatName, parseName } from "../../../lib/rpc/names.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { isKnown } from "../cleanup_compare.ts";
+import type { Environment } from "../environment.ts";
+import { textOf } from "../node/attempt.ts";
+import type { Shared } from "./shared.ts";
+
+/** Instances that no node knows. @throws NOT_FOUND for an unknown provider */
+export async function listAlienInstances(
+  { environment }: Shared,
+  request: ListAlienInstancesRequest,
+  signal: AbortSignal,
+): Promise<ListAlienInstancesResponse> {
+  const { view } = environment.context;
+  const { items, problems } = await askEach(environment, request.provider, async (driver) => {
+    const own = await driver.listInstances(signal);
+    const foreign = (await driver.foreignInstances?.(signal)) ?? [];
+    await view.settled();
+    const message = (instance: Instance, leaked: boolean) => ({
+      provider: formatName("providers/{provider}", { provider: driver.name }),
+      externalId: instance.externalId,
+      displayName: instance.name,
+      state: instance.state,
+      leaked,
+      node: instance.metadata[METADATA.node] ?? "",
+      address: instance.interfaceIp ?? "",
+    });
+    return [
+      ...own.filter((instance) => !isKnown(view, instance)).map((instance) => message(instance, true)),
+      ...foreign.map((instance) => message(instance, false)),
+    ];
+  });
+  return { instances: items, problems };
+}
+
+/** Images of ours that are no ready upload. @throws NOT_FOUND for an unknown provider */
+export async function listAlienImages(
+  { environment }: Shared,
+  request: ListAlienImagesRequest,
+  signal: AbortSignal,
+): Promise<ListAlienImagesResponse> {
+  const { view } = environment.context;
+  const { items, problems } = await askEach(environment, request.provider, async (driver) => {
+    const images = await driver.listImages(signal);
+    await view.settled();
+    const ready = new Set<string>();
+    for (const { builds } of view.images()) {
+      for (const upload of builds.flatMap(({ uploads }) => uploads)) {
+        if (upload.provider !== driver.name || upload.record?.state !== "ready") continue;
+        ready.add(textOf(upload.record.externalId));
+      }
+    }
+    return images
+      .filter(({ externalId }) => !ready.has(externalId))
+      .map(({ externalId, name }: ProviderImage) => ({
+        provider: formatName("providers/{provider}", { provider: driver.name }),
+        externalId,
+        displayName: name,
+      }));
+  });
+  return { images: items, problems };
+}
+
+async function askEach<Item extends { readonly displayName: string }>(
+  environment: Environment,
+  only: string,
+  ask: (driver: Provider) => Promise<Item[]>,
+): Promise<{ items: Item[]; problems: string[] }> {
+  const { config, providers, unserved } = environment.context;
+  const wanted = only === "" ? null : parseName("providers/{provider}", only).provider;
+  if (wanted !== null && !config.providers.some(({ name }) => name === wanted)) {
+    throw notFound("provider", only);
+  }
+  const isWanted = ({ name }: { readonly name: string }) => wanted === null || name === wanted;
+  const problems = unserved.filter(isWanted).map(({ name, problem }) => `${name}: ${problem}`);
+  const asked = await Promise.all(
+    providers.filter(isWanted).map(async (driver) => {
+      try {
+        return await ask(driver);
+      } catch (error) {
+        problems.push(`${driver.name}: ${messageOf(error)}`);
+        return [];
+      }
+    }),
+  );
+  const items = asked.flatMap((list) => list.sort((a, b) => a.displayName.localeCompare(b.displayName)));
+  return { items, problems };
+}
