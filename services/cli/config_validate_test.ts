@@ -37,7 +37,7 @@ test("the secure file is read too, and its values are not shown", async () => {
   const secure = file("secure.yaml", "zookeeper-servers: [{host: h, port: secretword}]\n");
   const { code, stdout } = await nodepool({}, ["config-validate", "-c", path, "-s", secure]);
   assert.equal(code, 1);
-  assert.match(stdout, /secure\.yaml:1:35: zookeeper-servers\[0\]\.port: .*the text \(not shown\)/);
+  assert.match(stdout, /secure\.yaml:1:37: zookeeper-servers\[0\]\.port: .*the text \(not shown\)/);
 });
 
 test("warnings fail only when asked to", async () => {
