@@ -1,5 +1,6 @@
 // Opens everything that a service works with: the session, locks, the view of the tree, the providers.
-import { type Config, ConfigError } from "../config/types.ts";
+import { requireZooKeeper } from "../config/require.ts";
+import type { Config } from "../config/types.ts";
 import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../model/paths.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
@@ -9,7 +10,7 @@ import { connectSession } from "../zookeeper/session.ts";
 import { openView } from "../zookeeper/tree_view.ts";
 import { isUncertain, isZooKeeperError, type Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
-import { openProviders } from "./providers.ts";
+import { ProviderSet } from "./provider_set.ts";
 import type { ServiceContext } from "./types.ts";
 
 /** What the context is opened with. */
@@ -35,6 +36,7 @@ export interface ContextOptions {
 /** A context with the way to let go of it. */
 export interface OpenContext {
   readonly context: ServiceContext;
+  readonly providers: ProviderSet;
   /** Stops the providers, then ends the session: its locks and ephemerals go. */
   close(): Promise<void>;
 }
@@ -54,14 +56,16 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
     view = openView(session, logger);
     await view.ready(signal);
-    const { providers, unserved } = await openProviders(config, options);
+    const providers = new ProviderSet(options);
+    const first = await providers.prepare(config);
+    first.take();
     const context: ServiceContext = {
       config,
       session,
       locks: createLocks(session, newUuid),
       view,
-      providers,
-      unserved,
+      providers: first.providers,
+      unserved: first.unserved,
       clock,
       logger,
       hostname: options.hostname,
@@ -70,14 +74,11 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     };
     const opened = view;
     const close = async () => {
-      const stopped = await Promise.allSettled(providers.map((provider) => provider.stop()));
-      for (const result of stopped) {
-        if (result.status === "rejected") logger.warn("provider did not stop", { error: result.reason });
-      }
+      await providers.close();
       await opened.close();
       await session.close();
     };
-    return { context, close };
+    return { context, providers, close };
   } catch (error) {
     await view?.close();
     await session.close();
@@ -92,19 +93,14 @@ export function serversOf(options: Pick<ContextOptions, "config" | "zookeeper">)
 }
 
 function connect({ config, logger, clock, zookeeper }: ContextOptions): Session {
-  const configured = config.zookeeper;
+  const configured = zookeeper ? null : requireZooKeeper(config);
   const servers = zookeeper ? [zookeeper] : (configured?.servers ?? []);
-  if (servers.length === 0) {
-    const message = "no ZooKeeper server is named: add zookeeper-servers with at least one host";
-    const place = { file: config.file, line: null, column: null, path: "zookeeper-servers" };
-    throw new ConfigError([{ severity: "error", ...place, message }]);
-  }
-  const chroot = zookeeper ? "" : (configured?.servers.find((server) => server.chroot)?.chroot ?? "");
+  const chroot = configured?.servers.find((server) => server.chroot)?.chroot ?? "";
   return connectSession({
     servers: servers.map(({ host, port }) => ({ host, port })),
     ...(chroot === "" ? {} : { chroot }),
-    tls: zookeeper ? null : (configured?.tls ?? null),
-    sessionTimeoutMs: (configured?.timeout ?? 10) * 1000,
+    tls: configured?.tls ?? null,
+    sessionTimeoutMs: (config.zookeeper?.timeout ?? 10) * 1000,
     logger,
     clock,
   });

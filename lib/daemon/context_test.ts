@@ -61,5 +61,5 @@ test("opening can be given up while ZooKeeper is away", async () => {
 test("a configuration without ZooKeeper servers is refused", async () => {
   const config = parseConfig("labels: []\n", "nodepool.yaml");
   const opening = openServiceContext({ ...who, config, signal: new AbortController().signal });
-  await assert.rejects(opening, /zookeeper-servers: no ZooKeeper server is named/);
+  await assert.rejects(opening, /zookeeper-servers: No ZooKeeper servers specified in config/);
 });

@@ -8,9 +8,11 @@
 import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { loadConfig } from "../config/load.ts";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { type Config, ConfigError, formatProblem } from "../config/types.ts";
+import { watchFiles } from "../config/watch.ts";
 import { AddressError } from "../rpc/address.ts";
+import { type ConfigControl, configService } from "../rpc/config_service.ts";
 import { type LateServices, lateServices, SERVICE_DEFINITIONS } from "../rpc/late_service.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
@@ -18,16 +20,20 @@ import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { startTelemetry } from "../telemetry/setup.ts";
-import { openServiceContext, serversOf } from "./context.ts";
+import { type OpenContext, openServiceContext, serversOf } from "./context.ts";
 import { type DaemonFlags, helpText, type NumberFlag, parseFlags, UsageError } from "./flags.ts";
 import { fullHostName } from "./host_name.ts";
 import { type DaemonProcess, EXIT } from "./process.ts";
 import { followReadiness } from "./readiness.ts";
+import { Reloader } from "./reload.ts";
 import { Stopping, startGrace } from "./stopping.ts";
 import type { Service, ServiceContext } from "./types.ts";
 import { readVersion } from "./version.ts";
 
 const DEFAULT_LISTEN = { builder: "127.0.0.1:8991", launcher: "127.0.0.1:8990" } as const;
+
+/** What health calls the matter of the configuration: not serving while a changed file cannot be used. */
+const CONFIG_HEALTH = "config";
 
 /** What `main.ts` says about its daemon. */
 export interface DaemonOptions {
@@ -82,10 +88,8 @@ function exitCodeFor(error: unknown): number {
 async function run(options: DaemonOptions, flags: DaemonFlags, program: string): Promise<void> {
   const { process: host } = options;
   const clock = systemClock;
-  const config = await loadConfig(flags.config, {
-    ...(flags.secure === null ? {} : { secureFile: flags.secure }),
-    env: host.env,
-  });
+  const files = { ...(flags.secure === null ? {} : { secureFile: flags.secure }), env: host.env };
+  const config = await loadConfig(flags.config, files);
   // Whoever reads the log may go away; the daemon goes on.
   host.stdout.on("error", () => {});
   const logger = createLogger({
@@ -103,7 +107,15 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     SERVICE_DEFINITIONS[options.name],
     () => `${program} is starting: it waits for ZooKeeper at ${serversOf({ config })} or for its providers`,
   );
-  const server = createRpcServer({ services: late.services, logger });
+  let control: ConfigControl | null = null;
+  const services = [...late.services, configService(() => control)];
+  const server = createRpcServer({ services, logger });
+  const onReloader = (reloader: Reloader) => {
+    control = {
+      status: () => ({ ...reloader.status, ...reloader.status.config }),
+      reload: () => reloader.reload("a call"),
+    };
+  };
   try {
     await server.listen(flags.listen);
     const removePidFile = writePidFile(flags.pidfile, host.pid);
@@ -114,7 +126,19 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
       config_hash: config.hash,
     });
     try {
-      await serve({ options, flags, config, version, clock, logger, server, late, stopping });
+      await serve({
+        options,
+        flags,
+        files,
+        config,
+        version,
+        clock,
+        logger,
+        server,
+        late,
+        stopping,
+        onReloader,
+      });
     } finally {
       removePidFile();
     }
@@ -128,6 +152,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
 interface Serving {
   readonly options: DaemonOptions;
   readonly flags: DaemonFlags;
+  readonly files: LoadOptions;
   readonly config: Config;
   readonly version: string;
   readonly clock: Clock;
@@ -135,6 +160,7 @@ interface Serving {
   readonly server: RpcServer;
   readonly late: LateServices;
   readonly stopping: Stopping;
+  readonly onReloader: (reloader: Reloader) => void;
 }
 
 /** Starts the service, waits for the signal to stop, and brings everything to its end. */
@@ -163,8 +189,10 @@ async function serve(serving: Serving): Promise<void> {
     late.bind(service.rpc);
     const { session, view } = opened.context;
     const unfollow = followReadiness({ session, view, clock, setServing: server.setServing });
+    const reloader = followConfig(serving, opened, service);
     end = async (grace) => {
       unfollow();
+      await reloader.close();
       await service
         .stop(grace)
         .catch((error) => logger.error("the service did not stop in order", { error }));
@@ -184,6 +212,29 @@ async function serve(serving: Serving): Promise<void> {
     await end(grace.signal);
     grace.release();
   }
+}
+
+/** Takes changed files into force: at once when they change, on SIGHUP, and when asked by a call. */
+function followConfig(serving: Serving, opened: OpenContext, service: Service): { close(): Promise<void> } {
+  const { clock, config, files, logger, options, server, stopping } = serving;
+  const onValid = (valid: boolean) => server.setServing(valid, CONFIG_HEALTH);
+  const { signal } = stopping;
+  const { providers } = opened;
+  const { process: host } = options;
+  const reloader = new Reloader({ config, files, clock, logger, signal, providers, service, onValid });
+  onValid(true);
+  serving.onReloader(reloader);
+  const paths = [config.file, ...(files.secureFile === undefined ? [] : [files.secureFile])];
+  const unwatch = watchFiles(paths, clock, () => void reloader.reload("the file changed"));
+  host.on("SIGHUP", () => void reloader.reload("SIGHUP"));
+  // What changed between the first reading and the watch.
+  void reloader.reload("the file changed");
+  return {
+    close: () => {
+      unwatch();
+      return reloader.close();
+    },
+  };
 }
 
 /** The pid file cannot be written. */

@@ -12,6 +12,8 @@ export interface UnservedProvider {
   readonly name: string;
   readonly driver: string;
   readonly problem: string;
+  /** Whether it may help to try again later. */
+  readonly retryable: boolean;
 }
 
 /** How providers are opened. */
@@ -62,7 +64,7 @@ async function openOne(
       if (!mayHelp || clock.now() + delay > until) {
         const problem = messageOf(error);
         logger.error("provider is not served", { driver: config.driver, problem });
-        return { name: config.name, driver: config.driver, problem };
+        return { name: config.name, driver: config.driver, problem, retryable: mayHelp };
       }
       logger.warn("provider cannot be opened yet", { problem: messageOf(error), attempt: failures });
       await clock.sleep(delay, signal);

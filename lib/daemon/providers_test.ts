@@ -48,7 +48,9 @@ test("a provider that cannot be opened is named with the reason, and the others 
     providers.map(({ name }) => name),
     ["good"],
   );
-  assert.deepEqual(unserved, [{ name: "bad", driver: "test", problem: "there is no driver 'test'" }]);
+  assert.deepEqual(unserved, [
+    { name: "bad", driver: "test", problem: "there is no driver 'test'", retryable: false },
+  ]);
 });
 
 test("a provider that comes up a little later is served", async () => {

@@ -36,6 +36,8 @@ export interface NextConfig {
    */
   readonly providers: readonly Provider[];
   readonly unserved: ServiceContext["unserved"];
+  /** Counts the configurations of this process, from 1, for the component's record. */
+  readonly generation?: number;
 }
 
 /** A running service. */

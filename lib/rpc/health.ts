@@ -11,17 +11,19 @@ import {
 /** The states of health of one server. */
 export class Health {
   readonly #statuses = new Map<string, Status>();
+  readonly #services: readonly string[];
   readonly #listeners = new Set<() => void>();
 
   /** `services` are full names. All, and the server as a whole (""), begin as NOT_SERVING. */
   constructor(services: readonly string[]) {
-    for (const service of ["", ...services]) this.#statuses.set(service, Status.NOT_SERVING);
+    this.#services = ["", ...services];
+    for (const service of this.#services) this.#statuses.set(service, Status.NOT_SERVING);
   }
 
-  /** Sets the status of one service, or of all when none is named. */
+  /** Sets the status of one service or other matter, or of all services when none is named. */
   setServing(serving: boolean, service?: string): void {
     const status = serving ? Status.SERVING : Status.NOT_SERVING;
-    for (const name of service === undefined ? [...this.#statuses.keys()] : [service]) {
+    for (const name of service === undefined ? this.#services : [service]) {
       this.#statuses.set(name, status);
     }
     for (const listener of this.#listeners) listener();

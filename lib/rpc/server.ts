@@ -43,8 +43,8 @@ export interface RpcServer {
    * meaning). Port 0 takes a free one. @throws {AddressError} in one sentence
    */
   listen(address: string): Promise<number>;
-  /** What health tells of every service. */
-  setServing(serving: boolean): void;
+  /** What health tells of every service, or of the one matter that is named. */
+  setServing(serving: boolean, matter?: string): void;
   /**
    * Ends it: health tells NOT_SERVING, streams end with UNAVAILABLE, unary calls may finish within `graceMs`
    * (milliseconds), then whatever is left is cut off. Resolves when all connections are closed.
@@ -79,7 +79,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   );
   return {
     listen: (address) => listen(server, address),
-    setServing: (serving) => health.setServing(serving && !draining),
+    setServing: (serving, matter) => health.setServing(serving && !draining, matter),
     stop: async (graceMs) => {
       draining = true;
       health.setServing(false);

@@ -1,6 +1,6 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
 import { requireImagesDir } from "../../lib/config/require.ts";
-import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { newComponent } from "../../lib/model/component.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
@@ -47,8 +47,9 @@ export interface BuilderOptions {
 }
 
 /** Starts the builder. @throws {ConfigError} when images-dir is missing, {Error} when it cannot be used */
-export async function startBuilder(context: ServiceContext, options: BuilderOptions): Promise<Service> {
-  const { config, session, view, clock, logger } = context;
+export async function startBuilder(given: ServiceContext, options: BuilderOptions): Promise<Service> {
+  const { config, session, view, clock, logger } = given;
+  const { context, take } = changeable(given);
   const imagesDir = requireImagesDir(config);
   const builderId = await readBuilderId(imagesDir, context.newUuid);
   const files = new ImageFiles(imagesDir);
@@ -85,11 +86,18 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
   };
   await clearRemains(workshop);
   const { hostname, version } = context;
-  const component = newComponent({ hostname, kind: "builder", state: "running", version });
-  const registration = registerComponent(session, component, { logger, clock });
+  const component = (hash: string, generation: number) =>
+    newComponent({
+      hostname,
+      kind: "builder",
+      state: "running",
+      version,
+      extra: { config_hash: hash, config_generation: generation },
+    });
+  const registration = registerComponent(session, component(config.hash, 1), { logger, clock });
   const reconciler = new Reconciler({
     view,
-    config,
+    config: () => context.config,
     clock,
     logger,
     tasks,
@@ -116,6 +124,14 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
   const images = imageService({ context, board, logs, builderId });
   return {
     rpc: [images.rpc],
+    reconfigure: async (next) => {
+      requireImagesDir(next.config);
+      const gone = context.providers.filter((provider) => !next.providers.includes(provider));
+      take(next);
+      registration.update(component(next.config.hash, next.generation ?? 1));
+      reconciler.trigger();
+      await reconciler.ended(gone.map(({ name }) => name));
+    },
     stop: async (grace) => {
       reconciler.close();
       images.close();
@@ -131,6 +147,27 @@ export async function startBuilder(context: ServiceContext, options: BuilderOpti
       await Promise.race([ended, giveUp]);
     },
   };
+}
+
+/** The context with a configuration that can be replaced: whoever reads it has the one in force. */
+function changeable(given: ServiceContext): { context: ServiceContext; take: (next: NextConfig) => void } {
+  let current: Pick<ServiceContext, "config" | "providers" | "unserved"> = given;
+  const context: ServiceContext = {
+    ...given,
+    get config() {
+      return current.config;
+    },
+    get providers() {
+      return current.providers;
+    },
+    get unserved() {
+      return current.unserved;
+    },
+  };
+  const take = (next: NextConfig) => {
+    current = next;
+  };
+  return { context, take };
 }
 
 /** Removes what builds of a process before this one have left on this host. */

@@ -21,7 +21,8 @@ const RESYNC = 600_000;
 
 export interface ReconcilerOptions {
   readonly view: View;
-  readonly config: BuilderConfig;
+  /** The configuration in force. */
+  readonly config: () => BuilderConfig;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tasks: TaskGroup;
@@ -38,6 +39,7 @@ export interface ReconcilerOptions {
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #running = new Set<string>();
+  readonly #withProvider = new Set<{ readonly provider: string; readonly ended: Promise<void> }>();
   readonly #lockFreeSince = new Map<string, number>();
   readonly #stops: (() => void)[];
   #scheduled = false;
@@ -77,7 +79,8 @@ export class Reconciler {
   }
 
   #pass(): void {
-    const { view, config, clock, logger, board, setbacks } = this.#options;
+    const { view, clock, logger, board, setbacks } = this.#options;
+    const config = this.#options.config();
     if (!view.current) return;
     try {
       const now = seconds(clock);
@@ -120,15 +123,26 @@ export class Reconciler {
     for (const build of free) if (!this.#lockFreeSince.has(build)) this.#lockFreeSince.set(build, now);
   }
 
+  /** Resolves when nothing that was begun works with one of these providers. */
+  async ended(providers: readonly string[]): Promise<void> {
+    const works = [...this.#withProvider].filter(({ provider }) => providers.includes(provider));
+    await Promise.all(works.map(({ ended }) => ended));
+  }
+
   #start(action: Action): void {
     const { tasks, board, view } = this.#options;
     this.#running.add(action.key);
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const work = "provider" in action ? { provider: action.provider, ended } : null;
+    if (work !== null) this.#withProvider.add(work);
     tasks.start(action.key, async () => {
       try {
         await this.#perform(action);
         await visible(view, tasks.signal);
       } finally {
         this.#running.delete(action.key);
+        if (work !== null) this.#withProvider.delete(work);
+        resolve();
         board.changed(action.image);
         this.trigger();
       }

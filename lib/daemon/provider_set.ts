@@ -1,0 +1,89 @@
+// The providers of the configuration in force: opened, kept over a change, tried again, stopped.
+//
+// Invariants:
+//   S1. A provider whose settings stay is the same object before and after a change.
+//   S2. Nothing of a new configuration is kept when it is not taken: what was opened for it is stopped.
+import { isDeepStrictEqual } from "node:util";
+import type { Config, ProviderConfig } from "../config/types.ts";
+import type { Provider } from "../provider/contract.ts";
+import { messageOf } from "../std/errors.ts";
+import { type OpenProvidersOptions, openProviders, type UnservedProvider } from "./providers.ts";
+
+/** What providers a configuration has, before it is in force. */
+export interface ProviderChange {
+  readonly providers: readonly Provider[];
+  readonly unserved: readonly UnservedProvider[];
+  /** These are the providers from now on. */
+  take(): void;
+  /** Ends those that are not used: after {@link take} the old ones, without it the new ones. */
+  stopRest(): Promise<void>;
+}
+
+interface Entry {
+  readonly config: ProviderConfig;
+  readonly provider: Provider | null;
+  readonly unserved: UnservedProvider | null;
+}
+
+export class ProviderSet {
+  readonly #options: OpenProvidersOptions;
+  #entries: readonly Entry[] = [];
+
+  constructor(options: OpenProvidersOptions) {
+    this.#options = options;
+  }
+
+  get providers(): readonly Provider[] {
+    return this.#entries.flatMap(({ provider }) => provider ?? []);
+  }
+
+  get unserved(): readonly UnservedProvider[] {
+    return this.#entries.flatMap(({ unserved }) => unserved ?? []);
+  }
+
+  /** Opens what `config` has beyond what is open. */
+  async prepare(config: Config): Promise<ProviderChange> {
+    const before = new Map(this.#entries.map((entry) => [entry.config.name, entry]));
+    const kept = (wanted: ProviderConfig) => {
+      const entry = before.get(wanted.name);
+      return entry?.provider && isDeepStrictEqual(entry.config, wanted) ? entry : null;
+    };
+    const missing = config.providers.filter((wanted) => kept(wanted) === null);
+    const opened = await openProviders({ ...config, providers: missing }, this.#options);
+    const entries = config.providers.map((wanted): Entry => {
+      const provider = opened.providers.find(({ name }) => name === wanted.name) ?? null;
+      const unserved = opened.unserved.find(({ name }) => name === wanted.name) ?? null;
+      return kept(wanted) ?? { config: wanted, provider, unserved };
+    });
+    const old = this.providers;
+    const providers = entries.flatMap(({ provider }) => provider ?? []);
+    let rest = opened.providers as readonly Provider[];
+    return {
+      providers,
+      unserved: entries.flatMap(({ unserved }) => unserved ?? []),
+      take: () => {
+        this.#entries = entries;
+        rest = old.filter((provider) => !providers.includes(provider));
+      },
+      stopRest: () => this.#stop(rest),
+    };
+  }
+
+  /** Stops all. */
+  close(): Promise<void> {
+    return this.#stop(this.providers);
+  }
+
+  async #stop(providers: readonly Provider[]): Promise<void> {
+    await Promise.all(
+      providers.map((provider) =>
+        provider.stop().catch((error: unknown) => {
+          this.#options.logger.warn("provider did not stop", {
+            provider: provider.name,
+            error: messageOf(error),
+          });
+        }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,220 @@
+// Has a running daemon take a changed configuration.
+//
+// Invariants:
+//   R1. One change at a time, and all of it or nothing: what cannot be used, or not be taken, leaves the old one in
+//       force.
+//   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
+//   R3. A provider that is not served is tried again, later and later, until it is.
+import { metrics } from "@opentelemetry/api";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
+import { type Config, ConfigError, formatProblem } from "../config/types.ts";
+import { backoffDelay } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import type { Logger } from "../std/logger.ts";
+import type { ProviderSet } from "./provider_set.ts";
+import type { Service } from "./types.ts";
+
+/** Looks at a file that is missing, in case it is being replaced. */
+const MISSING_TRIES = 4;
+const MISSING_WAIT_MS = 250;
+const RETRY = { initial: 15_000, maximum: 600_000 };
+
+/** Which configuration is in force. */
+export interface ConfigStatus {
+  readonly config: Config;
+  /** Counts from 1. */
+  readonly generation: number;
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number;
+  /** Why the file as it is now is not in force. */
+  readonly problems: readonly string[];
+  /** Keys whose change counts only from the next start. */
+  readonly pendingKeys: readonly string[];
+}
+
+export interface ReloaderOptions {
+  /** What the daemon was started with. */
+  readonly config: Config;
+  readonly files: LoadOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly providers: ProviderSet;
+  readonly service: Service;
+  /** Hears whether the file as it is now is in force. */
+  readonly onValid: (valid: boolean) => void;
+}
+
+export class Reloader {
+  readonly #options: ReloaderOptions;
+  readonly #first: Config;
+  #status: ConfigStatus;
+  #turn: Promise<unknown> = Promise.resolve();
+  #failures = 0;
+  #cancelRetry: (() => void) | null = null;
+  readonly #stopMetrics: () => void;
+
+  constructor(options: ReloaderOptions) {
+    const { config, clock } = options;
+    this.#options = options;
+    this.#first = config;
+    this.#status = { config, generation: 1, loadedAt: clock.now(), problems: [], pendingKeys: [] };
+    this.#stopMetrics = observe(() => this.#status);
+    this.#retryUnserved();
+  }
+
+  get status(): ConfigStatus {
+    return this.#status;
+  }
+
+  /** Reads the files and takes what has changed. Resolves with whether another configuration is in force. Never rejects. */
+  reload(reason: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { logger } = this.#options;
+      const { config } = this.#status;
+      try {
+        const next = await this.#read(config.file);
+        if (next.hash === config.hash) {
+          if (this.#status.problems.length > 0) logger.info("the configuration in force is the file's again");
+          this.#settle([]);
+          return false;
+        }
+        await this.#take(next, this.#status.generation + 1);
+        const pendingKeys = startOnlyKeys(this.#first, next);
+        const { generation } = this.#status;
+        logger.info("another configuration is in force", { reason, generation, config_hash: next.hash });
+        for (const warning of next.warnings)
+          logger.warn("configuration", { problem: formatProblem(warning) });
+        if (pendingKeys.length > 0) {
+          logger.warn("some keys count only from the next start", { keys: pendingKeys });
+        }
+        this.#status = { ...this.#status, pendingKeys };
+        return true;
+      } catch (error) {
+        this.#refuse(error, reason);
+        return false;
+      }
+    });
+  }
+
+  /** Ends what is under way and begins nothing more. */
+  async close(): Promise<void> {
+    this.#cancelRetry?.();
+    this.#stopMetrics();
+    await this.#turn;
+    this.#cancelRetry?.();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result;
+    return result;
+  }
+
+  async #read(file: string): Promise<Config> {
+    const { clock, files, signal } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await loadConfig(file, files);
+      } catch (error) {
+        const isMissing = error instanceof ConfigError && error.message.includes("does not exist");
+        if (!isMissing || attempt === MISSING_TRIES) throw error;
+        await clock.sleep(MISSING_WAIT_MS, signal);
+      }
+    }
+  }
+
+  async #take(next: Config, generation: number): Promise<void> {
+    const { clock, providers, service, signal } = this.#options;
+    if (service.reconfigure === undefined) throw new Error("this daemon takes it at its next start only");
+    const change = await providers.prepare(next);
+    try {
+      signal.throwIfAborted();
+      await service.reconfigure({
+        config: next,
+        providers: change.providers,
+        unserved: change.unserved,
+        generation,
+      });
+      change.take();
+      this.#status = { ...this.#status, config: next, generation, loadedAt: clock.now() };
+      this.#settle([]);
+    } finally {
+      await change.stopRest();
+    }
+    this.#retryUnserved();
+  }
+
+  #refuse(error: unknown, reason: string): void {
+    const { logger, signal } = this.#options;
+    if (signal.aborted) return;
+    const problems = error instanceof ConfigError ? error.problems.map(formatProblem) : [messageOf(error)];
+    const isNews = problems.join("\n") !== this.#status.problems.join("\n");
+    this.#settle(problems);
+    if (isNews)
+      logger.error("the changed configuration is not in force; the old one stays", { reason, problems });
+  }
+
+  #settle(problems: readonly string[]): void {
+    this.#status = { ...this.#status, problems };
+    this.#options.onValid(problems.length === 0);
+  }
+
+  #retryUnserved(): void {
+    const { clock, logger, providers, service, signal } = this.#options;
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    const waiting = providers.unserved.filter(({ retryable }) => retryable);
+    if (waiting.length === 0 || service.reconfigure === undefined || signal.aborted) {
+      this.#failures = 0;
+      return;
+    }
+    this.#failures += 1;
+    this.#cancelRetry = clock.after(backoffDelay(this.#failures, RETRY), () => {
+      void this.#inTurn(async () => {
+        const { config, generation } = this.#status;
+        try {
+          await this.#take(config, generation);
+        } catch (error) {
+          logger.warn("providers were not tried again", { error: messageOf(error) });
+          this.#retryUnserved();
+        }
+      });
+    });
+  }
+}
+
+/** Keys that a running daemon does not take, in so far as they have changed. */
+function startOnlyKeys(before: Config, after: Config): string[] {
+  const views: readonly (readonly [string, (config: Config) => unknown])[] = [
+    ["zookeeper-servers", ({ zookeeper }) => zookeeper?.servers],
+    ["zookeeper-tls", ({ zookeeper }) => zookeeper?.tls],
+    ["zookeeper-timeout", ({ zookeeper }) => zookeeper?.timeout],
+    ["images-dir", ({ imagesDir }) => imagesDir],
+    ["build-log-dir", ({ buildLogDir }) => buildLogDir],
+    ["build-log-retention", ({ buildLogRetention }) => buildLogRetention],
+  ];
+  return views.flatMap(([key, view]) =>
+    JSON.stringify(view(before)) === JSON.stringify(view(after)) ? [] : [key],
+  );
+}
+
+function observe(status: () => ConfigStatus): () => void {
+  const meter = metrics.getMeter("nodepool");
+  const generation = meter.createObservableGauge("nodepool.config.generation", {
+    description: "How many configurations this process has had",
+  });
+  const valid = meter.createObservableGauge("nodepool.config.valid", {
+    description: "1 when the file as it is now is in force, 0 when it cannot be used",
+  });
+  const watchGeneration = (result: { observe(value: number): void }) => result.observe(status().generation);
+  const watchValid = (result: { observe(value: number): void }) =>
+    result.observe(status().problems.length === 0 ? 1 : 0);
+  generation.addCallback(watchGeneration);
+  valid.addCallback(watchValid);
+  return () => {
+    generation.removeCallback(watchGeneration);
+    valid.removeCallback(watchValid);
+  };
+}

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { loadConfig } from "../config/load.ts";
+import { type Provider, ProviderError } from "../provider/contract.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
+import { type Logger, silentLogger } from "../std/logger.ts";
+import { ProviderSet } from "./provider_set.ts";
+import { Reloader } from "./reload.ts";
+import type { NextConfig, Service } from "./types.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "nodepool-reload-"));
+after(() => rmSync(folder, { recursive: true }));
+
+let count = 0;
+
+/** A daemon with its file; what happens to its providers is written into `events`. */
+async function daemon(first: string, faults: { broken?: Set<string>; refuses?: () => boolean } = {}) {
+  count += 1;
+  const file = join(folder, `${count}.yaml`);
+  writeFileSync(file, first);
+  const events: string[] = [];
+  const errors: string[] = [];
+  const timers: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    sleep: async () => {},
+    after: (_milliseconds, callback) => {
+      timers.push(callback);
+      return () => void timers.splice(timers.indexOf(callback), 1);
+    },
+  };
+  const logger: Logger = {
+    ...silentLogger,
+    child: () => logger,
+    error: (message) => void errors.push(message),
+  };
+  const { signal } = new AbortController();
+  const providers = new ProviderSet({
+    logger,
+    clock,
+    signal,
+    patienceMs: 0,
+    open: async ({ name, maxConcurrency }) => {
+      const id = `${name}/${maxConcurrency}`;
+      const provider: Partial<Provider> = {
+        name,
+        start: async () => {
+          if (faults.broken?.has(name)) throw new ProviderError("it is down", { retryable: true });
+          events.push(`start ${id}`);
+        },
+        stop: async () => void events.push(`stop ${id}`),
+        describe: () => ({ summary: id, problem: null }),
+      };
+      return provider as Provider;
+    },
+  });
+  const config = await loadConfig(file);
+  const change = await providers.prepare(config);
+  change.take();
+  const service: Service = {
+    rpc: [],
+    stop: async () => {},
+    reconfigure: async (next: NextConfig) => {
+      if (faults.refuses?.()) throw new Error("it cannot take this");
+      const names = next.providers.map((provider) => provider.describe().summary);
+      events.push(`take ${names.join(" ")}`);
+    },
+  };
+  const valid: boolean[] = [];
+  const onValid = (isValid: boolean) => void valid.push(isValid);
+  const reloader = new Reloader({ config, files: {}, clock, logger, signal, providers, service, onValid });
+  const write = (text: string) => writeFileSync(file, text);
+  return { reloader, write, events, errors, valid, timers };
+}
+
+const provider = (name: string, concurrency: number) =>
+  `- {name: ${name}, driver: fake, max-concurrency: ${concurrency}}\n`;
+
+test("a changed file is one generation more; unchanged providers stay, old ones stop after the change", async () => {
+  const one = `providers:\n${provider("a", 1)}${provider("b", 1)}${provider("c", 1)}`;
+  const { reloader, write, events } = await daemon(one);
+  const before = reloader.status;
+  events.length = 0;
+  assert.equal(await reloader.reload("test"), false, "nothing has changed");
+  write(`providers:\n${provider("a", 1)}${provider("b", 2)}${provider("d", 1)}`);
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(events, ["start b/2", "start d/1", "take a/1 b/2 d/1", "stop b/1", "stop c/1"]);
+  assert.deepEqual([before.generation, reloader.status.generation], [1, 2]);
+  assert.notEqual(before.config.hash, reloader.status.config.hash);
+});
+
+test("a broken file leaves the old one in force, is logged once, and its mending is seen", async () => {
+  const { reloader, write, errors, valid } = await daemon("labels: [{name: a}]\n");
+  write("labels: [{name: 1, min-ready: many}\n");
+  for (let look = 0; look < 3; look += 1) assert.equal(await reloader.reload("test"), false);
+  assert.equal(errors.length, 1);
+  assert.equal(reloader.status.generation, 1);
+  assert.deepEqual([...reloader.status.config.labels.keys()], ["a"]);
+  assert.match(reloader.status.problems.join(), /1\.yaml|2\.yaml/);
+  assert.equal(valid.at(-1), false);
+  write("labels: [{name: a}]\n");
+  assert.equal(await reloader.reload("test"), false, "it is the one in force");
+  assert.deepEqual([reloader.status.problems, valid.at(-1)], [[], true]);
+});
+
+test("a service that cannot take it leaves everything as it was", async () => {
+  let refuses = true;
+  const { reloader, write, events } = await daemon(`providers:\n${provider("a", 1)}`, {
+    refuses: () => refuses,
+  });
+  events.length = 0;
+  write(`providers:\n${provider("b", 1)}`);
+  assert.equal(await reloader.reload("test"), false);
+  assert.deepEqual(events, ["start b/1", "stop b/1"]);
+  assert.deepEqual(reloader.status.problems, ["it cannot take this"]);
+  refuses = false;
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(events.slice(2), ["start b/1", "take b/1", "stop a/1"]);
+});
+
+test("a provider that is down at the start is tried again until it is served", async () => {
+  const broken = new Set(["a"]);
+  const { reloader, events, timers } = await daemon(`providers:\n${provider("a", 1)}`, { broken });
+  const retry = async () => {
+    const [timer] = timers.splice(0);
+    assert.ok(timer !== undefined, "there is no retry");
+    timer();
+    await reloader.reload("wait for the turn");
+  };
+  await retry();
+  assert.deepEqual(events, ["stop a/1", "stop a/1", "take "]);
+  broken.clear();
+  events.length = 0;
+  await retry();
+  assert.deepEqual(events, ["start a/1", "take a/1"]);
+  assert.equal(reloader.status.generation, 1);
+  assert.equal(timers.length, 0);
+});
+
+test("keys that count from the next start are named", async () => {
+  const { reloader, write } = await daemon("zookeeper-servers: [{host: a}]\n");
+  write("zookeeper-servers: [{host: b}]\nlabels: [{name: x}]\n");
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(reloader.status.pendingKeys, ["zookeeper-servers"]);
+});

@@ -1,0 +1,53 @@
+// ConfigService: the same in every daemon.
+import { unavailable } from "./errors.ts";
+import {
+  type Config,
+  ConfigServiceDefinition,
+  type ConfigServiceImplementation,
+} from "./gen/nodepool/v1/config.ts";
+import { type RpcService, rpcService } from "./service.ts";
+
+/** What a daemon tells of its configuration. Times are milliseconds since the epoch. */
+export interface ConfigSource {
+  readonly file: string;
+  readonly hash: string;
+  readonly generation: number;
+  readonly loadedAt: number;
+  readonly problems: readonly string[];
+  readonly pendingKeys: readonly string[];
+}
+
+/** How a daemon is asked; null while it is starting. */
+export interface ConfigControl {
+  status(): ConfigSource;
+  /** Whether another configuration is in force. */
+  reload(): Promise<boolean>;
+}
+
+export function configService(control: () => ConfigControl | null): RpcService {
+  const running = () => {
+    const found = control();
+    if (found === null) throw unavailable("STARTING", "the daemon is starting: it answers in a moment");
+    return found;
+  };
+  const implementation: ConfigServiceImplementation = {
+    getConfig: async () => ({ config: message(running().status()) }),
+    reloadConfig: async () => {
+      const found = running();
+      const changed = await found.reload();
+      return { config: message(found.status()), changed };
+    },
+  };
+  return rpcService(ConfigServiceDefinition, implementation);
+}
+
+function message({ file, hash, generation, loadedAt, problems, pendingKeys }: ConfigSource): Config {
+  return {
+    file,
+    hash,
+    generation: BigInt(generation),
+    loadTime: new Date(loadedAt),
+    problems: [...problems],
+    pendingKeys: [...pendingKeys],
+  };
+}
