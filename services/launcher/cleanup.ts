@@ -193,7 +193,7 @@ export class Cleanup {
     try {
       const { data, stat } = await this.#environment.context.session.get(path);
       if (data.length > 0) return;
-      const steps = transaction(this.#environment);
+      const steps = transaction(this.#environment, "node.sweep");
       if (node.lock.exists) steps.delete(nodeLockPath(node.id));
       steps.delete(path, stat.version);
       await steps.commit();

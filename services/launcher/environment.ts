@@ -5,6 +5,7 @@ import type { Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Brakes } from "./brake.ts";
+import { type ReachCheckpoint, type Step, throughCheckpoints } from "./checkpoint.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -36,6 +37,8 @@ export interface Environment {
   readonly scanHostKeys: ScanHostKeys;
   /** The nodes that are allocated to a request, by id. */
   readonly nodesOf: (request: string) => readonly ReadableNode[];
+  /** Hears which step is reached. */
+  readonly checkpoint: ReachCheckpoint;
   /** Asks for a new decision soon. */
   readonly kick: () => void;
 }
@@ -45,8 +48,11 @@ export function nowOf(environment: Environment): number {
   return seconds(environment.context.clock);
 }
 
-export function transaction(environment: Environment): Transaction {
-  return new Transaction(environment.context.session);
+/** A new transaction for a step of the launcher's work. */
+export function transaction(environment: Environment, step: Step): Transaction {
+  return new Transaction(environment.context.session, (run) =>
+    throughCheckpoints(environment.checkpoint, step, run),
+  );
 }
 
 /** The driver of a provider that is served here. */

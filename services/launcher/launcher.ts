@@ -9,6 +9,7 @@ import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
 import { Brakes } from "./brake.ts";
+import type { ReachCheckpoint } from "./checkpoint.ts";
 import { Cleanup } from "./cleanup.ts";
 import { Components } from "./components.ts";
 import { Engine } from "./engine.ts";
@@ -25,6 +26,8 @@ export interface LauncherOptions {
   /** How often the providers are looked through, in milliseconds. @default 60000 */
   readonly cleanupIntervalMs?: number;
   readonly scanHostKeys?: ScanHostKeys;
+  /** Hears which step is reached. @default nobody does */
+  readonly checkpoint?: ReachCheckpoint;
 }
 
 /** Starts the launcher; resolves when it is registered and decides. */
@@ -47,6 +50,7 @@ export async function startLauncher(
     tasks,
     metrics,
     brakes: new Brakes(),
+    checkpoint: options.checkpoint ?? (() => {}),
     scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),

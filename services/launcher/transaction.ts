@@ -21,13 +21,19 @@ export type Later<T> = () => T;
 /** A transaction under construction. */
 export class Transaction {
   readonly #session: Session;
+  readonly #around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]>;
   readonly #operations: Operation[] = [];
   readonly #afterwards: ((results: readonly OperationResult[]) => void)[] = [];
   /** Where contenders of ours are created: root and the beginning of the name. */
   readonly #contenders: { readonly root: string; readonly prefix: string }[] = [];
 
-  constructor(session: Session) {
+  /** @param around runs the commit, so that a test can hear of it */
+  constructor(
+    session: Session,
+    around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]> = (run) => run(),
+  ) {
     this.#session = session;
+    this.#around = around;
   }
 
   get isEmpty(): boolean {
@@ -141,7 +147,7 @@ export class Transaction {
   async commit(): Promise<void> {
     let results: OperationResult[];
     try {
-      results = await this.#session.multi(this.#operations);
+      results = await this.#around(() => this.#session.multi(this.#operations));
     } catch (error) {
       if (isUncertain(error)) await this.#withdrawContenders();
       throw error;

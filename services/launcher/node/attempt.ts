@@ -1,6 +1,7 @@
 // One attempt to launch a node, as the provider sees it.
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { type Instance, METADATA, NotFoundError, type Provider } from "../../../lib/provider/contract.ts";
+import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
 import { findImage } from "../pool/image.ts";
 import { labelOf } from "../pool/served.ts";
@@ -61,7 +62,9 @@ export async function createInstance(
     request: null,
     metadata,
   };
-  return await driver.createInstance(spec, onExternalId, signal);
+  return await throughCheckpoints(environment.checkpoint, "node.create", () =>
+    driver.createInstance(spec, onExternalId, signal),
+  );
 }
 
 /** Deletes whatever the launch's attempt has left at the provider. */

@@ -6,6 +6,7 @@ import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
+import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { readableNode } from "../request/read.ts";
 import { isConflict } from "../transaction.ts";
@@ -21,7 +22,7 @@ export async function beginDelete(
 ): Promise<void> {
   const { context, hand, tasks } = environment;
   const node = readableNode(environment, action.node);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.delete");
   const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, "deleting");
   const { record } = node;
   const isGone = record.state === "deleted";
@@ -83,7 +84,9 @@ async function removeUntilConfirmed(
     try {
       const late = "the provider did not confirm the deletion in 600 s";
       await withDeadline(clock, DELETE_TIMEOUT_MS, late, signals, (signal) =>
-        removeInstances(driver, node, record, signal),
+        throughCheckpoints(environment.checkpoint, "node.remove", () =>
+          removeInstances(driver, node, record, signal),
+        ),
       );
       return;
     } catch (error) {
@@ -100,7 +103,7 @@ async function removeUntilConfirmed(
 async function removeRecord(environment: Environment, node: string, lock: HeldLock): Promise<void> {
   const { session } = environment.context;
   for (let attempt = 1; ; attempt += 1) {
-    const steps = transaction(environment);
+    const steps = transaction(environment, "node.forget");
     steps.guard(lock);
     const others = attempt === 1 ? [] : await session.children(lock.root);
     for (const name of others) {

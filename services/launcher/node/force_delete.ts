@@ -24,7 +24,7 @@ export async function forceDelete(
   const root = nodeLockPath(node.id);
   const strangers = node.lock.contenders.filter((name) => token === undefined || !name.startsWith(token));
   if (strangers.length > 0 && !options.evenWhenLocked) return null;
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.force");
   for (const contender of node.lock.contenders) steps.delete(`${root}/${contender}`);
   if (node.lock.contenders.length === 0) steps.proveFree(root, node.lock);
   const deleting = withNodeState({ ...record, allocatedTo: null }, "deleting", nowOf(environment));

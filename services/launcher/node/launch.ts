@@ -12,6 +12,7 @@ import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import { type Action, keys } from "../actions.ts";
+import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { findImage, type LaunchImage } from "../pool/image.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
@@ -48,7 +49,7 @@ export async function beginLaunch(
     launcher: pool.id,
   };
   const record = isNew ? withAttempt(intent, 1) : intent;
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.intend");
   const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, pool.id);
   const version = steps.setNode(node.id, record, node.version);
   await steps.commit();
@@ -194,7 +195,10 @@ async function tryOnce(environment: Environment, launch: Launch, signal: AbortSi
   const hostKeys = await withSpan(
     "node.key_scan",
     { attributes: { "server.address": host, "server.port": port } },
-    () => environment.scanHostKeys({ host, port, timeoutMs, signal }),
+    () =>
+      throughCheckpoints(environment.checkpoint, "node.scan", () =>
+        environment.scanHostKeys({ host, port, timeoutMs, signal }),
+      ),
   );
   launch.record = { ...record, hostKeys };
 }
@@ -241,7 +245,7 @@ async function writeLaunch(
   launch: Launch,
   record: Launch["record"],
 ): Promise<void> {
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.note");
   steps.guard(launch.lock);
   const version = steps.setNode(launch.node, record, launch.version);
   await steps.commit();

@@ -21,7 +21,7 @@ export async function storeLaunch(
   const isServed = launch.request !== null && hand.requests.has(launch.request);
   const allocatedTo = isServed && launch.status === "ready" ? launch.request : null;
   const record = withNodeState({ ...launch.record, allocatedTo }, launch.status, nowOf(environment));
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.store");
   steps.guard(launch.lock);
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
@@ -46,7 +46,7 @@ export async function abandonLaunch(
     return;
   }
   const record = withNodeState({ ...launch.record, allocatedTo: null }, "deleting", nowOf(environment));
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.abandon");
   steps.guard(launch.lock);
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
@@ -67,7 +67,7 @@ export async function holdReturned(
   const node = readableNode(environment, action.node);
   const wish = holdWishOf(node.record) ?? hand.holdWishes.get(node.id);
   if (wish === undefined) return;
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.hold");
   steps.proveFree(nodeLockPath(node.id), node.lock);
   steps.setNode(node.id, held(node.record, wish, nowOf(environment)), node.version);
   await steps.commit();

@@ -38,7 +38,7 @@ async function assign(
   pool: ServedPool,
 ): Promise<void> {
   const now = nowOf(environment);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.assign");
   steps.proveFree(requestLockPath(request.id), request.lock);
   handOver(steps, request, nodes, now, () => environment.context.newUuid().replaceAll("-", ""));
   addLinks(environment, request, steps);
@@ -78,7 +78,7 @@ async function claim(
   const { pool } = action;
   const labels = request.record.nodeTypes.filter((_label, index) => action.nodes[index] === null);
   const now = nowOf(environment);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.claim");
   const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, pool.id);
   const pending = withRequestState(request.record, "pending", now);
   steps.setRequest(request.id, pending, request.version);
@@ -141,7 +141,7 @@ export async function supplement(
   const held = environment.hand.requests.get(action.request);
   if (held === undefined) return;
   const request = readableRequest(environment, action.request);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.supplement");
   steps.guard(held.lock);
   steps.check(requestPath(request.id), request.version);
   recordNodes(steps, request, held.pool, action.labels, action.zone, nowOf(environment));
@@ -160,7 +160,7 @@ export async function adopt(
 ): Promise<void> {
   const { context, hand } = environment;
   const request = readableRequest(environment, action.request);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.adopt");
   const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, action.pool.id);
   steps.check(requestPath(request.id), request.version);
   await steps.commit();

@@ -24,7 +24,7 @@ export async function fulfil(environment: Environment, action: ActionOf<"fulfil"
   const attributes = { "nodepool.request": request.id, "nodepool.nodes": [...action.nodes] };
   await withSpan("request.fulfil", { parent: own.traceparent, attributes }, async () => {
     const nodes = action.nodes.map((id) => readyNode(environment, id));
-    const steps = transaction(environment);
+    const steps = transaction(environment, "request.fulfil");
     steps.guard(held.lock);
     handOver(steps, request, nodes, nowOf(environment), () => context.newUuid().replaceAll("-", ""));
     steps.release(held.lock);
@@ -39,7 +39,7 @@ export async function fulfil(environment: Environment, action: ActionOf<"fulfil"
 /** Writes that pools of ours cannot serve a request. */
 export async function decline(environment: Environment, action: ActionOf<"decline">): Promise<void> {
   const request = readableRequest(environment, action.request);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.decline");
   steps.proveFree(requestLockPath(request.id), request.lock);
   setDeclined(environment, steps, request, action.pools, action.failed, action.reason);
   await steps.commit();
@@ -75,7 +75,7 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
   if (held === undefined || launch === undefined) return;
   const request = readableRequest(environment, action.request);
   const now = nowOf(environment);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.give_up");
   steps.guard(held.lock);
   steps.guard(launch.lock);
   const failed = withNodeState(launch.record, "failed", now);
@@ -99,7 +99,7 @@ function free(steps: Transaction, node: ReadableNode): void {
 
 /** Takes a ready node from a request that is gone. */
 export async function freeNode(environment: Environment, action: ActionOf<"free">): Promise<void> {
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.free");
   free(steps, readableNode(environment, action.node));
   await steps.commit();
 }
@@ -108,7 +108,7 @@ export async function freeNode(environment: Environment, action: ActionOf<"free"
 export async function reset(environment: Environment, action: ActionOf<"reset">): Promise<void> {
   const request = readableRequest(environment, action.request);
   const now = nowOf(environment);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "request.reset");
   steps.proveFree(requestLockPath(request.id), request.lock);
   for (const node of environment.nodesOf(request.id)) {
     if (node.lock.contenders.length > 0) continue;
@@ -130,7 +130,7 @@ export async function drop(environment: Environment, action: ActionOf<"drop">): 
   if (held === undefined) return;
   hand.requests.delete(action.request);
   if (context.view.request(action.request) === undefined) {
-    const steps = transaction(environment);
+    const steps = transaction(environment, "request.drop");
     steps.release(held.lock);
     steps.delete(requestLockPath(action.request));
     try {

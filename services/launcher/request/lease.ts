@@ -4,6 +4,7 @@ import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../l
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { throughCheckpoints } from "../checkpoint.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
@@ -54,7 +55,9 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
   });
   const prefix = `${REQUESTS}/${String(wish.priority).padStart(3, "0")}-`;
   try {
-    const path = await session.create(prefix, encodeRequest(record), "persistent-sequential");
+    const path = await throughCheckpoints(environment.checkpoint, "request.create", () =>
+      session.create(prefix, encodeRequest(record), "persistent-sequential"),
+    );
     await view.settled();
     return path.slice(REQUESTS.length + 1);
   } catch (error) {
@@ -92,7 +95,7 @@ export async function releaseRequest(environment: Environment, id: string): Prom
   await retryConflicts(context, requestPath(id), async () => {
     const entry = await freshly(context, requestPath(id), () => context.view.request(id));
     if (entry === undefined) return;
-    const steps = transaction(environment);
+    const steps = transaction(environment, "request.release");
     for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id);
     steps.delete(requestPath(id), entry.version);
     if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
@@ -130,7 +133,7 @@ export async function returnOrphan(environment: Environment, id: string): Promis
   const node = readableNode(environment, id);
   const lease = nodeLeaseOf(node.record);
   if (lease === null) return;
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.return");
   returnNode(environment, steps, id, lease.request);
   if (!steps.isEmpty) await steps.commit();
 }

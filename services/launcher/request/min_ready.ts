@@ -17,7 +17,7 @@ export async function askMinReady(
   environment: Environment,
   action: Extract<Action, { kind: "ask-min-ready" }>,
 ): Promise<void> {
-  const steps = transaction(environment);
+  const steps = transaction(environment, "min_ready.ask");
   const now = nowOf(environment);
   for (let index = 0; index < Math.min(action.count, BATCH); index += 1) {
     const request = newRequest(now, {
@@ -40,7 +40,7 @@ export async function settleMinReady(
 ): Promise<void> {
   const { view } = environment.context;
   const request = readableRequest(environment, action.request);
-  const steps = transaction(environment);
+  const steps = transaction(environment, "min_ready.settle");
   for (const id of request.record.nodes) {
     const node = view.node(id);
     const isOurs = node?.record?.state === "ready" && node.record.allocatedTo === request.id;

@@ -32,7 +32,7 @@ async function hold(shared: Shared, entry: NodeEntry, wish: HoldWish): Promise<N
   const refuse = (message: string) =>
     failedPrecondition("NODE_CANNOT_BE_HELD", `node ${id} ${message}`, { name: `nodes/${id}` });
   if (record === null) throw refuse("has a document that cannot be read");
-  const steps = transaction(environment);
+  const steps = transaction(environment, "node.hold");
   if (record.state === "in-use") {
     // Its user holds the lock, so this is a wish; whoever returns the node finds it.
     const wished = withHoldWish(record, wish);
