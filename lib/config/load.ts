@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Cursor } from "./cursor.ts";
 import { Family, mergeDiskImage } from "./diskimages.ts";
 import { readDocument, type Value } from "./document.ts";
+import { examine } from "./examine.ts";
 import { deepFreeze, FrozenMap } from "./freeze.ts";
 import { didYouMean } from "./nearest.ts";
 import { Problems } from "./problems.ts";
@@ -30,6 +31,8 @@ export interface LoadOptions {
 export interface ParseOptions {
   readonly env?: LoadOptions["env"];
   readonly secure?: { readonly text: string; readonly file: string };
+  /** Warn as well of what is allowed and yet cannot be meant. @default false */
+  readonly examine?: boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const text = await readText(file);
   const secure =
     secureFile === undefined ? {} : { secure: { text: await readText(secureFile), file: secureFile } };
-  return parseConfig(text, resolve(file), { env, ...secure });
+  return parseConfig(text, resolve(file), { env, ...secure, examine: true });
 }
 
 /** A configuration, or none when it cannot be used, with all that is wrong or doubtful in it. */
@@ -73,7 +76,7 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   const row = readRoot(main, problems);
   const secureTop = secure && readTop(secure, problems);
   const secrets = secureTop && secureRoot(secureTop);
-  const parts = row && build(row, secrets, dirname(file));
+  const parts = row && build(row, secrets, { folder: dirname(file), isExamined: options.examine ?? false });
   const warnings = problems.settle();
   if (parts === undefined) throw new Error(`${file}: unusable, but without a problem`);
   const hash = createHash("sha256")
@@ -104,7 +107,12 @@ function readTop(source: Source, problems: Problems): Cursor | undefined {
 type Parts = Omit<Config, "file" | "hash" | "warnings">;
 type SecureRow = ReturnType<typeof secureRoot>;
 
-function build(row: RootRow, secure: SecureRow, folder: string): Parts {
+interface Reading {
+  readonly folder: string;
+  readonly isExamined: boolean;
+}
+
+function build(row: RootRow, secure: SecureRow, { folder, isExamined }: Reading): Parts {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(folder, path));
   const elements = row["elements-dir"];
   const labels = byName(row.labels, "label");
@@ -126,6 +134,7 @@ function build(row: RootRow, secure: SecureRow, folder: string): Parts {
   const providers = row.providers.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
   const servers = secure?.["zookeeper-servers"] ?? row["zookeeper-servers"];
   const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
+  if (isExamined) examine({ row, providers, images, usesTls: tls !== undefined });
   return {
     zookeeper: readZooKeeper(servers, tls, row["zookeeper-timeout"]),
     imagesDir: row["images-dir"] === undefined ? null : absolute(row["images-dir"]),
