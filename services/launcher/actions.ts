@@ -36,8 +36,15 @@ export type Action =
       readonly failed: boolean;
       readonly reason: string;
     }
-  /** A launch for the request has failed for good. */
-  | { readonly kind: "give-up"; readonly request: string; readonly node: string; readonly failed: boolean }
+  /** Decline a request in hand: a launch for it has failed for good, or it cannot be served here any more. */
+  | {
+      readonly kind: "give-up";
+      readonly request: string;
+      /** The node whose launch has failed. */
+      readonly node: string | null;
+      readonly failed: boolean;
+      readonly reason: string;
+    }
   /** Go on with a request whose launcher is gone. */
   | { readonly kind: "adopt"; readonly request: string; readonly pool: ServedPool }
   /** Put a request whose launcher is gone back into the queue. */
@@ -83,6 +90,8 @@ export interface LaunchStatus {
   /** Whether that request holds a lease. */
   readonly leased: boolean;
   readonly status: "launching" | "ready" | "failed" | "aborted";
+  /** Why it failed. */
+  readonly reason: string;
 }
 
 /** Nodes that are being recorded for a request. */
@@ -117,6 +126,8 @@ export interface Hand {
   readonly foreign: ReadonlyMap<string, Amounts>;
   /** Providers that refused for want of quota, and until when (seconds) nothing is launched there. */
   readonly quotaBlocks: ReadonlyMap<string, number>;
+  /** Pools (provider/pool) that were taken out of the configuration while we ran. */
+  readonly retired: ReadonlySet<string>;
   /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
   readonly holdWishes: ReadonlyMap<string, HoldWish>;
   /** Since when (seconds) the view has been current without a break. */

@@ -12,13 +12,15 @@ interface Entry {
   readonly pool: ServedPool;
   readonly registration: Registration<PoolRecord>;
   paused: boolean;
+  /** The record as it was last given to be written. */
+  written: string;
 }
 
 /** This launcher's znodes among the components. */
 export class Components {
   readonly #context: ServiceContext;
   readonly #launcher: { close(): Promise<void> };
-  readonly #entries: readonly Entry[];
+  #entries: readonly Entry[];
 
   /** Creates the paths that everybody relies on, and registers the launcher and its pools. */
   static async open(context: ServiceContext, pools: readonly ServedPool[]): Promise<Components> {
@@ -37,11 +39,37 @@ export class Components {
     this.#context = context;
     const launcher = newComponent({ hostname, kind: "launcher", state: "running", version });
     this.#launcher = registerComponent(session, launcher, { logger, clock });
-    this.#entries = pools.map((pool) => ({
-      pool,
-      registration: registerComponent(session, this.#record(pool, false), { logger, clock }),
-      paused: false,
-    }));
+    this.#entries = pools.map((pool) => this.#register(pool));
+  }
+
+  #register(pool: ServedPool): Entry {
+    const { session, logger, clock } = this.#context;
+    const record = this.#record(pool, false);
+    const registration = registerComponent(session, record, { logger, clock });
+    return { pool, registration, paused: false, written: JSON.stringify(record) };
+  }
+
+  /** Takes over the pools of another configuration: some come, some go, some offer something else. */
+  async follow(pools: readonly ServedPool[]): Promise<void> {
+    await prepareScopes(this.#context.session, allScopes(this.#context.config));
+    const before = new Map(this.#entries.map((entry) => [entry.pool.id, entry]));
+    this.#entries = pools.map((pool) => {
+      const entry = before.get(pool.id);
+      if (entry === undefined) return this.#register(pool);
+      before.delete(pool.id);
+      const next = { ...entry, pool };
+      this.#write(next);
+      return next;
+    });
+    await Promise.all([...before.values()].map(({ registration }) => registration.close()));
+  }
+
+  #write(entry: Entry): void {
+    const record = this.#record(entry.pool, entry.paused);
+    const written = JSON.stringify(record);
+    if (written === entry.written) return;
+    entry.written = written;
+    entry.registration.update(record);
   }
 
   /** Whether the view shows all our pools: before that, requests would look as if nobody could serve them. */
@@ -56,7 +84,7 @@ export class Components {
       const isPaused = paused.has(entry.pool.id);
       if (entry.paused === isPaused) continue;
       entry.paused = isPaused;
-      entry.registration.update(this.#record(entry.pool, isPaused));
+      this.#write(entry);
     }
   }
 

@@ -91,6 +91,12 @@ export class Engine {
     this.kick();
   }
 
+  /** Goes on with another configuration: everything is decided about anew. */
+  reload(): void {
+    this.#index = this.#newIndex();
+    this.kick();
+  }
+
   /** Ends deciding; what is under way goes on until its owner stops it. */
   stop(): void {
     this.#stopped = true;
@@ -208,7 +214,7 @@ export function keysOf(action: Action): string[] {
     case "fulfil":
       return [keys.request(action.request), ...action.nodes.map(keys.node)];
     case "give-up":
-      return [keys.request(action.request), keys.node(action.node)];
+      return [keys.request(action.request), ...(action.node === null ? [] : [keys.node(action.node)])];
     case "ask-min-ready":
       return [keys.label(action.label)];
     case "launch":

@@ -6,6 +6,7 @@ import { seconds } from "../../lib/std/clock.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Brakes } from "./brake.ts";
 import { type ReachCheckpoint, type Step, throughCheckpoints } from "./checkpoint.ts";
+import type { DriverUses } from "./driver_uses.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -24,7 +25,9 @@ export type ScanHostKeys = (options: {
 /** Shared by all effects of one launcher. */
 export interface Environment {
   readonly context: ServiceContext;
+  /** The pools that are served now. */
   readonly pools: readonly ServedPool[];
+  readonly uses: DriverUses;
   readonly hand: HandState;
   readonly chains: Chains;
   /** Asks a provider for its limits at once. */

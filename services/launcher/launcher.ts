@@ -12,11 +12,12 @@ import { Brakes } from "./brake.ts";
 import type { ReachCheckpoint } from "./checkpoint.ts";
 import { Cleanup } from "./cleanup.ts";
 import { Components } from "./components.ts";
+import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
 import type { Environment, ScanHostKeys } from "./environment.ts";
 import { createMetrics } from "./metrics.ts";
 import { LimitsWatch } from "./pool/limits.ts";
-import { servedPools } from "./pool/served.ts";
+import { nameOf, servedPools } from "./pool/served.ts";
 import { Chains } from "./request/chains.ts";
 import { launcherServices } from "./rpc/services.ts";
 import { HandState } from "./state.ts";
@@ -31,20 +32,20 @@ export interface LauncherOptions {
 }
 
 /** Starts the launcher; resolves when it is registered and decides. */
-export async function startLauncher(
-  context: ServiceContext,
-  options: LauncherOptions = {},
-): Promise<Service> {
-  const { config, providers, hostname, newUuid, logger, clock, view } = context;
-  const pools = servedPools(config, providers, hostname, newUuid);
+export async function startLauncher(given: ServiceContext, options: LauncherOptions = {}): Promise<Service> {
+  // Another configuration is taken over by changing these two.
+  const context: Mutable<ServiceContext> = { ...given };
+  const { hostname, newUuid, logger, clock, view } = context;
+  const pools = servedPools(context.config, context.providers, hostname, newUuid);
   const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
   const tasks = new TaskGroup((error, name) => {
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
   const metrics = createMetrics(view);
-  const environment: Environment = {
+  const environment: Mutable<Environment> = {
     context,
     pools,
+    uses: new DriverUses(),
     hand: new HandState(() => seconds(clock), random),
     chains: new Chains(view, newUuid()),
     tasks,
@@ -57,7 +58,7 @@ export async function startLauncher(
     kick: () => engine.kick(),
   };
   const limits = new LimitsWatch(environment);
-  for (const driver of providers) limits.start(driver, new AbortController().signal);
+  limits.follow(context.providers);
   const components = await Components.open(context, pools);
   const engine = new Engine(environment, components);
   await view.ready();
@@ -68,6 +69,24 @@ export async function startLauncher(
   logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
   return {
     rpc: services,
+    reconfigure: async (next) => {
+      const gone = new Set(context.providers.filter((driver) => !next.providers.includes(driver)));
+      Object.assign(context, { config: next.config, providers: next.providers, unserved: next.unserved });
+      const before = environment.pools;
+      environment.pools = servedPools(next.config, next.providers, hostname, newUuid, before);
+      limits.follow(next.providers);
+      for (const pool of before) environment.hand.retired.add(nameOf(pool));
+      for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
+      takeOverHeld(environment);
+      engine.reload();
+      await components.follow(environment.pools);
+      await environment.uses.drain(gone);
+      // Pools of ours that are gone from the tree by now do not count as somebody else's.
+      await view.settled().catch(() => undefined);
+      engine.reload();
+      tellOfOrphans(environment);
+      logger.info("launcher goes on with another configuration", { pools: environment.pools.map(nameOf) });
+    },
     stop: async (grace) => {
       engine.stop();
       close();
@@ -76,6 +95,32 @@ export async function startLauncher(
       logger.info("launcher stopped");
     },
   };
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** Requests in hand go on in the pool as it is configured now; where it is gone, they are let go of. */
+function takeOverHeld({ hand, pools }: Environment): void {
+  for (const [request, held] of hand.requests) {
+    const pool = pools.find(({ id }) => id === held.pool.id);
+    if (pool !== undefined && pool !== held.pool) hand.requests.set(request, { ...held, pool });
+  }
+}
+
+/** Nodes of a provider that has left the configuration: without its driver nobody can delete them. */
+function tellOfOrphans({ context }: Environment): void {
+  const known = new Set(context.config.providers.map(({ name }) => name));
+  const served = new Set(Array.from(context.view.pools(), ({ record }) => record?.providerName));
+  const orphans = new Map<string, number>();
+  for (const { record } of context.view.nodes()) {
+    const provider = record?.provider ?? null;
+    if (provider === null || known.has(provider) || served.has(provider)) continue;
+    orphans.set(provider, (orphans.get(provider) ?? 0) + 1);
+  }
+  for (const [provider, nodes] of orphans) {
+    const remedy = "put it back with max-servers: 0 until they are gone";
+    context.logger.warn("a provider was removed while nodes of it are there", { provider, nodes, remedy });
+  }
 }
 
 function startCleanup(environment: Environment, interval: number): void {

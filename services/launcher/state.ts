@@ -14,7 +14,6 @@ export interface Launch extends LaunchStatus {
   /** The node as it is stored, or will be: `version` is that of the last write. */
   record: NodeRecord;
   version: number;
-  /** Why it failed. */
   reason: string;
   /** The trace that it belongs to. */
   readonly traceparent: string | null;
@@ -89,6 +88,7 @@ export class HandState implements Hand {
   readonly claims = new ToldMap<Claim>((id) => this.changed(keys.request(id)));
   readonly deletions = new ToldSet((id) => this.changed(keys.node(id)));
   readonly limits = new Map<string, Resources>();
+  readonly retired = new Set<string>();
   readonly asking = new Set<string>();
   readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();

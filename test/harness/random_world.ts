@@ -266,6 +266,7 @@ export class RandomWorld {
       pool: served,
       label: dice.of(LABELS),
       leased: dice.chance(0.5),
+      reason: "",
       status: dice.of(["launching", "ready", "failed", "aborted"] as const),
     } as Launch;
   }

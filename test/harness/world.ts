@@ -172,6 +172,7 @@ function emptyHand(busy: readonly string[]): Hand {
     deletions: new Set(),
     limits: new Map(),
     asking: new Set(),
+    retired: new Set(),
     foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),
@@ -207,7 +208,14 @@ export function launch(
   served: ServedPool,
   more: Partial<LaunchStatus> = {},
 ): [string, LaunchStatus] {
-  const fields = { node: id, request: null, pool: served, label: "small", leased: false } as const;
+  const fields = {
+    node: id,
+    request: null,
+    pool: served,
+    label: "small",
+    leased: false,
+    reason: "",
+  } as const;
   return [id, { ...fields, status: "launching", ...more }];
 }
 
@@ -240,7 +248,7 @@ export function tell(action: Action): string {
     case "decline":
       return `${action.failed ? "fail" : "decline"} ${action.request}: ${action.reason}`;
     case "give-up":
-      return `give up ${action.request} for ${action.node}${action.failed ? ", failed" : ""}`;
+      return `give up ${action.request} for ${action.node ?? action.reason}${action.failed ? ", failed" : ""}`;
     case "ask-min-ready":
       return `ask for ${action.count} ${action.label}`;
     case "launch":

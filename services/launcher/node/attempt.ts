@@ -1,5 +1,6 @@
 // One attempt to launch a node, as the provider sees it.
 import type { NodeRecord } from "../../../lib/model/node.ts";
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Instance, METADATA, NotFoundError, type Provider } from "../../../lib/provider/contract.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
@@ -52,14 +53,18 @@ export async function createInstance(
     [METADATA.launchToken]: launchToken(node, record),
     groups: [pool.provider.name, image.image, label].join(","),
   };
+  const asker =
+    record.allocatedTo === null || record.requestor === null || record.requestor === MIN_READY_REQUESTOR
+      ? null
+      : { id: record.allocatedTo, requestor: record.requestor, tenant: record.tenantName };
   const spec = {
     name: `np${node}`,
     pool: pool.pool.name,
     label,
     imageExternalId: image.externalId,
     username: record.username,
-    az: null,
-    request: null,
+    az: record.az,
+    request: asker,
     metadata,
   };
   return await throughCheckpoints(environment.checkpoint, "node.create", () =>

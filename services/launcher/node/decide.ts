@@ -1,7 +1,8 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { nameOf, poolKey } from "../pool/served.ts";
+import { labelOf, nameOf, poolKey } from "../pool/served.ts";
+import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import type { Touched } from "../world_index.ts";
 
@@ -94,12 +95,33 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
     if (world.tree.request(record.allocatedTo) === undefined) draft.actions.push({ kind: "free", node: id });
     return;
   }
+  if (isOutOfUse(world, record)) {
+    remove("no pool offers any of its labels any more");
+    return;
+  }
   const ages = record.type.map((label) => world.config.labels.get(label)?.maxReadyAge ?? 0);
   const limit = Math.min(...ages.filter((age) => age > 0));
   if (!Number.isFinite(limit)) return;
   const end = record.stateTime + limit;
   if (world.now >= end) remove(`has been ready for longer than max-ready-age (${limit} s)`);
   else draft.remind(id, end);
+}
+
+/**
+ * A pool that was switched off keeps its nodes. Those that the configuration left to nobody go: their label, or their
+ * pool while we ran, was taken out of it, and no other launcher offers it there.
+ */
+function isOutOfUse(world: World, record: ReadableNode["record"]): boolean {
+  const place = poolKey(record.provider, record.pool);
+  const pool = world.pools.find((candidate) => nameOf(candidate) === place);
+  const offered = record.type.some((label) => pool !== undefined && labelOf(pool, label) !== undefined);
+  if (offered || (pool === undefined && !world.hand.retired.has(place))) return false;
+  return ![...world.tree.pools()].some(
+    (other) =>
+      other.record !== null &&
+      registeredName(other) === place &&
+      record.type.some((label) => other.record?.supportedLabels.includes(label)),
+  );
 }
 
 function decideHold(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {

@@ -51,9 +51,10 @@ async function runDelete(
   const { context, hand, metrics, kick } = environment;
   const started = nowOf(environment);
   const attributes = { "nodepool.node": node, provider: record.provider ?? "" };
+  const use = environment.uses.begin(driverOf(environment, record.provider));
   try {
     await withSpan("node.delete", { attributes }, async () => {
-      await removeUntilConfirmed(environment, node, record, [signal, lock.signal]);
+      await removeUntilConfirmed(environment, node, record, [signal, lock.signal, use.signal]);
       await removeRecord(environment, node, lock);
     });
     hand.quotaBlocks.delete(record.provider ?? "");
@@ -62,10 +63,12 @@ async function runDelete(
     await context.view.settled();
   } catch (error) {
     await lock.release().catch(() => undefined);
-    if (!signal.aborted && !isConflict(error) && !isZooKeeperError(error)) throw error;
+    const isInterrupted = signal.aborted || use.signal.aborted;
+    if (!isInterrupted && !isConflict(error) && !isZooKeeperError(error)) throw error;
     context.logger.info("deletion interrupted", { node, error: messageOf(error) });
   } finally {
     hand.deletions.delete(node);
+    use.end();
     kick();
   }
 }

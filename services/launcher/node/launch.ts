@@ -88,7 +88,8 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
   const place = { provider: launch.pool.provider.name, pool: launch.pool.pool.name, label: launch.label };
   const attributes = { "nodepool.node": launch.node, "nodepool.request": launch.request ?? "", ...place };
   const log = context.logger.child({ node: launch.node, request: launch.request, ...place });
-  const signals = [signal, launch.lock.signal, launch.controller.signal];
+  const use = environment.uses.begin(driverOf(environment, launch.record.provider));
+  const signals = [signal, launch.lock.signal, launch.controller.signal, use.signal];
   try {
     await withSpan("node.launch", { parent: launch.traceparent, attributes }, async (span) => {
       await tryAttempts(environment, launch, signals);
@@ -106,6 +107,7 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
     const result = launch.status === "launching" ? "interrupted" : launch.status;
     metrics.launch(nowOf(environment) - started, { ...place, result });
     await settle(environment, launch);
+    use.end();
   }
 }
 
@@ -232,7 +234,7 @@ function describeInstance(launch: Launch, instance: Instance): Launch["record"] 
     publicIpv6: instance.publicIpv6,
     connectionPort: instance.connectionPort ?? record.connectionPort,
     region: instance.region,
-    az: instance.az,
+    az: instance.az ?? record.az,
     hostId: instance.hostId,
     resources: { instances: 1, ...record.resources, ...instance.resources },
     attributes: Object.keys(attributes).length > 0 ? attributes : null,

@@ -71,6 +71,11 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   "provider-limit": "room",
 };
 
+const DISABLED: Obstacle = {
+  rule: "disabled",
+  text: "pool is disabled by max-servers or max-concurrency",
+};
+
 /** Looks at one pool that offers all labels of the request. `behind`: an older request that gets the room first. */
 export function fitOf(
   world: World,
@@ -86,9 +91,7 @@ export function fitOf(
   const later = ({ rule, text }: Obstacle): Fit => {
     return { kind: "later", pool, wait: WAITS[rule], rule, reason: `${nameOf(pool)}: ${text}` };
   };
-  if (!isEnabled(pool)) {
-    return never({ rule: "disabled", text: "pool is disabled by max-servers or max-concurrency" });
-  }
+  if (!isEnabled(pool)) return never(DISABLED);
   const nodes = record.reuse
     ? census.pick(pool, { labels: record.nodeTypes, zone: null })
     : record.nodeTypes.map(() => null);
@@ -122,6 +125,27 @@ export function fitOf(
 /** What nodes of these labels take. */
 export function wishOf(pool: ServedPool, labels: readonly string[]): Amounts {
   return labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
+}
+
+/** Why a pool can never serve a request for these labels, as it is configured now; or null. */
+export function neverFits(
+  world: World,
+  pool: ServedPool,
+  labels: readonly string[],
+  tenant: string | null,
+): Obstacle | null {
+  if (!isEnabled(pool)) return DISABLED;
+  const gone = labels.find((name) => labelOf(pool, name) === undefined);
+  if (gone !== undefined) return { rule: "image", text: `label '${gone}' is not in the pool` };
+  const whole = wishOf(pool, labels);
+  const limits = tenant === null ? undefined : world.config.tenantLimits.get(tenant);
+  const ofTenant = limits === undefined ? null : shortageOf(limits, NOTHING, whole);
+  if (tenant !== null && ofTenant !== null) {
+    return { rule: "impossible", text: describeTenantShortage(tenant, ofTenant) };
+  }
+  const inPool = roomFor(world, pool, NOTHING, NOTHING, whole);
+  if (inPool === null) return null;
+  return { rule: "impossible", text: `it would exceed the quota: ${inPool.text}` };
 }
 
 /** The limit that is in the way of `wish` more as things stand, or null when there is room. */

@@ -15,13 +15,28 @@ const PATIENCE_MS = 10_000;
 export class LimitsWatch {
   readonly #environment: Environment;
   readonly #sleepers = new Map<string, AbortController>();
+  readonly #asked = new Map<Provider, AbortController>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  /** Begins to ask a provider; ends with the signal. */
-  start(driver: Provider, stop: AbortSignal): void {
+  /** Asks these providers from now on, and no others. */
+  follow(drivers: readonly Provider[]): void {
+    for (const [driver, stop] of this.#asked) {
+      if (drivers.includes(driver)) continue;
+      stop.abort();
+      this.#asked.delete(driver);
+    }
+    for (const driver of drivers) {
+      if (this.#asked.has(driver)) continue;
+      const stop = new AbortController();
+      this.#asked.set(driver, stop);
+      this.#start(driver, stop.signal);
+    }
+  }
+
+  #start(driver: Provider, stop: AbortSignal): void {
     const { context, hand, tasks, kick } = this.#environment;
     const known = () => {
       if (hand.asking.delete(driver.name)) kick();

@@ -1,4 +1,5 @@
 // The pools of this launcher's configuration that it serves, and what they say of themselves.
+import { isDeepStrictEqual } from "node:util";
 import type { Config, PoolConfig, PoolLabelConfig, ProviderConfig } from "../../../lib/config/types.ts";
 import { poolWorkerId } from "../../../lib/model/component.ts";
 import type { Provider, Resources } from "../../../lib/provider/contract.ts";
@@ -9,6 +10,8 @@ export interface ServedPool {
   readonly id: string;
   readonly provider: ProviderConfig;
   readonly pool: PoolConfig;
+  /** The driver that it was opened with; absent in tests that launch nothing. */
+  readonly driver?: Provider;
   /** What one node of a label takes. */
   readonly resourcesOf: (label: string) => Resources;
 }
@@ -38,22 +41,31 @@ export function labelOf(served: ServedPool, label: string): PoolLabelConfig | un
   return served.pool.labels.find((candidate) => candidate.name === label);
 }
 
-/** The pools of those providers of the configuration that are there, each with a new id. */
+/**
+ * The pools of those providers of the configuration that are there. A pool that was served `before` keeps its id; one
+ * of which nothing has changed stays the same object.
+ */
 export function servedPools(
   config: Config,
   providers: readonly Provider[],
   hostname: string,
   newUuid: () => string,
+  before: readonly ServedPool[] = [],
 ): ServedPool[] {
   return config.providers.flatMap((provider) => {
     const driver = providers.find((candidate) => candidate.name === provider.name);
     if (driver === undefined) return [];
-    return provider.pools.map((pool) => ({
-      id: poolWorkerId(hostname, provider.name, pool.name, newUuid().replaceAll("-", "")),
-      provider,
-      pool,
-      resourcesOf: (label: string) => driver.resourcesOf(pool.name, label),
-    }));
+    return provider.pools.map((pool) => {
+      const known = before.find((old) => nameOf(old) === poolKey(provider.name, pool.name));
+      if (known?.driver === driver && isDeepStrictEqual(known.provider, provider)) return known;
+      return {
+        id: known?.id ?? poolWorkerId(hostname, provider.name, pool.name, newUuid().replaceAll("-", "")),
+        provider,
+        pool,
+        driver,
+        resourcesOf: (label: string) => driver.resourcesOf(pool.name, label),
+      };
+    });
   });
 }
 

@@ -1,7 +1,16 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { imageMissing, quotaBlock, roomNow, tenantObstacle, turnOf, wishOf, zoneFor } from "../pool/fit.ts";
+import {
+  imageMissing,
+  neverFits,
+  quotaBlock,
+  roomNow,
+  tenantObstacle,
+  turnOf,
+  wishOf,
+  zoneFor,
+} from "../pool/fit.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./decide.ts";
 
@@ -19,6 +28,10 @@ export function decideHeld(
   const { id } = entry;
   const { hand } = world;
   draft.fed.add(id);
+  if (!world.pools.some((served) => served.id === pool.id)) {
+    draft.actions.push({ kind: "drop", request: id });
+    return;
+  }
   const nodes = census.nodesOf(id);
   const failed = nodes
     .map((node) => hand.launches.get(node.id))
@@ -26,7 +39,8 @@ export function decideHeld(
   if (failed !== undefined) {
     if (hand.isBusy(keys.node(failed.node))) return;
     const last = lastCandidate(world, entry, pool);
-    draft.actions.push({ kind: "give-up", request: id, node: failed.node, failed: last });
+    const { node, reason } = failed;
+    draft.actions.push({ kind: "give-up", request: id, node, failed: last, reason });
     return;
   }
   if (nodes.some((node) => hand.isBusy(keys.node(node.id)))) return;
@@ -95,6 +109,13 @@ function supplement(
   const request = entry.id;
   const { tenantName } = entry.record;
   const wish = wishOf(pool, labels);
+  const never = neverFits(world, pool, entry.record.nodeTypes, tenantName);
+  if (never !== null) {
+    const failed = lastCandidate(world, entry, pool);
+    const reason = `${nameOf(pool)}: ${never.text}`;
+    draft.actions.push({ kind: "give-up", request, node: null, failed, reason });
+    return;
+  }
   const obstacle =
     imageMissing(world, pool, labels) ??
     tenantObstacle(world, census, tenantName, wish) ??

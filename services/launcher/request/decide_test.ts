@@ -233,7 +233,7 @@ describe("a request that waits for room", () => {
   });
 
   it("waits for its turn when max-concurrency launches are under way", () => {
-    const slow = pool("cloud/main", ["small"], { provider: { maxConcurrency: 1 } });
+    const slow = pool("cloud/main", ["small", "large"], { provider: { maxConcurrency: 1 } });
     const scene: Scene = {
       pools: [slow],
       nodes: [node("0001", "building", { locked: true }), node("0002", "ready", { type: ["large"] })],

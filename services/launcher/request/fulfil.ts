@@ -71,23 +71,24 @@ function setDeclined(
 export async function giveUp(environment: Environment, action: ActionOf<"give-up">): Promise<void> {
   const { context, hand } = environment;
   const held = hand.requests.get(action.request);
-  const launch = hand.launches.get(action.node);
-  if (held === undefined || launch === undefined) return;
+  const launch = action.node === null ? undefined : hand.launches.get(action.node);
+  if (held === undefined || (action.node !== null && launch === undefined)) return;
   const request = readableRequest(environment, action.request);
   const now = nowOf(environment);
   const steps = transaction(environment, "request.give_up");
   steps.guard(held.lock);
-  steps.guard(launch.lock);
-  const failed = withNodeState(launch.record, "failed", now);
-  steps.setNode(launch.node, failed, launch.version);
-  steps.release(launch.lock);
+  if (launch !== undefined) {
+    steps.guard(launch.lock);
+    steps.setNode(launch.node, withNodeState(launch.record, "failed", now), launch.version);
+    steps.release(launch.lock);
+  }
   for (const node of environment.nodesOf(request.id)) {
     if (node.record.state === "ready" && node.lock.contenders.length === 0) free(steps, node);
   }
-  setDeclined(environment, steps, request, [held.pool.id], action.failed, launch.reason);
+  setDeclined(environment, steps, request, [held.pool.id], action.failed, action.reason);
   steps.release(held.lock);
   await steps.commit();
-  hand.launches.delete(launch.node);
+  if (launch !== undefined) hand.launches.delete(launch.node);
   hand.requests.delete(request.id);
   await context.view.settled();
 }

@@ -1,0 +1,123 @@
+// A launcher that takes another configuration while it runs.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import { configOf, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
+import { ask, fulfilled, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+type Pools = Setting["providers"][number]["pools"];
+
+function setting(driver: FakeProvider, pools: Pools, minReady = 0): Setting {
+  return { labels: { small: { minReady }, large: {} }, providers: [{ driver, pools }] };
+}
+
+async function reload(launcher: TestLauncher, next: Setting): Promise<void> {
+  const providers = next.providers.map(({ driver }) => driver);
+  await launcher.service.reconfigure?.({ config: configOf(next), providers, unserved: [], generation: 2 });
+}
+
+const offered = (launcher: TestLauncher) =>
+  [...launcher.view.pools()].map(({ record }) => `${record?.name}: ${record?.supportedLabels.join()}`).sort();
+
+describe("a launcher whose configuration changes", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("offers labels and pools as they come and go, and deletes idle nodes that nobody can be given", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(setting(cloud, [{ name: "main", offers: ["small"] }], 1));
+    await untilStates(launcher, "ready");
+    await assert.rejects(ask(launcher, ["large"]), /no label 'large'/);
+    const both = [
+      { name: "main", offers: ["small"] },
+      { name: "other", offers: ["large"] },
+    ];
+    await reload(launcher, setting(cloud, both, 1));
+    await until("both pools", () => offered(launcher).join("; ") === "main: small; other: large");
+    const name = await ask(launcher, ["large"]);
+    const [node] = await fulfilled(launcher, name);
+    assert.equal(node?.pool, "other");
+    await reload(launcher, setting(cloud, [{ name: "third", offers: ["large"] }]));
+    await until("one pool", () => offered(launcher).join() === "third: large");
+    await until("the idle node gone", () => cloud.instances.size === 1);
+    await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+  });
+
+  it("goes on with launches and deletions when the provider is opened anew", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const old = new FakeProvider("cloud");
+    old.weather.createMs = 60_000;
+    const pools = [{ name: "main", offers: ["small"] }];
+    const launcher = await one.launcher(setting(old, pools));
+    const name = await ask(launcher, ["small"]);
+    await until("an instance", () => old.instances.size === 1);
+    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId !== null);
+    const next = new FakeProvider("cloud");
+    for (const [id, instance] of old.instances) next.instances.set(id, instance);
+    await reload(launcher, setting(next, pools));
+    const [node] = await fulfilled(launcher, name);
+    assert.equal(node?.name, "nodes/0000000000");
+    assert.deepEqual([old.instances.size, next.instances.size], [1, 1], "it is the same instance");
+    await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(next.instances.size, 0);
+  });
+
+  it("fails a request in hand that does not fit any more", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.quota = 1;
+    const pool = { name: "main", offers: ["small"] };
+    const launcher = await one.launcher(setting(cloud, [{ ...pool, maxServers: 3 }]));
+    const name = await ask(launcher, ["small", "small"]);
+    await until("it waits in hand", async () => /quota/.test((await look(launcher, name)).request.reason));
+    await reload(launcher, setting(cloud, [{ ...pool, maxServers: 1 }]));
+    const { request } = await until("it failed", async () => {
+      const seen = await look(launcher, name);
+      return seen.request.state === "STATE_FAILED" ? seen : null;
+    });
+    assert.match(request.reason, /would exceed the quota: max-servers is 1, in use 0, needed 2/);
+  });
+
+  it("boots nothing in a pool that is switched off, and lets its nodes live out their lives", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const pool = { name: "main", offers: ["small"] };
+    const launcher = await one.launcher(setting(cloud, [pool], 1));
+    await untilStates(launcher, "ready");
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    await untilStates(launcher, "in-use", "ready");
+    await reload(launcher, setting(cloud, [{ ...pool, maxServers: -1 }], 1));
+    await until("nothing offered", () => offered(launcher).join() === "main: ");
+    await release(launcher, name);
+    await untilStates(launcher, "ready");
+  });
+
+  it("lets go of a provider that is taken out, and leaves its nodes to a launcher that has it", async () => {
+    one = await LauncherCase.begin(server, "cloud", "second");
+    const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
+    cloud.weather.createMs = 60_000;
+    const pools = [{ name: "main", offers: ["small"] }];
+    const launcher = await one.launcher(setting(cloud, pools));
+    const name = await ask(launcher, ["small"]);
+    await until("an instance", () => cloud.instances.size === 1);
+    await reload(launcher, setting(second, pools));
+    const [node] = await fulfilled(launcher, name);
+    assert.equal(node?.provider, "second");
+    cloud.weather.createMs = 0;
+    const other = await one.launcher(setting(cloud, pools));
+    await until("the old provider is cleaned up", () => cloud.instances.size === 0);
+    await release(other, name);
+    await untilStates(launcher);
+  });
+});
