@@ -36,6 +36,8 @@ export class FakeCloud implements CloudApi {
   readonly leftovers = new Map<string, Leftover>();
   /** Creates and deletes of instances as they came in, as "create np0000000001". */
   readonly calls: string[] = [];
+  /** The names of all instances that were ever made on request. */
+  readonly made: string[] = [];
   readonly weather: Weather = fairWeather();
   /** Where every new instance listens; null: each at a port of its own, which nobody serves. */
   sshPort: number | null = null;
@@ -130,6 +132,7 @@ export class FakeCloud implements CloudApi {
     }
     const more = { resources: wish.resources, ...(wish.az === null ? {} : { az: wish.az }) };
     const instance = this.add(wish.name, wish.metadata, "building", more);
+    this.made.push(wish.name);
     this.#runningAt.set(instance.externalId, this.#clock.now() + this.weather.createMs);
     const lag = this.weather.listLagMs;
     if (lag > 0) this.#hidden.set(instance.externalId, this.#clock.now() + lag);
