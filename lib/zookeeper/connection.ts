@@ -72,6 +72,10 @@ export class Connection {
     void this.#open().catch((error: Error) => this.end(error));
   }
 
+  get server(): ServerAddress {
+    return this.#options.server;
+  }
+
   /** Sends a frame; frames of one turn of the event loop travel together. */
   send(frame: Buffer): void {
     this.#idleTicks = 0;
@@ -97,7 +101,7 @@ export class Connection {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error: Error) => this.end(error));
-    socket.on("close", () => this.end(new Error("the server closed the connection")));
+    socket.on("close", () => this.end(new Error(this.#whyClosed())));
     if (secure === null) socket.once("connect", () => this.send(this.#options.handshake));
   }
 
@@ -117,6 +121,13 @@ export class Connection {
       }
     });
     return socket;
+  }
+
+  #whyClosed(): string {
+    if (this.#phase !== "opening") return "the server closed the connection";
+    const tls =
+      this.#options.tls === null ? "it may want TLS" : "it may not speak TLS, or refuse our certificate";
+    return `the server closed the connection before the session began: its ensemble may have no quorum, or ${tls}`;
   }
 
   #flush(): void {

@@ -4,16 +4,27 @@ import type { ServerAddress } from "./connection.ts";
 
 /** Goes round the servers in an order that differs from process to process, and slower while none answers. */
 export class ServerRotation {
-  readonly #servers: readonly ServerAddress[];
+  #servers: readonly ServerAddress[];
   readonly #random: () => number;
   #next = 0;
   #failures = -1;
 
   constructor(servers: readonly ServerAddress[], random: () => number) {
-    if (servers.length === 0)
-      throw new Error("no ZooKeeper server is given: expected at least one host and port");
+    requireOne(servers);
     this.#servers = shuffle(servers, random);
     this.#random = random;
+  }
+
+  /** Goes round these servers from now on. */
+  replace(servers: readonly ServerAddress[]): void {
+    requireOne(servers);
+    this.#servers = shuffle(servers, this.#random);
+    this.#next = 0;
+  }
+
+  /** Whether it is one of the servers. */
+  has({ host, port }: ServerAddress): boolean {
+    return this.#servers.some((server) => server.host === host && server.port === port);
   }
 
   get size(): number {
@@ -40,6 +51,11 @@ export class ServerRotation {
   succeeded(): void {
     this.#failures = 0;
   }
+}
+
+function requireOne(servers: readonly ServerAddress[]): void {
+  if (servers.length > 0) return;
+  throw new Error("no ZooKeeper server is given: expected at least one host and port");
 }
 
 function shuffle<T>(items: readonly T[], random: () => number): T[] {

@@ -1,8 +1,9 @@
 // The calls of a ZooKeeper session, with the chroot put before each path and taken off each answer.
 //
-// Invariant S4: recursive watches are set anew on each connection, and then their `onReset` is called; a connection
-// on which that fails is given up. (S1-S3 are the link's.)
+// Invariant S4: recursive watches are set anew on each connection before any call is made on it, and then their
+// `onReset` is called. (S1-S3 are the link's.)
 import { messageOf } from "../std/errors.ts";
+import type { ServerAddress } from "./connection.ts";
 import type { Credentials } from "./handshake.ts";
 import { type LinkOptions, SessionLink } from "./session_link.ts";
 import { deleteRecursive, ensurePath } from "./tree_operations.ts";
@@ -40,8 +41,9 @@ export class ZooKeeperSession implements Session {
       options.logger.error("a watch listener failed", { error: messageOf(error) });
     });
     this.#link = new SessionLink(options, {
-      onConnected: (giveUp) => {
-        for (const path of this.#watches.recursivePaths) void this.#watchAgain(path, giveUp);
+      watchedPaths: () => this.#watches.recursivePaths.map((path) => this.#full(path)),
+      onWatchesSet: (paths) => {
+        for (const path of paths) this.#watches.reset(this.#strip(path));
       },
       onInterrupted: () => this.#watches.wakeAll(),
       onEvent: ({ kind, path }) => this.#watches.dispatch({ kind, path: this.#strip(path) }),
@@ -166,18 +168,13 @@ export class ZooKeeperSession implements Session {
     };
   }
 
-  close(): Promise<void> {
-    return this.#link.close();
+  /** Goes on with other servers, without a break when the present one is among them. */
+  useServers(servers: readonly ServerAddress[]): void {
+    this.#link.useServers(servers);
   }
 
-  async #watchAgain(path: string, giveUp: (reason: Error) => void): Promise<void> {
-    try {
-      await this.#link.call(requests.addWatch(this.#full(path)));
-      this.#watches.reset(path);
-    } catch (error) {
-      // Without its watch a copy of the tree would grow old unseen: better no connection than that.
-      giveUp(new Error(`the watch of ${path} cannot be set: ${messageOf(error)}`));
-    }
+  close(): Promise<void> {
+    return this.#link.close();
   }
 
   /** Resolves at the next event of a path, when the connection breaks, or when the signal is aborted. */

@@ -13,6 +13,7 @@ import type { Logger } from "../std/logger.ts";
 import { CallQueue } from "./call_queue.ts";
 import { Connection, type ServerAddress, type TlsFiles } from "./connection.ts";
 import { type Credentials, encodeHandshake, NEW_SESSION } from "./handshake.ts";
+import { type Identity, Preamble } from "./preamble.ts";
 import { ServerRotation } from "./server_rotation.ts";
 import { type SessionState, type WatchEvent, ZooKeeperError } from "./types.ts";
 import { decodeEvent, decodeReply, NOTIFICATION_XID, PING_XID, type Request, requests } from "./wire.ts";
@@ -25,12 +26,16 @@ export interface LinkOptions {
   readonly logger: Logger;
   readonly clock?: Clock | undefined;
   readonly random?: (() => number) | undefined;
+  /** Who we are to a server that guards its znodes; told on each connection. @default nobody */
+  readonly identities?: readonly Identity[] | undefined;
 }
 
 /** What the session above has to do at the turns of the link's life. */
 export interface LinkHandlers {
-  /** A new connection: the server knows none of our watches. `giveUp` ends the connection again. */
-  readonly onConnected: (giveUp: (reason: Error) => void) => void;
+  /** Paths, the server's own, whose recursive watches a new connection must have. */
+  readonly watchedPaths: () => readonly string[];
+  /** These watches stand again: what happened since the connection before is unknown. */
+  readonly onWatchesSet: (paths: readonly string[]) => void;
   /** The connection or the session is gone. */
   readonly onInterrupted: () => void;
   /** A watch event, with the server's own path. */
@@ -52,6 +57,7 @@ export class SessionLink {
   #lastZxid = 0n;
   #controller = new AbortController();
   #connection: Connection | undefined;
+  #preamble: Preamble | undefined;
 
   constructor(options: LinkOptions, handlers: LinkHandlers) {
     this.#options = options;
@@ -103,6 +109,14 @@ export class SessionLink {
   call<T>(request: Request<T>): Promise<T> {
     if (this.#state === "closed") return Promise.reject(closedError());
     return this.#calls.call(request);
+  }
+
+  /** Goes on with other servers; the connection is given up when its server is not among them. */
+  useServers(servers: readonly ServerAddress[]): void {
+    this.#servers.replace(servers);
+    const current = this.#connection?.server;
+    if (current === undefined || this.#servers.has(current)) return;
+    this.#connection?.end(new Error("this server is not in the list any more"));
   }
 
   /** Without a connection nobody can be told: then the ephemerals stay until the server ends the session. */
@@ -158,7 +172,10 @@ export class SessionLink {
         {
           onOpen: (handshake) => this.#opened(connection, server, handshake),
           onFrame: (frame) => this.#receive(frame),
-          onTick: () => this.#calls.tick(),
+          onTick: () => {
+            this.#preamble?.tick();
+            this.#calls.tick();
+          },
           onEnd: resolve,
         },
       );
@@ -171,31 +188,42 @@ export class SessionLink {
     server: ServerAddress,
     handshake: Credentials & { timeoutMs: number },
   ): void {
-    this.#servers.succeeded();
     const { sessionId, password, timeoutMs } = handshake;
     const { sessionId: own } = this.#credentials;
     if (own !== 0n && (timeoutMs <= 0 || sessionId !== own)) this.#lost();
     if (timeoutMs <= 0) {
+      this.#servers.succeeded();
       connection.end(new ZooKeeperError("SESSION_EXPIRED", "the server has ended the session"));
       return;
     }
     this.#credentials = { sessionId, password };
-    this.#logger.info("connected to zookeeper", {
-      server: `${server.host}:${server.port}`,
-      session: sessionId.toString(16),
-      timeout_ms: timeoutMs,
+    const paths = this.#handlers.watchedPaths();
+    const preamble = new Preamble(this.#options.identities ?? [], paths, this.#lastZxid, () => {
+      this.#preamble = undefined;
+      this.#servers.succeeded();
+      this.#logger.info("connected to zookeeper", {
+        server: `${server.host}:${server.port}`,
+        session: sessionId.toString(16),
+        timeout_ms: timeoutMs,
+      });
+      this.#setState("connected");
+      this.#calls.attach((frame) => connection.send(frame));
+      this.#handlers.onWatchesSet(paths);
     });
-    this.#setState("connected");
-    this.#calls.attach((frame) => connection.send(frame));
-    this.#handlers.onConnected((reason) => connection.end(reason));
+    this.#preamble = preamble;
+    preamble.begin((frame) => connection.send(frame));
   }
 
   #receive(frame: Buffer): void {
-    const { xid, bodyOffset } = decodeReply(frame);
+    const { xid, error, bodyOffset } = decodeReply(frame);
     if (xid === PING_XID) return;
     if (xid === NOTIFICATION_XID) {
       const event = decodeEvent(frame, bodyOffset);
       if (event !== undefined) this.#handlers.onEvent(event);
+      return;
+    }
+    if (this.#preamble !== undefined) {
+      this.#preamble.receive(xid, error);
       return;
     }
     const zxid = this.#calls.settle(frame);
@@ -204,6 +232,7 @@ export class SessionLink {
 
   #disconnected(server: ServerAddress, reason: Error): void {
     const place = `${server.host}:${server.port}`;
+    this.#preamble = undefined;
     this.#calls.detach(`${place}: ${messageOf(reason)}`);
     const fields = { server: place, error: messageOf(reason), attempts: this.#servers.failures };
     if (this.#state === "connected") {

@@ -270,5 +270,10 @@ export function decodeEvent(
 
 /** The error that an answer's code stands for. */
 export function replyError(code: number, request: Request<unknown>): ZooKeeperError {
-  return new ZooKeeperError(errorCodeOf(code), `${request.name} was refused with code ${code}`, request.path);
+  const name = errorCodeOf(code);
+  if (name === "UNIMPLEMENTED" && request.type === ADD_WATCH) {
+    const message = "the server knows no recursive watches: ZooKeeper 3.6 or newer is needed";
+    return new ZooKeeperError(name, message, request.path);
+  }
+  return new ZooKeeperError(name, `${request.name} was refused with code ${code}`, request.path);
 }

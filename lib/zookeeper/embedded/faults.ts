@@ -18,8 +18,11 @@ export type ReplyFault = "deliver" | "drop" | "close" | "half" | { readonly dela
 
 /** Switches that a test sets; each is asked once a request. */
 export interface Faults {
-  /** `throttle` answers THROTTLED, `close` ends the connection; in both cases the request is not carried out. */
-  beforeRequest?(request: FaultSubject): "accept" | "throttle" | "close";
+  /**
+   * `throttle` answers THROTTLED, `close` ends the connection, `ignore` does nothing, as if the request had got lost on
+   * its way; in none of these the request is carried out.
+   */
+  beforeRequest?(request: FaultSubject): "accept" | "throttle" | "close" | "ignore";
   /** Asked when the request was carried out and, for a write, before its commit is on disk. */
   beforeReply?(request: FaultSubject): ReplyFault;
   /** Fails writes to the log as a full disk would, as long as it returns an error. */

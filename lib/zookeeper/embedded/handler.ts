@@ -73,6 +73,7 @@ export class RequestHandler {
       connection.destroy();
       return;
     }
+    if (fault === "ignore") return;
     const throttled = fault === "throttle";
     const answer = throttled ? { error: errorCode.throttled } : this.#answer(connection, subject, reader);
     const zxid = this.#zxid;

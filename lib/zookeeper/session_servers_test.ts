@@ -1,0 +1,184 @@
+// Which servers a session goes to, and what it says of servers that cannot serve it.
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { afterEach, describe, it } from "node:test";
+import type { LogFields, Logger } from "../std/logger.ts";
+import { refused, until, within } from "./contract/fixture.ts";
+import { type Peer, ScriptedServer } from "./contract/scripted_server.ts";
+import { connectSession, type SessionOptions, type ZooKeeperSession } from "./session.ts";
+
+const SESSION = 0x7000_0000_0000_0001n;
+const sessions: ZooKeeperSession[] = [];
+const servers: ScriptedServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(sessions.splice(0).map((session) => session.close()));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function serve(
+  script: (peer: Peer, connection: number) => Promise<void> | void,
+): Promise<ScriptedServer> {
+  const server = new ScriptedServer(script);
+  servers.push(server);
+  await server.listen();
+  return server;
+}
+
+/** Accepts the handshake and answers every call with nothing. */
+async function behave(peer: Peer): Promise<void> {
+  await peer.handshake();
+  peer.accept(SESSION, 600);
+  while (true) peer.reply(await peer.call());
+}
+
+/** A logger that keeps what it is told. */
+function recorder(): { logger: Logger; lines: string[] } {
+  const lines: string[] = [];
+  const keep = (message: string, fields: LogFields = {}) =>
+    lines.push(`${message} ${JSON.stringify(fields)}`);
+  const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep, child: () => logger };
+  return { logger, lines };
+}
+
+function connect(options: Pick<SessionOptions, "servers"> & Partial<SessionOptions>): ZooKeeperSession {
+  const session = connectSession({ sessionTimeoutMs: 600, logger: recorder().logger, ...options });
+  sessions.push(session);
+  return session;
+}
+
+describe("the servers of a session", () => {
+  it("may change while it runs: it stays where it is if that server is still listed", async () => {
+    const [first, second] = [await serve(behave), await serve(behave)];
+    const session = connect({ servers: [first] });
+    await session.connected();
+    session.useServers([second, first]);
+    await session.sync("/");
+    assert.deepEqual([first.connections, second.connections], [1, 0]);
+  });
+
+  it("may change while it runs: it goes to another when its own is not listed any more", async () => {
+    const [first, second] = [await serve(behave), await serve(behave)];
+    const session = connect({ servers: [first] });
+    await session.connected();
+    const { signal } = session;
+    session.useServers([second]);
+    await within(
+      3000,
+      until(() => second.connections === 1, "the other server"),
+      "move",
+    );
+    await session.connected();
+    await session.sync("/");
+    assert.ok(!signal.aborted, "the session is the same");
+  });
+
+  it("cannot be none", () => {
+    const session = connect({ servers: [{ host: "127.0.0.1", port: 1 }] });
+    assert.throws(() => session.useServers([]), /no ZooKeeper server is given/);
+  });
+
+  it("are told who we are on each connection, before anything else", async () => {
+    const asked: number[] = [];
+    const server = await serve(async (peer, connection) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      while (true) {
+        const xid = await peer.call();
+        if (asked.length < 4) asked.push(xid);
+        peer.reply(xid);
+        if (connection === 1 && xid > 0) peer.hangUp();
+      }
+    });
+    const session = connect({ servers: [server], identities: [{ scheme: "digest", credentials: "u:p" }] });
+    await session.sync("/");
+    await within(
+      3000,
+      until(() => server.connections === 2, "the next connection"),
+      "connect again",
+    );
+    await session.sync("/");
+    assert.deepEqual(asked, [-4, 1, -4, 2]);
+  });
+
+  it("that refuse who we are are named, with the scheme and without the secret", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      peer.reply(await peer.call(), { error: -115 });
+    });
+    const { logger, lines } = recorder();
+    connect({ servers: [server], identities: [{ scheme: "digest", credentials: "user:hidden" }], logger });
+    await within(
+      3000,
+      until(() => lines.length > 0, "a log line"),
+      "say so",
+    );
+    assert.match(lines.join("\n"), new RegExp(`127.0.0.1:${server.port}.*AUTH_FAILED.*scheme digest`));
+    assert.doesNotMatch(lines.join("\n"), /hidden/);
+  });
+
+  it("that close the connection at once are said to have no quorum, or to want TLS", async () => {
+    const server = await serve((peer) => peer.hangUp());
+    const session = connect({ servers: [server], sessionTimeoutMs: 300 });
+    await assert.rejects(
+      within(3000, session.sync("/"), "the failure"),
+      /before the session began: its ensemble may have no quorum, or it may want TLS/,
+    );
+  });
+
+  it("whose name is not known are named", async () => {
+    const session = connect({
+      servers: [{ host: "no-such-host.invalid", port: 2181 }],
+      sessionTimeoutMs: 300,
+    });
+    await assert.rejects(
+      within(8000, session.sync("/"), "the failure"),
+      /no-such-host\.invalid:2181.*ENOTFOUND|EAI_AGAIN/,
+    );
+  });
+
+  it("that are older than 3.6 are said to be too old", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      while (true) peer.reply(await peer.call(), { error: -6 });
+    });
+    const session = connect({ servers: [server] });
+    await session.connected();
+    const watching = session.watchRecursive(
+      "/a",
+      () => {},
+      () => {},
+    );
+    await assert.rejects(watching, /UNIMPLEMENTED.*ZooKeeper 3\.6 or newer is needed/);
+  });
+
+  it("get the watches of the connection before, and no call until they have said yes", async () => {
+    const order: string[] = [];
+    const server = await serve(async (peer, connection) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      while (true) {
+        const xid = await peer.call();
+        order.push(`${connection}:${xid < 0 ? "watches" : "call"}`);
+        if (connection === 1 && order.length === 2) return peer.hangUp();
+        // The watches are answered late: a call that was made meanwhile must wait for that.
+        if (xid === -8) await new Promise((resolve) => setTimeout(resolve, 50));
+        peer.reply(xid, { body: Buffer.alloc(4) });
+      }
+    });
+    const session = connect({ servers: [server] });
+    let resets = 0;
+    await session.connected();
+    await session.watchRecursive(
+      "/a",
+      () => {},
+      () => (resets += 1),
+    );
+    await refused(session.sync("/"), "CONNECTION_LOSS");
+    await within(3000, session.sync("/"), "the call on the next connection");
+    assert.deepEqual(order, ["1:call", "1:call", "2:watches", "2:call"]);
+    assert.equal(resets, 1);
+  });
+});
