@@ -114,6 +114,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     control = {
       status: () => ({ ...reloader.status, ...reloader.status.config }),
       reload: () => reloader.reload("a call"),
+      plan: (text, secureText) => reloader.plan(text, secureText),
     };
   };
   try {

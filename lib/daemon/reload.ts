@@ -6,8 +6,10 @@
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
 //   R3. A provider that is not served is tried again, later and later, until it is.
 import { metrics } from "@opentelemetry/api";
-import { type LoadOptions, loadConfig } from "../config/load.ts";
+import { type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
+import { readText } from "../config/read_text.ts";
 import { type Config, ConfigError, formatProblem } from "../config/types.ts";
+import type { Foreseen } from "../rpc/config_service.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
@@ -96,6 +98,23 @@ export class Reloader {
         return false;
       }
     });
+  }
+
+  /** What another configuration would change. @throws {Error} when this daemon cannot tell */
+  async plan(text: string, secureText: string | null): Promise<Foreseen> {
+    const { files, service } = this.#options;
+    const { file } = this.#status.config;
+    if (service.plan === undefined) throw new Error("this daemon does not plan yet");
+    try {
+      const secureFile = files.secureFile;
+      const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
+      const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
+      const next = parseConfig(text, file, { env: files.env, ...secure });
+      return { changes: service.plan(next), problems: [] };
+    } catch (error) {
+      if (error instanceof ConfigError) return { changes: [], problems: error.problems.map(formatProblem) };
+      throw error;
+    }
   }
 
   /** Ends what is under way and begins nothing more. */

@@ -40,6 +40,17 @@ export interface NextConfig {
   readonly generation?: number;
 }
 
+/** One thing that another configuration would change in the living system. */
+export interface PlannedChange {
+  /** As build, upload, delete-build, launch, drain. */
+  readonly kind: string;
+  /** What it is about, in words. */
+  readonly subject: string;
+  readonly reason: string;
+  /** Whether something that is there goes, or something that was served is no longer. */
+  readonly destructive: boolean;
+}
+
 /** A running service. */
 export interface Service {
   /** The gRPC services that it answers. */
@@ -49,6 +60,8 @@ export interface Service {
    * nothing uses a provider any more that is not in `next`. Calls must not overlap.
    */
   reconfigure?(next: NextConfig): Promise<void>;
+  /** What another configuration would change, by the service's own decisions. Changes nothing. */
+  plan?(next: Config): readonly PlannedChange[];
   /**
    * Ends it: no new work is begun, work in hand is brought to a point where another process can go on with it, locks
    * are given back. When `grace` is aborted it must resolve at once. The session stays open.

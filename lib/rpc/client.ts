@@ -5,6 +5,7 @@ import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
 import { clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
+import { ConfigServiceDefinition } from "./gen/nodepool/v1/config.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
 import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
 import { ProviderServiceDefinition } from "./gen/nodepool/v1/provider.ts";
@@ -24,6 +25,7 @@ const REPEATABLE: readonly { readonly service: string; readonly method?: string 
   { service: "nodepool.v1.ImageService", method: "ListBuilds" },
   { service: "nodepool.v1.ImageService", method: "ListUploads" },
   { service: "nodepool.v1.ProviderService" },
+  { service: "nodepool.v1.ConfigService" },
 ];
 
 const SERVICE_CONFIG = {
@@ -67,6 +69,9 @@ export interface Clients {
   readonly requests: Client<typeof RequestServiceDefinition, DeadlineOptions>;
   readonly providers: Client<typeof ProviderServiceDefinition, DeadlineOptions>;
   readonly images: Client<typeof ImageServiceDefinition, DeadlineOptions>;
+  /** The configuration of the launcher, and that of the builder. */
+  readonly launcherConfig: Client<typeof ConfigServiceDefinition, DeadlineOptions>;
+  readonly builderConfig: Client<typeof ConfigServiceDefinition, DeadlineOptions>;
   /** Closes the connections; calls under way fail. */
   close(): void;
 }
@@ -80,6 +85,8 @@ export function connectClients(options: ConnectOptions): Clients {
     requests: launcher.factory.create(RequestServiceDefinition, launcher.channel),
     providers: launcher.factory.create(ProviderServiceDefinition, launcher.channel),
     images: builder.factory.create(ImageServiceDefinition, builder.channel),
+    launcherConfig: launcher.factory.create(ConfigServiceDefinition, launcher.channel),
+    builderConfig: builder.factory.create(ConfigServiceDefinition, builder.channel),
     close: () => {
       launcher.channel.close();
       builder.channel.close();

@@ -17,11 +17,24 @@ export interface ConfigSource {
   readonly pendingKeys: readonly string[];
 }
 
+/** What another configuration would change, or why it could not come into force. */
+export interface Foreseen {
+  readonly changes: readonly {
+    readonly kind: string;
+    readonly subject: string;
+    readonly reason: string;
+    readonly destructive: boolean;
+  }[];
+  readonly problems: readonly string[];
+}
+
 /** How a daemon is asked; null while it is starting. */
 export interface ConfigControl {
   status(): ConfigSource;
   /** Whether another configuration is in force. */
   reload(): Promise<boolean>;
+  /** What another configuration would change. */
+  plan(text: string, secureText: string | null): Promise<Foreseen>;
 }
 
 export function configService(control: () => ConfigControl | null): RpcService {
@@ -36,6 +49,10 @@ export function configService(control: () => ConfigControl | null): RpcService {
       const found = running();
       const changed = await found.reload();
       return { config: message(found.status()), changed };
+    },
+    planConfig: async ({ text, secureText }) => {
+      const { changes, problems } = await running().plan(text, secureText ?? null);
+      return { changes: changes.map((change) => ({ ...change })), problems: [...problems] };
     },
   };
   return rpcService(ConfigServiceDefinition, implementation);

@@ -124,6 +124,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   const images = imageService({ context, board, logs, builderId });
   return {
     rpc: [images.rpc],
+    plan: (next) => reconciler.plan(next),
     reconfigure: async (next) => {
       requireImagesDir(next.config);
       const gone = context.providers.filter((provider) => !next.providers.includes(provider));

@@ -5,6 +5,7 @@
 //   L2. Changes that come together are decided on together; one that comes during a decision causes another.
 //   L3. What an action has written is visible before it counts as ended: nobody decides on the state before it.
 //   L4. An action that fails is waited out by itself; nothing that it throws leaves the loop.
+import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { type Clock, seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
@@ -12,6 +13,7 @@ import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import type { Board } from "./board.ts";
 import { decide } from "./decide.ts";
+import { planChange } from "./foresee.ts";
 import type { Action, BuilderConfig, Facts } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
 import { visible } from "./time_limit.ts";
@@ -121,6 +123,13 @@ export class Reconciler {
     }
     for (const build of this.#lockFreeSince.keys()) if (!free.has(build)) this.#lockFreeSince.delete(build);
     for (const build of free) if (!this.#lockFreeSince.has(build)) this.#lockFreeSince.set(build, now);
+  }
+
+  /** What another configuration would change. @throws {Error} while it is not known how things are */
+  plan(next: BuilderConfig): PlannedChange[] {
+    const { view, clock, config } = this.#options;
+    if (!view.current) throw new Error("the connection to ZooKeeper is gone: what is known may be old");
+    return planChange([...view.images()], config(), next, this.#facts(seconds(clock)));
   }
 
   /** Resolves when nothing that was begun works with one of these providers. */

@@ -173,6 +173,20 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     load: () => import("./command/config_validate.ts"),
   },
   {
+    words: "plan",
+    help: "show what a changed configuration would do to images, nodes and requests; changes nothing",
+    readsConfig: true,
+    options: CONFIG_FILES,
+    after: `
+Exit codes: 0 nothing is lost, 1 the configuration cannot be used, 3 something is deleted or no longer served.`,
+    load: () => import("./command/plan.ts"),
+  },
+  {
+    words: "config-reload",
+    help: "have the launcher and the builder read their configuration now, and show what is in force",
+    load: () => import("./command/config_reload.ts"),
+  },
+  {
     words: "alien-list [provider]",
     help: "list instances at the providers that no node knows",
     load: () => import("./command/alien_list.ts"),

@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { after, test } from "node:test";
 import {
+  ConfigServiceDefinition,
+  type ConfigServiceImplementation,
+} from "../../lib/rpc/gen/nodepool/v1/config.ts";
+import {
   ImageServiceDefinition,
   type ImageServiceImplementation,
 } from "../../lib/rpc/gen/nodepool/v1/image.ts";
@@ -36,6 +40,7 @@ export interface Answers {
   readonly requests?: Partial<RequestServiceImplementation> | undefined;
   readonly images?: Partial<ImageServiceImplementation> | undefined;
   readonly providers?: Partial<ProviderServiceImplementation> | undefined;
+  readonly config?: Partial<ConfigServiceImplementation> | undefined;
 }
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -60,6 +65,7 @@ export async function serve(answers: Answers): Promise<string> {
       rpcService(NodeServiceDefinition, fill(answers.nodes, methods(NodeServiceDefinition))),
       rpcService(RequestServiceDefinition, fill(answers.requests, methods(RequestServiceDefinition))),
       rpcService(ImageServiceDefinition, fill(answers.images, methods(ImageServiceDefinition))),
+      rpcService(ConfigServiceDefinition, fill(answers.config, methods(ConfigServiceDefinition))),
       rpcService(ProviderServiceDefinition, fill(answers.providers, methods(ProviderServiceDefinition))),
     ],
   });

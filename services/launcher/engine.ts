@@ -6,6 +6,9 @@
 //   E2. Nothing is decided and nothing begun while the view is not current or lacks our own pools, or the launcher is
 //       stopping.
 //   E3. An effect has ended only when the view shows what it wrote. So no decision is made twice.
+
+import type { Config } from "../../lib/config/types.ts";
+import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { ViewChange } from "../../lib/zookeeper/view.ts";
@@ -14,6 +17,7 @@ import type { Components } from "./components.ts";
 import { decide, reasonOf } from "./decide.ts";
 import { type Environment, nowOf } from "./environment.ts";
 import { perform } from "./perform.ts";
+import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf } from "./request/own_data.ts";
@@ -63,6 +67,14 @@ export class Engine {
       const node = view.node(id);
       return node?.record?.allocatedTo === request ? [{ ...node, record: node.record }] : [];
     });
+  }
+
+  /** What another configuration would change. @throws {Error} while it is not known how things are */
+  plan(next: Config): PlannedChange[] {
+    const { context, pools, hand } = this.#environment;
+    const { view: tree, config } = context;
+    if (!tree.current) throw new Error("the connection to ZooKeeper is gone: what is known may be old");
+    return planChange({ tree, config, pools, hand, now: nowOf(this.#environment) }, next);
   }
 
   start(): void {

@@ -69,6 +69,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
   return {
     rpc: services,
+    plan: (next) => engine.plan(next),
     reconfigure: async (next) => {
       const gone = new Set(context.providers.filter((driver) => !next.providers.includes(driver)));
       Object.assign(context, { config: next.config, providers: next.providers, unserved: next.unserved });

@@ -55,6 +55,37 @@ export interface ReloadConfigResponse {
   changed: boolean;
 }
 
+/** PlanConfigRequest holds the other configuration. */
+export interface PlanConfigRequest {
+  /** The text of nodepool.yaml. Variables of the environment are replaced by the daemon. */
+  text: string;
+  /** The text of the secure file; without it the daemon's own is taken. */
+  secureText?: string | undefined;
+}
+
+/** PlanConfigResponse tells what would change. */
+export interface PlanConfigResponse {
+  /** What would change, in an order in which it may happen; empty when nothing would. */
+  changes: PlannedChange[];
+  /** Why the configuration could not come into force, a line each; then there are no changes. */
+  problems: string[];
+}
+
+/** PlannedChange is one thing that would change. */
+export interface PlannedChange {
+  /**
+   * What happens: build, upload, delete-upload, delete-build, delete-files, no-build, no-upload, launch, drain,
+   * delete-node, serve-label, drop-label, serve-request, drop-request, quota.
+   */
+  kind: string;
+  /** What it happens to, in words. */
+  subject: string;
+  /** Why, in words. */
+  reason: string;
+  /** Whether something that is there goes, or something that was served is no longer. */
+  destructive: boolean;
+}
+
 function createBaseConfig(): Config {
   return { file: "", hash: "", generation: 0n, loadTime: undefined, problems: [], pendingKeys: [] };
 }
@@ -477,6 +508,299 @@ export const ReloadConfigResponse: MessageFns<ReloadConfigResponse> = {
   },
 };
 
+function createBasePlanConfigRequest(): PlanConfigRequest {
+  return { text: "", secureText: undefined };
+}
+
+export const PlanConfigRequest: MessageFns<PlanConfigRequest> = {
+  encode(message: PlanConfigRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    if (message.secureText !== undefined) {
+      writer.uint32(18).string(message.secureText);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanConfigRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanConfigRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secureText = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanConfigRequest {
+    return {
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      secureText: isSet(object.secureText)
+        ? globalThis.String(object.secureText)
+        : isSet(object.secure_text)
+        ? globalThis.String(object.secure_text)
+        : undefined,
+    };
+  },
+
+  toJSON(message: PlanConfigRequest): unknown {
+    const obj: any = {};
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.secureText !== undefined) {
+      obj.secureText = message.secureText;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanConfigRequest>): PlanConfigRequest {
+    return PlanConfigRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanConfigRequest>): PlanConfigRequest {
+    const message = createBasePlanConfigRequest();
+    message.text = object.text ?? "";
+    message.secureText = object.secureText ?? undefined;
+    return message;
+  },
+};
+
+function createBasePlanConfigResponse(): PlanConfigResponse {
+  return { changes: [], problems: [] };
+}
+
+export const PlanConfigResponse: MessageFns<PlanConfigResponse> = {
+  encode(message: PlanConfigResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      PlannedChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.problems) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanConfigResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanConfigResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(PlannedChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problems.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanConfigResponse {
+    return {
+      changes: globalThis.Array.isArray(object?.changes)
+        ? object.changes.map((e: any) => PlannedChange.fromJSON(e))
+        : [],
+      problems: globalThis.Array.isArray(object?.problems) ? object.problems.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: PlanConfigResponse): unknown {
+    const obj: any = {};
+    if (message.changes?.length) {
+      obj.changes = message.changes.map((e) => PlannedChange.toJSON(e));
+    }
+    if (message.problems?.length) {
+      obj.problems = message.problems;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlanConfigResponse>): PlanConfigResponse {
+    return PlanConfigResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanConfigResponse>): PlanConfigResponse {
+    const message = createBasePlanConfigResponse();
+    message.changes = object.changes?.map((e) => PlannedChange.fromPartial(e)) || [];
+    message.problems = object.problems?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBasePlannedChange(): PlannedChange {
+  return { kind: "", subject: "", reason: "", destructive: false };
+}
+
+export const PlannedChange: MessageFns<PlannedChange> = {
+  encode(message: PlannedChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.subject !== "") {
+      writer.uint32(18).string(message.subject);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.destructive !== false) {
+      writer.uint32(32).bool(message.destructive);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlannedChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlannedChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.destructive = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlannedChange {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      destructive: isSet(object.destructive) ? globalThis.Boolean(object.destructive) : false,
+    };
+  },
+
+  toJSON(message: PlannedChange): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.destructive !== false) {
+      obj.destructive = message.destructive;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PlannedChange>): PlannedChange {
+    return PlannedChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlannedChange>): PlannedChange {
+    const message = createBasePlannedChange();
+    message.kind = object.kind ?? "";
+    message.subject = object.subject ?? "";
+    message.reason = object.reason ?? "";
+    message.destructive = object.destructive ?? false;
+    return message;
+  },
+};
+
 /**
  * ConfigService tells which configuration the answering daemon runs with, and has it read anew. Every builder and every
  * launcher answers for itself.
@@ -507,6 +831,18 @@ export const ConfigServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * PlanConfig tells what another configuration would change in the living system, by the daemon's own decisions about
+     * its state as it is now. Nothing is changed. A builder tells of images, a launcher of nodes and requests.
+     */
+    planConfig: {
+      name: "PlanConfig",
+      requestType: PlanConfigRequest as typeof PlanConfigRequest,
+      requestStream: false,
+      responseType: PlanConfigResponse as typeof PlanConfigResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -521,6 +857,14 @@ export interface ConfigServiceImplementation<CallContextExt = {}> {
     request: ReloadConfigRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReloadConfigResponse>>;
+  /**
+   * PlanConfig tells what another configuration would change in the living system, by the daemon's own decisions about
+   * its state as it is now. Nothing is changed. A builder tells of images, a launcher of nodes and requests.
+   */
+  planConfig(
+    request: PlanConfigRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PlanConfigResponse>>;
 }
 
 export interface ConfigServiceClient<CallOptionsExt = {}> {
@@ -534,6 +878,14 @@ export interface ConfigServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ReloadConfigRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReloadConfigResponse>;
+  /**
+   * PlanConfig tells what another configuration would change in the living system, by the daemon's own decisions about
+   * its state as it is now. Nothing is changed. A builder tells of images, a launcher of nodes and requests.
+   */
+  planConfig(
+    request: DeepPartial<PlanConfigRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PlanConfigResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -1,0 +1,50 @@
+// nodepool plan
+import { readText } from "../../../lib/config/read_text.ts";
+import { ConfigError } from "../../../lib/config/types.ts";
+import type { PlanConfigResponse } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
+import type { Command, CommandContext } from "../context.ts";
+import { CommandError, EXIT } from "../host.ts";
+
+/** What the exit code tells when something would be lost. */
+const DESTRUCTIVE = 3;
+
+export const run: Command = async (context) => {
+  const { files, host, output } = context;
+  const text = await read(files.config);
+  const secureText = files.secure === null ? undefined : await read(files.secure);
+  const answers = await askAll(context, { text, ...(secureText === undefined ? {} : { secureText }) });
+  const problems = [...new Set(answers.flatMap((answer) => answer.problems))];
+  if (problems.some((problem) => !/:\d+: warning: /.test(problem))) {
+    for (const problem of problems) host.stderr.write(`nodepool: ${problem}\n`);
+    return EXIT.failed;
+  }
+  const changes = answers.flatMap((answer) => answer.changes);
+  if (output === "json") host.stdout.write(`${JSON.stringify(changes, null, 2)}\n`);
+  else if (changes.length === 0) host.stdout.write("Nothing would change.\n");
+  else {
+    for (const { kind, subject, reason, destructive } of changes) {
+      host.stdout.write(`${destructive ? "!" : " "} ${kind} ${subject}: ${reason}\n`);
+    }
+    const lost = changes.filter(({ destructive }) => destructive).length;
+    host.stdout.write(`${changes.length} changes, ${lost} of them take something away (!)\n`);
+  }
+  return changes.some(({ destructive }) => destructive) ? DESTRUCTIVE : EXIT.ok;
+};
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readText(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new CommandError(error.message, EXIT.failed);
+    throw error;
+  }
+}
+
+/** Both are asked: one knows the images, the other the nodes. */
+async function askAll(
+  { clients }: CommandContext,
+  request: { readonly text: string; readonly secureText?: string },
+): Promise<PlanConfigResponse[]> {
+  const { builderConfig, launcherConfig } = await clients();
+  return await Promise.all([builderConfig.planConfig(request), launcherConfig.planConfig(request)]);
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { type Answers, nodepool } from "./harness_test.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "nodepool-plan-"));
+const file = join(folder, "new.yaml");
+writeFileSync(file, "labels: []\n");
+after(() => rmSync(folder, { recursive: true }));
+
+/** Builder and launcher are one server here, so each change comes twice. */
+function answering(kind: string, destructive: boolean, seen: string[] = []): Answers {
+  return {
+    config: {
+      planConfig: async ({ text }) => {
+        seen.push(text);
+        return { changes: [{ kind, subject: "ubuntu", reason: "so", destructive }], problems: [] };
+      },
+    },
+  };
+}
+
+test("the text of the new file is sent to both daemons, and what they foresee is shown", async () => {
+  const seen: string[] = [];
+  const { code, stdout } = await nodepool(answering("build", false, seen), ["plan", "-c", file]);
+  assert.deepEqual([code, seen], [0, ["labels: []\n", "labels: []\n"]]);
+  assert.equal(
+    stdout,
+    "  build ubuntu: so\n  build ubuntu: so\n2 changes, 0 of them take something away (!)\n",
+  );
+});
+
+test("what takes something away has an exit code of its own", async () => {
+  const { code, stdout } = await nodepool(answering("delete-build", true), ["plan", "-c", file]);
+  assert.equal(code, 3);
+  assert.match(stdout, /^! delete-build ubuntu: so$/m);
+});
+
+test("nothing is said to change nothing", async () => {
+  const config: Answers["config"] = { planConfig: async () => ({ changes: [], problems: [] }) };
+  const { code, stdout } = await nodepool({ config }, ["plan", "-c", file]);
+  assert.deepEqual([code, stdout], [0, "Nothing would change.\n"]);
+});
+
+test("a file that could not come into force is explained", async () => {
+  const config: Answers["config"] = {
+    planConfig: async () => ({ changes: [], problems: ["nodepool.yaml:1:1: x: must be a list"] }),
+  };
+  const { code, stderr } = await nodepool({ config }, ["plan", "-c", file]);
+  assert.deepEqual([code, stderr], [1, "nodepool: nodepool.yaml:1:1: x: must be a list\n"]);
+});
+
+test("config-reload shows what is in force at each daemon, and fails when a file is not", async () => {
+  const state = { file: "/etc/n.yaml", hash: "abcdef0123456789", generation: 2n, pendingKeys: [] };
+  const config = (problems: string[]): Answers["config"] => ({
+    reloadConfig: async () => ({ config: { ...state, problems }, changed: false }),
+  });
+  const good = await nodepool({ config: config([]) }, ["config-reload"]);
+  assert.equal(good.code, 0);
+  assert.match(good.stdout, /\| launcher \| \/etc\/n\.yaml \| 2 +\| abcdef012345 \|/);
+  const bad = await nodepool({ config: config(["line 1 is wrong"]) }, ["config-reload"]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /^nodepool: builder: line 1 is wrong$/m);
+});

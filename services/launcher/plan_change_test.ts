@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseConfig } from "../../lib/config/load.ts";
+import type { Config } from "../../lib/config/types.ts";
+import { node, pool, request, world } from "../../test/harness/world.ts";
+import { planChange } from "./plan_change.ts";
+
+type Scene = Parameters<typeof world>[0];
+
+function configOf(labels: string, pools: string): Config {
+  return parseConfig(
+    `labels: [${labels}]
+providers:
+- {name: cloud, driver: fake, cloud-images: [{name: image}], pools: [${pools}]}`,
+    "nodepool.yaml",
+  );
+}
+
+const LABELS = "{name: small}, {name: large}";
+const MAIN = "{name: main, labels: [{name: small, cloud-image: image}, {name: large, cloud-image: image}]}";
+
+/** What the change of a scene's configuration does, with ! before what takes something away. */
+function changes(scene: Scene, next: Config): string[] {
+  const { tree, pools, hand, now } = world(scene);
+  const config = configOf(LABELS, MAIN);
+  return planChange({ tree, config, pools, hand, now }, next).map(
+    ({ kind, subject, destructive }) => `${destructive ? "!" : ""}${kind} ${subject}`,
+  );
+}
+
+describe("another configuration for the launcher", () => {
+  it("that is the same changes nothing, whatever is under way", () => {
+    const scene = { nodes: [node("1", "ready"), node("2", "used")], requests: [request("200-1")] };
+    assert.deepEqual(changes(scene, configOf(LABELS, MAIN)), []);
+  });
+
+  it("with a label less drops it with the requests that want it, and tells nothing of the others", () => {
+    const scene = { requests: [request("200-1"), request("200-2", { nodeTypes: ["large"] })] };
+    const next = configOf(LABELS, "{name: main, labels: [{name: small, cloud-image: image}]}");
+    assert.deepEqual(changes(scene, next), ["!drop-label large", "!drop-request 200-2 (large)"]);
+  });
+
+  it("with a label more serves the requests that want it", () => {
+    const scene = {
+      pools: [pool("cloud/main", ["small"])],
+      requests: [request("200-2", { nodeTypes: ["large"] })],
+    };
+    const plan = changes(scene, configOf(LABELS, MAIN));
+    assert.deepEqual(plan.slice(0, 2), ["serve-label large", "serve-request 200-2 (large)"]);
+  });
+
+  it("that asks for ready nodes launches them", () => {
+    const next = configOf("{name: small, min-ready: 2}, {name: large}", MAIN);
+    assert.deepEqual(changes({}, next), ["launch 2 of small"]);
+  });
+
+  it("that makes ready nodes too old deletes them", () => {
+    const next = configOf("{name: small, max-ready-age: 60}, {name: large}", MAIN);
+    assert.deepEqual(changes({ nodes: [node("0001", "ready")] }, next), ["!delete-node 0001"]);
+  });
+
+  it("that closes a pool lets its nodes live out their lives", () => {
+    const closed = MAIN.replace("name: main", "name: main, max-servers: 0");
+    const scene = { nodes: [node("0001", "ready"), node("0002", "deleting")] };
+    assert.deepEqual(changes(scene, configOf(LABELS, closed)), [
+      "!drop-label small",
+      "!drop-label large",
+      "!drain 0001 (small)",
+      "quota max-servers of cloud/main",
+    ]);
+  });
+
+  it("that lowers a limit tells how many nodes are beyond it", () => {
+    const { tree, pools, hand, now } = world({
+      nodes: [node("1", "in-use"), node("2", "in-use"), node("3", "ready")],
+    });
+    const lower = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 2"));
+    const [change] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, lower);
+    assert.equal(change?.reason, "from no limit to 2; 3 nodes are there: none is launched until 2 are gone");
+  });
+});
