@@ -64,9 +64,12 @@ export function buildCommand(order: BuildOrder): string[] {
   // diskimage-builder makes a squashfs only when it is the first format, and says nothing otherwise.
   const types = diskimage.formats.toSorted((a, b) => Number(b === "squashfs") - Number(a === "squashfs"));
   const options = ["-x", "-t", types.join(","), "--checksum", "--no-tmpfs"];
-  if (types.some((type) => type.includes("qcow2"))) options.push("--qemu-img-options", "compat=0.10");
   try {
     const command = shellWords(diskimage.dibCommand.replaceAll("%p", order.packageDir));
+    // What Nodepool always asks for: old clouds need it. An image that needs something else says so in dib-cmd.
+    const own = command.some((word) => word.startsWith("--qemu-img-options"));
+    const qcow2 = types.some((type) => type.includes("qcow2"));
+    if (qcow2 && !own) options.push("--qemu-img-options", "compat=0.10");
     const elements = diskimage.elements.flatMap(shellWords);
     return [...command, ...options, "-o", stem, ...elements];
   } catch (error) {

@@ -99,6 +99,13 @@ describe("the command line", () => {
     ]);
   });
 
+  test("leaves qcow2's options to a dib-cmd that has its own", () => {
+    const dibCommand = "disk-image-create --qemu-img-options compat=1.1";
+    assert.deepEqual(buildCommand(order({ dibCommand })).slice(1, 8), [
+      ...["--qemu-img-options", "compat=1.1", "-x", "-t", "qcow2", "--checksum", "--no-tmpfs"],
+    ]);
+  });
+
   test("names squashfs first, where diskimage-builder honours it", () => {
     assert.equal(buildCommand(order({ formats: ["qcow2", "squashfs", "tar"] }))[3], "squashfs,qcow2,tar");
   });

@@ -110,7 +110,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       served: new Set(context.providers.map(({ name }) => name)),
       unserved: new Map(context.unserved.map(({ name, problem }) => [name, problem])),
       takeoverGrace: options.takeoverGrace ?? 30,
-      room: findRoom(config, imagesDir, options.env, sizes, options.disk ?? diskOf),
+      room: findRoom(context.config, imagesDir, options.env, sizes, options.disk ?? diskOf),
       buildWorkers: options.buildWorkers ?? 1,
       uploadWorkers: options.uploadWorkers ?? 4,
     }),
@@ -127,6 +127,8 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     plan: (next) => reconciler.plan(next),
     reconfigure: async (next) => {
       requireImagesDir(next.config);
+      const added = [...next.config.diskimages.keys()].filter((image) => !sizes.has(image));
+      for (const [image, bytes] of await readSizes(session, files, added)) sizes.set(image, bytes);
       const gone = context.providers.filter((provider) => !next.providers.includes(provider));
       take(next);
       registration.update(component(next.config.hash, next.generation ?? 1));

@@ -26,6 +26,8 @@ export interface BuilderSetting {
     readonly config?: Partial<ProviderConfig>;
   }[];
   readonly logRetention?: number;
+  /** @default a folder of the builder's own */
+  readonly logDir?: string;
 }
 
 /** What ZooKeeper shows of images. */
@@ -101,7 +103,7 @@ export class BuilderCase {
     } = given;
     const { session, view } = await this.#connect(chroot, sessionTimeoutMs, logger);
     const imagesDir = join(this.folder, name, "images");
-    const logDir = join(this.folder, name, "logs");
+    const logDir = setting.logDir ?? join(this.folder, name, "logs");
     await mkdir(imagesDir, { recursive: true });
     const context: ServiceContext = {
       config: configOf(setting, imagesDir, logDir),
