@@ -141,6 +141,11 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     load: () => import("./command/request.ts"),
   },
   {
+    words: "explain <what> <id>",
+    help: "say why: explain request ID, node ID, label NAME or image NAME",
+    load: () => import("./command/explain.ts"),
+  },
+  {
     words: "release <requests...>",
     help: "give the nodes of requests back",
     load: () => import("./command/release.ts"),

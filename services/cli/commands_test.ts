@@ -197,3 +197,34 @@ test("version and help need no server", async () => {
   assert.equal(await nothing.code, 1);
   assert.match(nothing.stderr, /Usage: nodepool/);
 });
+
+test("explain prints the reason, the place in the queue and what each pool says", async () => {
+  const seen: string[] = [];
+  const requests: Answers["requests"] = {
+    explain: async ({ name }) => {
+      seen.push(name);
+      const reason = "cloud/main: max-servers is 1, in use 1, needed 1";
+      const pool = { provider: "cloud", pool: "main", verdict: "VERDICT_WAITS", rule: "pool-limit" } as const;
+      return {
+        summary: reason,
+        pools: [{ ...pool, reason, remedy: "raise it" }],
+        requestsBefore: 7,
+        firstBefore: ["nodeRequests/100-0000000001"],
+        facts: ["it was made 3 s ago by zuul"],
+      };
+    },
+  };
+  const { code, stdout } = await nodepool({ requests }, ["explain", "request", "200-0000000002"]);
+  assert.equal(code, 0);
+  assert.deepEqual(seen, ["nodeRequests/200-0000000002"]);
+  assert.match(
+    stdout,
+    /^cloud\/main: max-servers is 1, in use 1, needed 1\n {2}it was made 3 s ago by zuul\n/,
+  );
+  assert.match(stdout, /7 requests go before it: 100-0000000001, \.\.\.\n/);
+  assert.match(stdout, /\| cloud\/main \| waits +\| max-servers is 1, in use 1, needed 1 \| raise it/);
+  await nodepool({ requests }, ["explain", "node", "7"]);
+  await nodepool({ requests }, ["explain", "label", "debian"]);
+  assert.deepEqual(seen.slice(1), ["nodes/0000000007", "labels/debian"]);
+  assert.equal((await nodepool({ requests }, ["explain", "weather", "x"])).code, 2);
+});

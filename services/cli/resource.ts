@@ -17,6 +17,11 @@ export function requestName(text: string): string {
   return `nodeRequests/${text.replace(/^nodeRequests\//, "")}`;
 }
 
+/** labels/debian of its short or full name. */
+export function labelName(text: string): string {
+  return `labels/${text.replace(/^labels\//, "")}`;
+}
+
 /** images/debian-12 of its short or full name. */
 export function imageName(text: string): string {
   return `images/${text.replace(/^images\//, "")}`;

@@ -12,7 +12,7 @@ import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { ViewChange } from "../../lib/zookeeper/view.ts";
-import { type Action, type Decision, keys } from "./actions.ts";
+import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
 import type { Components } from "./components.ts";
 import { decide, reasonOf } from "./decide.ts";
 import { type Environment, nowOf } from "./environment.ts";
@@ -53,6 +53,17 @@ export class Engine {
   /** The last decision; null before the first. */
   get decision(): Decision | null {
     return this.#decision;
+  }
+
+  /** The last decision with the world as it is now; before the first, one that decides nothing. */
+  get decided(): { world: World; decision: Decision } {
+    return { world: this.#world(), decision: this.#decision ?? new Draft() };
+  }
+
+  #world(): World {
+    const { context, pools, hand } = this.#environment;
+    const { view: tree, config } = context;
+    return { tree, config, pools, hand, index: this.#index, now: nowOf(this.#environment) };
   }
 
   /** Why a request waits, as the last decision has it. */
@@ -158,13 +169,13 @@ export class Engine {
   }
 
   #pass(): void {
-    const { context, pools, hand } = this.#environment;
+    const { context, hand } = this.#environment;
     this.#cancelTimer?.();
     const isConnected = context.view.current && context.session.state === "connected";
     if (this.#stopped || !isConnected || !this.#components.areVisible) return;
-    const now = nowOf(this.#environment);
-    const { view: tree, config } = context;
-    const decision = decide({ tree, config, pools, hand, index: this.#index, now });
+    const world = this.#world();
+    const { now } = world;
+    const decision = decide(world);
     this.#decision = decision;
     hand.prune((key) => exists(this.#environment, key));
     for (const action of decision.actions) this.#begin(action);

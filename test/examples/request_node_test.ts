@@ -34,6 +34,7 @@ class Launcher {
     listRequests: notCalled,
     getRequest: notCalled,
     renewRequest: notCalled,
+    explain: notCalled,
     createRequest: async ({ request, requestId }) => {
       const [label = ""] = request?.labels ?? [];
       if (label === "unknown") throw invalidArgument("request.labels", "there is no label 'unknown'");

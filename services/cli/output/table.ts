@@ -33,7 +33,7 @@ export function stateWord(state: string): string {
 }
 
 // What a node or a user has named must not steer the reader's terminal.
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }

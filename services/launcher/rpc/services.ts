@@ -8,6 +8,7 @@ import type { Engine } from "../engine.ts";
 import type { Environment } from "../environment.ts";
 import { createRequest } from "./create_request.ts";
 import { deleteNode } from "./delete_node.ts";
+import { explain } from "./explain.ts";
 import { getNode } from "./get_node.ts";
 import { getRequest } from "./get_request.ts";
 import { holdNode } from "./hold_node.ts";
@@ -47,6 +48,7 @@ export function launcherServices(
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request) => renewRequest(shared, request),
     releaseRequest: (request) => releaseRequest(shared, request),
+    explain: (request) => explain(shared, request),
   });
   const providers = rpcService(ProviderServiceDefinition, {
     listProviders: () => listProviders(shared),

@@ -248,6 +248,154 @@ export interface ReleaseRequestRequest {
 export interface ReleaseRequestResponse {
 }
 
+/** ExplainRequest names what is to be explained. */
+export interface ExplainRequest {
+  /** A request (nodeRequests/{request}), a node (nodes/{node}) or a label (labels/{label}). */
+  name: string;
+}
+
+/** ExplainResponse says why something is as it is. */
+export interface ExplainResponse {
+  /** The whole in a sentence. */
+  summary: string;
+  /** What each pool has to do with it, pools that can serve first. */
+  pools: PoolExplanation[];
+  /** How many requests go before this one; absent when it does not wait in the queue. */
+  requestsBefore?:
+    | number
+    | undefined;
+  /** Resource names of the first of those. */
+  firstBefore: string[];
+  /** What else there is to know, a sentence each: ages, deadlines, who holds it. */
+  facts: string[];
+}
+
+/** PoolExplanation says what one pool has to do with it. */
+export interface PoolExplanation {
+  /** The provider's name. */
+  provider: string;
+  /** The pool's name. */
+  pool: string;
+  /** The answer. */
+  verdict: PoolExplanation_Verdict;
+  /** The first rule in the way, as pool-limit; empty when there is none. */
+  rule: string;
+  /** The rule with its numbers. */
+  reason: string;
+  /** What would have to change. */
+  remedy: string;
+}
+
+/** Verdict is the pool's answer. */
+export const PoolExplanation_Verdict = {
+  /** VERDICT_UNSPECIFIED - The verdict is unknown to this version of the API. */
+  VERDICT_UNSPECIFIED: "VERDICT_UNSPECIFIED",
+  /** VERDICT_ABLE - Nothing is in the way. */
+  VERDICT_ABLE: "VERDICT_ABLE",
+  /** VERDICT_WAITS - It waits for something. */
+  VERDICT_WAITS: "VERDICT_WAITS",
+  /** VERDICT_NEVER - It can never be served there as things are configured. */
+  VERDICT_NEVER: "VERDICT_NEVER",
+  /** VERDICT_NOT_OFFERED - The pool does not offer a label that is wanted. */
+  VERDICT_NOT_OFFERED: "VERDICT_NOT_OFFERED",
+  /** VERDICT_DECLINED - The pool has declined. */
+  VERDICT_DECLINED: "VERDICT_DECLINED",
+  /** VERDICT_ELSEWHERE - Another launcher decides about this pool: ask there. */
+  VERDICT_ELSEWHERE: "VERDICT_ELSEWHERE",
+  /** VERDICT_YIELDS - Another pool goes first. */
+  VERDICT_YIELDS: "VERDICT_YIELDS",
+} as const;
+
+export type PoolExplanation_Verdict = typeof PoolExplanation_Verdict[keyof typeof PoolExplanation_Verdict];
+
+export namespace PoolExplanation_Verdict {
+  export type VERDICT_UNSPECIFIED = typeof PoolExplanation_Verdict.VERDICT_UNSPECIFIED;
+  export type VERDICT_ABLE = typeof PoolExplanation_Verdict.VERDICT_ABLE;
+  export type VERDICT_WAITS = typeof PoolExplanation_Verdict.VERDICT_WAITS;
+  export type VERDICT_NEVER = typeof PoolExplanation_Verdict.VERDICT_NEVER;
+  export type VERDICT_NOT_OFFERED = typeof PoolExplanation_Verdict.VERDICT_NOT_OFFERED;
+  export type VERDICT_DECLINED = typeof PoolExplanation_Verdict.VERDICT_DECLINED;
+  export type VERDICT_ELSEWHERE = typeof PoolExplanation_Verdict.VERDICT_ELSEWHERE;
+  export type VERDICT_YIELDS = typeof PoolExplanation_Verdict.VERDICT_YIELDS;
+}
+
+export function poolExplanation_VerdictFromJSON(object: any): PoolExplanation_Verdict {
+  switch (object) {
+    case 0:
+    case "VERDICT_UNSPECIFIED":
+      return PoolExplanation_Verdict.VERDICT_UNSPECIFIED;
+    case 1:
+    case "VERDICT_ABLE":
+      return PoolExplanation_Verdict.VERDICT_ABLE;
+    case 2:
+    case "VERDICT_WAITS":
+      return PoolExplanation_Verdict.VERDICT_WAITS;
+    case 3:
+    case "VERDICT_NEVER":
+      return PoolExplanation_Verdict.VERDICT_NEVER;
+    case 4:
+    case "VERDICT_NOT_OFFERED":
+      return PoolExplanation_Verdict.VERDICT_NOT_OFFERED;
+    case 5:
+    case "VERDICT_DECLINED":
+      return PoolExplanation_Verdict.VERDICT_DECLINED;
+    case 6:
+    case "VERDICT_ELSEWHERE":
+      return PoolExplanation_Verdict.VERDICT_ELSEWHERE;
+    case 7:
+    case "VERDICT_YIELDS":
+      return PoolExplanation_Verdict.VERDICT_YIELDS;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum PoolExplanation_Verdict");
+  }
+}
+
+export function poolExplanation_VerdictToJSON(object: PoolExplanation_Verdict): string {
+  switch (object) {
+    case PoolExplanation_Verdict.VERDICT_UNSPECIFIED:
+      return "VERDICT_UNSPECIFIED";
+    case PoolExplanation_Verdict.VERDICT_ABLE:
+      return "VERDICT_ABLE";
+    case PoolExplanation_Verdict.VERDICT_WAITS:
+      return "VERDICT_WAITS";
+    case PoolExplanation_Verdict.VERDICT_NEVER:
+      return "VERDICT_NEVER";
+    case PoolExplanation_Verdict.VERDICT_NOT_OFFERED:
+      return "VERDICT_NOT_OFFERED";
+    case PoolExplanation_Verdict.VERDICT_DECLINED:
+      return "VERDICT_DECLINED";
+    case PoolExplanation_Verdict.VERDICT_ELSEWHERE:
+      return "VERDICT_ELSEWHERE";
+    case PoolExplanation_Verdict.VERDICT_YIELDS:
+      return "VERDICT_YIELDS";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum PoolExplanation_Verdict");
+  }
+}
+
+export function poolExplanation_VerdictToNumber(object: PoolExplanation_Verdict): number {
+  switch (object) {
+    case PoolExplanation_Verdict.VERDICT_UNSPECIFIED:
+      return 0;
+    case PoolExplanation_Verdict.VERDICT_ABLE:
+      return 1;
+    case PoolExplanation_Verdict.VERDICT_WAITS:
+      return 2;
+    case PoolExplanation_Verdict.VERDICT_NEVER:
+      return 3;
+    case PoolExplanation_Verdict.VERDICT_NOT_OFFERED:
+      return 4;
+    case PoolExplanation_Verdict.VERDICT_DECLINED:
+      return 5;
+    case PoolExplanation_Verdict.VERDICT_ELSEWHERE:
+      return 6;
+    case PoolExplanation_Verdict.VERDICT_YIELDS:
+      return 7;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum PoolExplanation_Verdict");
+  }
+}
+
 function createBaseNodeRequest(): NodeRequest {
   return {
     name: "",
@@ -1673,6 +1821,372 @@ export const ReleaseRequestResponse: MessageFns<ReleaseRequestResponse> = {
   },
 };
 
+function createBaseExplainRequest(): ExplainRequest {
+  return { name: "" };
+}
+
+export const ExplainRequest: MessageFns<ExplainRequest> = {
+  encode(message: ExplainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ExplainRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainRequest>): ExplainRequest {
+    return ExplainRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainRequest>): ExplainRequest {
+    const message = createBaseExplainRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainResponse(): ExplainResponse {
+  return { summary: "", pools: [], requestsBefore: undefined, firstBefore: [], facts: [] };
+}
+
+export const ExplainResponse: MessageFns<ExplainResponse> = {
+  encode(message: ExplainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.summary !== "") {
+      writer.uint32(10).string(message.summary);
+    }
+    for (const v of message.pools) {
+      PoolExplanation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.requestsBefore !== undefined) {
+      writer.uint32(24).int32(message.requestsBefore);
+    }
+    for (const v of message.firstBefore) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.facts) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.summary = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pools.push(PoolExplanation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requestsBefore = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.firstBefore.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.facts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainResponse {
+    return {
+      summary: isSet(object.summary) ? globalThis.String(object.summary) : "",
+      pools: globalThis.Array.isArray(object?.pools) ? object.pools.map((e: any) => PoolExplanation.fromJSON(e)) : [],
+      requestsBefore: isSet(object.requestsBefore)
+        ? globalThis.Number(object.requestsBefore)
+        : isSet(object.requests_before)
+        ? globalThis.Number(object.requests_before)
+        : undefined,
+      firstBefore: globalThis.Array.isArray(object?.firstBefore)
+        ? object.firstBefore.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.first_before)
+        ? object.first_before.map((e: any) => globalThis.String(e))
+        : [],
+      facts: globalThis.Array.isArray(object?.facts) ? object.facts.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ExplainResponse): unknown {
+    const obj: any = {};
+    if (message.summary !== "") {
+      obj.summary = message.summary;
+    }
+    if (message.pools?.length) {
+      obj.pools = message.pools.map((e) => PoolExplanation.toJSON(e));
+    }
+    if (message.requestsBefore !== undefined) {
+      obj.requestsBefore = Math.round(message.requestsBefore);
+    }
+    if (message.firstBefore?.length) {
+      obj.firstBefore = message.firstBefore;
+    }
+    if (message.facts?.length) {
+      obj.facts = message.facts;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainResponse>): ExplainResponse {
+    return ExplainResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainResponse>): ExplainResponse {
+    const message = createBaseExplainResponse();
+    message.summary = object.summary ?? "";
+    message.pools = object.pools?.map((e) => PoolExplanation.fromPartial(e)) || [];
+    message.requestsBefore = object.requestsBefore ?? undefined;
+    message.firstBefore = object.firstBefore?.map((e) => e) || [];
+    message.facts = object.facts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBasePoolExplanation(): PoolExplanation {
+  return {
+    provider: "",
+    pool: "",
+    verdict: PoolExplanation_Verdict.VERDICT_UNSPECIFIED,
+    rule: "",
+    reason: "",
+    remedy: "",
+  };
+}
+
+export const PoolExplanation: MessageFns<PoolExplanation> = {
+  encode(message: PoolExplanation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.provider !== "") {
+      writer.uint32(10).string(message.provider);
+    }
+    if (message.pool !== "") {
+      writer.uint32(18).string(message.pool);
+    }
+    if (message.verdict !== PoolExplanation_Verdict.VERDICT_UNSPECIFIED) {
+      writer.uint32(24).int32(poolExplanation_VerdictToNumber(message.verdict));
+    }
+    if (message.rule !== "") {
+      writer.uint32(34).string(message.rule);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(50).string(message.remedy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PoolExplanation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePoolExplanation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pool = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verdict = poolExplanation_VerdictFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PoolExplanation {
+    return {
+      provider: isSet(object.provider) ? globalThis.String(object.provider) : "",
+      pool: isSet(object.pool) ? globalThis.String(object.pool) : "",
+      verdict: isSet(object.verdict)
+        ? poolExplanation_VerdictFromJSON(object.verdict)
+        : PoolExplanation_Verdict.VERDICT_UNSPECIFIED,
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      remedy: isSet(object.remedy) ? globalThis.String(object.remedy) : "",
+    };
+  },
+
+  toJSON(message: PoolExplanation): unknown {
+    const obj: any = {};
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    if (message.pool !== "") {
+      obj.pool = message.pool;
+    }
+    if (message.verdict !== PoolExplanation_Verdict.VERDICT_UNSPECIFIED) {
+      obj.verdict = poolExplanation_VerdictToJSON(message.verdict);
+    }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.remedy !== "") {
+      obj.remedy = message.remedy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PoolExplanation>): PoolExplanation {
+    return PoolExplanation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PoolExplanation>): PoolExplanation {
+    const message = createBasePoolExplanation();
+    message.provider = object.provider ?? "";
+    message.pool = object.pool ?? "";
+    message.verdict = object.verdict ?? PoolExplanation_Verdict.VERDICT_UNSPECIFIED;
+    message.rule = object.rule ?? "";
+    message.reason = object.reason ?? "";
+    message.remedy = object.remedy ?? "";
+    return message;
+  },
+};
+
 /** RequestService asks for nodes and gives them back. Every launcher answers for all requests of the system. */
 export type RequestServiceDefinition = typeof RequestServiceDefinition;
 export const RequestServiceDefinition = {
@@ -1742,6 +2256,19 @@ export const RequestServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Explain says why a request waits or failed, why a node is as it is, or why a label has no more ready nodes: the
+     * first rule in the way in each pool, with its numbers, as the answering launcher's last decision has it. NOT_FOUND
+     * when there is no such thing.
+     */
+    explain: {
+      name: "Explain",
+      requestType: ExplainRequest as typeof ExplainRequest,
+      requestStream: false,
+      responseType: ExplainResponse as typeof ExplainResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1785,6 +2312,12 @@ export interface RequestServiceImplementation<CallContextExt = {}> {
     request: ReleaseRequestRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReleaseRequestResponse>>;
+  /**
+   * Explain says why a request waits or failed, why a node is as it is, or why a label has no more ready nodes: the
+   * first rule in the way in each pool, with its numbers, as the answering launcher's last decision has it. NOT_FOUND
+   * when there is no such thing.
+   */
+  explain(request: ExplainRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ExplainResponse>>;
 }
 
 export interface RequestServiceClient<CallOptionsExt = {}> {
@@ -1827,6 +2360,12 @@ export interface RequestServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ReleaseRequestRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReleaseRequestResponse>;
+  /**
+   * Explain says why a request waits or failed, why a node is as it is, or why a label has no more ready nodes: the
+   * first rule in the way in each pool, with its numbers, as the answering launcher's last decision has it. NOT_FOUND
+   * when there is no such thing.
+   */
+  explain(request: DeepPartial<ExplainRequest>, options?: CallOptions & CallOptionsExt): Promise<ExplainResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -1,0 +1,29 @@
+// Why something is as it is, as people and programs are told.
+import type { Decision, World } from "../actions.ts";
+
+export type Verdict = "able" | "waits" | "never" | "not-offered" | "declined" | "elsewhere" | "yields";
+
+/** What one pool has to do with it. */
+export interface PoolExplanation {
+  /** provider/pool. */
+  readonly pool: string;
+  readonly verdict: Verdict;
+  /** The first rule in the way; empty when there is none. */
+  readonly rule: string;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+export interface Explanation {
+  readonly summary: string;
+  readonly pools: readonly PoolExplanation[];
+  /** The requests that go before it; null when it does not wait in the queue. */
+  readonly before: { readonly count: number; readonly first: readonly string[] } | null;
+  readonly facts: readonly string[];
+}
+
+/** A decision with the world that it was made about. */
+export interface Decided {
+  readonly world: World;
+  readonly decision: Decision;
+}

@@ -1,0 +1,87 @@
+// Explains a request from the last decision about it. Pure.
+import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { reasonOf } from "../decide.ts";
+import type { Fit } from "../pool/fit.ts";
+import { offersAll, registeredName } from "../request/courtesy.ts";
+import { failureOf } from "../request/own_data.ts";
+import type { ReadableRequest } from "../request/queue.ts";
+import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
+import { remedyOf } from "./remedies.ts";
+
+/** How many of the requests before it are named. */
+const NAMED = 5;
+
+export function explainRequest({ world, decision }: Decided, entry: RequestEntry): Explanation {
+  const { id, record } = entry;
+  if (record === null) {
+    return { summary: entry.problem ?? "its document cannot be read", pools: [], before: null, facts: [] };
+  }
+  const request: ReadableRequest = { ...entry, record };
+  const kind = world.index.queue.kindOf(id);
+  const fits = (kind === null ? undefined : decision.outcomes.get(kind.key)?.fits) ?? [];
+  const isOpen = record.state === "requested";
+  const pools = isOpen ? [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, fits)) : [];
+  return {
+    summary: summaryOf({ world, decision }, request),
+    pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
+    before: kind === null ? null : world.index.queue.before(request, NAMED),
+    facts: factsOf(request, world.now),
+  };
+}
+
+function summaryOf({ world, decision }: Decided, { id, record, lock }: ReadableRequest): string {
+  switch (record.state) {
+    case "fulfilled":
+      return `it has its nodes: ${record.nodes.join(", ")}`;
+    case "failed":
+      return failureOf(record) ?? "every pool that offers its labels has declined";
+    default: {
+      const reason = reasonOf(world, decision, id);
+      if (reason !== undefined) return reason;
+      if (world.hand.isBusy(`request:${id}`)) return "it is being worked on";
+      if (lock.contenders.length > 0) return "another launcher, or who revises it, has it locked";
+      return "nothing has been decided about it yet";
+    }
+  }
+}
+
+function poolOf(
+  world: Decided["world"],
+  entry: PoolEntry,
+  { record }: ReadableRequest,
+  fits: readonly Fit[],
+): PoolExplanation[] {
+  if (entry.record === null) return [];
+  const pool = registeredName(entry);
+  const plain = { pool, rule: "", reason: "", remedy: "" };
+  if (!offersAll(entry, record.nodeTypes)) {
+    const missing = record.nodeTypes.filter((label) => !entry.record?.supportedLabels.includes(label));
+    const reason = `${pool}: does not offer ${[...new Set(missing)].map((label) => `'${label}'`).join(", ")}`;
+    return [{ ...plain, verdict: "not-offered", reason, remedy: "add the label to the pool" }];
+  }
+  if (record.declinedBy.includes(entry.record.id ?? "")) {
+    const reason = `${pool}: has declined${failureOf(record) === null ? "" : ` (${failureOf(record)})`}`;
+    return [{ ...plain, verdict: "declined", reason, remedy: "ask again with a new request" }];
+  }
+  if (!world.pools.some((own) => own.id === entry.record?.id)) {
+    const reason = `${pool}: another launcher decides about it`;
+    return [{ ...plain, verdict: "elsewhere", reason, remedy: "ask that launcher" }];
+  }
+  const fit = fits.find((candidate) => candidate.pool.id === entry.record?.id);
+  if (fit === undefined) return [{ ...plain, verdict: "yields", reason: `${pool}: another pool goes first` }];
+  if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
+  const verdict = fit.kind === "never" ? "never" : "waits";
+  return [{ pool, verdict, rule: fit.rule, reason: fit.reason, remedy: remedyOf(fit.rule) }];
+}
+
+const ORDER = ["able", "waits", "yields", "elsewhere", "declined", "never", "not-offered"];
+const rank = ({ verdict }: PoolExplanation) => ORDER.indexOf(verdict);
+
+function factsOf({ record, createdAt }: ReadableRequest, now: number): string[] {
+  const since = Math.max(0, Math.round(now - (record.createdTime ?? createdAt)));
+  const facts = [`it was made ${since} s ago by ${record.requestor ?? "nobody named"}`];
+  if (record.provider !== null) facts.push(`it prefers provider '${record.provider}'`);
+  if (!record.reuse) facts.push("it takes no node that was ready before");
+  if (record.tenantName !== null) facts.push(`it counts for tenant '${record.tenantName}'`);
+  return facts;
+}

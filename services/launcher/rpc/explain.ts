@@ -1,0 +1,56 @@
+import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
+import {
+  type ExplainRequest,
+  ExplainResponse,
+  PoolExplanation_Verdict as Verdicts,
+} from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { Explanation, Verdict } from "../explain/explanation.ts";
+import { explainLabel } from "../explain/label.ts";
+import { explainNode } from "../explain/node.ts";
+import { explainRequest } from "../explain/request.ts";
+import { requestName } from "./node_message.ts";
+import { findNode, findRequest, type Shared } from "./shared.ts";
+
+const VERDICTS: Readonly<Record<Verdict, Verdicts>> = {
+  able: Verdicts.VERDICT_ABLE,
+  waits: Verdicts.VERDICT_WAITS,
+  never: Verdicts.VERDICT_NEVER,
+  "not-offered": Verdicts.VERDICT_NOT_OFFERED,
+  declined: Verdicts.VERDICT_DECLINED,
+  elsewhere: Verdicts.VERDICT_ELSEWHERE,
+  yields: Verdicts.VERDICT_YIELDS,
+};
+
+/** Why a request waits, a node is as it is, or a label has no more nodes. */
+export async function explain(shared: Shared, { name }: ExplainRequest): Promise<ExplainResponse> {
+  const { summary, pools, before, facts } = await find(shared, name);
+  return ExplainResponse.fromPartial({
+    summary,
+    pools: pools.map(({ pool, verdict, rule, reason, remedy }) => {
+      const slash = pool.indexOf("/");
+      const [provider, own] = [pool.slice(0, slash), pool.slice(slash + 1)];
+      return { provider, pool: own, verdict: VERDICTS[verdict], rule, reason, remedy };
+    }),
+    ...(before === null ? {} : { requestsBefore: before.count }),
+    firstBefore: before?.first.map(requestName) ?? [],
+    facts: [...facts],
+  });
+}
+
+async function find(shared: Shared, name: string): Promise<Explanation> {
+  const decided = shared.engine.decided;
+  const [collection = "", id = ""] = name.split("/", 2);
+  switch (collection) {
+    case "nodeRequests":
+      return explainRequest(decided, await findRequest(shared, name));
+    case "nodes":
+      return explainNode(decided, await findNode(shared, name));
+    case "labels": {
+      const explanation = explainLabel(decided, id);
+      if (explanation === null) throw notFound("label", name);
+      return explanation;
+    }
+    default:
+      throw invalidArgument("name", `'${name}' is none of nodeRequests/ID, nodes/ID, labels/NAME`);
+  }
+}
