@@ -44,6 +44,8 @@ export interface TestBuilder extends Observer {
   readonly service: Service;
   readonly imagesDir: string;
   readonly logDir: string;
+  /** Goes on with another configuration. */
+  take(setting: BuilderSetting): Promise<void>;
   /** Names in images-dir, but for the builder's id. */
   files(): Promise<string[]>;
   /** Ends as a killed process does: the session ends under the builder's feet, and nothing is tidied up. */
@@ -133,6 +135,14 @@ export class BuilderCase {
       imagesDir,
       logDir,
       ...reading(view),
+      take: async (next) => {
+        const config = configOf(next, imagesDir, logDir);
+        await service.reconfigure?.({
+          config,
+          providers: next.providers.map(({ driver }) => driver),
+          unserved: [],
+        });
+      },
       files: async () => (await readdir(imagesDir)).filter((file) => file !== "builder_id.txt").sort(),
       stop: async () => {
         await service.stop(AbortSignal.timeout(10_000));

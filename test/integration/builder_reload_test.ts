@@ -1,0 +1,136 @@
+// Images and providers that come and go while the builder runs, and the formats that each provider takes.
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { encodeUpload } from "../../lib/model/image.ts";
+import { uploadPath } from "../../lib/model/paths.ts";
+import { BuilderCase, type TestBuilder } from "../harness/builder.ts";
+import { FakeImageProvider } from "../harness/fake_image_provider.ts";
+import { until } from "../harness/launcher.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+let server: ZooKeeperServer;
+let one: BuilderCase;
+let cloud: FakeImageProvider;
+let other: FakeImageProvider;
+
+const readyAt = (builder: TestBuilder, image: string, provider: string) =>
+  until(`${image} is at ${provider}`, () =>
+    builder.uploads(image).find((upload) => upload.provider === provider && upload.record?.state === "ready"),
+  );
+
+/** A build command that makes a file of each of these formats. */
+const making = (...formats: string[]) =>
+  one.command(`for format in ${formats.join(" ")}; do echo "$format" >"$out.$format"; done`);
+
+describe("a builder with changing images and providers", { skip: !zooKeeperInstalled }, () => {
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  beforeEach(async () => {
+    one = await BuilderCase.begin(server);
+    cloud = new FakeImageProvider("cloud");
+    other = new FakeImageProvider("other");
+  });
+  afterEach(() => one.end());
+
+  test("uploads to a provider that is added, builds an image that is added, deletes one that is taken out", async () => {
+    const image = { dibCommand: await one.plainCommand() };
+    const builder = await one.start({
+      images: { ubuntu: image },
+      providers: [{ driver: cloud, images: ["ubuntu"] }],
+    });
+    const { build } = await readyAt(builder, "ubuntu", "cloud");
+    await builder.take({
+      images: { ubuntu: image, debian: image },
+      providers: [
+        { driver: cloud, images: ["ubuntu"] },
+        { driver: other, images: ["ubuntu", "debian"] },
+      ],
+    });
+    assert.equal((await readyAt(builder, "ubuntu", "other")).build, build);
+    const debian = await readyAt(builder, "debian", "other");
+    await builder.take({
+      images: { ubuntu: image },
+      providers: [
+        { driver: cloud, images: ["ubuntu"] },
+        { driver: other, images: ["ubuntu"] },
+      ],
+    });
+    await until("the image is gone", () => builder.builds("debian").length === 0);
+    assert.equal(other.images.size, 1);
+    await until("its files are gone", async () =>
+      (await builder.files()).every((file) => !file.includes(debian.build)),
+    );
+    assert.equal(builder.builds("ubuntu")[0]?.build, build);
+  });
+
+  test("gives each provider its own format", async () => {
+    const image = { dibCommand: await making("qcow2", "vhd"), formats: ["qcow2", "vhd"] };
+    const builder = await one.start({
+      images: { ubuntu: image },
+      providers: [
+        { driver: cloud, images: ["ubuntu"] },
+        { driver: other, images: ["ubuntu"], config: { imageFormat: "vhd" } },
+      ],
+    });
+    assert.equal((await readyAt(builder, "ubuntu", "cloud")).record?.format, "qcow2");
+    assert.equal((await readyAt(builder, "ubuntu", "other")).record?.format, "vhd");
+    assert.deepEqual(
+      [cloud, other].map(({ images }) => [...images.values()][0]?.content),
+      ["qcow2\n", "vhd\n"],
+    );
+  });
+
+  test("builds an image that no provider takes", async () => {
+    const image = { dibCommand: await making("tar"), formats: ["tar"] };
+    const builder = await one.start({ images: { ubuntu: image }, providers: [] });
+    await until("a ready build", () => builder.builds("ubuntu")[0]?.record?.state === "ready");
+    assert.deepEqual(builder.builds("ubuntu")[0]?.record?.formats, "tar");
+  });
+
+  test("delete-after-upload deletes the formats that are uploaded, not keep-formats, not what is still to be sent", async () => {
+    const formats = ["qcow2", "raw", "vhd"];
+    const image = {
+      dibCommand: await making(...formats),
+      formats,
+      keepFormats: ["raw"],
+      deleteAfterUpload: true,
+    };
+    other.failUploads = Number.POSITIVE_INFINITY;
+    const builder = await one.start({
+      images: { ubuntu: image },
+      providers: [
+        { driver: cloud, images: ["ubuntu"] },
+        { driver: other, images: ["ubuntu"], config: { imageFormat: "vhd" } },
+      ],
+    });
+    const { build } = await readyAt(builder, "ubuntu", "cloud");
+    const left = async () => {
+      const names = await readdir(builder.imagesDir);
+      return formats.filter((format) => names.includes(`ubuntu-${build}.${format}`)).join();
+    };
+    await until("qcow2 is deleted", async () => (await left()) === "raw,vhd");
+    other.failUploads = 0;
+    await readyAt(builder, "ubuntu", "other");
+    await until("vhd is deleted", async () => (await left()) === "raw");
+    assert.equal(builder.builds("ubuntu").length, 1);
+  });
+
+  test("an upload without an id at its provider goes as others do", async () => {
+    const image = { dibCommand: await one.plainCommand() };
+    const builder = await one.start({
+      images: { ubuntu: image },
+      providers: [{ driver: cloud, images: ["ubuntu"] }],
+    });
+    const first = await readyAt(builder, "ubuntu", "cloud");
+    assert.ok(first.record);
+    const path = uploadPath("ubuntu", first.build, "cloud", first.upload);
+    const nameless = { ...first.record, state: "deleting", externalId: null, externalName: null } as const;
+    await builder.session.set(path, encodeUpload(nameless), -1);
+    await until("it is gone", () => !builder.uploads("ubuntu").some(({ upload }) => upload === first.upload));
+    const second = await readyAt(builder, "ubuntu", "cloud");
+    assert.deepEqual([...cloud.images.keys()], [second.record?.externalId]);
+  });
+});
