@@ -105,6 +105,7 @@ export function buildEnvironment(order: BuildOrder): Record<string, string> {
 export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Map<string, number>> {
   const { log, clock } = tools;
   if (tools.signal.aborted) throw cancelled(tools.signal);
+  const begun = clock.now();
   const running = await start(order, tools);
   tools.onStart();
   const words = new LastWords();
@@ -127,7 +128,8 @@ export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Ma
   const end = await running.ended;
   await endGroup(running, clock, tools.graceMs);
   const status = end.code ?? `killed by ${end.signal}`;
-  await log.append(`Exit code: ${status}\n`);
+  const duration = ((clock.now() - begun) / 1000).toFixed(1);
+  await log.append(`Duration: ${duration} s\nExit code: ${status}\n`);
   if (end.code !== 0) throw await failed(end, diskFull, words.line, order);
   return await checkFiles(order);
 }

@@ -122,9 +122,13 @@ export async function killProcess(pid: number): Promise<string | null> {
   }
 }
 
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
 /** Runs a command as root, by sudo where need be; null when it succeeded, else what it said. */
 export async function asRoot(command: string, args: readonly string[]): Promise<string | null> {
-  const words = process.getuid?.() === 0 ? [command, ...args] : ["sudo", "-n", command, ...args];
+  const words = isRoot() ? [command, ...args] : ["sudo", "-n", command, ...args];
   const [program = "", ...rest] = words;
   try {
     await execute(program, rest);

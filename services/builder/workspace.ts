@@ -4,7 +4,7 @@
 // Invariants:
 //   W1. The folder's path is in the build's marker before the folder is made: whoever finds the marker can clear it.
 //   W2. Only what carries the build's id or lies in its folder is touched.
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { mkdir, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
 import type { Clock } from "../../lib/std/clock.ts";
@@ -14,6 +14,7 @@ import {
   findLoopDevices,
   findMounts,
   findProcesses,
+  isRoot,
   killProcess,
   type LoopDevice,
 } from "./host_remains.ts";
@@ -72,9 +73,16 @@ export async function clearWorkspace(path: string, build: string, clock: Clock):
   });
   const removed = [...processes, ...mounts, ...loops];
   if (!(await exists(path))) return removed;
-  const problem = await asRoot("rm", ["-rf", "--one-file-system", "--", path]);
+  const problem = await removeFolder(path);
   if (await exists(path)) throw new Error(`cannot remove ${path}, left by build ${build}: ${problem}`);
   return [...removed, `folder ${path}`];
+}
+
+/** Root must not follow a mount that was overlooked; another user can do no such harm, and needs no sudo for its own. */
+async function removeFolder(path: string): Promise<string | null> {
+  if (!isRoot()) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  if (!(await exists(path))) return null;
+  return await asRoot("rm", ["-rf", "--one-file-system", "--", path]);
 }
 
 interface Removal<T> {

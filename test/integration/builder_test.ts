@@ -90,7 +90,7 @@ describe("a builder on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
     });
     assert.match(stored?.spec.sha256 ?? "", /^[0-9a-f]{64}$/);
     const log = await readFile(join(builder.logDir, `ubuntu-${build.build}.log`), "utf8");
-    assert.equal(log, "building\nExit code: 0\n");
+    assert.match(log, /^building\nDuration: \d+\.\d s\nExit code: 0\n$/);
     const stem = `ubuntu-${build.build}`;
     assert.deepEqual(await builder.files(), [
       ...[`${stem}.nodepool.json`, `${stem}.qcow2`, `${stem}.qcow2.md5`, `${stem}.qcow2.sha256`],
