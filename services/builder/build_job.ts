@@ -194,6 +194,9 @@ class BuildJob {
         const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal: stopping, graceMs };
         const sizes = await runBuild(order, tools);
         await clearAfter(this.#workshop, image, this.build);
+        // Nobody has to look for what it left again.
+        const marker = files.marker(image, this.build);
+        if (marker !== undefined) await files.mark({ ...marker, workspace: null });
         reached("build: command ended");
         this.#progress("computing checksums");
         this.#sizes = Object.fromEntries(sizes);
