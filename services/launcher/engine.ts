@@ -29,6 +29,7 @@ export class Engine {
   readonly #environment: Environment;
   readonly #components: Components;
   readonly #listeners = new Set<() => void>();
+  readonly #watchers = new Map<string, Set<() => void>>();
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
   #decision: Decision | null = null;
@@ -94,8 +95,7 @@ export class Engine {
     this.#unsubscribe.push(
       view.subscribe((change) => {
         if (change.kind === "node") this.#rememberWish(change);
-        if (change.kind === "component") this.#index.touchPools();
-        this.#index.touch(`${change.kind}:${change.id}`);
+        this.#note(change);
         this.kick();
       }),
       view.onCurrent((current) => {
@@ -109,6 +109,7 @@ export class Engine {
         if (state === "connected") this.kick();
       }),
     );
+    for (const { id } of view.requests()) this.#environment.requestIds.update(id);
     this.#index.touchAll();
     this.#noteCurrent(view.current);
     this.kick();
@@ -134,6 +135,16 @@ export class Engine {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Hears when a request or one of its nodes has changed. */
+  watchRequest(request: string, listener: () => void): () => void {
+    const listeners = this.#watchers.get(request) ?? new Set();
+    this.#watchers.set(request, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#watchers.get(request) === listeners) this.#watchers.delete(request);
+    };
+  }
+
   /** Decides soon; calls until then are one. */
   kick = (): void => {
     if (this.#stopped || this.#scheduled !== undefined) return;
@@ -142,6 +153,19 @@ export class Engine {
       this.#pass();
     });
   };
+
+  #note({ kind, id }: ViewChange): void {
+    if (kind === "component") this.#index.touchPools();
+    if (kind === "node") for (const request of this.#index.noteNode(id)) this.#tellWatchers(request);
+    if (kind !== "request") return;
+    this.#index.touch(keys.request(id));
+    this.#environment.requestIds.update(id);
+    this.#tellWatchers(id);
+  }
+
+  #tellWatchers(request: string): void {
+    for (const listener of this.#watchers.get(request) ?? []) listener();
+  }
 
   #noteCurrent(current: boolean): void {
     const { hand } = this.#environment;

@@ -11,6 +11,7 @@ import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { Chains } from "./request/chains.ts";
+import type { RequestIds } from "./request/request_ids.ts";
 import type { HandState } from "./state.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -30,6 +31,7 @@ export interface Environment {
   readonly uses: DriverUses;
   readonly hand: HandState;
   readonly chains: Chains;
+  readonly requestIds: RequestIds;
   /** Asks a provider for its limits at once. */
   readonly refreshLimits: (provider: string) => void;
   /** Work that goes on beyond one transaction: launches and deletions. */

@@ -19,6 +19,7 @@ import { createMetrics } from "./metrics.ts";
 import { LimitsWatch } from "./pool/limits.ts";
 import { nameOf, servedPools } from "./pool/served.ts";
 import { Chains } from "./request/chains.ts";
+import { RequestIds } from "./request/request_ids.ts";
 import { launcherServices } from "./rpc/services.ts";
 import { HandState } from "./state.ts";
 
@@ -48,6 +49,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     uses: new DriverUses(),
     hand: new HandState(() => seconds(clock), random),
     chains: new Chains(view, newUuid()),
+    requestIds: new RequestIds(view),
     tasks,
     metrics,
     brakes: new Brakes(),

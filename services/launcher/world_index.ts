@@ -55,6 +55,14 @@ export class WorldIndex {
     else if (key.startsWith("request:")) this.#requests.add(key.slice("request:".length));
   }
 
+  /** Counts a node at once as the tree shows it; gives the requests that it belongs to or has belonged to. */
+  noteNode(id: string): readonly string[] {
+    this.#nodes.add(id);
+    const requests = this.nodes.update(id);
+    for (const request of requests) this.#requests.add(request);
+    return requests;
+  }
+
   /** Says that pools have come or gone, here or at other launchers. */
   touchPools(): void {
     for (const id of this.nodes.fresh) this.#nodes.add(id);

@@ -32,10 +32,8 @@ export interface LeasedRequest {
 
 /** The request that was made with this caller's id, or undefined. */
 export function findByRequestId(environment: Environment, requestId: string): RequestEntry | undefined {
-  for (const entry of environment.context.view.requests()) {
-    if (entry.record !== null && ownDataOf(entry.record).requestId === requestId) return entry;
-  }
-  return undefined;
+  const id = environment.requestIds.find(requestId);
+  return id === undefined ? undefined : environment.context.view.request(id);
 }
 
 /** Stores a request and returns its id. When the answer is lost, the request is looked for before it is made again. */

@@ -2,7 +2,7 @@
 import { parseRequestId, type RequestState } from "../../../lib/model/request.ts";
 import type { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { failureOf, ownDataOf } from "../request/own_data.ts";
 import { nodeName, requestName, timestamp, toNode } from "./node_message.ts";
 import type { Shared } from "./shared.ts";
@@ -51,7 +51,5 @@ export function nodesOf(shared: Shared, entry: RequestEntry): Node[] {
       return node === undefined ? [] : [toNode(node)];
     });
   }
-  const coming: NodeEntry[] = [];
-  for (const node of view.nodes()) if (node.record?.allocatedTo === entry.id) coming.push(node);
-  return coming.sort((a, b) => (a.id < b.id ? -1 : 1)).map(toNode);
+  return shared.environment.nodesOf(entry.id).map(toNode);
 }

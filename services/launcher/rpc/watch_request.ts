@@ -66,15 +66,9 @@ class Wakes implements AsyncIterable<Wake> {
   constructor(shared: Shared, id: string) {
     this.#shared = shared;
     this.#id = id;
-    const { view, clock } = shared.environment.context;
-    const isOurs = (node: string) => view.node(node)?.record?.allocatedTo === id;
+    const { clock } = shared.environment.context;
     this.#stops.push(
-      view.subscribe((change) => {
-        const concerns = change.kind === "request" ? change.id === id : change.kind === "node";
-        if (concerns && (change.kind === "request" || isOurs(change.id) || this.#isGiven(change.id))) {
-          this.#change();
-        }
-      }),
+      shared.engine.watchRequest(id, () => this.#change()),
       shared.engine.onDecision(() => {
         const reason = shared.engine.reasonOf(id);
         if (reason !== this.#reason) this.#change();
@@ -118,11 +112,6 @@ class Wakes implements AsyncIterable<Wake> {
   #change(): void {
     if (this.#changed) return;
     this.#changed = this.#queue.push("changed");
-  }
-
-  #isGiven(node: string): boolean {
-    const record = this.#shared.environment.context.view.request(this.#id)?.record;
-    return record?.nodes.includes(node) === true;
   }
 
   #planRenewal(): void {
