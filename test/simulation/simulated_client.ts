@@ -3,7 +3,7 @@ import { nodeLockPath, nodePath, orderContenders } from "../../lib/model/paths.t
 import { messageOf } from "../../lib/std/errors.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
-import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
+import { connectSession, type SessionOptions, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import {
   type HeldLock,
@@ -17,7 +17,6 @@ import type { View } from "../../lib/zookeeper/view.ts";
 import type { GuardedWrite, Heard, Taken } from "./history.ts";
 import type { Random } from "./random.ts";
 
-const SESSION_TIMEOUT_MS = 500;
 const LOCK_PATIENCE_MS = 400;
 
 /** Nodes that are written under their locks and never deleted. */
@@ -31,6 +30,9 @@ export const AWAITED_NODES = ["0000002001", "0000002002"] as const;
 export function documentOf(value: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ state: "ready", type: ["label"], comment: value }));
 }
+
+/** Where a client connects to. */
+export type ClientOptions = Pick<SessionOptions, "servers" | "sessionTimeoutMs" | "chroot">;
 
 export class SimulatedClient {
   readonly name: string;
@@ -50,16 +52,11 @@ export class SimulatedClient {
   #values = 0;
 
   /** `witness` is a session that no fault strikes. */
-  constructor(name: string, server: { host: string; port: number }, witness: Session, random: Random) {
+  constructor(name: string, options: ClientOptions, witness: Session, random: Random) {
     this.name = name;
     this.#witness = witness;
     this.#random = random;
-    this.session = connectSession({
-      servers: [server],
-      sessionTimeoutMs: SESSION_TIMEOUT_MS,
-      logger: silentLogger,
-      random: random.next,
-    });
+    this.session = connectSession({ ...options, logger: silentLogger, random: random.next });
     this.#locks = createLocks(this.session);
     this.view = openView(this.session, silentLogger);
     this.view.subscribe(({ kind, id }) => {
@@ -79,9 +76,9 @@ export class SimulatedClient {
     return Array.from(this.#heard, ([node, value]) => ({ client: this.name, node, value }));
   }
 
-  /** Does so many things one after the other. */
-  async work(steps: number): Promise<void> {
-    for (let step = 0; step < steps; step += 1) await this.#step();
+  /** Does one thing after the other as long as the condition holds; it is asked with the number of the step. */
+  async work(goOn: (step: number) => boolean): Promise<void> {
+    for (let step = 0; goOn(step); step += 1) await this.#step();
   }
 
   /** Waits for the end of a node, besides everything else. */
