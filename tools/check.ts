@@ -15,6 +15,11 @@ interface Check {
 const CHECKS: readonly Check[] = [
   { name: "format and lint", command: ["biome", "check", "."], remedy: "npm run format" },
   { name: "types", command: ["tsc", "-p", "."], remedy: "mend what tsc names" },
+  {
+    name: "what is published",
+    command: ["tsc", "-p", "tsconfig.build.json", "--noEmit"],
+    remedy: "keep tests and what only they use out of it: tsconfig.build.json, .dockerignore",
+  },
   { name: "imports", command: ["node", "tools/check_imports.ts"], remedy: "see docs/architecture.md" },
   { name: "sizes", command: ["node", "tools/check_sizes.ts"], remedy: "split the file" },
   { name: "API lint", command: ["buf", "lint"], remedy: "mend what buf names" },
