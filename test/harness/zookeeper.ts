@@ -50,6 +50,8 @@ export interface ZooKeeperOptions {
   readonly tickTime?: number;
   /** Serves TLS on a second port with this certificate, to clients with one of the same authority. */
   readonly tls?: Certificate;
+  /** Megabytes of memory for the server's data. @default 128 */
+  readonly heapMb?: number;
 }
 
 /** Starts one server. The caller closes it; if it forgets, the server dies with this process. */
@@ -138,7 +140,7 @@ class Server implements ZooKeeperServer {
     const child = spawn(
       "/usr/bin/java",
       [
-        "-Xmx128m",
+        `-Xmx${this.#options.heapMb ?? 128}m`,
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-cp",

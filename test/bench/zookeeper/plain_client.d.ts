@@ -19,6 +19,8 @@ declare module "node-zookeeper-client" {
     create(path: string, data: Buffer, mode: number, done: Done<string>): void;
     setData(path: string, data: Buffer, version: number, done: Done<unknown>): void;
     getData(path: string, done: Done<Buffer>): void;
+    getData(path: string, watcher: () => void, done: Done<Buffer>): void;
+    getChildren(path: string, watcher: () => void, done: Done<string[]>): void;
     transaction(): Transaction;
   }
 
