@@ -223,8 +223,9 @@ export function transactionResults(
 
 /** A request as a frame. @throws {ZooKeeperError} `BAD_ARGUMENTS` when it is larger than the server accepts. */
 export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
-  const header = new protocol.RequestHeader(xid, request.type);
-  const bytes = header.byteLength() + (request.payload?.byteLength() ?? 0);
+  const frame = new jute.Request(new protocol.RequestHeader(xid, request.type), request.payload).toBuffer();
+  // Without the frame's own length.
+  const bytes = frame.length - 4;
   if (bytes > MAX_REQUEST_BYTES) {
     throw new ZooKeeperError(
       "BAD_ARGUMENTS",
@@ -232,7 +233,7 @@ export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
       request.path,
     );
   }
-  return new jute.Request(header, request.payload).toBuffer();
+  return frame;
 }
 
 /** The frame that keeps a session alive while nothing else is sent. */
