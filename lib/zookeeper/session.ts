@@ -85,7 +85,7 @@ export class ZooKeeperSession implements Session {
       create: (at: string, data: Uint8Array, mode: CreateMode) => {
         return this.#link.call(requests.create(at, data, mode));
       },
-      exists: (at: string) => this.#link.call(requests.exists(at, false)).catch(nullWhenMissing),
+      exists: (at: string) => this.#link.call(requests.exists(at)).catch(nullWhenMissing),
     };
     return ensurePath(calls, this.#full(path));
   }
@@ -95,7 +95,7 @@ export class ZooKeeperSession implements Session {
   }
 
   exists(path: string): Promise<Stat | null> {
-    return this.#link.call(requests.exists(this.#full(path), false)).catch(nullWhenMissing);
+    return this.#link.call(requests.exists(this.#full(path))).catch(nullWhenMissing);
   }
 
   children(path: string): Promise<string[]> {
@@ -133,14 +133,18 @@ export class ZooKeeperSession implements Session {
       await this.connected(signal);
       if (session.aborted) throw session.reason;
       const wait = this.#nextEvent(path, signal);
+      let isWatched = false;
       try {
-        const exists = this.#link.call(requests.exists(this.#full(path), true));
-        if ((await exists.catch(nullWhenMissing)) === null) return;
+        // Not `exists`: its watch would stay on the server when there is no such znode.
+        const znode = await this.#link.call(requests.get(this.#full(path), true)).catch(nullWhenMissing);
+        if (znode === null) return;
+        isWatched = true;
         await wait.event;
       } catch (error) {
         if (!isZooKeeperError(error, "CONNECTION_LOSS")) throw error;
       } finally {
-        wait.stop();
+        const isLast = wait.stop();
+        if (isWatched && isLast) void this.#removeWatches(path, "data");
       }
     }
   }
@@ -159,12 +163,9 @@ export class ZooKeeperSession implements Session {
       throw error;
     }
     return () => {
-      if (!this.#watches.removeRecursive(watch) || this.state !== "connected") return;
+      if (!this.#watches.removeRecursive(watch)) return;
       // The server takes away every watch that we have there, so those who wait for one event look again.
-      void this.#link
-        .call(requests.removeWatches(this.#full(path)))
-        .catch(() => undefined)
-        .then(() => this.#watches.wake(path));
+      void this.#removeWatches(path, "any").then(() => this.#watches.wake(path));
     };
   }
 
@@ -177,15 +178,26 @@ export class ZooKeeperSession implements Session {
     return this.#link.close();
   }
 
-  /** Resolves at the next event of a path, when the connection breaks, or when the signal is aborted. */
-  #nextEvent(path: string, signal: AbortSignal | undefined): { event: Promise<void>; stop: () => void } {
+  /** A watch that has fired meanwhile, or went with its connection, is none to remove: that is as good. */
+  async #removeWatches(path: string, kind: "data" | "any"): Promise<void> {
+    if (this.state !== "connected") return;
+    await this.#link.call(requests.removeWatches(this.#full(path), kind)).catch(() => undefined);
+  }
+
+  /**
+   * Resolves at the next event of a path, when the connection breaks, or when the signal is aborted. `stop` tells
+   * whether there was no event and nobody else waits for one.
+   */
+  #nextEvent(path: string, signal: AbortSignal | undefined): { event: Promise<void>; stop: () => boolean } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
     const forget = this.#watches.once(path, wake);
     signal?.addEventListener("abort", wake, { once: true });
+    // A signal that is aborted already calls nobody.
+    if (signal?.aborted) wake();
     const stop = () => {
-      forget();
       signal?.removeEventListener("abort", wake);
+      return forget();
     };
     return { event: promise, stop };
   }

@@ -36,13 +36,16 @@ export class Watches {
     return watches.size === 0 && this.#recursive.delete(watch.path);
   }
 
-  /** Calls `wake` at the next event of exactly this path, or when the server's watches were lost. */
-  once(path: string, wake: () => void): () => void {
+  /**
+   * Calls `wake` at the next event of exactly this path, or when the server's watches were lost. What it returns ends
+   * the wait, and tells whether it was the last one of this path that had not been woken.
+   */
+  once(path: string, wake: () => void): () => boolean {
     const waiting = this.#once.get(path) ?? new Set();
     this.#once.set(path, waiting.add(wake));
     return () => {
       waiting.delete(wake);
-      if (waiting.size === 0 && this.#once.get(path) === waiting) this.#once.delete(path);
+      return waiting.size === 0 && this.#once.get(path) === waiting && this.#once.delete(path);
     };
   }
 

@@ -26,6 +26,7 @@ const { protocol, OP_CODES } = jute;
 const ADD_WATCH = 106;
 const REMOVE_WATCHES = 18;
 const PERSISTENT_RECURSIVE = 1;
+const DATA_WATCHER = 2;
 const ANY_WATCHER = 3;
 
 /** The server closes the connection on anything larger (jute.maxbuffer), so it is refused here. */
@@ -100,18 +101,19 @@ export const requests = {
     ),
     read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
   }),
-  get: (path: string): Request<{ data: Uint8Array; stat: Stat }> => ({
+  /** With `watch` the next change of the znode is told once; of a znode that does not exist nothing is told. */
+  get: (path: string, watch = false): Request<{ data: Uint8Array; stat: Stat }> => ({
     name: "get",
     type: OP_CODES.GET_DATA,
     path,
-    payload: new protocol.GetDataRequest(path, false),
+    payload: new protocol.GetDataRequest(path, watch),
     read: readData,
   }),
-  exists: (path: string, watch: boolean): Request<Stat> => ({
+  exists: (path: string): Request<Stat> => ({
     name: "exists",
     type: OP_CODES.EXISTS,
     path,
-    payload: new protocol.ExistsRequest(path, watch),
+    payload: new protocol.ExistsRequest(path, false),
     read: readStat,
   }),
   children: (path: string): Request<string[]> => ({
@@ -150,11 +152,12 @@ export const requests = {
     payload: new protocol.CheckVersionRequest(path, PERSISTENT_RECURSIVE),
     read: nothing,
   }),
-  removeWatches: (path: string): Request<undefined> => ({
+  /** Only `any` takes persistent watches away, on every server since 3.6. */
+  removeWatches: (path: string, kind: "data" | "any"): Request<undefined> => ({
     name: "removeWatches",
     type: REMOVE_WATCHES,
     path,
-    payload: new protocol.CheckVersionRequest(path, ANY_WATCHER),
+    payload: new protocol.CheckVersionRequest(path, kind === "data" ? DATA_WATCHER : ANY_WATCHER),
     read: nothing,
   }),
   multi: (operations: readonly Operation[]): Request<TransactionStepResult[]> => ({

@@ -150,4 +150,17 @@ export function sessionCases(fixture: Fixture): void {
     await other.delete(path, -1);
     await within(3000, gone, "the znode to go");
   });
+
+  it("waits no more for a znode to go when it is aborted at any step of beginning to wait", async () => {
+    const session = await fixture.session();
+    const path = `${await fixture.place(session)}/a`;
+    await session.create(path, NOTHING, "persistent");
+    for (let steps = 0; steps < 12; steps += 1) {
+      const controller = new AbortController();
+      const waiting = assert.rejects(session.gone(path, controller.signal), /enough/);
+      for (let step = 0; step < steps; step += 1) await Promise.resolve();
+      controller.abort(new Error("enough"));
+      await within(2000, waiting, `the end of a wait aborted after ${steps} steps`);
+    }
+  });
 }
