@@ -50,7 +50,8 @@ class TreeView implements View {
   /** Counts the connections and walks: what was begun in an earlier one is dropped. */
   #generation = 0;
   #walking = true;
-  #incoming: WatchEvent[] = [];
+  /** Paths that something has happened to since the last read, with the last of it: one read for each, however many. */
+  #incoming = new Map<string, WatchEvent["kind"]>();
   #received = 0;
   #applied = 0;
   #groups = 0;
@@ -150,13 +151,13 @@ class TreeView implements View {
   }
 
   #receive(event: WatchEvent): void {
-    this.#incoming.push(event);
+    this.#incoming.set(event.path, event.kind);
     this.#received += 1;
     this.#scheduleFlush();
   }
 
   #scheduleFlush(): void {
-    if (this.#flushScheduled || this.#walking || this.#incoming.length === 0) return;
+    if (this.#flushScheduled || this.#walking || this.#incoming.size === 0) return;
     this.#flushScheduled = true;
     // What one packet from the server brings has been received by then.
     queueMicrotask(() => {
@@ -167,9 +168,8 @@ class TreeView implements View {
 
   /** Reads what the events so far are about and applies it behind the groups before. */
   #flush(): void {
-    const events = new Map<string, WatchEvent["kind"]>();
-    for (const { path, kind } of this.#incoming) events.set(path, kind);
-    this.#incoming = [];
+    const events = this.#incoming;
+    this.#incoming = new Map();
     const [generation, seen] = [this.#generation, this.#received];
     this.#groups += 1;
     const reading = Promise.all([...events].map(([path, kind]) => this.#read(path, kind)));
@@ -222,7 +222,7 @@ class TreeView implements View {
     this.#setCurrent(false);
     while (!overtaken()) {
       this.#walking = true;
-      this.#incoming = [];
+      this.#incoming.clear();
       const seen = this.#received;
       try {
         const found = await walkTree(this.#session, ROOT);
@@ -240,7 +240,7 @@ class TreeView implements View {
     const gone = [...this.#index.paths()].filter((path) => !found.has(path));
     this.#apply([...gone.map((path) => [path, undefined] as const), ...found], seen);
     // What happened during the walk comes on top of it before the view calls itself current.
-    if (this.#incoming.length > 0) {
+    if (this.#incoming.size > 0) {
       this.#flush();
       await this.#lastGroup;
     }

@@ -14,6 +14,7 @@ const REQUESTS: ReadonlyMap<number, string> = new Map([
   [opCode.sync, "sync"],
   [opCode.addWatch, "add-watch"],
   [opCode.setWatches2, "set-watches"],
+  [opCode.removeWatches, "remove-watches"],
 ]);
 
 /** What may happen before a request is carried out, and after it, before its answer is there. */
