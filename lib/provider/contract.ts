@@ -138,7 +138,10 @@ export interface Provider {
   consoleLog(externalId: string, signal: AbortSignal): Promise<string | null>;
   /** Every image that carries this provider's name in its metadata. */
   listImages(signal: AbortSignal): Promise<ProviderImage[]>;
-  /** Uploads an image and resolves with its id when nodes can be launched from it. */
+  /**
+   * Uploads an image and resolves with its id when nodes can be launched from it. In constant memory: over HTTP
+   * `sendFile` (send_file.ts) does that at the speed of curl.
+   */
   uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string>;
   /** Deletes the image; resolves too when there was none. Instances that run from it go on. */
   deleteImage(externalId: string, signal: AbortSignal): Promise<void>;
