@@ -27,6 +27,8 @@ const BUILD_FIELDS = {
   username: textField("username", "zuul"),
   pythonPath: textField("python_path", "/usr/bin/python2"),
   shellType: textField("shell_type"),
+  /** Why it failed: ours, Nodepool keeps no such thing. */
+  error: omitWhenNull(textField("error")),
 } as const;
 
 /** An image build's document; `stateTime` is in seconds since the epoch. */
@@ -41,6 +43,8 @@ const UPLOAD_FIELDS = {
   username: textField("username", "zuul"),
   pythonPath: textField("python_path", "/usr/bin/python2"),
   shellType: textField("shell_type"),
+  /** Why it failed: ours, Nodepool keeps no such thing. */
+  error: omitWhenNull(textField("error")),
 } as const;
 
 /** An image upload's document; build, provider, image and number are in its path. */

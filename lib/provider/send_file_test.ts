@@ -23,7 +23,8 @@ const slowly: typeof receive = async (request, response) => {
   let seen = 0;
   for await (const chunk of request) {
     hash.update(chunk);
-    if ((seen += 1) % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    seen += 1;
+    if (seen % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }
   response.end(hash.digest("hex"));
 };

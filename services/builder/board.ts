@@ -1,15 +1,25 @@
 // What the builder shows of itself: why each image is (not) built, what runs, what went wrong.
 import type { Phase } from "./history.ts";
-import type { Plan, Setback } from "./plan.ts";
-import { buildKey } from "./plan.ts";
+import { buildKey, type Decision, type Plan, partsOfKey, type Setback } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
+
+/** What is to become of an image. */
+export interface Outlook {
+  /** Why it is being built, or why not and when next. */
+  readonly reason: string;
+  /** When its build is due, or tried again, in seconds since the epoch; null when that is not a matter of time. */
+  readonly next: number | null;
+  /** By provider that is to have the newest build and has it not: why not. */
+  readonly missing: ReadonlyMap<string, string>;
+}
 
 /** The latest plan with its history, for people and for the API. */
 export class Board {
   readonly #setbacks: Setbacks;
   readonly #building: ReadonlyMap<string, readonly Phase[]>;
   readonly #listeners = new Set<(image: string) => void>();
-  #reasons = new Map<string, string>();
+  #decisions = new Map<string, readonly Decision[]>();
+  #shown = new Map<string, string>();
 
   constructor(setbacks: Setbacks, building: ReadonlyMap<string, readonly Phase[]>) {
     this.#setbacks = setbacks;
@@ -18,12 +28,20 @@ export class Board {
 
   /** Shows a new plan; tells the listeners which images look different. */
   show(plan: Plan, images: Iterable<string>): void {
-    const byKey = new Map([...plan.waiting, ...plan.actions].map(({ key, reason }) => [key, reason]));
-    const reasons = new Map<string, string>();
-    for (const image of images) reasons.set(image, byKey.get(buildKey(image)) ?? "");
-    const before = this.#reasons;
-    this.#reasons = reasons;
-    for (const [image, reason] of reasons) if (before.get(image) !== reason) this.changed(image);
+    this.#decisions = Map.groupBy([...plan.actions, ...plan.waiting], ({ image }) => image);
+    const before = this.#shown;
+    this.#shown = new Map();
+    for (const image of images) {
+      const { reason, next, missing } = this.outlook(image);
+      const shown = JSON.stringify([reason, next, [...missing]]);
+      this.#shown.set(image, shown);
+      if (before.get(image) !== shown) this.changed(image);
+    }
+  }
+
+  /** All that was decided on an image. */
+  decisions(image: string): readonly Decision[] {
+    return this.#decisions.get(image) ?? [];
   }
 
   /** Tells that something else about an image looks different. */
@@ -36,9 +54,22 @@ export class Board {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Why the image is being built, or why not and when next. */
-  reason(image: string): string {
-    return this.#reasons.get(image) ?? "";
+  /** What is to become of an image. */
+  outlook(image: string): Outlook {
+    const decisions = this.decisions(image);
+    const build = decisions.find(({ key }) => key === buildKey(image));
+    const missing = new Map<string, string>();
+    for (const decision of decisions) {
+      const { kind, provider } = partsOfKey(decision.key);
+      const rule = decision.kind === "waiting" ? decision.rule : null;
+      if (kind !== "upload" || rule === "uploaded" || rule === "no-build") continue;
+      missing.set(provider, decision.reason);
+    }
+    return {
+      reason: build?.reason ?? "",
+      next: build?.kind === "waiting" ? build.next : null,
+      missing,
+    };
   }
 
   /** The errors that are the last word on the image's build and uploads here. */

@@ -2,28 +2,24 @@
 //
 // Invariants:
 //   J1. The record exists before the build command runs, and the marker of the files before the record.
-//   J2. Every write is fenced by the image's build lock. The result, the end of the lock and the end of the request
-//       that was served are one transaction.
-//   J3. A build that loses its session goes on. Its lock is taken back as soon as there is a session again; if nobody
-//       else has begun a build by the time it is finished, its result counts.
+//   J2. A build that loses its session goes on. Its lock is taken back as soon as there is a session again; whether the
+//       result counts, build_ledger.ts says.
+//   J3. A build whose record is condemned by anybody is ended: that is how builds are cancelled from elsewhere.
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
-import { type BuildRecord, decodeBuild, encodeBuild, newBuild } from "../../lib/model/image.ts";
-import { buildPath, buildsLockPath } from "../../lib/model/paths.ts";
+import { buildsLockPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import { currentTraceparent, withSpan } from "../../lib/telemetry/trace.ts";
-import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
-import { type HeldLock, isUncertain, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
 import { BuildFailure, runBuild } from "./build.ts";
+import { BuildLedger, type LedgerSubject } from "./build_ledger.ts";
+import type { BuildLogWriter } from "./build_log.ts";
 import { buildGate, buildNeed } from "./decide_build.ts";
-import { type Attempt, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
-import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
 import { recordBuild, recordImageSize } from "./metrics.ts";
 import type { BuildAction } from "./plan.ts";
 import { visible } from "./time_limit.ts";
@@ -44,21 +40,34 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
   const lock = await context.locks.acquire(root, { identifier: context.hostname, createParents: true });
   if (lock === null) return false;
   workshop.reached("build: lock taken");
-  const job = new BuildJob(workshop, diskimageOf(workshop, image), lock);
+  const diskimage = diskimageOf(workshop, image);
+  const build = context.newUuid().replaceAll("-", "");
+  const kept = new KeptLock(context, lock, context.logger.child({ image, build }));
   try {
     await context.view.settled();
-    if (!job.wanted()) return false;
+    const need = stillNeeded(workshop, diskimage);
+    if (need === null) return false;
+    const requested = need.requestTime !== null;
+    const job = new BuildJob(workshop, { diskimage, build, lock: kept, reason: action.reason, requested });
     const attributes = {
       "nodepool.image": image,
-      "nodepool.build": job.build,
+      "nodepool.build": build,
       "nodepool.reason": action.reason,
     };
     const parent = requestTraceparent(workshop, image);
-    await withSpan("image.build", { attributes, parent }, () => job.run(action.reason));
+    await withSpan("image.build", { attributes, parent }, () => job.run());
     return true;
   } finally {
-    await job.close();
+    if (!workshop.abandoned.aborted) await kept.release();
   }
+}
+
+/** Why the image must be built, now that nobody else can be building it; null when it need not be any more. */
+function stillNeeded({ context }: Workshop, diskimage: DiskImageConfig) {
+  const { view, config, clock } = context;
+  const entry = view.image(diskimage.name);
+  const need = buildNeed(diskimage, entry, seconds(clock));
+  return need.due && buildGate(diskimage, entry, config.file) === null ? need : null;
 }
 
 /** The trace that the build request belongs to; null for a request without one, as Python Nodepool makes them. */
@@ -75,51 +84,30 @@ function requestTraceparent({ context }: Workshop, image: string): string | null
 }
 
 class BuildJob {
-  readonly build: string;
   readonly #workshop: Workshop;
-  readonly #diskimage: DiskImageConfig;
+  readonly #subject: LedgerSubject;
+  readonly #ledger: BuildLedger;
   readonly #logger: Logger;
-  readonly #path: string;
-  readonly #finished = new AbortController();
-  readonly #lock: KeptLock;
-  #requested = false;
-  #startedAt = 0;
-  #reason = "";
-  readonly #phases: Phase[] = [];
-  #sizes: Readonly<Record<string, number>> = {};
 
-  constructor(workshop: Workshop, diskimage: DiskImageConfig, lock: HeldLock) {
+  constructor(workshop: Workshop, subject: LedgerSubject) {
     this.#workshop = workshop;
-    this.#diskimage = diskimage;
-    this.build = workshop.context.newUuid().replaceAll("-", "");
-    this.#path = buildPath(diskimage.name, this.build);
-    this.#logger = workshop.context.logger.child({ image: diskimage.name, build: this.build });
-    this.#lock = new KeptLock(workshop.context, lock, this.#logger);
+    this.#subject = subject;
+    this.#ledger = new BuildLedger(workshop, subject);
+    this.#logger = workshop.context.logger.child({ image: subject.diskimage.name, build: subject.build });
   }
 
-  /** Whether the image must still be built, now that nobody else can be building it. */
-  wanted(): boolean {
-    const { view, config, clock } = this.#workshop.context;
-    const entry = view.image(this.#diskimage.name);
-    const need = buildNeed(this.#diskimage, entry, seconds(clock));
-    this.#requested = entry?.buildRequest != null;
-    return need.due && buildGate(this.#diskimage, entry, config.file) === null;
-  }
-
-  async run(reason: string): Promise<void> {
+  async run(): Promise<void> {
     const { context, building, onProgress, reached } = this.#workshop;
-    const image = this.#diskimage.name;
-    building.set(this.build, []);
-    this.#reason = reason;
-    this.#startedAt = seconds(context.clock);
+    const { diskimage, build, reason } = this.#subject;
+    building.set(build, []);
     try {
       await this.#begin();
-      this.#logger.info("build started", { reason, formats: this.#diskimage.formats });
+      this.#logger.info("build started", { reason, formats: diskimage.formats });
       const failure = await this.#execute();
-      const duration = seconds(context.clock) - this.#startedAt;
-      recordBuild(image, failure === null ? "ready" : "failed", duration);
+      const duration = seconds(context.clock) - this.#ledger.startedAt;
+      recordBuild(diskimage.name, failure === null ? "ready" : "failed", duration);
       if (failure !== null) await this.#remove();
-      const stored = await this.#store(failure);
+      const stored = await this.#ledger.close(failure);
       reached("build: result stored");
       if (failure !== null) throw failure;
       if (!stored) throw await this.#dropped();
@@ -127,89 +115,50 @@ class BuildJob {
     } finally {
       // Until the result is visible, the record that says "building" is that of a build which runs here.
       await visible(context.view, this.#workshop.stopping);
-      building.delete(this.build);
-      onProgress(image);
+      building.delete(build);
+      onProgress(diskimage.name);
     }
-  }
-
-  async close(): Promise<void> {
-    this.#finished.abort();
-    if (!this.#workshop.abandoned.aborted) await this.#lock.release();
   }
 
   /** Marker, record, anchor: in this order (J1). */
   async #begin(): Promise<void> {
-    const { context, files, builderId, env, reached } = this.#workshop;
-    const image = this.#diskimage.name;
+    const { context, files, env, reached } = this.#workshop;
+    const { diskimage, build } = this.#subject;
     const marker = {
-      image,
-      build: this.build,
+      image: diskimage.name,
+      build,
       traceparent: currentTraceparent(),
-      workspace: await workspacePath(this.#diskimage, env, this.build),
+      workspace: await workspacePath(diskimage, env, build),
       anchor: null,
     };
     await files.mark(marker);
     reached("build: marker written");
     try {
-      const record = newBuild(seconds(context.clock), {
-        builder: context.hostname,
-        builderId,
-        formats: this.#diskimage.formats.join(","),
-      });
-      const told = await this.#history(this.#attempt("building", null));
-      await context.session.multi([this.#lock.last.guard(), createBuild(image, this.build, record), told]);
+      await this.#ledger.open();
       reached("build: record made");
       await anchorFiles(context.session, files, marker);
       reached("build: record anchored");
     } catch (error) {
       // Whether or not the record was made: nothing was built yet, and a record without its lock is cleaned up.
-      await files.remove(image, this.build, null);
+      await files.remove(diskimage.name, build, null);
       throw error;
     }
   }
 
   /** Runs the build command with its log; null when the image is there. */
   async #execute(): Promise<BuildFailure | null> {
-    const { context, files, logs, spawn, env, graceMs, stopping, reached } = this.#workshop;
-    const diskimage = this.#diskimage;
-    const image = diskimage.name;
-    const keeping = this.#lock.keep(this.#finished.signal);
+    const { logs } = this.#workshop;
+    const { diskimage, build, lock } = this.#subject;
+    const ended = new AbortController();
+    const keeping = lock.keep(ended.signal);
+    const cancel = this.#cancellation();
     try {
-      const log = await logs.begin(image, this.build);
+      const log = await logs.begin(diskimage.name, build);
       try {
-        const workspace = files.marker(image, this.build)?.workspace ?? "";
-        await mkdir(workspace);
-        const order = {
-          diskimage,
-          build: this.build,
-          workspace,
-          stem: files.stem(image, this.build),
-          elementsDir: context.config.elementsDir,
-          env,
-          packageDir: PACKAGE_DIR,
-          logPath: logs.path(image, this.build),
-        };
-        const onPhase = (phase: string) => this.#progress(phase);
-        const onStart = () => reached("build: command started");
-        const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal: stopping, graceMs };
-        const sizes = await runBuild(order, tools);
-        await clearAfter(this.#workshop, image, this.build);
-        // Nobody has to look for what it left again.
-        const marker = files.marker(image, this.build);
-        if (marker !== undefined) await files.mark({ ...marker, workspace: null });
-        reached("build: command ended");
-        this.#progress("computing checksums");
-        this.#sizes = Object.fromEntries(sizes);
-        this.#workshop.sizes.set(image, this.#sizes);
-        for (const [format, size] of sizes) {
-          recordImageSize(image, format, size);
-          await files.checksums(image, this.build, format);
-        }
-        await files.refresh(image, this.build);
-        reached("build: checksums written");
+        await this.#make(log, cancel.signal);
         return null;
       } finally {
-        await logs.end(image, this.build);
+        await logs.end(diskimage.name, build);
         if (log.problem !== null) this.#logger.warn("build log is incomplete", { error: log.problem });
       }
     } catch (error) {
@@ -217,141 +166,84 @@ class BuildJob {
       this.#logger.warn("build failed", { error: failure.message, exitCode: failure.exitCode });
       return failure;
     } finally {
-      this.#finished.abort();
+      cancel.stop();
+      ended.abort();
       await keeping;
     }
+  }
+
+  /** A signal for the build's end, by the builder's or by an operator's will (J3). */
+  #cancellation(): { readonly signal: AbortSignal; stop(): void } {
+    const { context, stopping } = this.#workshop;
+    const { diskimage, build } = this.#subject;
+    const cancelled = new AbortController();
+    const look = () => {
+      const entry = context.view.image(diskimage.name)?.builds.find((each) => each.build === build);
+      if (entry?.record?.state === "deleting") cancelled.abort(new Error("an operator has ended it"));
+    };
+    const stop = context.view.subscribe(({ kind, id }) => {
+      if (kind === "image" && id === diskimage.name) look();
+    });
+    look();
+    return { signal: AbortSignal.any([stopping, cancelled.signal]), stop };
+  }
+
+  /** Runs the command and computes the checksums. @throws {BuildFailure} */
+  async #make(log: BuildLogWriter, signal: AbortSignal): Promise<void> {
+    const { context, files, logs, spawn, env, graceMs, reached } = this.#workshop;
+    const { diskimage, build } = this.#subject;
+    const image = diskimage.name;
+    const workspace = files.marker(image, build)?.workspace ?? "";
+    await mkdir(workspace);
+    const order = {
+      diskimage,
+      build,
+      workspace,
+      stem: files.stem(image, build),
+      elementsDir: context.config.elementsDir,
+      env,
+      packageDir: PACKAGE_DIR,
+      logPath: logs.path(image, build),
+    };
+    const onPhase = (phase: string) => this.#progress(phase);
+    const onStart = () => reached("build: command started");
+    const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal, graceMs };
+    const sizes = await runBuild(order, tools);
+    await clearAfter(this.#workshop, image, build);
+    // Nobody has to look for what it left again.
+    const marker = files.marker(image, build);
+    if (marker !== undefined) await files.mark({ ...marker, workspace: null });
+    reached("build: command ended");
+    this.#progress("computing checksums");
+    this.#ledger.sizes = Object.fromEntries(sizes);
+    this.#workshop.sizes.set(image, this.#ledger.sizes);
+    for (const [format, size] of sizes) {
+      recordImageSize(image, format, size);
+      await files.checksums(image, build, format);
+    }
+    await files.refresh(image, build);
+    reached("build: checksums written");
   }
 
   /** Removes what there is of the build; what resists is tried again by the clean-up, which finds the marker. */
   async #remove(): Promise<void> {
     try {
-      await removeBuild(this.#workshop, this.#diskimage.name, this.build);
+      await removeBuild(this.#workshop, this.#subject.diskimage.name, this.#subject.build);
     } catch (error) {
       this.#logger.warn("remains of a build are still there", { error: messageOf(error) });
     }
   }
 
   #progress(phase: string): void {
-    if (this.#phases.at(-1)?.name === phase) return;
-    this.#phases.push({ name: phase, startedAt: seconds(this.#workshop.context.clock) });
-    this.#workshop.building.set(this.build, [...this.#phases]);
-    this.#workshop.onProgress(this.#diskimage.name);
-  }
-
-  #attempt(result: Attempt["result"], failure: BuildFailure | null): Attempt {
-    const { clock, hostname } = this.#workshop.context;
-    const exitCode = result === "ready" ? 0 : (failure?.exitCode ?? null);
-    return {
-      build: this.build,
-      builder: hostname,
-      reason: this.#reason,
-      formats: this.#diskimage.formats,
-      startedAt: this.#startedAt,
-      endedAt: result === "building" ? null : seconds(clock),
-      result,
-      error: failure?.message ?? null,
-      exitCode,
-      sizes: this.#sizes,
-      phases: this.#phases,
-    };
-  }
-
-  /** Puts an attempt into the image's history: a step for a transaction under the build lock. */
-  async #history(attempt: Attempt): Promise<Operation> {
-    const { context, keepHistory } = this.#workshop;
-    const image = this.#diskimage.name;
-    const history = await readHistory(context.session, image);
-    const now = seconds(context.clock);
-    return writeHistory(image, history, withAttempt(history.attempts, attempt, now, keepHistory));
-  }
-
-  #readyRecord(): BuildRecord {
-    const { username, pythonPath, shellType, formats } = this.#diskimage;
-    return {
-      ...this.#failedRecord(),
-      state: "ready",
-      formats: formats.join(","),
-      username,
-      pythonPath,
-      shellType,
-    };
-  }
-
-  #failedRecord(): BuildRecord {
-    const { context, builderId } = this.#workshop;
-    const given = { state: "failed", builder: context.hostname, builderId } as const;
-    return newBuild(seconds(context.clock), given);
-  }
-
-  /** Writes the result; false when somebody else has taken the image over. */
-  async #store(failure: BuildFailure | null): Promise<boolean> {
-    const { context, abandoned } = this.#workshop;
-    const record = failure === null ? this.#readyRecord() : this.#failedRecord();
-    const attempt = this.#attempt(record.state === "ready" ? "ready" : "failed", failure);
-    const data = encodeBuild(record);
-    while (true) {
-      abandoned.throwIfAborted();
-      try {
-        const found = await readWhenConnected(context.session, this.#path, abandoned);
-        if (found !== null && sameData(found.data, data)) return true;
-        const lock = await this.#lock.own(abandoned, 10_000);
-        if (lock === null) return false;
-        const stored =
-          found === null
-            ? await this.#storeAgain(lock, record, attempt)
-            : await this.#storeOver(lock, found, data, attempt);
-        if (stored !== null) return stored;
-      } catch (error) {
-        if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
-      }
-    }
-  }
-
-  /** Writes the result over the record that was made at the beginning; null to look again. */
-  async #storeOver(
-    lock: HeldLock,
-    found: { readonly data: Uint8Array; readonly version: number },
-    data: Uint8Array,
-    attempt: Attempt,
-  ): Promise<boolean | null> {
-    const { context, builderId, abandoned } = this.#workshop;
-    const before = decodeBuild(found.data);
-    if (before.state !== "building" || before.builderId !== builderId) return false;
-    const served = attempt.result === "ready" && this.#requested;
-    const besides = [
-      await this.#history(attempt),
-      ...(served ? [deleteBuildRequest(this.#diskimage.name)] : []),
-    ];
-    const write = { path: this.#path, data, version: found.version, besides };
-    const outcome = await storeAndRelease(context.session, lock, write, abandoned);
-    return outcome === "stored" ? true : null;
-  }
-
-  /** The record was cleaned up while the session was away: makes it anew, unless somebody has begun another build. */
-  async #storeAgain(lock: HeldLock, record: BuildRecord, attempt: Attempt): Promise<boolean | null> {
-    const { context, files } = this.#workshop;
-    const image = this.#diskimage.name;
-    const marker = files.marker(image, this.build);
-    if (record.state !== "ready" || marker === undefined) return false;
-    await context.view.ready(this.#workshop.abandoned);
-    await context.view.settled();
-    const others = context.view.image(image)?.builds ?? [];
-    if (others.some((other) => other.record !== null && other.record.stateTime > this.#startedAt))
-      return false;
-    await context.session.multi([
-      lock.guard(),
-      createBuild(image, this.build, record),
-      await this.#history(attempt),
-      lock.releaseOperation(),
-    ]);
-    lock.markReleased();
-    await anchorFiles(context.session, files, marker);
-    return true;
+    const { building, onProgress } = this.#workshop;
+    building.set(this.#subject.build, this.#ledger.phase(phase));
+    onProgress(this.#subject.diskimage.name);
   }
 
   async #dropped(): Promise<BuildFailure> {
     await this.#remove();
-    const message = "the build's ZooKeeper session was lost and another builder took the image over";
+    const message =
+      "the build was finished, but its record was condemned, or another builder took the image over";
     this.#logger.warn("build dropped", { error: message });
     return new BuildFailure(message);
   }

@@ -48,10 +48,12 @@ export function decideBuild(
   configFile: string,
 ): BuildAction | Waiting {
   const step = { key: buildKey(diskimage.name), image: diskimage.name };
-  if (facts.running.has(step.key)) return waiting(step, "running", "it is being built here");
+  const need = buildNeed(diskimage, image, facts.now);
+  if (facts.running.has(step.key)) {
+    return waiting(step, "running", `it is being built here${need.due ? `: ${need.reason}` : ""}`);
+  }
   const blocked = buildGate(diskimage, image, configFile);
   if (blocked !== null) return waiting(step, blocked.rule, blocked.reason);
-  const need = buildNeed(diskimage, image, facts.now);
   if (!need.due) return waiting(step, "fresh", need.reason, need.next);
   const cramped = roomGate(step, need.reason, facts);
   if (cramped !== null) return cramped;

@@ -162,6 +162,18 @@ export const deleteUploadKey = (image: string, build: string, provider: string, 
 export const deleteBuildKey = (image: string, build: string) => `delete-build/${image}/${build}`;
 export const filesKey = (image: string, build: string) => `files/${image}/${build}`;
 
+/** What a key names; the parts that its kind does not have are empty. */
+export function partsOfKey(key: string): {
+  readonly kind: string;
+  readonly image: string;
+  readonly build: string;
+  readonly provider: string;
+  readonly upload: string;
+} {
+  const [kind = "", image = "", build = "", provider = "", upload = ""] = key.split("/");
+  return { kind, image, build, provider, upload };
+}
+
 /** A decision not to act. */
 export function waiting(
   subject: { readonly key: string; readonly image: string },

@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffDelay } from "../../lib/std/backoff.ts";
 import { type Clock, seconds } from "../../lib/std/clock.ts";
-import type { Setback } from "./plan.ts";
+import { partsOfKey, type Setback } from "./plan.ts";
 
 /** What has failed and is being waited out: each action by itself, so that none holds up another. */
 export class Setbacks {
@@ -35,16 +35,21 @@ export class Setbacks {
     for (const key of this.#entries.keys()) if (!wanted(key)) this.#entries.delete(key);
   }
 
-  /** The errors of an image's build and uploads that are still the last word on them. */
+  /** The errors of an image's build, uploads and deletions that are still the last word on them. */
   errorsOf(image: string): string[] {
-    const prefixes = [
-      `build/${image}`,
-      `upload/${image}/`,
-      `delete-upload/${image}/`,
-      `delete-build/${image}/`,
-    ];
-    return Array.from(this.#entries)
-      .filter(([key]) => key === prefixes[0] || prefixes.slice(1).some((prefix) => key.startsWith(prefix)))
-      .map(([, { error }]) => error);
+    return Array.from(this.#entries).flatMap(([key, { error }]) => {
+      const { kind, image: subject, build, provider } = partsOfKey(key);
+      if (subject !== image) return [];
+      if (kind === "build") return [error];
+      if (kind === "upload") return [uploadError(provider, error)];
+      if (kind === "delete-upload") return [`deletion at ${provider}: ${error}`];
+      return [`deletion of build ${build}: ${error}`];
+    });
   }
 }
+
+/** An upload's error, as people are told of it. */
+export const uploadError = (provider: string, error: string) => `upload to ${provider}: ${error}`;
+
+/** An error as it is kept in ZooKeeper, where documents are small. */
+export const shortError = (error: string) => error.slice(0, 1000);

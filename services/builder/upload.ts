@@ -19,6 +19,7 @@ import { runHook } from "./hook.ts";
 import { type Outcome, storeAndRelease } from "./locked_write.ts";
 import { recordUpload } from "./metrics.ts";
 import type { UploadAction } from "./plan.ts";
+import { shortError } from "./setbacks.ts";
 import { deadline } from "./time_limit.ts";
 import { diskimageOf, providerOf, type Workshop } from "./workshop.ts";
 
@@ -123,7 +124,8 @@ class Upload {
       recordUpload(image, provider, "failed", seconds(context.clock) - startedAt);
       logger.warn("upload failed", { error: messageOf(error) });
       if (!this.#lock.signal.aborted) {
-        await this.#store(path, newUpload(seconds(context.clock), { state: "failed" }));
+        const failed = { state: "failed", error: shortError(messageOf(error)) } as const;
+        await this.#store(path, newUpload(seconds(context.clock), failed));
       }
       throw error;
     }

@@ -85,8 +85,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/dib_image_delete.ts"),
   },
   {
+    words: "build-cancel <id>",
+    help: "end a running build (IMAGE-BUILD)",
+    load: () => import("./command/build_cancel.ts"),
+  },
+  {
     words: "build-log <id>",
-    help: "show the log of a build (IMAGE-BUILD)",
+    help: "show the log of a build (IMAGE-BUILD), or of the newest build of an image (IMAGE)",
     options: [{ flags: "-f, --follow", help: "go on until the build has ended" }],
     load: () => import("./command/build_log.ts"),
   },

@@ -106,7 +106,7 @@ test("build-log prints what there is; with -f it follows to the end", async () =
   let more = () => {};
   const images: Answers["images"] = {
     watchBuildLog: async function* ({ name }, { signal }) {
-      assert.equal(name, "images/debian-12/builds/ab");
+      assert.equal(name, "images/debian-12/builds/0000000007");
       yield { text: "one\n" };
       await new Promise<void>((resolve) => {
         more = resolve;
@@ -116,14 +116,66 @@ test("build-log prints what there is; with -f it follows to the end", async () =
     },
   };
   const address = await serve({ images });
-  const short = start(address, ["build-log", "debian-12-ab"]);
+  const short = start(address, ["build-log", "debian-12-0000000007"]);
   assert.equal(await short.code, 0);
   assert.equal(short.stdout, "one\n");
-  const long = start(address, ["build-log", "-f", "debian-12-ab"]);
+  const long = start(address, ["build-log", "-f", "debian-12-0000000007"]);
   await until(() => long.stdout !== "");
   more();
   assert.equal(await long.code, 0);
   assert.equal(long.stdout, "one\ntwo\n");
+});
+
+test("build-log of an image is that of its newest build", async () => {
+  const images: Answers["images"] = {
+    listBuildHistory: async ({ parent, pageSize }) => {
+      assert.deepEqual([parent, pageSize], ["images/debian-12", 1]);
+      return { attempts: [{ name: "images/debian-12/builds/0000000007" }] };
+    },
+    watchBuildLog: async function* ({ name }) {
+      yield { text: `${name}\n` };
+    },
+  };
+  const { stdout } = await nodepool({ images }, ["build-log", "debian-12"]);
+  assert.equal(stdout, "images/debian-12/builds/0000000007\n");
+  const unbuilt = await nodepool({ images: { listBuildHistory: async () => ({}) } }, ["build-log", "never"]);
+  assert.equal(unbuilt.code, 1);
+  assert.equal(unbuilt.stderr, "nodepool: image never was never built\n");
+});
+
+test("build-cancel ends a running build", async () => {
+  const seen: string[] = [];
+  const images: Answers["images"] = {
+    cancelBuild: async ({ name }) => {
+      seen.push(name);
+      return { build: { name, state: "STATE_DELETING" } };
+    },
+  };
+  const { code, stdout } = await nodepool({ images }, ["build-cancel", "debian-12-ab"]);
+  assert.deepEqual([code, stdout, seen], [0, "", ["images/debian-12/builds/ab"]]);
+});
+
+test("explain image tells everything that was decided on it", async () => {
+  const images: Answers["images"] = {
+    explainImage: async ({ name }) => ({
+      image: { name, reason: "the newest build is fresh", lastError: "upload to cloud: 503" },
+      decisions: [
+        {
+          action: "ACTION_UPLOAD",
+          subject: `${name}/builds/ab`,
+          provider: "cloud",
+          reason: "the last attempt failed (503)",
+          nextTime: new Date("2026-01-02T03:04:05.678Z"),
+        },
+      ],
+    }),
+  };
+  const { stdout } = await nodepool({ images }, ["explain", "image", "debian-12"]);
+  assert.match(stdout, /^the newest build is fresh\n {2}last error: upload to cloud: 503\n/);
+  assert.match(
+    stdout,
+    /^\| upload +\| debian-12\/builds\/ab \| cloud +\| no +\| the last attempt failed \(503\) \| 2026-01-02T03:04:05Z \|$/m,
+  );
 });
 
 test("a command that follows ends with 130 at Ctrl-C", async () => {
@@ -133,7 +185,7 @@ test("a command that follows ends with 130 at Ctrl-C", async () => {
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     },
   };
-  const run = start(await serve({ images }), ["build-log", "-f", "debian-12-ab"]);
+  const run = start(await serve({ images }), ["build-log", "-f", "debian-12-0000000007"]);
   await until(() => run.stdout !== "");
   run.signal("SIGINT");
   assert.equal(await run.code, 130);

@@ -141,6 +141,7 @@ const images: NonNullable<Answers["images"]> = {
         buildRequestTime: ago(2),
         reason: "it is being built here",
         lastError: "a disk is full",
+        missingUploads: { b: "paused", a: "no" },
       },
       { name: "images/held", paused: true },
     ],
@@ -189,17 +190,17 @@ test("image-list shows uploads", async () => {
   );
 });
 
-test("image-status shows what is asked of each image", async () => {
+test("image-status shows what is asked of each image, and which uploads are missing", async () => {
   const { stdout } = await nodepool({ images }, ["image-status"]);
   assert.equal(
     stdout,
     `\
-+-----------+--------+---------------+-------------------+------------------------+----------------+
-| Image     | Paused | Build Request | Build Request Age | Reason                 | Last Error     |
-+-----------+--------+---------------+-------------------+------------------------+----------------+
-| debian-12 | False  | building      | 00:00:00:02       | it is being built here | a disk is full |
-| held      | True   |               |                   |                        |                |
-+-----------+--------+---------------+-------------------+------------------------+----------------+
++-----------+--------+---------------+-------------------+------------------------+------------------+----------------+
+| Image     | Paused | Build Request | Build Request Age | Reason                 | Missing Uploads  | Last Error     |
++-----------+--------+---------------+-------------------+------------------------+------------------+----------------+
+| debian-12 | False  | building      | 00:00:00:02       | it is being built here | a: no; b: paused | a disk is full |
+| held      | True   |               |                   |                        |                  |                |
++-----------+--------+---------------+-------------------+------------------------+------------------+----------------+
 `,
   );
 });

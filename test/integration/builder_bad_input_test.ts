@@ -6,11 +6,9 @@ import process from "node:process";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { findProgram } from "../../lib/host/machine.ts";
 import { type ImageSpec, ProviderError } from "../../lib/provider/contract.ts";
-import { connectClients } from "../../lib/rpc/client.ts";
-import { createRpcServer } from "../../lib/rpc/server.ts";
-import { silentLogger } from "../../lib/std/logger.ts";
 import { computeChecksums } from "../../services/builder/image_files.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -58,21 +56,18 @@ async function isFine(builder: TestBuilder): Promise<void> {
 
 /** Waits until the last error of the image fits; it is in the log too. */
 async function named(builder: TestBuilder, image: string, message: RegExp): Promise<void> {
-  const rpc = createRpcServer({ services: builder.service.rpc, logger: silentLogger });
-  const address = `127.0.0.1:${await rpc.listen("127.0.0.1:0")}`;
-  const clients = connectClients({ launcherAddress: address, builderAddress: address });
+  const api = await serveBuilder(builder);
   let last = "";
   try {
     await until(`${image}: ${message}`, async () => {
-      const { images } = await clients.images.listImages({});
+      const { images } = await api.images.listImages({});
       last = images.find(({ name }) => name === `images/${image}`)?.lastError ?? "";
       return message.test(last);
     });
   } catch (error) {
     assert.fail(`${error}; the last error is: ${last}`);
   } finally {
-    clients.close();
-    await rpc.stop(1000);
+    await api.close();
   }
   assert.ok(
     lines.some((line) => message.test(line)),

@@ -11,7 +11,7 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { buildPath, imagePausePath } from "../../lib/model/paths.ts";
-import { type Clients, connectClients } from "../../lib/rpc/client.ts";
+import type { Clients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import {
   Build_State,
@@ -19,10 +19,9 @@ import {
   Image_BuildRequest,
   Upload_State,
 } from "../../lib/rpc/gen/nodepool/v1/image.ts";
-import { createRpcServer, type RpcServer } from "../../lib/rpc/server.ts";
-import { silentLogger } from "../../lib/std/logger.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { type BuilderApi, serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -30,7 +29,7 @@ import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../har
 let zookeeper: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
-const open: { clients: Clients; server: RpcServer }[] = [];
+const open: BuilderApi[] = [];
 
 /** A builder behind a real gRPC server, and a client of it. */
 async function serve(
@@ -38,12 +37,9 @@ async function serve(
   given: Parameters<BuilderCase["start"]>[1] = {},
 ): Promise<{ builder: TestBuilder; images: Clients["images"] }> {
   const builder = await one.start(setting, given);
-  const server = createRpcServer({ services: builder.service.rpc, logger: silentLogger });
-  const port = await server.listen("127.0.0.1:0");
-  const address = `127.0.0.1:${port}`;
-  const clients = connectClients({ launcherAddress: address, builderAddress: address });
-  open.push({ clients, server });
-  return { builder, images: clients.images };
+  const api = await serveBuilder(builder);
+  open.push(api);
+  return { builder, images: api.images };
 }
 
 async function setting(given: BuilderSetting["images"][string] = {}): Promise<BuilderSetting> {
@@ -75,10 +71,7 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
   });
   afterEach(async () => {
     await writeFile(join(one.folder, "go"), "");
-    for (const { clients, server } of open.splice(0)) {
-      clients.close();
-      await server.stop(1000);
-    }
+    for (const api of open.splice(0)) await api.close();
     await one.end();
   });
 

@@ -4,9 +4,10 @@ import { failedPrecondition, notFound, unavailable } from "../../../lib/rpc/erro
 import type { Image } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts";
-import type { BuildEntry, UploadEntry, View } from "../../../lib/zookeeper/view.ts";
+import type { BuildEntry, ImageEntry, UploadEntry, View } from "../../../lib/zookeeper/view.ts";
 import type { Board } from "../board.ts";
 import type { BuildLogs } from "../build_log.ts";
+import { uploadError } from "../setbacks.ts";
 import { IMAGE_NAME, type ImageSource, toImage } from "./convert.ts";
 
 export interface ImageApi {
@@ -27,7 +28,19 @@ export function imageSource({ context, board }: ImageApi, name: string): ImageSo
   const entry = context.view.image(name);
   const diskimage = context.config.diskimages.get(name);
   if (entry === undefined && diskimage === undefined) return null;
-  return { name, entry, diskimage, reason: board.reason(name), errors: board.errors(name) };
+  const errors = [...new Set([...board.errors(name), ...recordedErrors(entry)])];
+  return { name, entry, diskimage, outlook: board.outlook(name), errors };
+}
+
+/** The errors of builds and uploads, here or at another builder, that were the last of their kind. */
+function recordedErrors(entry: ImageEntry | undefined): string[] {
+  return (entry?.builds ?? []).flatMap(({ record, uploads }) => [
+    ...(record?.state === "failed" && record.error !== null ? [record.error] : []),
+    ...uploads.flatMap((upload) => {
+      const error = upload.record?.state === "failed" ? upload.record.error : null;
+      return error === null ? [] : [uploadError(upload.provider, error)];
+    }),
+  ]);
 }
 
 /** @throws NOT_FOUND */

@@ -8,12 +8,16 @@ import {
   BuildAttempt_Result,
   Image,
   Image_BuildRequest,
+  ImageDecision,
+  ImageDecision_Action,
   Upload,
   Upload_State,
 } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import type { BuildEntry, ImageEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
+import type { Outlook } from "../board.ts";
 import type { Attempt, Phase } from "../history.ts";
+import { type Decision, partsOfKey } from "../plan.ts";
 
 export const IMAGE_NAME = "images/{image}";
 export const BUILD_NAME = "images/{image}/builds/{build}";
@@ -24,7 +28,7 @@ export interface ImageSource {
   readonly name: string;
   readonly entry: ImageEntry | undefined;
   readonly diskimage: DiskImageConfig | undefined;
-  readonly reason: string;
+  readonly outlook: Outlook;
   readonly errors: readonly string[];
 }
 
@@ -47,8 +51,9 @@ function toDate(time: number): Date {
   return new Date(time * 1000);
 }
 
-export function toImage({ name, entry, diskimage, reason, errors }: ImageSource): Image {
+export function toImage({ name, entry, diskimage, outlook, errors }: ImageSource): Image {
   const request = entry?.buildRequest ?? null;
+  const { reason, next, missing } = outlook;
   return Image.fromPartial({
     name: formatName(IMAGE_NAME, { image: name }),
     paused: diskimage?.pause === true || entry?.paused === true,
@@ -57,6 +62,8 @@ export function toImage({ name, entry, diskimage, reason, errors }: ImageSource)
     reason: diskimage === undefined ? "it is not in this builder's configuration" : reason,
     lastError: errors.join("; "),
     configured: diskimage !== undefined,
+    ...(next === null ? {} : { nextBuildTime: toDate(next) }),
+    missingUploads: Object.fromEntries(missing),
   });
 }
 
@@ -113,6 +120,7 @@ export function toBuild(entry: BuildEntry, phases: readonly Phase[] | undefined)
     stateTime: toDate(record.stateTime),
     progress: phases?.at(-1)?.name ?? "",
     phases: toPhases(phases ?? []),
+    error: record.error ?? "",
   });
 }
 
@@ -127,6 +135,35 @@ export function toUpload(entry: UploadEntry): Upload {
     externalName: record.externalName ?? "",
     format: record.format ?? "",
     stateTime: toDate(record.stateTime),
+    error: record.error ?? "",
+  });
+}
+
+const ACTION: Readonly<Record<string, ImageDecision_Action>> = {
+  build: ImageDecision_Action.ACTION_BUILD,
+  upload: ImageDecision_Action.ACTION_UPLOAD,
+  "delete-upload": ImageDecision_Action.ACTION_DELETE_UPLOAD,
+  "delete-build": ImageDecision_Action.ACTION_DELETE_BUILD,
+  files: ImageDecision_Action.ACTION_DELETE_FILES,
+};
+
+export function toDecision(decision: Decision): ImageDecision {
+  const { kind, image, build, provider, upload } = partsOfKey(decision.key);
+  const waits = decision.kind === "waiting" ? decision : null;
+  const hasBuild = build !== "" && build !== "-";
+  return ImageDecision.fromPartial({
+    action: ACTION[kind] ?? ImageDecision_Action.ACTION_UNSPECIFIED,
+    acting: waits === null || waits.rule === "running",
+    subject:
+      upload !== ""
+        ? formatName(UPLOAD_NAME, { image, build, provider, upload })
+        : hasBuild
+          ? formatName(BUILD_NAME, { image, build })
+          : formatName(IMAGE_NAME, { image }),
+    provider,
+    rule: waits === null || waits.rule === "running" ? "" : waits.rule,
+    reason: decision.reason,
+    ...(waits === null || waits.next === null ? {} : { nextTime: toDate(waits.next) }),
   });
 }
 

@@ -21,7 +21,7 @@ export async function deleteBuild(api: ImageApi, { name }: DeleteBuildRequest): 
     if (record.state === "deleting") return null;
     if (record.state === "building") {
       const place = record.builder ?? "its builder";
-      const message = `build ${build} of ${image} is in progress at ${place}: it can be deleted when it has ended`;
+      const message = `build ${build} of ${image} is in progress at ${place}: cancel it, or delete it when it has ended`;
       throw failedPrecondition("BUILD_IN_PROGRESS", message, { name });
     }
     return encodeBuild(deletingBuild(record, seconds(clock)));

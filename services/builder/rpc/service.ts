@@ -6,8 +6,10 @@ import {
 import { type RpcService, rpcService } from "../../../lib/rpc/service.ts";
 import type { ImageApi } from "./api.ts";
 import { buildImage } from "./build_image.ts";
+import { cancelBuild } from "./cancel_build.ts";
 import { deleteBuild } from "./delete_build.ts";
 import { deleteUpload } from "./delete_upload.ts";
+import { explainImage } from "./explain_image.ts";
 import { exportImageData } from "./export_image_data.ts";
 import { importImageData } from "./import_image_data.ts";
 import { listBuildHistory } from "./list_build_history.ts";
@@ -36,6 +38,8 @@ export function imageService(api: ImageApi): {
     listBuilds: async (request) => listBuilds(api, request),
     listBuildHistory: (request) => listBuildHistory(api, request),
     deleteBuild: (request) => deleteBuild(api, request),
+    cancelBuild: (request) => cancelBuild(api, request),
+    explainImage: async (request) => explainImage(api, request),
     watchBuildLog: (request, context) => watchBuildLog(api, request, until(context)),
     listUploads: async (request) => listUploads(api, request),
     deleteUpload: (request) => deleteUpload(api, request),

@@ -1,15 +1,26 @@
 // nodepool build-log
+import type { Clients } from "../../../lib/rpc/client.ts";
 import type { Command } from "../context.ts";
-import { EXIT } from "../host.ts";
+import { CommandError, EXIT } from "../host.ts";
 import { untilInterrupted } from "../interrupt.ts";
-import { buildName } from "../resource.ts";
+import { buildName, imageName } from "../resource.ts";
 
 /** Without -f, a running build's log ends when nothing more came for this long. */
 const QUIET_MS = 1000;
 
+/** What ends like this is a build: 32 hex digits, or ten digits in old data. What does not is an image. */
+const BUILD = /[-/]([0-9a-f]{32}|\d{10})$/;
+
+async function newestBuild(images: Clients["images"], image: string): Promise<string> {
+  const { attempts } = await images.listBuildHistory({ parent: imageName(image), pageSize: 1 });
+  const newest = attempts[0]?.name;
+  if (newest === undefined) throw new CommandError(`image ${image} was never built`);
+  return newest;
+}
+
 export const run: Command = async ({ host, clock, clients }, [id = ""], { follow }) => {
-  const name = buildName(id);
   const { images } = await clients();
+  const name = BUILD.test(id) ? buildName(id) : await newestBuild(images, id);
   return untilInterrupted(host, async (interrupt) => {
     const quiet = new AbortController();
     const signal = AbortSignal.any([interrupt, quiet.signal]);

@@ -1,9 +1,10 @@
 // nodepool explain
+import { ExplainImageResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { ExplainResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import type { Command } from "../context.ts";
 import { EXIT } from "../host.ts";
 import { formatTable, printable } from "../output/table.ts";
-import { labelName, nodeName, requestName, shortName } from "../resource.ts";
+import { imageName, labelName, nodeName, requestName, shortName } from "../resource.ts";
 
 export const run: Command = async (context, [what = "", id = ""]) => {
   const { host, output } = context;
@@ -44,25 +45,27 @@ export const run: Command = async (context, [what = "", id = ""]) => {
   return EXIT.ok;
 };
 
-/** What is asked of an image the builder knows. */
-async function explainImage(context: Parameters<Command>[0], id: string): Promise<number> {
-  const { host } = context;
-  const { images } = await context.clients();
-  const found = (await images.listImages({})).images.find(({ name }) => shortName(name) === id);
-  if (found === undefined) {
-    host.stderr.write(`nodepool explain: there is no image '${id}'\n`);
-    return EXIT.failed;
+/** What the builder has decided on an image. */
+async function explainImage({ host, output, clients }: Parameters<Command>[0], id: string): Promise<number> {
+  const { images } = await clients();
+  const explanation = await images.explainImage({ name: imageName(id) });
+  if (output === "json") {
+    host.stdout.write(`${JSON.stringify(ExplainImageResponse.toJSON(explanation), null, 2)}\n`);
+    return EXIT.ok;
   }
-  const { reason, lastError, paused } = found;
-  const facts = [
-    ...(paused ? ["it is paused"] : []),
-    ...(lastError === "" ? [] : [`last error: ${lastError}`]),
-  ];
-  if (context.output === "json")
-    host.stdout.write(`${JSON.stringify({ summary: reason, facts }, null, 2)}\n`);
-  else
-    host.stdout.write(
-      `${[reason || "nothing is asked of it", ...facts.map((fact) => `  ${fact}`)].map(printable).join("\n")}\n`,
-    );
+  const { image, decisions } = explanation;
+  const lines = [image?.reason || "nothing is asked of it"];
+  if (image?.paused) lines.push("  it is paused");
+  if (image?.lastError) lines.push(`  last error: ${image.lastError}`);
+  host.stdout.write(`${lines.map(printable).join("\n")}\n`);
+  const rows = decisions.map(({ action, acting, subject, provider, reason, nextTime }) => [
+    action.replace("ACTION_", "").toLowerCase().replaceAll("_", " "),
+    subject.replace(/^images\//, ""),
+    provider,
+    acting ? "yes" : "no",
+    reason,
+    nextTime?.toISOString().replace(/\.\d+Z$/, "Z") ?? "",
+  ]);
+  host.stdout.write(formatTable(["Action", "Of", "Provider", "Done", "Why", "Looked At Again"], rows));
   return EXIT.ok;
 }

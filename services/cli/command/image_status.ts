@@ -12,6 +12,11 @@ const WORDS: Readonly<Record<Image_BuildRequest, string>> = {
   BUILD_REQUEST_BUILDING: "building",
 };
 
+function missing(uploads: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(uploads).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([provider, reason]) => `${provider}: ${reason}`).join("; ");
+}
+
 export const run: Command = async (context) => {
   const { images } = await context.clients();
   const now = context.clock.now();
@@ -21,6 +26,7 @@ export const run: Command = async (context) => {
     ["Build Request", ({ buildRequest }) => WORDS[buildRequest]],
     ["Build Request Age", ({ buildRequestTime }) => formatAge(buildRequestTime, now)],
     ["Reason", ({ reason }) => reason],
+    ["Missing Uploads", ({ missingUploads }) => missing(missingUploads)],
     ["Last Error", ({ lastError }) => lastError],
   ];
   show(context, (await images.listImages({})).images, columns, Image.toJSON);

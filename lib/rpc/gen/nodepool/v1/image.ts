@@ -32,6 +32,12 @@ export interface Image {
   lastError: string;
   /** False when the image has builds but this builder's configuration does not name it. */
   configured: boolean;
+  /** When the next build is due, or tried again; not set when that is not a matter of time. */
+  nextBuildTime:
+    | Date
+    | undefined;
+  /** By provider that is to have the newest build and has it not: why not, in a sentence, and when it is tried next. */
+  missingUploads: { [key: string]: string };
 }
 
 /** BuildRequest tells whether a build was asked for. */
@@ -94,6 +100,119 @@ export function image_BuildRequestToNumber(object: Image_BuildRequest): number {
   }
 }
 
+export interface Image_MissingUploadsEntry {
+  key: string;
+  value: string;
+}
+
+/** ImageDecision is something that a builder does with an image, or does not do. */
+export interface ImageDecision {
+  /** What it is about. */
+  action: ImageDecision_Action;
+  /** Whether it was begun. */
+  acting: boolean;
+  /** What it is done to: the resource name of an image, a build or an upload. */
+  subject: string;
+  /** The provider, of an upload and of its deletion. */
+  provider: string;
+  /** The first rule that stands in the way, as "fresh", "paused" or "workers-busy"; empty when it was begun. */
+  rule: string;
+  /** Why, in a sentence. */
+  reason: string;
+  /** When the rule may end by itself; not set when that is not a matter of time. */
+  nextTime: Date | undefined;
+}
+
+/** Action is what it is about. */
+export const ImageDecision_Action = {
+  /** ACTION_UNSPECIFIED - The action is unknown to this version of the API. */
+  ACTION_UNSPECIFIED: "ACTION_UNSPECIFIED",
+  /** ACTION_BUILD - Building the image. */
+  ACTION_BUILD: "ACTION_BUILD",
+  /** ACTION_UPLOAD - Uploading its newest build to a provider. */
+  ACTION_UPLOAD: "ACTION_UPLOAD",
+  /** ACTION_DELETE_UPLOAD - Deleting an upload. */
+  ACTION_DELETE_UPLOAD: "ACTION_DELETE_UPLOAD",
+  /** ACTION_DELETE_BUILD - Deleting a build. */
+  ACTION_DELETE_BUILD: "ACTION_DELETE_BUILD",
+  /** ACTION_DELETE_FILES - Deleting files in the answering builder's images-dir. */
+  ACTION_DELETE_FILES: "ACTION_DELETE_FILES",
+} as const;
+
+export type ImageDecision_Action = typeof ImageDecision_Action[keyof typeof ImageDecision_Action];
+
+export namespace ImageDecision_Action {
+  export type ACTION_UNSPECIFIED = typeof ImageDecision_Action.ACTION_UNSPECIFIED;
+  export type ACTION_BUILD = typeof ImageDecision_Action.ACTION_BUILD;
+  export type ACTION_UPLOAD = typeof ImageDecision_Action.ACTION_UPLOAD;
+  export type ACTION_DELETE_UPLOAD = typeof ImageDecision_Action.ACTION_DELETE_UPLOAD;
+  export type ACTION_DELETE_BUILD = typeof ImageDecision_Action.ACTION_DELETE_BUILD;
+  export type ACTION_DELETE_FILES = typeof ImageDecision_Action.ACTION_DELETE_FILES;
+}
+
+export function imageDecision_ActionFromJSON(object: any): ImageDecision_Action {
+  switch (object) {
+    case 0:
+    case "ACTION_UNSPECIFIED":
+      return ImageDecision_Action.ACTION_UNSPECIFIED;
+    case 1:
+    case "ACTION_BUILD":
+      return ImageDecision_Action.ACTION_BUILD;
+    case 2:
+    case "ACTION_UPLOAD":
+      return ImageDecision_Action.ACTION_UPLOAD;
+    case 3:
+    case "ACTION_DELETE_UPLOAD":
+      return ImageDecision_Action.ACTION_DELETE_UPLOAD;
+    case 4:
+    case "ACTION_DELETE_BUILD":
+      return ImageDecision_Action.ACTION_DELETE_BUILD;
+    case 5:
+    case "ACTION_DELETE_FILES":
+      return ImageDecision_Action.ACTION_DELETE_FILES;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ImageDecision_Action");
+  }
+}
+
+export function imageDecision_ActionToJSON(object: ImageDecision_Action): string {
+  switch (object) {
+    case ImageDecision_Action.ACTION_UNSPECIFIED:
+      return "ACTION_UNSPECIFIED";
+    case ImageDecision_Action.ACTION_BUILD:
+      return "ACTION_BUILD";
+    case ImageDecision_Action.ACTION_UPLOAD:
+      return "ACTION_UPLOAD";
+    case ImageDecision_Action.ACTION_DELETE_UPLOAD:
+      return "ACTION_DELETE_UPLOAD";
+    case ImageDecision_Action.ACTION_DELETE_BUILD:
+      return "ACTION_DELETE_BUILD";
+    case ImageDecision_Action.ACTION_DELETE_FILES:
+      return "ACTION_DELETE_FILES";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ImageDecision_Action");
+  }
+}
+
+export function imageDecision_ActionToNumber(object: ImageDecision_Action): number {
+  switch (object) {
+    case ImageDecision_Action.ACTION_UNSPECIFIED:
+      return 0;
+    case ImageDecision_Action.ACTION_BUILD:
+      return 1;
+    case ImageDecision_Action.ACTION_UPLOAD:
+      return 2;
+    case ImageDecision_Action.ACTION_DELETE_UPLOAD:
+      return 3;
+    case ImageDecision_Action.ACTION_DELETE_BUILD:
+      return 4;
+    case ImageDecision_Action.ACTION_DELETE_FILES:
+      return 5;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ImageDecision_Action");
+  }
+}
+
 /** Build is one run of an image's build command, and the files that came of it. */
 export interface Build {
   /** Resource name: images/{image}/builds/{build}. */
@@ -112,6 +231,8 @@ export interface Build {
   progress: string;
   /** The phases that the build has come to, in their order; only while it is building at the answering builder. */
   phases: BuildPhase[];
+  /** Why it failed, in a sentence; empty when it did not. */
+  error: string;
 }
 
 /** State is where the build stands. */
@@ -332,7 +453,11 @@ export interface Upload {
   /** The format of the file that was uploaded. */
   format: string;
   /** When the upload entered its state. */
-  stateTime: Date | undefined;
+  stateTime:
+    | Date
+    | undefined;
+  /** Why it failed, in a sentence; empty when it did not. */
+  error: string;
 }
 
 /** State is where the upload stands. */
@@ -509,6 +634,34 @@ export interface DeleteBuildResponse {
   build: Build | undefined;
 }
 
+/** CancelBuildRequest names a build. */
+export interface CancelBuildRequest {
+  /** Resource name: images/{image}/builds/{build}. */
+  name: string;
+}
+
+/** CancelBuildResponse holds the build as it is now. */
+export interface CancelBuildResponse {
+  /** The build, in state deleting. */
+  build: Build | undefined;
+}
+
+/** ExplainImageRequest names an image. */
+export interface ExplainImageRequest {
+  /** Resource name: images/{image}. */
+  name: string;
+}
+
+/** ExplainImageResponse holds what was decided. */
+export interface ExplainImageResponse {
+  /** The image. */
+  image:
+    | Image
+    | undefined;
+  /** What is done and what is not: the build first, then uploads, then deletions. */
+  decisions: ImageDecision[];
+}
+
 /** WatchBuildLogRequest names a build. */
 export interface WatchBuildLogRequest {
   /** Resource name: images/{image}/builds/{build}. */
@@ -620,6 +773,8 @@ function createBaseImage(): Image {
     reason: "",
     lastError: "",
     configured: false,
+    nextBuildTime: undefined,
+    missingUploads: {},
   };
 }
 
@@ -646,6 +801,12 @@ export const Image: MessageFns<Image> = {
     if (message.configured !== false) {
       writer.uint32(56).bool(message.configured);
     }
+    if (message.nextBuildTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.nextBuildTime), writer.uint32(66).fork()).join();
+    }
+    globalThis.Object.entries(message.missingUploads).forEach(([key, value]: [string, string]) => {
+      Image_MissingUploadsEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
     return writer;
   },
 
@@ -718,6 +879,25 @@ export const Image: MessageFns<Image> = {
             message.configured = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.nextBuildTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = Image_MissingUploadsEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.missingUploads[entry9.key] = entry9.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -751,6 +931,38 @@ export const Image: MessageFns<Image> = {
         ? globalThis.String(object.last_error)
         : "",
       configured: isSet(object.configured) ? globalThis.Boolean(object.configured) : false,
+      nextBuildTime: isSet(object.nextBuildTime)
+        ? fromJsonTimestamp(object.nextBuildTime)
+        : isSet(object.next_build_time)
+        ? fromJsonTimestamp(object.next_build_time)
+        : undefined,
+      missingUploads: isObject(object.missingUploads)
+        ? (globalThis.Object.entries(object.missingUploads) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.missing_uploads)
+        ? (globalThis.Object.entries(object.missing_uploads) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -777,6 +989,18 @@ export const Image: MessageFns<Image> = {
     if (message.configured !== false) {
       obj.configured = message.configured;
     }
+    if (message.nextBuildTime !== undefined) {
+      obj.nextBuildTime = message.nextBuildTime.toISOString();
+    }
+    if (message.missingUploads) {
+      const entries = globalThis.Object.entries(message.missingUploads) as [string, string][];
+      if (entries.length > 0) {
+        obj.missingUploads = {};
+        entries.forEach(([k, v]) => {
+          obj.missingUploads[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -792,6 +1016,280 @@ export const Image: MessageFns<Image> = {
     message.reason = object.reason ?? "";
     message.lastError = object.lastError ?? "";
     message.configured = object.configured ?? false;
+    message.nextBuildTime = object.nextBuildTime ?? undefined;
+    message.missingUploads = (globalThis.Object.entries(object.missingUploads ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseImage_MissingUploadsEntry(): Image_MissingUploadsEntry {
+  return { key: "", value: "" };
+}
+
+export const Image_MissingUploadsEntry: MessageFns<Image_MissingUploadsEntry> = {
+  encode(message: Image_MissingUploadsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Image_MissingUploadsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImage_MissingUploadsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Image_MissingUploadsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Image_MissingUploadsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Image_MissingUploadsEntry>): Image_MissingUploadsEntry {
+    return Image_MissingUploadsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Image_MissingUploadsEntry>): Image_MissingUploadsEntry {
+    const message = createBaseImage_MissingUploadsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseImageDecision(): ImageDecision {
+  return {
+    action: ImageDecision_Action.ACTION_UNSPECIFIED,
+    acting: false,
+    subject: "",
+    provider: "",
+    rule: "",
+    reason: "",
+    nextTime: undefined,
+  };
+}
+
+export const ImageDecision: MessageFns<ImageDecision> = {
+  encode(message: ImageDecision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.action !== ImageDecision_Action.ACTION_UNSPECIFIED) {
+      writer.uint32(8).int32(imageDecision_ActionToNumber(message.action));
+    }
+    if (message.acting !== false) {
+      writer.uint32(16).bool(message.acting);
+    }
+    if (message.subject !== "") {
+      writer.uint32(26).string(message.subject);
+    }
+    if (message.provider !== "") {
+      writer.uint32(34).string(message.provider);
+    }
+    if (message.rule !== "") {
+      writer.uint32(42).string(message.rule);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    if (message.nextTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.nextTime), writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImageDecision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImageDecision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.action = imageDecision_ActionFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.acting = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.provider = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.nextTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ImageDecision {
+    return {
+      action: isSet(object.action)
+        ? imageDecision_ActionFromJSON(object.action)
+        : ImageDecision_Action.ACTION_UNSPECIFIED,
+      acting: isSet(object.acting) ? globalThis.Boolean(object.acting) : false,
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      provider: isSet(object.provider) ? globalThis.String(object.provider) : "",
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      nextTime: isSet(object.nextTime)
+        ? fromJsonTimestamp(object.nextTime)
+        : isSet(object.next_time)
+        ? fromJsonTimestamp(object.next_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ImageDecision): unknown {
+    const obj: any = {};
+    if (message.action !== ImageDecision_Action.ACTION_UNSPECIFIED) {
+      obj.action = imageDecision_ActionToJSON(message.action);
+    }
+    if (message.acting !== false) {
+      obj.acting = message.acting;
+    }
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.provider !== "") {
+      obj.provider = message.provider;
+    }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.nextTime !== undefined) {
+      obj.nextTime = message.nextTime.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ImageDecision>): ImageDecision {
+    return ImageDecision.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImageDecision>): ImageDecision {
+    const message = createBaseImageDecision();
+    message.action = object.action ?? ImageDecision_Action.ACTION_UNSPECIFIED;
+    message.acting = object.acting ?? false;
+    message.subject = object.subject ?? "";
+    message.provider = object.provider ?? "";
+    message.rule = object.rule ?? "";
+    message.reason = object.reason ?? "";
+    message.nextTime = object.nextTime ?? undefined;
     return message;
   },
 };
@@ -805,6 +1303,7 @@ function createBaseBuild(): Build {
     stateTime: undefined,
     progress: "",
     phases: [],
+    error: "",
   };
 }
 
@@ -830,6 +1329,9 @@ export const Build: MessageFns<Build> = {
     }
     for (const v of message.phases) {
       BuildPhase.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.error !== "") {
+      writer.uint32(66).string(message.error);
     }
     return writer;
   },
@@ -903,6 +1405,14 @@ export const Build: MessageFns<Build> = {
             message.phases.push(BuildPhase.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -928,6 +1438,7 @@ export const Build: MessageFns<Build> = {
         : undefined,
       progress: isSet(object.progress) ? globalThis.String(object.progress) : "",
       phases: globalThis.Array.isArray(object?.phases) ? object.phases.map((e: any) => BuildPhase.fromJSON(e)) : [],
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
     };
   },
 
@@ -954,6 +1465,9 @@ export const Build: MessageFns<Build> = {
     if (message.phases?.length) {
       obj.phases = message.phases.map((e) => BuildPhase.toJSON(e));
     }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
     return obj;
   },
 
@@ -969,6 +1483,7 @@ export const Build: MessageFns<Build> = {
     message.stateTime = object.stateTime ?? undefined;
     message.progress = object.progress ?? "";
     message.phases = object.phases?.map((e) => BuildPhase.fromPartial(e)) || [];
+    message.error = object.error ?? "";
     return message;
   },
 };
@@ -1443,6 +1958,7 @@ function createBaseUpload(): Upload {
     externalName: "",
     format: "",
     stateTime: undefined,
+    error: "",
   };
 }
 
@@ -1465,6 +1981,9 @@ export const Upload: MessageFns<Upload> = {
     }
     if (message.stateTime !== undefined) {
       Timestamp.encode(toTimestamp(message.stateTime), writer.uint32(50).fork()).join();
+    }
+    if (message.error !== "") {
+      writer.uint32(58).string(message.error);
     }
     return writer;
   },
@@ -1530,6 +2049,14 @@ export const Upload: MessageFns<Upload> = {
             message.stateTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1562,6 +2089,7 @@ export const Upload: MessageFns<Upload> = {
         : isSet(object.state_time)
         ? fromJsonTimestamp(object.state_time)
         : undefined,
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
     };
   },
 
@@ -1585,6 +2113,9 @@ export const Upload: MessageFns<Upload> = {
     if (message.stateTime !== undefined) {
       obj.stateTime = message.stateTime.toISOString();
     }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
     return obj;
   },
 
@@ -1599,6 +2130,7 @@ export const Upload: MessageFns<Upload> = {
     message.externalName = object.externalName ?? "";
     message.format = object.format ?? "";
     message.stateTime = object.stateTime ?? undefined;
+    message.error = object.error ?? "";
     return message;
   },
 };
@@ -2652,6 +3184,294 @@ export const DeleteBuildResponse: MessageFns<DeleteBuildResponse> = {
   fromPartial(object: DeepPartial<DeleteBuildResponse>): DeleteBuildResponse {
     const message = createBaseDeleteBuildResponse();
     message.build = (object.build !== undefined && object.build !== null) ? Build.fromPartial(object.build) : undefined;
+    return message;
+  },
+};
+
+function createBaseCancelBuildRequest(): CancelBuildRequest {
+  return { name: "" };
+}
+
+export const CancelBuildRequest: MessageFns<CancelBuildRequest> = {
+  encode(message: CancelBuildRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelBuildRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelBuildRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelBuildRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: CancelBuildRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelBuildRequest>): CancelBuildRequest {
+    return CancelBuildRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelBuildRequest>): CancelBuildRequest {
+    const message = createBaseCancelBuildRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseCancelBuildResponse(): CancelBuildResponse {
+  return { build: undefined };
+}
+
+export const CancelBuildResponse: MessageFns<CancelBuildResponse> = {
+  encode(message: CancelBuildResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.build !== undefined) {
+      Build.encode(message.build, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelBuildResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelBuildResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.build = Build.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelBuildResponse {
+    return { build: isSet(object.build) ? Build.fromJSON(object.build) : undefined };
+  },
+
+  toJSON(message: CancelBuildResponse): unknown {
+    const obj: any = {};
+    if (message.build !== undefined) {
+      obj.build = Build.toJSON(message.build);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelBuildResponse>): CancelBuildResponse {
+    return CancelBuildResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelBuildResponse>): CancelBuildResponse {
+    const message = createBaseCancelBuildResponse();
+    message.build = (object.build !== undefined && object.build !== null) ? Build.fromPartial(object.build) : undefined;
+    return message;
+  },
+};
+
+function createBaseExplainImageRequest(): ExplainImageRequest {
+  return { name: "" };
+}
+
+export const ExplainImageRequest: MessageFns<ExplainImageRequest> = {
+  encode(message: ExplainImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainImageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainImageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainImageRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ExplainImageRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainImageRequest>): ExplainImageRequest {
+    return ExplainImageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainImageRequest>): ExplainImageRequest {
+    const message = createBaseExplainImageRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainImageResponse(): ExplainImageResponse {
+  return { image: undefined, decisions: [] };
+}
+
+export const ExplainImageResponse: MessageFns<ExplainImageResponse> = {
+  encode(message: ExplainImageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== undefined) {
+      Image.encode(message.image, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.decisions) {
+      ImageDecision.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainImageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainImageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = Image.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decisions.push(ImageDecision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainImageResponse {
+    return {
+      image: isSet(object.image) ? Image.fromJSON(object.image) : undefined,
+      decisions: globalThis.Array.isArray(object?.decisions)
+        ? object.decisions.map((e: any) => ImageDecision.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ExplainImageResponse): unknown {
+    const obj: any = {};
+    if (message.image !== undefined) {
+      obj.image = Image.toJSON(message.image);
+    }
+    if (message.decisions?.length) {
+      obj.decisions = message.decisions.map((e) => ImageDecision.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainImageResponse>): ExplainImageResponse {
+    return ExplainImageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainImageResponse>): ExplainImageResponse {
+    const message = createBaseExplainImageResponse();
+    message.image = (object.image !== undefined && object.image !== null) ? Image.fromPartial(object.image) : undefined;
+    message.decisions = object.decisions?.map((e) => ImageDecision.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3796,6 +4616,27 @@ export const ImageServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * CancelBuild ends a running build, at whichever builder it runs; nothing stays of it but its log and its history. The
+     * image is tried again after a while, unless it is paused.
+     */
+    cancelBuild: {
+      name: "CancelBuild",
+      requestType: CancelBuildRequest as typeof CancelBuildRequest,
+      requestStream: false,
+      responseType: CancelBuildResponse as typeof CancelBuildResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** ExplainImage returns everything that the answering builder has decided on an image, with the reason of each. */
+    explainImage: {
+      name: "ExplainImage",
+      requestType: ExplainImageRequest as typeof ExplainImageRequest,
+      requestStream: false,
+      responseType: ExplainImageResponse as typeof ExplainImageResponse,
+      responseStream: false,
+      options: {},
+    },
     /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
     watchBuildLog: {
       name: "WatchBuildLog",
@@ -3895,6 +4736,19 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
     request: DeleteBuildRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteBuildResponse>>;
+  /**
+   * CancelBuild ends a running build, at whichever builder it runs; nothing stays of it but its log and its history. The
+   * image is tried again after a while, unless it is paused.
+   */
+  cancelBuild(
+    request: CancelBuildRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CancelBuildResponse>>;
+  /** ExplainImage returns everything that the answering builder has decided on an image, with the reason of each. */
+  explainImage(
+    request: ExplainImageRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ExplainImageResponse>>;
   /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
   watchBuildLog(
     request: WatchBuildLogRequest,
@@ -3969,6 +4823,19 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteBuildRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteBuildResponse>;
+  /**
+   * CancelBuild ends a running build, at whichever builder it runs; nothing stays of it but its log and its history. The
+   * image is tried again after a while, unless it is paused.
+   */
+  cancelBuild(
+    request: DeepPartial<CancelBuildRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CancelBuildResponse>;
+  /** ExplainImage returns everything that the answering builder has decided on an image, with the reason of each. */
+  explainImage(
+    request: DeepPartial<ExplainImageRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ExplainImageResponse>;
   /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
   watchBuildLog(
     request: DeepPartial<WatchBuildLogRequest>,
