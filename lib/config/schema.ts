@@ -149,7 +149,11 @@ export function provider(driver: DriverSchema) {
   const pool = mapping(
     {
       name: required(name, "What records and messages call it."),
-      "max-servers": optional(limit, undefined, "Instances; 0 or less closes the pool."),
+      "max-servers": optional(
+        limit,
+        undefined,
+        "Instances; 0 or less closes the pool; below 0 in every pool, the provider's images go too.",
+      ),
       "max-cores": optional(limit, undefined, "Cores."),
       "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
       priority: optional(integer(), undefined, "As the provider's; it goes before."),

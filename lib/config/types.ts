@@ -74,7 +74,7 @@ export interface PoolLabelConfig {
 
 export interface PoolConfig {
   readonly name: string;
-  /** Infinity without a limit; 0 or less disables the pool. */
+  /** Infinity without a limit; 0 or less disables the pool; negative in all pools, the provider is given up. */
   readonly maxServers: number;
   readonly maxCores: number;
   /** MiB. */

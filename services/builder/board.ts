@@ -1,6 +1,6 @@
 // What the builder shows of itself: why each image is (not) built, what runs, what went wrong.
 import type { Phase } from "./history.ts";
-import { buildKey, type Decision, type Plan, partsOfKey, type Setback } from "./plan.ts";
+import { buildKey, type Decision, type Plan, partsOfKey, type Rule, type Setback } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
 
 /** What is to become of an image. */
@@ -12,6 +12,9 @@ export interface Outlook {
   /** By provider that is to have the newest build and has it not: why not. */
   readonly missing: ReadonlyMap<string, string>;
 }
+
+/** What keeps an image from a provider that is not to have another one. */
+const AT_REST: ReadonlySet<Rule> = new Set(["uploaded", "no-build", "given-up"]);
 
 /** The latest plan with its history, for people and for the API. */
 export class Board {
@@ -62,7 +65,7 @@ export class Board {
     for (const decision of decisions) {
       const { kind, provider } = partsOfKey(decision.key);
       const rule = decision.kind === "waiting" ? decision.rule : null;
-      if (kind !== "upload" || rule === "uploaded" || rule === "no-build") continue;
+      if (kind !== "upload" || (rule !== null && AT_REST.has(rule))) continue;
       missing.set(provider, decision.reason);
     }
     return {

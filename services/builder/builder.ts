@@ -1,5 +1,6 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
 import { requireImagesDir } from "../../lib/config/require.ts";
+import type { Config } from "../../lib/config/types.ts";
 import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { newComponent } from "../../lib/model/component.ts";
 import { messageOf } from "../../lib/std/errors.ts";
@@ -130,6 +131,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       const added = [...next.config.diskimages.keys()].filter((image) => !sizes.has(image));
       for (const [image, bytes] of await readSizes(session, files, added)) sizes.set(image, bytes);
       const gone = context.providers.filter((provider) => !next.providers.includes(provider));
+      setbacks.forget(changedImages(context.config, next.config), new Set(gone.map(({ name }) => name)));
       take(next);
       registration.update(component(next.config.hash, next.generation ?? 1));
       reconciler.trigger();
@@ -150,6 +152,15 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       await Promise.race([ended, giveUp]);
     },
   };
+}
+
+/** Images that are configured otherwise than before. */
+function changedImages(before: Config, after: Config): Set<string> {
+  const images = [...after.diskimages.values()];
+  const changed = images.filter(
+    (image) => JSON.stringify(before.diskimages.get(image.name)) !== JSON.stringify(image),
+  );
+  return new Set(changed.map(({ name }) => name));
 }
 
 /** The context with a configuration that can be replaced: whoever reads it has the one in force. */

@@ -14,6 +14,7 @@ import {
   type Waiting,
   waiting,
 } from "./plan.ts";
+import { shareUploads } from "./share_uploads.ts";
 
 /**
  * Decides on everything at once. Deterministic: equal arguments give equal plans.
@@ -32,11 +33,12 @@ export function decide(images: Iterable<ImageEntry>, config: BuilderConfig, fact
   for (const files of facts.files.values()) {
     decisions.push(decideFiles(files, entries.get(files.image), config, facts));
   }
-  return allot(decisions, facts);
+  const takers = config.providers.filter((each) => each.managesImages && each.diskimages.length > 0);
+  return allot(decisions, takers.length, facts);
 }
 
 /** Gives the workers to what needs them; the rest waits for one. */
-function allot(decisions: readonly Decision[], facts: Facts): Plan {
+function allot(decisions: readonly Decision[], takers: number, facts: Facts): Plan {
   const actions: Action[] = [];
   const waits: Waiting[] = [];
   const builds: BuildAction[] = [];
@@ -63,7 +65,9 @@ function allot(decisions: readonly Decision[], facts: Facts): Plan {
     }
   };
   grant(orderBuilds(builds), facts.buildWorkers, "build/", "build");
-  grant(orderUploads(uploads, facts), facts.uploadWorkers, "upload/", "upload");
+  const shared = shareUploads(uploads, facts, takers);
+  waits.push(...shared.waits);
+  grant(shared.ordered, facts.uploadWorkers, "upload/", "upload");
   const times = waits.flatMap(({ next }) => (next === null ? [] : [next]));
   return { actions, waiting: waits, next: times.length === 0 ? null : Math.min(...times) };
 }
@@ -71,28 +75,4 @@ function allot(decisions: readonly Decision[], facts: Facts): Plan {
 /** Requested builds first, in the order in which they were asked for; then the order of the configuration. */
 function orderBuilds(builds: readonly BuildAction[]): BuildAction[] {
   return builds.toSorted((a, b) => (a.requestTime ?? Infinity) - (b.requestTime ?? Infinity) || 0);
-}
-
-/** Providers in turn, those with the fewest uploads under way first: a slow one cannot take every worker. */
-function orderUploads(uploads: readonly UploadAction[], facts: Facts): UploadAction[] {
-  const load = new Map<string, number>();
-  for (const key of facts.running) {
-    if (!key.startsWith("upload/")) continue;
-    const provider = key.slice(key.lastIndexOf("/") + 1);
-    load.set(provider, (load.get(provider) ?? 0) + 1);
-  }
-  const rest = [...uploads];
-  const ordered: UploadAction[] = [];
-  while (rest.length > 0) {
-    let best = 0;
-    for (const [index, { provider }] of rest.entries()) {
-      const other = rest[best]?.provider ?? provider;
-      if ((load.get(provider) ?? 0) < (load.get(other) ?? 0)) best = index;
-    }
-    for (const action of rest.splice(best, 1)) {
-      ordered.push(action);
-      load.set(action.provider, (load.get(action.provider) ?? 0) + 1);
-    }
-  }
-  return ordered;
 }

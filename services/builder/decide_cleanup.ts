@@ -18,6 +18,7 @@ import {
   filesKey,
   formatTime,
   hindrance,
+  isGivenUp,
   type LocalBuild,
   readyBuilds,
   uploadKey,
@@ -120,6 +121,9 @@ function judgeUpload(build: BuildEntry, upload: UploadEntry, scope: Scope): Verd
   }
   if (!configured.diskimages.some((listed) => listed.name === upload.image)) {
     return { remove: `provider ${provider} no longer lists the image` };
+  }
+  if (isGivenUp(configured)) {
+    return { remove: `provider ${provider} is given up: max-servers of its pools is negative` };
   }
   if (record.state === "failed") return judgeFailedUpload(build, upload, scope);
   if (scope.keptUploads.has(upload)) {
@@ -257,6 +261,7 @@ function spentFormats(build: BuildEntry, files: LocalBuild, config: BuilderConfi
     const takers = config.providers.filter(
       (provider) =>
         provider.managesImages &&
+        !isGivenUp(provider) &&
         provider.imageFormat === format &&
         provider.diskimages.some((listed) => listed.name === build.image),
     );

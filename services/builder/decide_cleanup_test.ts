@@ -12,6 +12,7 @@ import {
   image,
   local,
   NOW,
+  pool,
   provider,
   UBUNTU,
   type UploadGiven,
@@ -73,6 +74,20 @@ describe("keeping and deleting", () => {
     const emptied = config([diskimage("ubuntu")], [provider("cloud", [])]);
     const plan = decide([image("ubuntu", { list: [uploaded("b1", 100)] })], emptied, facts());
     assert.deepEqual(doing(plan), ["delete-upload b1/cloud/1"]);
+  });
+
+  test("uploads at a provider that is given up go, also the newest; a closed pool changes nothing", () => {
+    const after = (...numbers: number[]) => {
+      const pools = numbers.map((maxServers, index) => pool(`${index}`, maxServers));
+      const leaving = config([diskimage("ubuntu")], [provider("cloud", ["ubuntu"], { pools })]);
+      return doing(
+        decide([image("ubuntu", { list: [FRESH] })], leaving, facts({ here: [local("ubuntu", "b1")] })),
+      );
+    };
+    assert.deepEqual(after(-1), ["delete-upload b1/cloud/1"]);
+    assert.deepEqual(after(-1, -1), ["delete-upload b1/cloud/1"]);
+    assert.deepEqual(after(0), []);
+    assert.deepEqual(after(-1, 3), []);
   });
 
   test("uploads at a provider that is not configured are never touched and keep their build", () => {

@@ -6,7 +6,10 @@ import {
   type BuilderConfig,
   buildName,
   type Facts,
+  formatTime,
   hindrance,
+  isGivenUp,
+  isTroubled,
   readyBuilds,
   type UploadAction,
   uploadKey,
@@ -51,13 +54,26 @@ function decideUpload(
   const step = { key: uploadKey(build.image, build.build, provider.name), image: build.image };
   const blocked = uploadGate(build, provider, listed, configFile, facts);
   if (blocked !== null) return waiting(step, blocked.rule, blocked.reason);
-  const set = hindrance(step, facts);
+  const set = hindrance(step, facts) ?? troubleOf(step, provider.name, facts);
   if (set !== null) return set;
   if (build.uploading.has(provider.name)) {
     return waiting(step, "locked", "another builder is uploading it");
   }
   const reason = `${provider.name} has no ready upload of the newest build`;
   return { kind: "upload", ...step, build: build.build, provider: provider.name, reason };
+}
+
+/** A provider that takes no image at all is tried with one upload at a time, after a while that grows. */
+function troubleOf(
+  step: { readonly key: string; readonly image: string },
+  provider: string,
+  { troubles, now }: Facts,
+): Waiting | null {
+  const trouble = troubles.get(provider);
+  if (!isTroubled(trouble) || trouble.until <= now) return null;
+  const { images, error, until } = trouble;
+  const reason = `the last uploads of ${images.size} images to ${provider} failed (${error}); the next is at ${formatTime(until)}`;
+  return waiting(step, "set-back", reason, until);
 }
 
 function uploadGate(
@@ -69,6 +85,9 @@ function uploadGate(
 ): Pick<Waiting, "rule" | "reason"> | null {
   if (hasReadyUpload(build, provider.name)) {
     return { rule: "uploaded", reason: `${provider.name} has the newest build` };
+  }
+  if (isGivenUp(provider)) {
+    return { rule: "given-up", reason: `${provider.name} is given up: max-servers of its pools is negative` };
   }
   if (listed.pause) {
     return { rule: "paused", reason: `uploads to ${provider.name} are paused in ${configFile}` };

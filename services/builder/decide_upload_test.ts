@@ -9,6 +9,7 @@ import {
   image,
   local,
   NOW,
+  pool,
   provider,
   UBUNTU,
   wait,
@@ -80,6 +81,59 @@ describe("uploading", () => {
     const plan = decide([image("ubuntu", { list: [bare] })], two, facts({ here, setbacks }));
     assert.deepEqual(doing(plan), ["upload b1 to other"]);
     assert.equal(plan.next, NOW + 5);
+  });
+
+  test("a provider that takes no image at all is tried later, with one upload at a time, of what failed least", () => {
+    const images = ["a", "b", "c", "d"];
+    const many = config(
+      images.map((name) => diskimage(name)),
+      [provider("cloud", images), provider("other", ["d"])],
+    );
+    const entries = images.map((name) => image(name, { list: [{ id: `${name}1`, age: 10 }] }));
+    const setbacks = new Map(
+      ["a", "b", "c"].map((name, index) => [
+        `upload/${name}/${name}1/cloud`,
+        { failures: 3 - index, until: NOW, error: "503", requestTime: null },
+      ]),
+    );
+    const trouble = { images: new Set(["a", "b", "c"]), failures: 6, until: NOW + 60, error: "503" };
+    const known = { here: images.map((name) => local(name, `${name}1`)), setbacks };
+    const troubles = new Map([["cloud", trouble]]);
+    const plan = decide(entries, many, facts({ ...known, troubles }));
+    assert.deepEqual(doing(plan), ["upload d1 to other"]);
+    const { reason, next } = wait(plan, "upload/d/d1/cloud");
+    assert.equal(next, NOW + 60);
+    assert.match(reason, /the last uploads of 3 images to cloud failed \(503\); the next is at /);
+    const later = decide(entries, many, facts({ ...known, troubles, now: NOW + 60 }));
+    assert.deepEqual(doing(later).sort(), ["upload d1 to cloud", "upload d1 to other"]);
+    assert.match(
+      wait(later, "upload/c/c1/cloud").reason,
+      /cloud has as many uploads at once as it may \(1\)/,
+    );
+    const two = new Map([["cloud", { ...trouble, images: new Set(["a", "b"]) }]]);
+    assert.ok(
+      doing(decide(entries, many, facts({ ...known, troubles: two }))).includes("upload c1 to cloud"),
+    );
+  });
+
+  test("a provider has at most half of the workers while there are others", () => {
+    const images = ["a", "b", "c"];
+    const entries = images.map((name) => image(name, { list: [{ id: `${name}1`, age: 10 }] }));
+    const known = { here: images.map((name) => local(name, `${name}1`)), uploadWorkers: 4 };
+    const disks = images.map((name) => diskimage(name));
+    const alone = config(disks, [provider("cloud", images)]);
+    assert.equal(doing(decide(entries, alone, facts(known))).length, 3);
+    const beside = config(disks, [provider("cloud", images), provider("other", ["x"])]);
+    assert.equal(doing(decide(entries, beside, facts(known))).length, 2);
+    assert.equal(doing(decide(entries, beside, facts({ ...known, uploadWorkers: 1 }))).length, 1);
+  });
+
+  test("a provider that is given up gets no upload", () => {
+    const pools = [pool("main", -1)];
+    const leaving = config([diskimage("ubuntu")], [provider("cloud", ["ubuntu"], { pools })]);
+    const plan = decide([image("ubuntu", { list: [bare] })], leaving, facts({ here }));
+    assert.deepEqual(doing(plan), []);
+    assert.equal(wait(plan, "upload/ubuntu/b1/cloud").rule, "given-up");
   });
 
   test("a slow provider cannot take every worker", () => {

@@ -25,7 +25,13 @@ export function foresee(images: Iterable<ImageEntry>, config: BuilderConfig, fac
   };
   const done: Action[] = [];
   for (let round = 0; round < MAXIMUM_ROUNDS; round += 1) {
-    const known = { ...facts, files: stage.files, buildWorkers: Infinity, uploadWorkers: Infinity };
+    const known = {
+      ...facts,
+      files: stage.files,
+      troubles: new Map(),
+      buildWorkers: Infinity,
+      uploadWorkers: Infinity,
+    };
     const { actions } = decide(stage.images.values(), config, known);
     if (actions.length === 0) break;
     for (const action of actions) {

@@ -1,5 +1,5 @@
 // What the builder knows when it decides, and what it decides: plain data, without I/O.
-import type { Config } from "../../lib/config/types.ts";
+import type { Config, ProviderConfig } from "../../lib/config/types.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
 
 import type { Room } from "./room.ts";
@@ -26,6 +26,24 @@ export interface Setback {
   readonly requestTime: number | null;
 }
 
+/** A provider's uploads that have failed since the last one that succeeded there. */
+export interface Trouble {
+  /** Images of which an upload has failed. */
+  readonly images: ReadonlySet<string>;
+  readonly failures: number;
+  /** When the provider may be tried again (seconds), if it is the provider that fails. */
+  readonly until: number;
+  readonly error: string;
+}
+
+/** Uploads of so many different images have failed: it is the provider that fails, not an image. */
+const TROUBLED_IMAGES = 3;
+
+/** Whether a provider takes no image at all. */
+export function isTroubled(trouble: Trouble | undefined): trouble is Trouble {
+  return trouble !== undefined && trouble.images.size >= TROUBLED_IMAGES;
+}
+
 /** What only this process knows. Times are seconds since the epoch. */
 export interface Facts {
   readonly now: number;
@@ -39,6 +57,8 @@ export interface Facts {
   readonly building: ReadonlySet<string>;
   /** By the key of the action that failed. */
   readonly setbacks: ReadonlyMap<string, Setback>;
+  /** By provider. */
+  readonly troubles: ReadonlyMap<string, Trouble>;
   /** Providers that answer. */
   readonly served: ReadonlySet<string>;
   /** Providers that do not, with the reason. */
@@ -125,6 +145,7 @@ export type Rule =
   | "set-back"
   | "workers-busy"
   | "not-served"
+  | "given-up"
   | "uploaded"
   | "no-format"
   | "not-here"
@@ -172,6 +193,11 @@ export function partsOfKey(key: string): {
 } {
   const [kind = "", image = "", build = "", provider = "", upload = ""] = key.split("/");
   return { kind, image, build, provider, upload };
+}
+
+/** Whether a provider is being given up: it takes no image any more, and what it has is deleted. */
+export function isGivenUp({ pools }: ProviderConfig): boolean {
+  return pools.length > 0 && pools.every(({ maxServers }) => maxServers < 0);
 }
 
 /** A decision not to act. */

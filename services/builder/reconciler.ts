@@ -31,7 +31,7 @@ export interface ReconcilerOptions {
   readonly setbacks: Setbacks;
   readonly board: Board;
   /** All facts but those that the loop itself keeps. */
-  readonly facts: () => Omit<Facts, "now" | "running" | "setbacks" | "lockFreeSince">;
+  readonly facts: () => Omit<Facts, "now" | "running" | "setbacks" | "troubles" | "lockFreeSince">;
   /** Does one action; false when there was nothing to do after all. */
   readonly perform: (action: Action) => Promise<boolean>;
   /** Looks anew at what no event tells of. */
@@ -109,7 +109,14 @@ export class Reconciler {
     const own = facts();
     this.#watchLocks(now, own.builderId);
     const running = this.#running;
-    return { ...own, now, running, setbacks: setbacks.entries, lockFreeSince: this.#lockFreeSince };
+    return {
+      ...own,
+      now,
+      running,
+      setbacks: setbacks.entries,
+      troubles: setbacks.troubles,
+      lockFreeSince: this.#lockFreeSince,
+    };
   }
 
   /** Notes since when a running build of another builder is seen without its lock. */

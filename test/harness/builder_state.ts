@@ -1,6 +1,6 @@
 // Configurations, trees and facts for tests of what the builder decides.
 import assert from "node:assert/strict";
-import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
+import type { DiskImageConfig, PoolConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { type BuildRecord, newBuild, newUpload, type UploadRecord } from "../../lib/model/image.ts";
 import type { BuildEntry, ImageEntry, UploadEntry } from "../../lib/zookeeper/view.ts";
 import type { Action, BuilderConfig, Facts, LocalBuild, Plan } from "../../services/builder/plan.ts";
@@ -56,6 +56,20 @@ export function provider(
     pools: [],
     settings: {},
     ...given,
+  };
+}
+
+export function pool(name: string, maxServers: number): PoolConfig {
+  return {
+    name,
+    maxServers,
+    maxCores: Infinity,
+    maxRam: Infinity,
+    priority: 100,
+    nodeAttributes: {},
+    ignoreProviderQuota: false,
+    labels: [],
+    settings: {},
   };
 }
 
@@ -136,6 +150,7 @@ export function facts(given: Partial<Facts> & { here?: readonly LocalBuild[] } =
     running: new Set(),
     building: new Set(),
     setbacks: new Map(),
+    troubles: new Map(),
     served: new Set(["cloud", "other"]),
     unserved: new Map(),
     lockFreeSince: new Map(),

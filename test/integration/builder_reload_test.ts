@@ -66,6 +66,24 @@ describe("a builder with changing images and providers", { skip: !zooKeeperInsta
     assert.equal(builder.builds("ubuntu")[0]?.build, build);
   });
 
+  test("tries an image anew at once when it was changed, and at a provider that was", async () => {
+    cloud.failUploads = 1;
+    const broken = { dibCommand: await one.command("exit 1") };
+    const fine = { dibCommand: await one.plainCommand() };
+    const images = { ubuntu: broken, debian: fine };
+    const patient = { backoff: { initial: 600_000, maximum: 600_000 } };
+    const builder = await one.start({ images, providers: [{ driver: cloud, images: ["debian"] }] }, patient);
+    await until("it failed", () => builder.builds("ubuntu")[0]?.record?.state === "failed");
+    await until("it failed", () => builder.uploads("debian")[0]?.record?.state === "failed");
+    const mended = new FakeImageProvider("cloud");
+    await builder.take({
+      images: { ubuntu: fine, debian: fine },
+      providers: [{ driver: mended, images: ["debian", "ubuntu"] }],
+    });
+    await readyAt(builder, "ubuntu", "cloud");
+    await readyAt(builder, "debian", "cloud");
+  });
+
   test("gives each provider its own format", async () => {
     const image = { dibCommand: await making("qcow2", "vhd"), formats: ["qcow2", "vhd"] };
     const builder = await one.start({
