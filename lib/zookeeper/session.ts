@@ -16,6 +16,7 @@ import {
   type SessionState,
   type Stat,
   type WatchEvent,
+  type WideCreateMode,
 } from "./types.ts";
 import { type RecursiveWatch, Watches } from "./watches.ts";
 import { requests, transactionResults } from "./wire.ts";
@@ -77,6 +78,15 @@ export class ZooKeeperSession implements Session {
 
   async create(path: string, data: Uint8Array, mode: CreateMode): Promise<string> {
     return this.#strip(await this.#link.call(requests.create(this.#full(path), data, mode)));
+  }
+
+  async createWithStat(
+    path: string,
+    data: Uint8Array,
+    mode: WideCreateMode,
+  ): Promise<{ path: string; stat: Stat }> {
+    const created = await this.#link.call(requests.createWithStat(this.#full(path), data, mode));
+    return { ...created, path: this.#strip(created.path) };
   }
 
   /** Creates the chroot too, so this works on the server's own paths. */

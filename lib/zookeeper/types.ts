@@ -18,6 +18,16 @@ export interface Stat {
 
 export type CreateMode = "persistent" | "persistent-sequential" | "ephemeral" | "ephemeral-sequential";
 
+/**
+ * What else a znode may be made as: `persistent`; `container`, which the server deletes some time after its last child
+ * has gone; or with a time to live in milliseconds, after which the server deletes it if it has not been changed and
+ * has no children (needs `extendedTypesEnabled` at the server).
+ */
+export type WideCreateMode =
+  | CreateMode
+  | "container"
+  | { readonly ttlMs: number; readonly isSequential?: boolean };
+
 /** One step of a transaction. A `version` of -1 fits any version. */
 export type Operation =
   | { readonly kind: "create"; readonly path: string; readonly data: Uint8Array; readonly mode: CreateMode }
@@ -61,6 +71,12 @@ export interface Session {
 
   /** Creates a znode and returns its path (with the sequence number, if any). Parents must exist. */
   create(path: string, data: Uint8Array, mode: CreateMode): Promise<string>;
+  /**
+   * Creates a znode of any kind and returns its stat too (ZooKeeper's create2, createContainer and createTTL).
+   * @throws {ZooKeeperError} `BAD_ARGUMENTS` for a time to live that is not above 0, `UNIMPLEMENTED` where the server
+   * takes none
+   */
+  createWithStat(path: string, data: Uint8Array, mode: WideCreateMode): Promise<{ path: string; stat: Stat }>;
   /** Creates a persistent, empty znode and all its missing parents; no error when they exist. */
   ensurePath(path: string): Promise<void>;
   get(path: string): Promise<{ data: Uint8Array; stat: Stat }>;

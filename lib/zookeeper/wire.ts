@@ -17,12 +17,19 @@ import {
   type OperationResult,
   type Stat,
   TransactionError,
+  type WideCreateMode,
   ZooKeeperError,
 } from "./types.ts";
 
 const { protocol, OP_CODES } = jute;
 
 /** What the package lacks: the operations, and how the server numbers them. */
+const CREATE2 = 15;
+const CREATE_CONTAINER = 19;
+const CREATE_TTL = 21;
+const CONTAINER_FLAG = 4;
+const TTL_FLAG = 5;
+const TTL_SEQUENTIAL_FLAG = 6;
 const ADD_WATCH = 106;
 const REMOVE_WATCHES = 18;
 const PERSISTENT_RECURSIVE = 1;
@@ -93,13 +100,22 @@ export const requests = {
     name: "create",
     type: OP_CODES.CREATE,
     path,
-    payload: new protocol.CreateRequest(
-      path,
-      view(data),
-      openAcl.OPEN_ACL_UNSAFE.map((acl) => acl.toRecord()),
-      MODES[mode],
-    ),
+    payload: createRequest(path, data, MODES[mode]),
     read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
+  }),
+  createWithStat: (
+    path: string,
+    data: Uint8Array,
+    mode: WideCreateMode,
+  ): Request<{ path: string; stat: Stat }> => ({
+    name: "create",
+    ...wideCreation(path, data, mode),
+    path,
+    read: (frame, offset) => {
+      const created = new protocol.CreateResponse();
+      const length = created.deserialize(frame, offset);
+      return { path: created.path, stat: readStat(frame, offset + length) };
+    },
   }),
   /** With `watch` the next change of the znode is told once; of a znode that does not exist nothing is told. */
   get: (path: string, watch = false): Request<{ data: Uint8Array; stat: Stat }> => ({
@@ -175,6 +191,37 @@ export const requests = {
     read: nothing,
   }),
 } as const;
+
+function createRequest(path: string, data: Uint8Array, flags: number): JuteRecord {
+  const acl = openAcl.OPEN_ACL_UNSAFE.map((entry) => entry.toRecord());
+  return new protocol.CreateRequest(path, view(data), acl, flags);
+}
+
+/** The request types that the package lacks; a time to live follows the record that they share. */
+function wideCreation(
+  path: string,
+  data: Uint8Array,
+  mode: WideCreateMode,
+): { type: number; payload: JuteRecord } {
+  if (mode === "container") {
+    return { type: CREATE_CONTAINER, payload: createRequest(path, data, CONTAINER_FLAG) };
+  }
+  if (typeof mode === "string") return { type: CREATE2, payload: createRequest(path, data, MODES[mode]) };
+  const flags = mode.isSequential ? TTL_SEQUENTIAL_FLAG : TTL_FLAG;
+  return { type: CREATE_TTL, payload: followedByLong(createRequest(path, data, flags), BigInt(mode.ttlMs)) };
+}
+
+function followedByLong(record: JuteRecord, value: bigint): JuteRecord {
+  return {
+    byteLength: () => record.byteLength() + 8,
+    serialize: (buffer, offset) => {
+      const length = record.serialize(buffer, offset);
+      buffer.writeBigInt64BE(value, offset + length);
+      return length + 8;
+    },
+    deserialize: (buffer, offset) => record.deserialize(buffer, offset) + 8,
+  };
+}
 
 function transactionStep(operation: Operation): TransactionStep {
   const { path } = operation;

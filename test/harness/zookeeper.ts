@@ -6,6 +6,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { REAP_INTERVAL_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Certificate } from "./certificates.ts";
@@ -69,11 +70,14 @@ export async function startEnsemble(size = 3, options: ZooKeeperOptions = {}): P
   const directories = await Promise.all(
     Array.from({ length: size }, () => mkdtemp(join(tmpdir(), "nodepool-zookeeper-"))),
   );
-  const ports = await freePorts(size * 3);
+  const ports = await freePorts(size * 4);
   const lines = directories.map(
     (_, index) => `server.${index + 1}=127.0.0.1:${ports[size + index]}:${ports[2 * size + index]}`,
   );
-  const servers = directories.map((directory, index) => new Server(directory, ports[index] ?? 0, 0, options));
+  const servers = directories.map((directory, index) => {
+    const securePort = options.tls ? (ports[3 * size + index] ?? 0) : 0;
+    return new Server(directory, ports[index] ?? 0, securePort, options);
+  });
   await Promise.all(
     servers.map((server, index) => server.configure([...lines, "initLimit=10", "syncLimit=5"], index + 1)),
   );
@@ -143,6 +147,8 @@ class Server implements ZooKeeperServer {
         `-Xmx${this.#options.heapMb ?? 128}m`,
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        "-Dzookeeper.extendedTypesEnabled=true",
+        `-Dznode.container.checkIntervalMs=${REAP_INTERVAL_MS}`,
         "-cp",
         CLASS_PATH,
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { CreateMode, Operation, WatchEvent } from "../types.ts";
-import { type Fixture, refused, text, textOf } from "./fixture.ts";
+import { type Fixture, pause, REAP_INTERVAL_MS, refused, text, textOf, within } from "./fixture.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -78,6 +78,49 @@ export function callCases(fixture: Fixture): void {
       await session.create(`${place}/x`, NOTHING, "persistent");
       await session.delete(`${place}/x`, -1);
     }
+  });
+
+  it("tells the stat of a new znode", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    const { path, stat } = await session.createWithStat(`${place}/a-`, text("one"), "ephemeral-sequential");
+    assert.equal(path, `${place}/a-0000000000`);
+    assert.deepEqual(stat, await session.exists(path));
+    assert.equal(stat.ephemeralOwner, session.sessionId);
+    assert.equal(stat.dataLength, 3);
+    await refused(session.createWithStat(path, NOTHING, "persistent"), "NODE_EXISTS");
+  });
+
+  it("deletes a container after its last child, and none that never had one", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    for (const name of ["used", "unused"]) {
+      await session.createWithStat(`${place}/${name}`, text("kept"), "container");
+    }
+    await session.create(`${place}/used/child`, NOTHING, "persistent");
+    await pause(3 * REAP_INTERVAL_MS);
+    assert.equal(textOf((await session.get(`${place}/used`)).data), "kept");
+    await session.delete(`${place}/used/child`, -1);
+    await within(10_000, session.gone(`${place}/used`), "the container to go");
+    assert.deepEqual(await session.children(place), ["unused"]);
+  });
+
+  it("deletes a znode when its time to live is over, unless it has a child", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    await session.createWithStat(`${place}/short`, NOTHING, { ttlMs: 100 });
+    const numbered = await session.createWithStat(`${place}/s-`, NOTHING, { ttlMs: 100, isSequential: true });
+    assert.equal(numbered.path, `${place}/s-0000000001`);
+    await session.createWithStat(`${place}/long`, NOTHING, { ttlMs: 3_600_000 });
+    await session.createWithStat(`${place}/parent`, NOTHING, { ttlMs: 100 });
+    await session.create(`${place}/parent/child`, NOTHING, "persistent");
+    for (const path of [`${place}/short`, numbered.path]) {
+      await within(10_000, session.gone(path), `the end of ${path}`);
+    }
+    assert.deepEqual((await session.children(place)).sort(), ["long", "parent"]);
+    await session.delete(`${place}/parent/child`, -1);
+    await within(10_000, session.gone(`${place}/parent`), "the end of the parent");
+    await refused(session.createWithStat(`${place}/never`, NOTHING, { ttlMs: 0 }), "BAD_ARGUMENTS");
   });
 
   it("answers with the error that fits", async () => {

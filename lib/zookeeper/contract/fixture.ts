@@ -2,14 +2,20 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../../std/logger.ts";
+import type { TlsFiles } from "../connection.ts";
 import { connectSession, type ZooKeeperSession } from "../session.ts";
 import { isZooKeeperError, type Session, type SessionState, type ZooKeeperErrorCode } from "../types.ts";
 import { takeOverAndClose } from "./raw_session.ts";
+
+/** How often a server of the contract looks for containers and znodes whose time is over, in milliseconds. */
+export const REAP_INTERVAL_MS = 200;
 
 /** A server that the contract runs against. */
 export interface ContractServer {
   readonly host: string;
   readonly port: number;
+  /** The port for TLS and a client's files for it: where there is one, sessions go there. */
+  readonly secure?: { readonly port: number; readonly tls: TlsFiles };
   /** Stops it and starts it again on the same port with the same data. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -51,8 +57,10 @@ export class Fixture {
 
   /** A connected session, closed at the end of the case. */
   async session(options: { chroot?: string; timeoutMs?: number } = {}): Promise<ZooKeeperSession> {
+    const { host, port, secure } = this.server;
     const session = connectSession({
-      servers: [this.server],
+      servers: [{ host, port: secure?.port ?? port }],
+      tls: secure?.tls ?? null,
       chroot: options.chroot,
       sessionTimeoutMs: options.timeoutMs ?? 4000,
       logger: silentLogger,

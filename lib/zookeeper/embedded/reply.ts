@@ -43,10 +43,17 @@ export function encodeConnectReply(
   });
 }
 
+/** Writes whose results name the path; all but the plain one have a stat behind it. */
+const creations: ReadonlySet<number> = new Set([
+  opCode.create,
+  opCode.create2,
+  opCode.createContainer,
+  opCode.createTtl,
+]);
+
 /** The body of the reply to a write. */
 export function writeResult(writer: Writer, type: number, result: ChangeResult): void {
-  const hasPath = type === opCode.create || type === opCode.create2;
-  if (hasPath) writer.string(result.path);
+  if (creations.has(type)) writer.string(result.path);
   if (type !== opCode.create && result.stat) writer.stat(result.stat);
 }
 

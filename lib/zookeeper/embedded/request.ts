@@ -1,5 +1,6 @@
 // Requests as clients send them.
 
+import { CONTAINER, ttlOwner } from "./owner.ts";
 import type { Change } from "./tree.ts";
 import { errorCode, opCode, type Reader, WireError } from "./wire.ts";
 
@@ -141,19 +142,26 @@ function readWrite(type: number, reader: Reader, session: bigint): WriteRequest 
 
 const refusedAcl: Change = { kind: "refused", code: errorCode.invalidAcl };
 
-/** Bits of a create request's flags; greater values ask for containers and for a time to live. */
-const flag = { ephemeral: 1, sequential: 2, largest: 3, largestKnown: 6 } as const;
+/** What a create request's flags ask for: bits up to 3, then numbers. */
+const flag = { ephemeral: 1, sequential: 2, container: 4, ttl: 5, ttlSequential: 6 } as const;
 
 function readCreate(type: number, path: string, reader: Reader, session: bigint): Change {
   const data = reader.buffer();
   const open = readIsOpenAcl(reader);
   const flags = reader.int();
-  if (type === opCode.createTtl) reader.long();
-  if (flags < 0 || flags > flag.largestKnown) return { kind: "refused", code: errorCode.badArguments };
-  if (flags > flag.largest) return { kind: "refused", code: errorCode.unimplemented };
+  const ephemeralOwner = ownerOf(flags, session, type === opCode.createTtl ? reader.long() : 0n);
+  if (ephemeralOwner === null) return { kind: "refused", code: errorCode.badArguments };
   if (!open) return refusedAcl;
-  const ephemeralOwner = flags & flag.ephemeral ? session : 0n;
-  return { kind: "create", path, data, ephemeralOwner, sequential: (flags & flag.sequential) !== 0 };
+  const sequential = flags < flag.container ? (flags & flag.sequential) !== 0 : flags === flag.ttlSequential;
+  return { kind: "create", path, data, ephemeralOwner, sequential };
+}
+
+/** Who a new znode belongs to; null when there is no such kind of znode. */
+function ownerOf(flags: number, session: bigint, ttl: bigint): bigint | null {
+  if (flags === flag.container) return CONTAINER;
+  if (flags === flag.ttl || flags === flag.ttlSequential) return ttlOwner(ttl);
+  if (flags < 0 || flags > flag.container) return null;
+  return flags & flag.ephemeral ? session : 0n;
 }
 
 /**

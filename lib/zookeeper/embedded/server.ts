@@ -12,6 +12,7 @@ import { Database } from "./database.ts";
 import { lockDirectory } from "./directory_lock.ts";
 import type { Faults } from "./faults.ts";
 import { RequestHandler } from "./handler.ts";
+import { Reaper } from "./reaper.ts";
 import { DamagedDataError } from "./recovery.ts";
 import { encodeConnectReply } from "./reply.ts";
 import { defaultTimeoutRange, negotiateTimeout, SessionTracker, type TimeoutRange } from "./sessions.ts";
@@ -31,6 +32,8 @@ export interface EmbeddedServerOptions {
   readonly clock?: Clock;
   /** What session timeouts clients may have. @default 2 s to 40 s */
   readonly sessionTimeouts?: TimeoutRange;
+  /** Milliseconds from one look for containers and znodes whose time is over to the next. @default 60000 */
+  readonly reapIntervalMs?: number;
   /** A log file grows to about this size, then comes a snapshot. @default 16 MiB */
   readonly logFileBytes?: number;
   /** For tests. */
@@ -109,6 +112,7 @@ class Service {
   readonly #tracker: SessionTracker;
   readonly #watches = new WatchTable<Connection>();
   readonly #handler: RequestHandler;
+  readonly #reaper: Reaper;
   readonly #connections = new Set<Connection>();
   readonly #bySession = new Map<bigint, Connection>();
   #lastSessionId: bigint;
@@ -137,6 +141,18 @@ class Service {
       watches: this.#watches,
       faults,
       endSession: (id) => this.#commitEnd(id),
+    });
+    this.#reaper = new Reaper({
+      clock: this.#clock,
+      intervalMs: options.reapIntervalMs ?? 60_000,
+      tree: () => this.#database.state.tree,
+      remove: (path) => {
+        this.#handler.commit({
+          changes: [{ kind: "delete", path, version: -1 }],
+          opened: null,
+          closed: null,
+        });
+      },
     });
     this.#lastSessionId = 0n;
     this.#trackAll();
@@ -184,6 +200,7 @@ class Service {
   async close(): Promise<void> {
     this.#closing = true;
     this.#tracker.close();
+    this.#reaper.close();
     const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
     // What was taken is written down and answered first.
     await this.#database.close();

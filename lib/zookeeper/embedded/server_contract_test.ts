@@ -3,12 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../../std/logger.ts";
+import { REAP_INTERVAL_MS } from "../contract/fixture.ts";
 import { type ContractServer, describeCoordinationContract } from "../contract_suite.ts";
 import { startEmbeddedServer } from "./server.ts";
 
 describeCoordinationContract("embedded", async (): Promise<ContractServer> => {
   const directory = await mkdtemp(join(tmpdir(), "nodepool-embedded-"));
-  const start = (port: number) => startEmbeddedServer({ dataDir: directory, port, logger: silentLogger });
+  const start = (port: number) => {
+    const timing = { reapIntervalMs: REAP_INTERVAL_MS };
+    return startEmbeddedServer({ dataDir: directory, port, logger: silentLogger, ...timing });
+  };
   let server = await start(0);
   const { host, port } = server;
   return {

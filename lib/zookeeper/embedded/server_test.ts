@@ -218,7 +218,7 @@ test("a stopped server has answered what it carried out", async () => {
   assert.equal((await (await client()).exists("/"))?.numChildren, 1 + answered);
 });
 
-test("containers and times to live are unimplemented, other ACLs than the open one are invalid", async () => {
+test("other ACLs than the open one are invalid, for every kind of znode", async () => {
   const one = await client();
   const create = (type: number, flags: number, scheme: string) =>
     one.call(type, (writer) => {
@@ -226,8 +226,8 @@ test("containers and times to live are unimplemented, other ACLs than the open o
       writer.vector([31], (permissions) => writer.int(permissions).string(scheme).string("anyone"));
       writer.int(flags).long(1_000n);
     });
-  assert.equal((await create(opCode.createContainer, 4, "world")).error, errorCode.unimplemented);
-  assert.equal((await create(opCode.createTtl, 5, "world")).error, errorCode.unimplemented);
+  assert.equal((await create(opCode.createContainer, 4, "digest")).error, errorCode.invalidAcl);
+  assert.equal((await create(opCode.createTtl, 5, "digest")).error, errorCode.invalidAcl);
   assert.equal((await create(opCode.create, 0, "digest")).error, errorCode.invalidAcl);
   assert.equal(await one.exists("/a"), null);
 });

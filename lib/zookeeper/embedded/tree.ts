@@ -1,9 +1,10 @@
 // The tree of znodes, with ZooKeeper's rules. Pure: no I/O, no clock; each change is given its zxid and time.
 
+import { isSession } from "./owner.ts";
 import { isValidPath, parentOf, sequence } from "./paths.ts";
 import { type ErrorCode, errorCode, type WireStat } from "./wire.ts";
 
-/** A znode as it is kept. `ephemeralOwner` is 0n for a persistent one. */
+/** A znode as it is kept. `ephemeralOwner` is 0n for a persistent one; see owner.ts for what it may be besides a session. */
 export interface Znode {
   data: Uint8Array | null;
   czxid: number;
@@ -83,8 +84,8 @@ const undeletable = new Set(["/", ...builtIn]);
 
 export class Tree {
   readonly #nodes = new Map<string, Znode>();
-  /** Paths of ephemerals by their session. */
-  readonly #ephemerals = new Map<bigint, Set<string>>();
+  /** Paths of znodes that do not stay, by their owner. */
+  readonly #owned = new Map<bigint, Set<string>>();
 
   /** A new tree holds what a new ZooKeeper does: the root and `/zookeeper`. */
   constructor() {
@@ -101,8 +102,19 @@ export class Tree {
   /** Number of ephemerals. */
   get ephemerals(): number {
     let count = 0;
-    for (const paths of this.#ephemerals.values()) count += paths.size;
+    for (const [owner, paths] of this.#owned) if (isSession(owner)) count += paths.size;
     return count;
+  }
+
+  /** Containers and znodes with a time to live. */
+  *perishable(): Iterable<[string, Znode]> {
+    for (const [owner, paths] of this.#owned) {
+      if (isSession(owner)) continue;
+      for (const path of paths) {
+        const node = this.#nodes.get(path);
+        if (node) yield [path, node];
+      }
+    }
   }
 
   get(path: string): Znode | undefined {
@@ -116,7 +128,7 @@ export class Tree {
 
   /** The paths of a session's ephemerals. */
   ephemeralsOf(session: bigint): readonly string[] {
-    return [...(this.#ephemerals.get(session) ?? [])];
+    return [...(this.#owned.get(session) ?? [])];
   }
 
   /** Puts back a znode from a snapshot; its parent must be there already. */
@@ -177,7 +189,7 @@ export class Tree {
     const path = change.sequential ? change.path + sequence(parent.childrenCreated) : change.path;
     if (!isValidPath(path)) throw new Refusal(errorCode.badArguments);
     if (this.#nodes.has(path)) throw new Refusal(errorCode.nodeExists);
-    if (parent.ephemeralOwner !== 0n) throw new Refusal(errorCode.noChildrenForEphemerals);
+    if (isSession(parent.ephemeralOwner)) throw new Refusal(errorCode.noChildrenForEphemerals);
 
     const { childrenCreated, pzxid } = parent;
     undo.push(() => {
@@ -239,9 +251,9 @@ export class Tree {
     parent.children.add(path.slice(path.lastIndexOf("/") + 1));
     this.#nodes.set(path, node);
     if (node.ephemeralOwner === 0n) return;
-    const owned = this.#ephemerals.get(node.ephemeralOwner);
+    const owned = this.#owned.get(node.ephemeralOwner);
     if (owned) owned.add(path);
-    else this.#ephemerals.set(node.ephemeralOwner, new Set([path]));
+    else this.#owned.set(node.ephemeralOwner, new Set([path]));
   }
 
   #remove(path: string): void {
@@ -249,8 +261,8 @@ export class Tree {
     if (!node) return;
     this.#nodes.delete(path);
     this.#nodes.get(parentOf(path))?.children?.delete(path.slice(path.lastIndexOf("/") + 1));
-    const owned = this.#ephemerals.get(node.ephemeralOwner);
-    if (owned?.delete(path) && owned.size === 0) this.#ephemerals.delete(node.ephemeralOwner);
+    const owned = this.#owned.get(node.ephemeralOwner);
+    if (owned?.delete(path) && owned.size === 0) this.#owned.delete(node.ephemeralOwner);
   }
 }
 
