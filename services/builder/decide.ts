@@ -10,10 +10,12 @@ import {
   type Decision,
   type Facts,
   type Plan,
+  partsOfKey,
   type UploadAction,
   type Waiting,
   waiting,
 } from "./plan.ts";
+import { LOOK_AGAIN, type Room, roomProblem } from "./room.ts";
 import { shareUploads } from "./share_uploads.ts";
 
 /**
@@ -64,12 +66,29 @@ function allot(decisions: readonly Decision[], takers: number, facts: Facts): Pl
       waits.push(waiting(candidate, "workers-busy", reason));
     }
   };
-  grant(orderBuilds(builds), facts.buildWorkers, "build/", "build");
+  grant(withRoom(orderBuilds(builds), facts, waits), facts.buildWorkers, "build/", "build");
   const shared = shareUploads(uploads, facts, takers);
   waits.push(...shared.waits);
   grant(shared.ordered, facts.uploadWorkers, "upload/", "upload");
   const times = waits.flatMap(({ next }) => (next === null ? [] : [next]));
   return { actions, waiting: waits, next: times.length === 0 ? null : Math.min(...times) };
+}
+
+/** Those that fit on the disk together with the builds that run and those that go before. */
+function withRoom(builds: readonly BuildAction[], facts: Facts, waits: Waiting[]): BuildAction[] {
+  const claims: Room[] = [];
+  const claim = (image: string) => {
+    const room = facts.room.get(image);
+    if (room !== undefined) claims.push(room);
+  };
+  for (const key of facts.running) if (key.startsWith("build/")) claim(partsOfKey(key).image);
+  return builds.filter((build) => {
+    const room = facts.room.get(build.image);
+    const problem = room === undefined ? null : roomProblem(room, claims);
+    if (problem === null) claim(build.image);
+    else waits.push(waiting(build, "no-room", `${build.reason}, but ${problem}`, facts.now + LOOK_AGAIN));
+    return problem === null;
+  });
 }
 
 /** Requested builds first, in the order in which they were asked for; then the order of the configuration. */

@@ -12,7 +12,7 @@ import {
   type Waiting,
   waiting,
 } from "./plan.ts";
-import { roomProblem } from "./room.ts";
+import { LOOK_AGAIN, roomProblem } from "./room.ts";
 
 /** Why an image must be built now, or until when its newest build will do. */
 export type Need =
@@ -79,9 +79,6 @@ export function buildGate(
     reason: "it names no formats and no provider lists it: there is nothing to build",
   };
 }
-
-/** How long to wait before looking at a disk again, in seconds: nothing tells when space was freed. */
-const LOOK_AGAIN = 60;
 
 /** A disk on which the build cannot fit. */
 function roomGate(step: { key: string; image: string }, due: string, { room, now }: Facts): Waiting | null {

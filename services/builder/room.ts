@@ -8,6 +8,9 @@ import { lastReady, readHistory } from "./history.ts";
 import type { ImageFiles } from "./image_files.ts";
 import { temporaryFolder } from "./workspace.ts";
 
+/** How long to wait before looking at a disk again, in seconds: nothing tells when space was freed. */
+export const LOOK_AGAIN = 60;
+
 /** What a disk has left, in bytes, and which disk it is. */
 export interface Disk {
   readonly free: number;
@@ -114,11 +117,28 @@ function roomFor(
   };
 }
 
-/** Why a build cannot fit, with the remedy; null when it may. */
-export function roomProblem(room: Room): string | null {
+/** What is left for a build beside others that run: each may yet take all that it took before. */
+function roomBeside(room: Room, others: readonly Room[]): Room {
+  let { imagesFree, temporaryFree } = room;
+  for (const other of others) {
+    const { imagesNeeded, temporaryNeeded } = other;
+    imagesFree -= imagesNeeded + (other.shared ? temporaryNeeded : 0);
+    if (room.shared) continue;
+    if (other.temporary === room.temporary) temporaryFree -= temporaryNeeded;
+  }
+  return { ...room, imagesFree: Math.max(0, imagesFree), temporaryFree: Math.max(0, temporaryFree) };
+}
+
+/**
+ * Why a build cannot fit, with the remedy; null when it may.
+ *
+ * @param others of builds that run or are about to
+ */
+export function roomProblem(alone: Room, others: readonly Room[] = []): string | null {
+  const room = roomBeside(alone, others);
   const { imagesDir, imagesFree, imagesNeeded, temporary, temporaryFree, temporaryNeeded, shared } = room;
   const last = "by what the last build took";
-  const remedy = "free some space";
+  const remedy = others.length === 0 ? "free some space" : "wait for the builds that run, or free some space";
   const needed = shared ? imagesNeeded + temporaryNeeded : imagesNeeded;
   if (needed > imagesFree) {
     const what = shared ? `${mebibytes(needed)} for files and temporary files` : mebibytes(needed);

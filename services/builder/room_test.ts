@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { config, diskimage, facts, image, NOW, wait } from "../../test/harness/builder_state.ts";
+import { config, diskimage, doing, facts, image, NOW, wait } from "../../test/harness/builder_state.ts";
 import { decide } from "./decide.ts";
 import { type Disk, diskOf, findRoom, roomProblem, type Sizes } from "./room.ts";
 
@@ -48,6 +48,22 @@ test("a due build waits for room, says so, and is looked at again", () => {
   assert.equal(waiting.rule, "no-room");
   assert.match(waiting.reason, /^there is no ready build, but it needs 1900 MiB/);
   assert.equal(waiting.next, NOW + 60);
+});
+
+test("builds that run or begin together must fit together", () => {
+  const two = config([diskimage("a"), diskimage("b")]);
+  const sizes: Sizes = new Map(["a", "b"].map((name) => [name, { qcow2: 100 * MiB }]));
+  const plan = (free: number, running: readonly string[] = []) => {
+    const found = findRoom(two, "/images", {}, sizes, () => ({ free: free * MiB, device: 1 }));
+    return decide([], two, facts({ room: found, buildWorkers: 2, running: new Set(running) }));
+  };
+  assert.deepEqual(doing(plan(400)), ["build a", "build b"]);
+  assert.deepEqual(doing(plan(399)), ["build a"]);
+  const { rule, reason } = wait(plan(399), "build/b");
+  assert.equal(rule, "no-room");
+  assert.match(reason, /needs 200 MiB .* 199 MiB are free: wait for the builds that run, or free some space/);
+  assert.equal(wait(plan(300, ["build/a"]), "build/b").rule, "no-room");
+  assert.deepEqual(doing(plan(400, ["build/a"])), ["build b"]);
 });
 
 test("nothing is known of an image that was never built", () => {

@@ -163,6 +163,8 @@ class Upload {
       const path = files.path(image, build, format);
       const spec = { name, path, format, md5, sha256, metadata: this.#metadata(number) };
       const externalId = await this.#provider.uploadImage(spec, limit.signal);
+      // Without an id nobody could launch from it, or delete it.
+      if (!externalId) throw new Error(`${this.#provider.name} gave no id for the image`);
       reached("upload: file sent");
       await this.#runHook(externalId, path, limit.signal);
       reached("upload: hook ended");

@@ -1,16 +1,20 @@
 // What operators and clouds get wrong is named where they look, in the status, the log and the history; the rest goes on.
 import assert from "node:assert/strict";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { findProgram } from "../../lib/host/machine.ts";
 import { type ImageSpec, ProviderError } from "../../lib/provider/contract.ts";
+import { connectClients } from "../../lib/rpc/client.ts";
+import { BuildAttempt_Result } from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import { computeChecksums } from "../../services/builder/image_files.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
+import { freePort } from "../harness/ports.ts";
+import { startProgram } from "../harness/program.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const hasDib = process.getuid?.() === 0 && (await findProgram("disk-image-create")) !== null;
@@ -118,6 +122,41 @@ describe("what is wrong is named, and the other images go on", { skip: !zooKeepe
     };
     const builder = await start({ raw }, { imageFormat: "raw" });
     await named(builder, "raw", /disk format raw is not allowed here/);
+  });
+
+  test("an unknown parent and an image given twice, in a running builder's file", async () => {
+    const file = join(one.folder, "nodepool.yaml");
+    const dibCommand = await one.plainCommand();
+    const common = [
+      `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}, chroot: ${one.folder.replaceAll("/", "-").replace(/^-*/, "/")}}]`,
+      `images-dir: ${join(one.folder, "images")}`,
+      `build-log-dir: ${join(one.folder, "logs")}`,
+      "diskimages:",
+      `- {name: fine, formats: [qcow2], dib-cmd: ${dibCommand}}`,
+    ];
+    await mkdir(join(one.folder, "images"));
+    await writeFile(file, common.join("\n"));
+    const address = `127.0.0.1:${await freePort()}`;
+    const daemon = startProgram("services/builder/main.ts", ["-c", file, "--listen", address]);
+    const clients = connectClients({ launcherAddress: address, builderAddress: address });
+    try {
+      await daemon.waitFor(/"msg":"build ready"/);
+      const more = ["- {name: orphan, parent: nobody}", "- {name: fine, formats: [qcow2], dib-cmd: 'false'}"];
+      await writeFile(file, [...common, ...more].join("\n"));
+      const { config } = await clients.builderConfig.reloadConfig({});
+      const problems = (config?.problems ?? []).join("\n");
+      assert.match(problems, /diskimages\[1\]\.parent.*nobody, which is not among the diskimages/);
+      assert.match(problems, /diskimages\[2\]\.name.*fine already defined above/);
+      await daemon.waitFor(/nobody, which is not among the diskimages/);
+      await clients.images.buildImage({ name: "images/fine" });
+      await until("the other image goes on", async () => {
+        const { attempts } = await clients.images.listBuildHistory({ parent: "images/fine" });
+        return attempts.filter(({ result }) => result === BuildAttempt_Result.RESULT_READY).length === 2;
+      });
+    } finally {
+      clients.close();
+      await daemon.stop("SIGTERM");
+    }
   });
 
   test("an image that arrives with another checksum", async () => {

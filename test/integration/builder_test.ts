@@ -5,8 +5,10 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { encodeBuild, encodeUpload } from "../../lib/model/image.ts";
 import { buildPath, buildRequestPath, imagePath, imagePausePath, uploadPath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
+import { Image_BuildRequest } from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import type { UploadEntry } from "../../lib/zookeeper/view.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -73,6 +75,7 @@ describe("a builder on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
       username: "zuul",
       pythonPath: "auto",
       shellType: "sh",
+      error: null,
       extra: {},
     });
     assert.equal(upload.upload, "0000000001");
@@ -132,6 +135,83 @@ describe("a builder on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
     await until("a second build", () => states(builder.builds("ubuntu")).join() === "ready,ready");
     assert.equal(builder.view.image("ubuntu")?.buildRequest, null);
     await until("a second upload", () => readyUploads(builder).length === 2);
+  });
+
+  test("builds with several workers at once; a request goes before what is due, and shows its place in the line", async () => {
+    const dibCommand = await one.command(
+      'echo "$out" >>"$here/runs"; while [ ! -e "$here/go" ]; do sleep 0.05; done; echo x >"$out.qcow2"',
+    );
+    const names = ["a", "b", "c", "d"];
+    const builder = await one.start(
+      { images: Object.fromEntries(names.map((name) => [name, { dibCommand }])), providers: [] },
+      { buildWorkers: 2 },
+    );
+    const api = await serveBuilder(builder);
+    try {
+      const runs = async () => {
+        const lines = (await readFile(join(one.folder, "runs"), "utf8").catch(() => "")).trim().split("\n");
+        return lines.map((line) => line.slice(line.lastIndexOf("/") + 1, -33));
+      };
+      await until("two run", async () => (await runs()).length === 2);
+      await api.images.buildImage({ name: "images/d" });
+      const waiting = await until("its place", async () => {
+        const { images } = await api.images.listImages({});
+        const found = images.find(({ name }) => name === "images/d");
+        return found?.reason.includes("asked for") && found;
+      });
+      assert.equal(
+        waiting.reason,
+        "a build was asked for; it waits for one of 2 build workers, next in line",
+      );
+      assert.equal(waiting.buildRequest, Image_BuildRequest.BUILD_REQUEST_PENDING);
+      assert.deepEqual((await runs()).sort(), ["a", "b"]);
+      await writeFile(join(one.folder, "go"), "");
+      await until("all were built", () =>
+        names.every((name) => states(builder.builds(name)).join() === "ready"),
+      );
+      assert.deepEqual((await runs()).toSorted(), names);
+      const order = await runs();
+      assert.ok(order.indexOf("d") < order.indexOf("c"), order.join());
+    } finally {
+      await writeFile(join(one.folder, "go"), "");
+      await api.close();
+    }
+  });
+
+  test("uploads to several providers at once, and no more than it has workers", async () => {
+    const clouds = ["a", "b", "c"].map((name) => new FakeImageProvider(name));
+    for (const each of clouds) each.hang = true;
+    const { images } = await setting();
+    const providers = clouds.map((driver) => ({ driver, images: ["ubuntu"] }));
+    const builder = await one.start({ images, providers }, { uploadWorkers: 2 });
+    const under = () => clouds.filter(({ calls }) => calls.length > 0).length;
+    await until("two uploads", () => under() === 2);
+    const api = await serveBuilder(builder);
+    try {
+      const [image] = (await api.images.listImages({})).images;
+      const reasons = Object.values(image?.missingUploads ?? {}).sort();
+      assert.match(reasons[0] ?? "", /it waits for one of 2 upload workers, next in line/);
+      assert.deepEqual(reasons.slice(1), ["it is under way here", "it is under way here"]);
+      assert.equal(under(), 2);
+    } finally {
+      await api.close();
+    }
+  });
+
+  test("an upload without an id at its provider has failed", async () => {
+    const nameless = new (class extends FakeImageProvider {
+      override async uploadImage(): Promise<string> {
+        return "";
+      }
+    })("cloud");
+    const builder = await one.start({
+      images: (await setting()).images,
+      providers: [{ driver: nameless, images: ["ubuntu"] }],
+    });
+    const failed = await until("it failed", () =>
+      builder.uploads("ubuntu").find(({ record }) => record?.state === "failed"),
+    );
+    assert.equal(failed.record?.error, "cloud gave no id for the image");
   });
 
   test("keeps a build request until a build has succeeded", async () => {
