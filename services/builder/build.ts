@@ -204,8 +204,13 @@ async function checkFiles({ diskimage, stem }: BuildOrder): Promise<Map<string, 
     const files = missing.map((format) => `${stem}.${format}`).join(", ");
     throw new BuildFailure(`the build command ended with status 0 but did not make ${files}`, 0);
   }
+  return await fileSizes(stem, diskimage.formats);
+}
+
+/** What files take on disk, in bytes by format. @throws {Error} when one is not there */
+export async function fileSizes(stem: string, formats: readonly string[]): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
-  for (const format of diskimage.formats) {
+  for (const format of formats) {
     const { blocks } = await stat(`${stem}.${format}`);
     sizes.set(format, blocks * 512);
   }

@@ -37,16 +37,18 @@ export class BuildLedger {
   readonly #workshop: Workshop;
   readonly #subject: LedgerSubject;
   readonly #path: string;
-  readonly #phases: Phase[] = [];
+  readonly #phases: Phase[];
   readonly startedAt: number;
   /** What the files take, in bytes by format. */
   sizes: Readonly<Record<string, number>> = {};
 
-  constructor(workshop: Workshop, subject: LedgerSubject) {
+  /** @param begun of a build that a process before this one has begun */
+  constructor(workshop: Workshop, subject: LedgerSubject, begun?: Pick<Attempt, "startedAt" | "phases">) {
     this.#workshop = workshop;
     this.#subject = subject;
     this.#path = buildPath(subject.diskimage.name, subject.build);
-    this.startedAt = seconds(workshop.context.clock);
+    this.startedAt = begun?.startedAt ?? seconds(workshop.context.clock);
+    this.#phases = [...(begun?.phases ?? [])];
   }
 
   /** Notes what the build does now; it is written with the result. */

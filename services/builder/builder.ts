@@ -18,6 +18,7 @@ import { ImageFiles } from "./image_files.ts";
 import type { Action } from "./plan.ts";
 import { type Spawn, spawnProcessGroup } from "./process_group.ts";
 import { Reconciler } from "./reconciler.ts";
+import { resumeBuild, unfinishedBuilds } from "./resume_build.ts";
 import { type Disk, diskOf, findRoom, readSizes } from "./room.ts";
 import { imageService } from "./rpc/service.ts";
 import { Setbacks } from "./setbacks.ts";
@@ -122,6 +123,12 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       await adoptFiles(session, view, files, builderId);
     },
   });
+  for (const marker of unfinishedBuilds(workshop)) {
+    tasks.start(`finish ${marker.build}`, async () => {
+      await resumeBuild(workshop, marker);
+      reconciler.trigger();
+    });
+  }
   const images = imageService({ context, board, logs, builderId });
   return {
     rpc: [images.rpc],
