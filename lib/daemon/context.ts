@@ -6,12 +6,14 @@ import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { createLocks } from "../zookeeper/locks.ts";
-import { connectSession } from "../zookeeper/session.ts";
+import type { Identity } from "../zookeeper/preamble.ts";
+import { connectSession, type ZooKeeperSession } from "../zookeeper/session.ts";
 import { openView } from "../zookeeper/tree_view.ts";
 import { isUncertain, isZooKeeperError, type Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
 import { ProviderSet } from "./provider_set.ts";
 import type { ServiceContext } from "./types.ts";
+import { readIdentities } from "./zookeeper_identity.ts";
 
 /** What the context is opened with. */
 export interface ContextOptions {
@@ -37,6 +39,8 @@ export interface ContextOptions {
 export interface OpenContext {
   readonly context: ServiceContext;
   readonly providers: ProviderSet;
+  /** Goes on with the ZooKeeper servers of another configuration, unless there is only the one that was given. */
+  useServers(config: Config): void;
   /** Stops the providers, then ends the session: its locks and ephemerals go. */
   close(): Promise<void>;
 }
@@ -50,7 +54,7 @@ const REPORT_INTERVAL_MS = 15_000;
  */
 export async function openServiceContext(options: ContextOptions): Promise<OpenContext> {
   const { config, logger, clock, signal, newUuid } = options;
-  const session = connect(options);
+  const session = connect(options, await readIdentities(options.env ?? {}));
   let view: View | null = null;
   try {
     await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
@@ -78,7 +82,11 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
       await opened.close();
       await session.close();
     };
-    return { context, providers, close };
+    const useServers = (next: Config) => {
+      const servers = next.zookeeper?.servers ?? [];
+      if (options.zookeeper === undefined && servers.length > 0) session.useServers(servers);
+    };
+    return { context, providers, useServers, close };
   } catch (error) {
     await view?.close();
     await session.close();
@@ -92,7 +100,10 @@ export function serversOf(options: Pick<ContextOptions, "config" | "zookeeper">)
   return servers.map(({ host, port }) => `${host}:${port}`).join(",");
 }
 
-function connect({ config, logger, clock, zookeeper }: ContextOptions): Session {
+function connect(
+  { config, logger, clock, zookeeper }: ContextOptions,
+  identities: readonly Identity[],
+): ZooKeeperSession {
   const configured = zookeeper ? null : requireZooKeeper(config);
   const servers = zookeeper ? [zookeeper] : (configured?.servers ?? []);
   const chroot = configured?.servers.find((server) => server.chroot)?.chroot ?? "";
@@ -103,6 +114,7 @@ function connect({ config, logger, clock, zookeeper }: ContextOptions): Session 
     sessionTimeoutMs: (config.zookeeper?.timeout ?? 10) * 1000,
     logger,
     clock,
+    identities,
   });
 }
 

@@ -63,3 +63,29 @@ test("a configuration without ZooKeeper servers is refused", async () => {
   const opening = openServiceContext({ ...who, config, signal: new AbortController().signal });
   await assert.rejects(opening, /zookeeper-servers: No ZooKeeper servers specified in config/);
 });
+
+test("a context goes on with other servers in the same session", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "nodepool-context-"));
+  const server = await startEmbeddedServer({ dataDir, logger: silentLogger });
+  const naming = (host: string) =>
+    parseConfig(`zookeeper-servers: [{host: ${host}, port: ${server.port}}]`, "nodepool.yaml");
+  try {
+    const opened = await openServiceContext({
+      ...who,
+      config: naming("127.0.0.1"),
+      signal: new AbortController().signal,
+    });
+    const { session } = opened.context;
+    const { sessionId } = session;
+    const moved = new Promise<void>((resolve) => {
+      session.onState((state) => state === "connected" && resolve());
+    });
+    opened.useServers(naming("localhost"));
+    await moved;
+    assert.equal(session.sessionId, sessionId);
+    await opened.close();
+  } finally {
+    await server.close();
+    rmSync(dataDir, { recursive: true });
+  }
+});

@@ -222,7 +222,17 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
   const { signal } = stopping;
   const { providers } = opened;
   const { process: host } = options;
-  const reloader = new Reloader({ config, files, clock, logger, signal, providers, service, onValid });
+  const reloader = new Reloader({
+    config,
+    files,
+    clock,
+    logger,
+    signal,
+    providers,
+    service,
+    onTaken: (taken) => opened.useServers(taken),
+    onValid,
+  });
   onValid(true);
   serving.onReloader(reloader);
   const paths = [config.file, ...(files.secureFile === undefined ? [] : [files.secureFile])];

@@ -44,6 +44,8 @@ export interface ReloaderOptions {
   readonly signal: AbortSignal;
   readonly providers: ProviderSet;
   readonly service: Service;
+  /** Hears of each configuration that has come into force. */
+  readonly onTaken: (config: Config) => void;
   /** Hears whether the file as it is now is in force. */
   readonly onValid: (valid: boolean) => void;
 }
@@ -157,6 +159,7 @@ export class Reloader {
         generation,
       });
       change.take();
+      this.#options.onTaken(next);
       this.#status = { ...this.#status, config: next, generation, loadedAt: clock.now() };
       this.#settle([]);
     } finally {
@@ -207,7 +210,11 @@ export class Reloader {
 /** Keys that a running daemon does not take, in so far as they have changed. */
 function startOnlyKeys(before: Config, after: Config): string[] {
   const views: readonly (readonly [string, (config: Config) => unknown])[] = [
-    ["zookeeper-servers", ({ zookeeper }) => zookeeper?.servers],
+    // Other servers are taken at once; below another chroot everything would be another.
+    [
+      "zookeeper-servers (chroot)",
+      ({ zookeeper }) => zookeeper?.servers.map(({ chroot }) => chroot).find(Boolean),
+    ],
     ["zookeeper-tls", ({ zookeeper }) => zookeeper?.tls],
     ["zookeeper-timeout", ({ zookeeper }) => zookeeper?.timeout],
     ["images-dir", ({ imagesDir }) => imagesDir],

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/types.ts";
 import { type Provider, ProviderError } from "../provider/contract.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { type Logger, silentLogger } from "../std/logger.ts";
@@ -22,6 +23,7 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
   const file = join(folder, `${count}.yaml`);
   writeFileSync(file, first);
   const events: string[] = [];
+  const servers: string[] = [];
   const errors: string[] = [];
   const timers: (() => void)[] = [];
   const clock: Clock = {
@@ -71,9 +73,21 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
   };
   const valid: boolean[] = [];
   const onValid = (isValid: boolean) => void valid.push(isValid);
-  const reloader = new Reloader({ config, files: {}, clock, logger, signal, providers, service, onValid });
+  const onTaken = ({ zookeeper }: Config) =>
+    void servers.push((zookeeper?.servers ?? []).map(({ host }) => host).join());
+  const reloader = new Reloader({
+    config,
+    files: {},
+    clock,
+    logger,
+    signal,
+    providers,
+    service,
+    onTaken,
+    onValid,
+  });
   const write = (text: string) => writeFileSync(file, text);
-  return { reloader, write, events, errors, valid, timers };
+  return { reloader, servers, write, events, errors, valid, timers };
 }
 
 const provider = (name: string, concurrency: number) =>
@@ -142,7 +156,15 @@ test("a provider that is down at the start is tried again until it is served", a
 
 test("keys that count from the next start are named", async () => {
   const { reloader, write } = await daemon("zookeeper-servers: [{host: a}]\n");
-  write("zookeeper-servers: [{host: b}]\nlabels: [{name: x}]\n");
+  write("zookeeper-servers: [{host: b, chroot: /x}]\nzookeeper-timeout: 3\n");
   assert.equal(await reloader.reload("test"), true);
-  assert.deepEqual(reloader.status.pendingKeys, ["zookeeper-servers"]);
+  assert.deepEqual(reloader.status.pendingKeys, ["zookeeper-servers (chroot)", "zookeeper-timeout"]);
+});
+
+test("other ZooKeeper servers are taken at once", async () => {
+  const { reloader, write, servers } = await daemon("zookeeper-servers: [{host: a}]\n");
+  write("zookeeper-servers: [{host: b}, {host: c}]\n");
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(servers, ["b,c"]);
+  assert.deepEqual(reloader.status.pendingKeys, []);
 });

@@ -42,6 +42,16 @@ export class CallQueue {
     this.#xid = (options.firstXid ?? 1) - 1;
   }
 
+  /** How many calls were sent and have no answer. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** How many calls were not sent yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Makes a call. @throws {ZooKeeperError} what the server answered, or why there is no answer */
   call<T>(request: Request<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {

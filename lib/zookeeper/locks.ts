@@ -7,6 +7,7 @@
 //   L3. A lock's signal is aborted when its session is lost, before a later session can answer anything. The signal
 //       is for stopping early; what makes a late write impossible is `guard()` in its transaction.
 import { randomUUID } from "node:crypto";
+import { metrics } from "@opentelemetry/api";
 import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { KazooLock } from "./held_lock.ts";
@@ -38,6 +39,10 @@ class KazooLocks implements Locks {
   readonly #newUuid: () => string;
   readonly #clock: Clock;
   readonly #held = new Set<KazooLock>();
+  readonly #waits = metrics.getMeter("nodepool.zookeeper").createHistogram("nodepool.zookeeper.lock.wait", {
+    description: "How long a lock was waited for, and whether it came",
+    unit: "s",
+  });
 
   constructor(session: Session, newUuid: () => string, clock: Clock) {
     this.#session = session;
@@ -55,14 +60,20 @@ class KazooLocks implements Locks {
     if (timeout <= 0) return this.#acquire(root, options, async (contender) => this.#isFirst(contender));
 
     const limit = limited(this.#clock, timeout, signal);
+    const begunAt = this.#clock.now();
+    let outcome = "none";
     try {
       await this.#session.connected(limit.signal);
-      return await this.#acquire(root, options, (contender) => this.#wait(contender, limit.signal));
+      const lock = await this.#acquire(root, options, (contender) => this.#wait(contender, limit.signal));
+      if (lock !== null) outcome = "taken";
+      return lock;
     } catch (error) {
       if (error !== TIME_IS_UP) throw error;
+      outcome = "timeout";
       return null;
     } finally {
       limit.stop();
+      this.#waits.record((this.#clock.now() - begunAt) / 1000, { outcome });
     }
   }
 

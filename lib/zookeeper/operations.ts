@@ -15,7 +15,7 @@ import {
   uploadsPath,
 } from "../model/paths.ts";
 import { encodeRequest, type RequestRecord } from "../model/request.ts";
-import type { CreateMode, Operation, Stat } from "./types.ts";
+import type { CreateMode, Operation } from "./types.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -28,12 +28,6 @@ const create = (path: string, data: Uint8Array, mode: CreateMode = "persistent")
 };
 const set = (path: string, data: Uint8Array, version: number): Set => ({ kind: "set", path, data, version });
 const remove = (path: string, version: number): Delete => ({ kind: "delete", path, version });
-
-/** The number that the next sequential child gets, from its parent's stat, unless another is created first. */
-export function nextSequence(parent: Pick<Stat, "cversion" | "numChildren">): string {
-  // The server counts creations and tells creations plus deletions.
-  return String((parent.cversion + parent.numChildren) / 2).padStart(10, "0");
-}
 
 /** A new node; its id is the last part of the path in the result. */
 export const createNode = (record: NodeRecord): Create => {

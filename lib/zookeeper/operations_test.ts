@@ -48,9 +48,4 @@ describe("operations", () => {
     });
     assert.equal(operations.deleteNode("0000000001", 3).version, 3);
   });
-
-  it("foretell a sequence number from creations, not from changes", () => {
-    // Three created, one of them deleted: the server tells 3 + 1 = 4 changes.
-    assert.equal(operations.nextSequence({ cversion: 4, numChildren: 2 }), "0000000003");
-  });
 });

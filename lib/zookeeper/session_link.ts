@@ -15,6 +15,7 @@ import { Connection, type ServerAddress, type TlsFiles } from "./connection.ts";
 import { type Credentials, encodeHandshake, NEW_SESSION } from "./handshake.ts";
 import { type Identity, Preamble } from "./preamble.ts";
 import { ServerRotation } from "./server_rotation.ts";
+import { createSessionTelemetry, type SessionTelemetry } from "./session_telemetry.ts";
 import { type SessionState, type WatchEvent, ZooKeeperError } from "./types.ts";
 import { decodeEvent, decodeReply, NOTIFICATION_XID, PING_XID, type Request, requests } from "./wire.ts";
 
@@ -49,6 +50,7 @@ export class SessionLink {
   readonly #logger: Logger;
   readonly #servers: ServerRotation;
   readonly #calls: CallQueue;
+  readonly #telemetry: SessionTelemetry;
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
@@ -66,6 +68,11 @@ export class SessionLink {
     this.#logger = options.logger;
     this.#servers = new ServerRotation(options.servers, options.random ?? Math.random);
     this.#calls = new CallQueue({ clock: this.#clock, patienceMs: options.sessionTimeoutMs });
+    this.#telemetry = createSessionTelemetry(this.#clock, () => ({
+      isConnected: this.#state === "connected",
+      inFlight: this.#calls.inFlight,
+      waiting: this.#calls.waiting,
+    }));
     this.#running = this.#run();
   }
 
@@ -108,7 +115,7 @@ export class SessionLink {
 
   call<T>(request: Request<T>): Promise<T> {
     if (this.#state === "closed") return Promise.reject(closedError());
-    return this.#calls.call(request);
+    return this.#telemetry.observe(request.name, request.path, () => this.#calls.call(request));
   }
 
   /** Goes on with other servers; the connection is given up when its server is not among them. */
@@ -130,6 +137,7 @@ export class SessionLink {
     if (connected) await this.#sayGoodbye();
     this.#connection?.end(closedError());
     this.#handlers.onInterrupted();
+    this.#telemetry.stop();
     await this.#running;
   }
 
@@ -206,6 +214,7 @@ export class SessionLink {
         session: sessionId.toString(16),
         timeout_ms: timeoutMs,
       });
+      this.#telemetry.connected(`${server.host}:${server.port}`);
       this.#setState("connected");
       this.#calls.attach((frame) => connection.send(frame));
       this.#handlers.onWatchesSet(paths);
@@ -246,6 +255,7 @@ export class SessionLink {
 
   #lost(): void {
     this.#logger.warn("zookeeper session lost", { session: this.#credentials.sessionId.toString(16) });
+    this.#telemetry.lost();
     this.#credentials = NEW_SESSION;
     // A new session may begin on servers that were set back to an older state; they refuse who has seen a later one.
     this.#lastZxid = 0n;

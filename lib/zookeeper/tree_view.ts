@@ -17,6 +17,7 @@ import { roleOf } from "./tree_paths.ts";
 import { walkTree } from "./tree_walk.ts";
 import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
 import type { View, ViewChange } from "./view.ts";
+import { createViewTelemetry, type ViewTelemetry } from "./view_telemetry.ts";
 
 /** Groups of events being read at once; while there are more, events gather, and those of one path become one. */
 const GROUPS_AT_ONCE = 8;
@@ -45,6 +46,7 @@ class TreeView implements View {
   readonly #waiters = new Set<Waiter>();
   readonly #stopState: () => void;
   readonly #running: Promise<void>;
+  readonly #telemetry: ViewTelemetry;
   #stopWatch: () => void = () => {};
   #current = false;
   /** Counts the connections and walks: what was begun in an earlier one is dropped. */
@@ -63,6 +65,7 @@ class TreeView implements View {
     this.#logger = logger;
     this.#clock = clock;
     this.#index = new TreeIndex((problem) => logger.warn("a document cannot be read", { problem }));
+    this.#telemetry = createViewTelemetry(() => this.#current);
     this.#stopState = session.onState((state) => {
       if (state === "connected" || state === "connecting") return;
       this.#generation += 1;
@@ -118,6 +121,7 @@ class TreeView implements View {
     this.#generation += 1;
     this.#stopState();
     this.#stopWatch();
+    this.#telemetry.stop();
     this.#setCurrent(false);
     for (const { reject } of this.#waiters) reject(closedError());
     this.#waiters.clear();
@@ -170,7 +174,7 @@ class TreeView implements View {
   #flush(): void {
     const events = this.#incoming;
     this.#incoming = new Map();
-    const [generation, seen] = [this.#generation, this.#received];
+    const [generation, seen, heardAt] = [this.#generation, this.#received, this.#clock.now()];
     this.#groups += 1;
     const reading = Promise.all([...events].map(([path, kind]) => this.#read(path, kind)));
     reading.catch(() => undefined);
@@ -179,6 +183,7 @@ class TreeView implements View {
         const states = await reading;
         if (generation !== this.#generation) return;
         this.#apply(states, seen);
+        this.#telemetry.applied(this.#clock.now() - heardAt);
       })
       .catch((error: unknown) => {
         if (generation !== this.#generation) return;
@@ -223,11 +228,12 @@ class TreeView implements View {
     while (!overtaken()) {
       this.#walking = true;
       this.#incoming.clear();
-      const seen = this.#received;
+      const [seen, begunAt] = [this.#received, this.#clock.now()];
       try {
         const found = await walkTree(this.#session, ROOT);
         if (overtaken()) return;
         this.#walking = false;
+        this.#telemetry.walked(found.size, this.#clock.now() - begunAt);
         await this.#takeOver(found, seen, overtaken);
         return;
       } catch (error) {

@@ -1,13 +1,13 @@
 // ZooKeeper's wire protocol on top of node-zookeeper-client's records: requests to frames, frames to answers.
 import { Buffer } from "node:buffer";
 import openAcl from "node-zookeeper-client/lib/ACL.js";
-import createModes from "node-zookeeper-client/lib/CreateMode.js";
 import jute, {
   type JuteRecord,
   type JuteStat,
   type TransactionStep,
   type TransactionStepResult,
 } from "node-zookeeper-client/lib/jute/index.js";
+import { CREATE_MODES, createRequest, wideCreation } from "./create_request.ts";
 import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
 import { readStat } from "./stat.ts";
@@ -24,12 +24,6 @@ import {
 const { protocol, OP_CODES } = jute;
 
 /** What the package lacks: the operations, and how the server numbers them. */
-const CREATE2 = 15;
-const CREATE_CONTAINER = 19;
-const CREATE_TTL = 21;
-const CONTAINER_FLAG = 4;
-const TTL_FLAG = 5;
-const TTL_SEQUENTIAL_FLAG = 6;
 const ADD_WATCH = 106;
 const REMOVE_WATCHES = 18;
 const PERSISTENT_RECURSIVE = 1;
@@ -41,13 +35,6 @@ const MAX_REQUEST_BYTES = 0xfffff;
 
 export const NOTIFICATION_XID = jute.XID_NOTIFICATION;
 export const PING_XID = jute.XID_PING;
-
-const MODES: Readonly<Record<CreateMode, number>> = {
-  persistent: createModes.PERSISTENT,
-  "persistent-sequential": createModes.PERSISTENT_SEQUENTIAL,
-  ephemeral: createModes.EPHEMERAL,
-  "ephemeral-sequential": createModes.EPHEMERAL_SEQUENTIAL,
-};
 
 /** A request of one kind, and how its answer is read. */
 export interface Request<T> {
@@ -100,7 +87,7 @@ export const requests = {
     name: "create",
     type: OP_CODES.CREATE,
     path,
-    payload: createRequest(path, data, MODES[mode]),
+    payload: createRequest(path, data, CREATE_MODES[mode]),
     read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
   }),
   createWithStat: (
@@ -192,37 +179,6 @@ export const requests = {
   }),
 } as const;
 
-function createRequest(path: string, data: Uint8Array, flags: number): JuteRecord {
-  const acl = openAcl.OPEN_ACL_UNSAFE.map((entry) => entry.toRecord());
-  return new protocol.CreateRequest(path, view(data), acl, flags);
-}
-
-/** The request types that the package lacks; a time to live follows the record that they share. */
-function wideCreation(
-  path: string,
-  data: Uint8Array,
-  mode: WideCreateMode,
-): { type: number; payload: JuteRecord } {
-  if (mode === "container") {
-    return { type: CREATE_CONTAINER, payload: createRequest(path, data, CONTAINER_FLAG) };
-  }
-  if (typeof mode === "string") return { type: CREATE2, payload: createRequest(path, data, MODES[mode]) };
-  const flags = mode.isSequential ? TTL_SEQUENTIAL_FLAG : TTL_FLAG;
-  return { type: CREATE_TTL, payload: followedByLong(createRequest(path, data, flags), BigInt(mode.ttlMs)) };
-}
-
-function followedByLong(record: JuteRecord, value: bigint): JuteRecord {
-  return {
-    byteLength: () => record.byteLength() + 8,
-    serialize: (buffer, offset) => {
-      const length = record.serialize(buffer, offset);
-      buffer.writeBigInt64BE(value, offset + length);
-      return length + 8;
-    },
-    deserialize: (buffer, offset) => record.deserialize(buffer, offset) + 8,
-  };
-}
-
 function transactionStep(operation: Operation): TransactionStep {
   const { path } = operation;
   switch (operation.kind) {
@@ -232,7 +188,7 @@ function transactionStep(operation: Operation): TransactionStep {
         path,
         data: view(operation.data),
         acls: openAcl.OPEN_ACL_UNSAFE,
-        mode: MODES[operation.mode],
+        mode: CREATE_MODES[operation.mode],
       };
     case "set":
       return { type: OP_CODES.SET_DATA, path, data: view(operation.data), version: operation.version };
@@ -324,6 +280,10 @@ export function replyError(code: number, request: Request<unknown>): ZooKeeperEr
   const name = errorCodeOf(code);
   if (name === "UNIMPLEMENTED" && request.type === ADD_WATCH) {
     const message = "the server knows no recursive watches: ZooKeeper 3.6 or newer is needed";
+    return new ZooKeeperError(name, message, request.path);
+  }
+  if (name === "NO_AUTH") {
+    const message = `${request.name} is not open to us: the znode's ACL asks for another identity`;
     return new ZooKeeperError(name, message, request.path);
   }
   return new ZooKeeperError(name, `${request.name} was refused with code ${code}`, request.path);

@@ -155,4 +155,22 @@ describe("interop with kazoo", { skip }, () => {
     await until(() => lock.signal.aborted, "our lock to be lost");
     await kazoo.do({ do: "release", path: LOCK });
   });
+
+  it("reads and writes what kazoo has guarded, as the same identity and as no other", async () => {
+    const path = `${NODE}/guarded`;
+    await kazoo.do({ do: "guard", path, user: "nodepool", password: "pass:word" });
+    await assert.rejects(session.get(path), /NO_AUTH: get is not open to us: the znode's ACL.*guarded/);
+    const known = connectSession({
+      servers: [server],
+      sessionTimeoutMs: 4000,
+      logger: silentLogger,
+      identities: [{ scheme: "digest", credentials: "nodepool:pass:word" }],
+    });
+    try {
+      assert.equal(new TextDecoder().decode((await known.get(path)).data), "guarded");
+      await known.delete(path, -1);
+    } finally {
+      await known.close();
+    }
+  });
 });

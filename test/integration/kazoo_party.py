@@ -4,6 +4,7 @@ import json
 import sys
 
 from kazoo.client import KazooClient
+from kazoo.security import make_digest_acl
 
 client = KazooClient(hosts=sys.argv[1], timeout=4.0)
 client.start(timeout=10)
@@ -34,6 +35,9 @@ def do(command):
     if verb == "create":
         data = command["data"].encode("utf-8")
         return {"path": client.create(path, data, sequence=command.get("sequence", False), makepath=True)}
+    if verb == "guard":
+        acl = make_digest_acl(command["user"], command["password"], all=True)
+        return {"path": client.create(path, b"guarded", acl=[acl])}
     raise ValueError("unknown command: " + verb)
 
 
