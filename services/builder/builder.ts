@@ -42,6 +42,8 @@ export interface BuilderOptions {
   readonly backoff?: { readonly initial: number; readonly maximum: number };
   /** How long another builder may take its lost build lock back, in seconds. @default 30 */
   readonly takeoverGrace?: number;
+  /** How long a builder that has the files of the newest build may be away before it is built anew, in seconds. @default 600 */
+  readonly awayGrace?: number;
   /** How long a build command has to end itself after SIGTERM, in milliseconds. @default 30000 */
   readonly stopGraceMs?: number;
   /** Hears each step that was done: for tests of what a crash leaves. */
@@ -112,6 +114,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       served: new Set(context.providers.map(({ name }) => name)),
       unserved: new Map(context.unserved.map(({ name, problem }) => [name, problem])),
       takeoverGrace: options.takeoverGrace ?? 30,
+      awayGrace: options.awayGrace ?? 600,
       room: findRoom(context.config, imagesDir, options.env, sizes, options.disk ?? diskOf),
       buildWorkers: options.buildWorkers ?? 1,
       uploadWorkers: options.uploadWorkers ?? 4,
@@ -136,7 +139,12 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     reconfigure: async (next) => {
       requireImagesDir(next.config);
       const added = [...next.config.diskimages.keys()].filter((image) => !sizes.has(image));
-      for (const [image, bytes] of await readSizes(session, files, added)) sizes.set(image, bytes);
+      try {
+        for (const [image, bytes] of await readSizes(session, files, added)) sizes.set(image, bytes);
+      } catch (error) {
+        // A new configuration does not wait for ZooKeeper.
+        logger.warn("it is not known what these images took", { images: added, error: messageOf(error) });
+      }
       const gone = context.providers.filter((provider) => !next.providers.includes(provider));
       setbacks.forget(changedImages(context.config, next.config), new Set(gone.map(({ name }) => name)));
       take(next);
