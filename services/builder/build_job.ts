@@ -21,7 +21,7 @@ import { buildGate, buildNeed } from "./decide_build.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
 import { recordBuild, recordImageSize } from "./metrics.ts";
-import type { BuildAction } from "./plan.ts";
+import { type BuildAction, readyBuilds } from "./plan.ts";
 import { visible } from "./time_limit.ts";
 import { clearAfter, diskimageOf, removeBuild, type Workshop } from "./workshop.ts";
 import { workspacePath } from "./workspace.ts";
@@ -45,7 +45,7 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
   const kept = new KeptLock(context, lock, context.logger.child({ image, build }));
   try {
     await context.view.settled();
-    const need = stillNeeded(workshop, diskimage);
+    const need = stillNeeded(workshop, diskimage, action);
     if (need === null) return false;
     const requested = need.requestTime !== null;
     const job = new BuildJob(workshop, { diskimage, build, lock: kept, reason: action.reason, requested });
@@ -63,11 +63,13 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
 }
 
 /** Why the image must be built, now that nobody else can be building it; null when it need not be any more. */
-function stillNeeded({ context }: Workshop, diskimage: DiskImageConfig) {
+function stillNeeded({ context }: Workshop, diskimage: DiskImageConfig, { replaces }: BuildAction) {
   const { view, config, clock } = context;
   const entry = view.image(diskimage.name);
   const need = buildNeed(diskimage, entry, seconds(clock));
-  return need.due && buildGate(diskimage, entry, config.file) === null ? need : null;
+  const isDue = need.due || (replaces !== null && readyBuilds(entry)[0]?.build === replaces);
+  if (!isDue || buildGate(diskimage, entry, config.file) !== null) return null;
+  return { requestTime: need.due ? need.requestTime : null };
 }
 
 /** The trace that the build request belongs to; null for a request without one, as Python Nodepool makes them. */

@@ -28,7 +28,7 @@ export function decide(images: Iterable<ImageEntry>, config: BuilderConfig, fact
   const decisions: Decision[] = [];
   for (const diskimage of config.diskimages.values()) {
     const entry = entries.get(diskimage.name);
-    decisions.push(decideBuild(diskimage, entry, facts, config.file));
+    decisions.push(decideBuild(diskimage, entry, config, facts));
     decisions.push(...decideUploads(diskimage.name, entry, config, facts));
   }
   for (const entry of entries.values()) decisions.push(...decideCleanup(entry, config, facts));

@@ -1,13 +1,16 @@
 // Whether an image is to be built.
-import type { DiskImageConfig } from "../../lib/config/types.ts";
+import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { formatsOf } from "../../lib/model/image.ts";
 import type { ImageEntry } from "../../lib/zookeeper/view.ts";
+import { hasReadyUpload } from "./decide_upload.ts";
 import {
   type BuildAction,
+  type BuilderConfig,
   buildKey,
   type Facts,
   formatTime,
   hindrance,
+  isGivenUp,
   readyBuilds,
   type Waiting,
   waiting,
@@ -44,15 +47,16 @@ export function buildNeed(diskimage: DiskImageConfig, image: ImageEntry | undefi
 export function decideBuild(
   diskimage: DiskImageConfig,
   image: ImageEntry | undefined,
+  config: BuilderConfig,
   facts: Facts,
-  configFile: string,
 ): BuildAction | Waiting {
   const step = { key: buildKey(diskimage.name), image: diskimage.name };
-  const need = buildNeed(diskimage, image, facts.now);
+  const stranded = strandedBuild(diskimage.name, image, config, facts);
+  const need = withStranded(buildNeed(diskimage, image, facts.now), stranded, facts.now);
   if (facts.running.has(step.key)) {
     return waiting(step, "running", `it is being built here${need.due ? `: ${need.reason}` : ""}`);
   }
-  const blocked = buildGate(diskimage, image, configFile);
+  const blocked = buildGate(diskimage, image, config.file);
   if (blocked !== null) return waiting(step, blocked.rule, blocked.reason);
   if (!need.due) return waiting(step, "fresh", need.reason, need.next);
   const cramped = roomGate(step, need.reason, facts);
@@ -62,7 +66,60 @@ export function decideBuild(
   const setback = facts.setbacks.get(step.key);
   const anew = need.requestTime !== null && setback !== undefined && setback.requestTime !== need.requestTime;
   const set = anew ? null : hindrance(step, facts);
-  return set ?? { kind: "build", ...step, reason: need.reason, requestTime: need.requestTime };
+  const { reason, requestTime } = need;
+  const replaces = reason === stranded?.reason ? stranded.build : null;
+  return set ?? { kind: "build", ...step, reason, requestTime, replaces };
+}
+
+/** A build that cannot be uploaded, because the builder that has its files is away. */
+interface Stranded {
+  readonly build: string;
+  /** Until when its builder may come back, in seconds. */
+  readonly until: number;
+  readonly reason: string;
+}
+
+/** The newest build, if a provider lacks it that can be reached from here, and its files cannot. */
+function strandedBuild(
+  name: string,
+  image: ImageEntry | undefined,
+  config: BuilderConfig,
+  facts: Facts,
+): Stranded | null {
+  const newest = readyBuilds(image)[0];
+  if (newest?.record == null || newest.record.builderId === facts.builderId) return null;
+  const { builder } = newest.record;
+  const since = builder === null ? undefined : facts.awaySince.get(builder);
+  if (since === undefined) return null;
+  const formats = formatsOf(newest.record);
+  const lacking = config.providers.find(
+    (provider) =>
+      isTaker(provider, name) &&
+      facts.served.has(provider.name) &&
+      formats.includes(provider.imageFormat) &&
+      !hasReadyUpload(newest, provider.name),
+  );
+  if (lacking === undefined) return null;
+  const reason = `${lacking.name} lacks the newest build, whose files are at ${builder}; no builder runs there`;
+  return { build: newest.build, until: since + facts.awayGrace, reason };
+}
+
+/** Whether a provider is to have the image's newest build. */
+function isTaker(provider: ProviderConfig, image: string): boolean {
+  if (!provider.managesImages || isGivenUp(provider)) return false;
+  return provider.diskimages.some((listed) => listed.name === image && !listed.pause);
+}
+
+function withStranded(need: Need, stranded: Stranded | null, now: number): Need {
+  if (need.due || stranded === null) return need;
+  const { reason, until } = stranded;
+  if (until <= now) return { due: true, reason, requestTime: null };
+  if (until >= need.next) return need;
+  return {
+    due: false,
+    reason: `${reason}: it is built anew at ${formatTime(until)} if it stays away`,
+    next: until,
+  };
 }
 
 /** What forbids building an image at any time: a pause, or nothing to build. Null when it may be built. */

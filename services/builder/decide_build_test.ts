@@ -9,6 +9,7 @@ import {
   image,
   local,
   NOW,
+  provider,
   UBUNTU,
   wait,
 } from "../../test/harness/builder_state.ts";
@@ -115,6 +116,40 @@ describe("building", () => {
     assert.equal(early.next, NOW + 1);
     const late = decide(images, UBUNTU, facts({ lockFreeSince: new Map([["b", NOW - 30]]) }));
     assert.deepEqual(doing(late).sort(), ["build ubuntu", "delete-build b"]);
+  });
+
+  describe("whose newest build is at a builder that is away", () => {
+    const away = { id: "b1", age: 100, builderId: "other", builder: "host2" };
+    const elsewhere = [image("ubuntu", { list: [away] })];
+    const since = (seconds: number) => facts({ awaySince: new Map([["host2", NOW - seconds]]) });
+
+    test("is built anew when a provider lacks it, after a while", () => {
+      const plan = decide(elsewhere, UBUNTU, since(100));
+      assert.deepEqual(doing(plan), []);
+      const { reason, next } = wait(plan, "build/ubuntu");
+      assert.match(
+        reason,
+        /^cloud lacks the newest build, whose files are at host2; no builder runs there: it is/,
+      );
+      assert.equal(next, NOW + 500);
+      const later = decide(elsewhere, UBUNTU, since(600));
+      assert.deepEqual(doing(later), ["build ubuntu"]);
+      assert.match(
+        later.actions[0]?.reason ?? "",
+        /^cloud lacks the newest build, .* no builder runs there$/,
+      );
+    });
+
+    test("is not when its builder runs, when every provider has it, or when no provider is to have it", () => {
+      assert.deepEqual(doing(decide(elsewhere, UBUNTU, facts())), []);
+      const uploads = [{ id: "1", provider: "cloud", age: 50 }];
+      const uploaded = [image("ubuntu", { list: [{ ...away, uploads }] })];
+      assert.deepEqual(doing(decide(uploaded, UBUNTU, since(600))), []);
+      const nowhere = config([diskimage("ubuntu")], [provider("cloud", ["other"])]);
+      assert.deepEqual(doing(decide(elsewhere, nowhere, since(600))), []);
+      const unserved = { ...since(600), served: new Set<string>() };
+      assert.deepEqual(doing(decide(elsewhere, UBUNTU, unserved)), []);
+    });
   });
 
   test("a failed build is waited out", () => {

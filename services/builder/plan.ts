@@ -65,6 +65,10 @@ export interface Facts {
   readonly unserved: ReadonlyMap<string, string>;
   /** Since when another builder's running build is seen without its lock; by build id. */
   readonly lockFreeSince: ReadonlyMap<string, number>;
+  /** Since when no builder is seen on a host that has made builds; by host name. */
+  readonly awaySince: ReadonlyMap<string, number>;
+  /** How long a builder that has the files of the newest build may be away, in seconds. */
+  readonly awayGrace: number;
   /** How long another builder has to take such a lock back, in seconds. */
   readonly takeoverGrace: number;
   /** Of each image of which it is known what it takes. */
@@ -88,6 +92,8 @@ export interface BuildAction extends Step {
   readonly kind: "build";
   /** The time of the request that asks for it (seconds), or null when the builder itself wants it. */
   readonly requestTime: number | null;
+  /** The build whose files are out of reach and that is to be replaced; null when it is not for that. */
+  readonly replaces: string | null;
 }
 
 export interface UploadAction extends Step {

@@ -11,6 +11,7 @@ import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
+import { Absences } from "./absences.ts";
 import type { Board } from "./board.ts";
 import { decide } from "./decide.ts";
 import { planChange } from "./foresee.ts";
@@ -31,7 +32,10 @@ export interface ReconcilerOptions {
   readonly setbacks: Setbacks;
   readonly board: Board;
   /** All facts but those that the loop itself keeps. */
-  readonly facts: () => Omit<Facts, "now" | "running" | "setbacks" | "troubles" | "lockFreeSince">;
+  readonly facts: () => Omit<
+    Facts,
+    "now" | "running" | "setbacks" | "troubles" | "lockFreeSince" | "awaySince"
+  >;
   /** Does one action; false when there was nothing to do after all. */
   readonly perform: (action: Action) => Promise<boolean>;
   /** Looks anew at what no event tells of. */
@@ -42,7 +46,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #running = new Set<string>();
   readonly #withProvider = new Set<{ readonly provider: string; readonly ended: Promise<void> }>();
-  readonly #lockFreeSince = new Map<string, number>();
+  readonly #absences = new Absences();
   readonly #stops: (() => void)[];
   #scheduled = false;
   #closed = false;
@@ -54,7 +58,7 @@ export class Reconciler {
     const { view } = options;
     this.#stops = [
       view.subscribe(({ kind }) => {
-        if (kind === "image") this.trigger();
+        if (kind === "image" || kind === "component") this.trigger();
       }),
       view.onCurrent(() => this.trigger()),
     ];
@@ -107,7 +111,7 @@ export class Reconciler {
   #facts(now: number): Facts {
     const { setbacks, facts } = this.#options;
     const own = facts();
-    this.#watchLocks(now, own.builderId);
+    this.#absences.look(this.#options.view, now, own.builderId);
     const running = this.#running;
     return {
       ...own,
@@ -115,21 +119,9 @@ export class Reconciler {
       running,
       setbacks: setbacks.entries,
       troubles: setbacks.troubles,
-      lockFreeSince: this.#lockFreeSince,
+      lockFreeSince: this.#absences.lockFreeSince,
+      awaySince: this.#absences.awaySince,
     };
-  }
-
-  /** Notes since when a running build of another builder is seen without its lock. */
-  #watchLocks(now: number, builderId: string): void {
-    const free = new Set<string>();
-    for (const image of this.#options.view.images()) {
-      if (image.lock.contenders.length > 0) continue;
-      for (const { build, record } of image.builds) {
-        if (record?.state === "building" && record.builderId !== builderId) free.add(build);
-      }
-    }
-    for (const build of this.#lockFreeSince.keys()) if (!free.has(build)) this.#lockFreeSince.delete(build);
-    for (const build of free) if (!this.#lockFreeSince.has(build)) this.#lockFreeSince.set(build, now);
   }
 
   /** What another configuration would change. @throws {Error} while it is not known how things are */

@@ -5,7 +5,7 @@ import http from "node:http";
 import { join } from "node:path";
 import process from "node:process";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
-import { buildPath, uploadPath } from "../../lib/model/paths.ts";
+import { buildPath, imagePausePath, uploadPath } from "../../lib/model/paths.ts";
 import type { ImageSpec } from "../../lib/provider/contract.ts";
 import { sendFile } from "../../lib/provider/send_file.ts";
 import type { Checkpoint } from "../../services/builder/checkpoint.ts";
@@ -23,6 +23,7 @@ const FILE_MIB = 1024;
 const IDLE_SECONDS = 20;
 const IMAGES = 200;
 const PROVIDERS = 10;
+const CHANGES = 100;
 
 type Print = (result: {
   name: string;
@@ -232,6 +233,7 @@ async function measureIdle(server: ZooKeeperServer, print: Print): Promise<void>
     const { user, system } = process.cpuUsage(used);
     // Each question to the server is a packet of its own; the other is not ours.
     const asked = (await received(server)) - packets - 1;
+    const perChange = await measureChanges(builder, names[0] ?? "");
     await builder.stop();
     const pings = Math.ceil(IDLE_SECONDS / (4 / 3)) + 2;
     print({
@@ -253,9 +255,32 @@ async function measureIdle(server: ZooKeeperServer, print: Print): Promise<void>
       target: 1,
       target_met: percent <= 1,
     });
+    print({
+      name: "processor's time for one change among them: seen, decided anew, told",
+      value: round(perChange),
+      unit: "ms",
+      against: 1000,
+      ratio: round(perChange / 1000),
+      target: 20,
+      target_met: perChange <= 20,
+    });
   } finally {
     await one.end();
   }
+}
+
+/** Pauses and resumes an image; returns the milliseconds of processor's time that each change takes. */
+async function measureChanges(builder: TestBuilder, image: string): Promise<number> {
+  const path = imagePausePath(image);
+  const before = process.cpuUsage();
+  for (let turn = 0; turn < CHANGES / 2; turn += 1) {
+    await builder.session.create(path, new Uint8Array(), "persistent");
+    await until("it is paused", () => builder.view.image(image)?.paused === true);
+    await builder.session.delete(path, -1);
+    await until("it is resumed", () => builder.view.image(image)?.paused === false);
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / CHANGES;
 }
 
 async function received(server: ZooKeeperServer): Promise<number> {

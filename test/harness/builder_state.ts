@@ -155,6 +155,8 @@ export function facts(given: Partial<Facts> & { here?: readonly LocalBuild[] } =
     unserved: new Map(),
     lockFreeSince: new Map(),
     takeoverGrace: 30,
+    awaySince: new Map(),
+    awayGrace: 600,
     room: new Map(),
     buildWorkers: 1,
     uploadWorkers: 4,

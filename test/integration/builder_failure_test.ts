@@ -114,6 +114,21 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     await until("the killed build is gone", () => other.builds("ubuntu").length === 1);
   });
 
+  test("another builder builds anew what a builder that went for good has not uploaded", async () => {
+    const given = setting(await one.plainCommand());
+    const gone = await one.start({ ...given, providers: [] }, { name: "a" });
+    const { build } = await until("a build", () =>
+      gone.builds("ubuntu").find(({ record }) => record?.state === "ready"),
+    );
+    await gone.stop();
+    const other = await one.start(given, { name: "b", awayGrace: 1 });
+    const upload = await uploaded(other);
+    assert.notEqual(upload.build, build);
+    const back = await one.start(given, { name: "a" });
+    await until("both builds stay", () => states(back).join() === "ready,ready");
+    assert.ok((await back.files()).includes(`ubuntu-${build}.qcow2`));
+  });
+
   test("a build outlives its ZooKeeper session: the lock is taken back and the result counts", async () => {
     const given = setting(await gated());
     const builder = await one.start(given, { name: "a" });
