@@ -16,7 +16,11 @@ export async function sendFile(path: string, target: Writable, signal: AbortSign
   const broken = Promise.withResolvers<never>();
   // It may break while nobody waits for a piece.
   broken.promise.catch(() => undefined);
-  const onClose = () => broken.reject(new Error("the connection was closed before the whole file was sent"));
+  // A receiver that has the whole file may answer and close before the word of it has come through our promises.
+  const onClose = () => {
+    if (target.writableFinished) return;
+    broken.reject(new Error("the connection was closed before the whole file was sent"));
+  };
   const onAbort = () => broken.reject(signal.reason);
   target.on("error", broken.reject);
   target.on("close", onClose);
@@ -45,17 +49,21 @@ async function sendPieces(file: FileHandle, target: Writable, broken: Promise<ne
     bytes: new Uint8Array(PIECE),
     sent: Promise.resolve(),
   }));
+  const { size } = await file.stat();
   let offset = 0;
   for (let turn = 0; ; turn += 1) {
     const piece = pieces[turn % PIECES];
-    if (piece === undefined) break;
+    if (piece === undefined) return;
     // A piece's memory is used again when what was in it has left.
     await Promise.race([piece.sent, broken]);
     const { bytesRead } = await file.read(piece.bytes, 0, PIECE, offset);
-    if (bytesRead === 0) break;
     offset += bytesRead;
     const part = piece.bytes.subarray(0, bytesRead);
+    // The end goes with the last piece: who has that may close before anything more is said.
+    if (bytesRead === 0 || offset >= size) {
+      await new Promise<void>((resolve) => target.end(part, resolve));
+      return;
+    }
     piece.sent = new Promise((resolve) => target.write(part, () => resolve()));
   }
-  await new Promise<void>((resolve) => target.end(resolve));
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Writable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { sendFile } from "./send_file.ts";
 
@@ -76,6 +78,20 @@ describe("a file that is sent", () => {
       assert.equal(await send(await file(bytes), size), digest(bytes));
     });
   }
+
+  test("is sent, although its receiver closes as soon as it has everything", async () => {
+    const received: Uint8Array[] = [];
+    const target = new Writable({
+      write: (piece: Uint8Array, _encoding, done) => {
+        received.push(piece.slice());
+        done();
+      },
+    });
+    target.once("finish", () => target.emit("close"));
+    const bytes = randomBytes(2 ** 21 + 1);
+    await sendFile(await file(bytes), target, never);
+    assert.equal(digest(Buffer.concat(received)), digest(bytes));
+  });
 
   test("that is not there is named", async () => {
     receive = slowly;
