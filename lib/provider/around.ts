@@ -1,5 +1,5 @@
 // Puts behaviour around every call of a provider.
-import { type Leftover, type Provider, ProviderError } from "./contract.ts";
+import { type Host, type Leftover, type Provider, ProviderError } from "./contract.ts";
 
 /** One call of a provider. */
 export interface Call {
@@ -54,6 +54,12 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
       provider.foreignImages,
       (list) => (signal: AbortSignal) =>
         wrap("foreignImages", {}, signal, (inner) => list.call(provider, inner)),
+    ),
+    ...optional(
+      "checkHost",
+      provider.checkHost,
+      (check) => (host: Host, signal: AbortSignal) =>
+        wrap("checkHost", { host: host.identity }, signal, (inner) => check.call(provider, host, inner)),
     ),
     ...optional(
       "listLeftovers",

@@ -102,6 +102,41 @@ export interface Leftover {
   readonly metadata: Metadata;
 }
 
+/**
+ * A machine that is there already. Its slots are recorded as ready nodes instead of being launched, and it has to pass
+ * {@link Provider.checkHost} for that.
+ */
+export interface Host {
+  /** username@name:port, by which it is known. */
+  readonly identity: string;
+  readonly pool: string;
+  /** Its name or address. */
+  readonly name: string;
+  readonly username: string;
+  readonly port: number;
+  readonly connectionType: string;
+  readonly shellType: string | null;
+  readonly pythonPath: string | null;
+  readonly labels: readonly string[];
+  /** How many nodes share it. */
+  readonly slots: number;
+  /** How long a check may take, in seconds. */
+  readonly timeout: number;
+  readonly hostKeyChecking: boolean;
+  /** The SSH host keys that it must have, as "type base64"; empty: whatever a scan finds. */
+  readonly hostKeys: readonly string[];
+  /** What is wrong with it as it is configured; null when nothing is. */
+  readonly problem: string | null;
+}
+
+/** What a check of a host has found. */
+export interface HostCheck {
+  /** The keys to expect at the host; each was proved, unless host-key-checking is off. */
+  readonly hostKeys: readonly string[];
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+}
+
 /** How a provider runs nodes, for people. */
 export interface ProviderDescription {
   /** As "containers (podman 4.3.1, runc)". */
@@ -155,6 +190,13 @@ export interface Provider {
   listLeftovers?(signal: AbortSignal): Promise<Leftover[]>;
   /** Deletes it and resolves when it is gone; resolves too when there was none. */
   deleteLeftover?(leftover: Leftover, signal: AbortSignal): Promise<void>;
+  /**
+   * Finds out whether a host can be used: that its name resolves, that it answers, that its keys are those of the
+   * configuration. Present at a provider of hosts only, which launches nothing: it has no instances and takes no
+   * images.
+   * @throws {ProviderError} that says what is wrong with the host
+   */
+  checkHost?(host: Host, signal: AbortSignal): Promise<HostCheck>;
   /** What the provider allows in all. */
   limits(signal: AbortSignal): Promise<Resources>;
   /** What one node of this label of this pool takes. */

@@ -11,6 +11,7 @@ type OpenDriver = (config: ProviderConfig, options: ProviderOptions) => Provider
 const DRIVERS: Readonly<Record<string, () => Promise<OpenDriver>>> = {
   fake: async () => (await import("./fake/fake_provider.ts")).openFakeProvider,
   local: async () => (await import("./local/local_provider.ts")).openLocalProvider,
+  static: async () => (await import("./static/static_provider.ts")).openStaticProvider,
 };
 
 /** Drivers that Nodepool has and we do not. */
@@ -25,7 +26,6 @@ const UNSERVED_DRIVERS: readonly string[] = [
   "openshift",
   "openshiftpods",
   "openstack",
-  "static",
 ];
 
 /** How providers are opened. */

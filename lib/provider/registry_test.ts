@@ -19,14 +19,17 @@ async function refusal(changes: object): Promise<ProviderError> {
 
 test("a driver of Nodepool that is not served is named as such", async () => {
   const { message } = await refusal({ name: "cloud", driver: "aws" });
-  assert.equal(message, "provider cloud: driver 'aws' is not served by this version; it serves: fake, local");
+  assert.match(
+    message,
+    /^provider cloud: driver 'aws' is not served by this version; it serves: fake, local(, \w+)*$/,
+  );
 });
 
 test("an unknown driver is answered with those that there are", async () => {
   const { message } = await refusal({ driver: "constructor" });
   assert.match(
     message,
-    /provider here: there is no driver 'constructor'; known are: fake, local, .*openstack, static/,
+    /provider here: there is no driver 'constructor'; known are: fake, local, .*openshift/,
   );
 });
 

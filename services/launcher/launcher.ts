@@ -54,7 +54,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     metrics,
     brakes: new Brakes(),
     checkpoint: options.checkpoint ?? (() => {}),
-    scanHostKeys: options.scanHostKeys ?? (await import("./node/key_scan.ts")).scanHostKeys,
+    scanHostKeys: options.scanHostKeys ?? (await import("../../lib/provider/key_scan.ts")).scanHostKeys,
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
     kick: () => engine.kick(),

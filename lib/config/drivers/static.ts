@@ -1,3 +1,4 @@
+import { parseHostKey } from "../../std/host_key.ts";
 import type { Cursor } from "../cursor.ts";
 import { boolean, integer, list, port, text, textOrTexts, timeout } from "../kinds.ts";
 import { expected, optional, record, required } from "../mapping.ts";
@@ -54,12 +55,32 @@ function checkIdentities(pools: readonly Cursor[]): void {
   }
 }
 
+/** A key that nobody can have keeps its host out; the others are served. */
+function checkKeys(pools: readonly Cursor[]): void {
+  for (const host of pools.flatMap((pool) => pool.key("nodes")?.items() ?? [])) {
+    const keys = host.key("host-key");
+    if (keys === null) continue;
+    for (const key of keys.value.kind === "list" ? keys.items() : [keys]) {
+      const found = parseHostKey(key.text() ?? "");
+      if (typeof found === "string") {
+        key.warning(
+          `is no SSH host key, so the host is not served: ${found}; take the line from its .pub file`,
+        );
+      }
+    }
+  }
+}
+
 export const staticHosts = driver({
   about: "Machines that are there already",
   provider: {
     own: {},
     without: [...SHARED.images, ...SHARED.cloudImages],
-    check: (at) => checkIdentities(at.key("pools")?.items() ?? []),
+    check: (at) => {
+      const pools = at.key("pools")?.items() ?? [];
+      checkIdentities(pools);
+      checkKeys(pools);
+    },
   },
   pool: {
     own: { nodes: expected(list(node), "The hosts.") },

@@ -1,9 +1,10 @@
-// Reads the SSH host keys of a node that boots: one connection for each type of key, all at the same time.
+// Reads the SSH host keys of a machine: one connection for each type of key, all at the same time.
 import type { Buffer } from "node:buffer";
 import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
-import { backoffDelay } from "../../../lib/std/backoff.ts";
-import { type Clock, systemClock } from "../../../lib/std/clock.ts";
-import { messageOf } from "../../../lib/std/errors.ts";
+import { backoffDelay } from "../std/backoff.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
+import { HOST_KEY_TYPES, type HostKeyType } from "../std/host_key.ts";
 
 /** Where to scan, and for how long. */
 export interface KeyScanOptions {
@@ -13,16 +14,23 @@ export interface KeyScanOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** The types to look for. @default all */
+  readonly types?: readonly HostKeyType[];
+  /** Whether a server that refuses connections may be about to start. @default true */
+  readonly isBooting?: boolean;
 }
 
-/** A key's type with the ways in which a server may sign with it, best first. */
-const KEY_TYPES: readonly (readonly ServerHostKeyAlgorithm[])[] = [
-  ["ssh-ed25519"],
-  ["ecdsa-sha2-nistp256"],
-  ["ecdsa-sha2-nistp384"],
-  ["ecdsa-sha2-nistp521"],
-  ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
-];
+/** The ways in which a server may sign with a key of a type, best first. */
+const SIGNATURES: Readonly<Record<HostKeyType, readonly ServerHostKeyAlgorithm[]>> = {
+  "ssh-ed25519": ["ssh-ed25519"],
+  "ecdsa-sha2-nistp256": ["ecdsa-sha2-nistp256"],
+  "ecdsa-sha2-nistp384": ["ecdsa-sha2-nistp384"],
+  "ecdsa-sha2-nistp521": ["ecdsa-sha2-nistp521"],
+  "ssh-rsa": ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
+};
+
+/** Errors of a machine that does not run, or runs no server. */
+const NOT_THERE = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND/;
 
 /** How long other types of key are still tried again after the first key was found. */
 const GRACE_MS = 5000;
@@ -43,7 +51,8 @@ export async function scanHostKeys(options: KeyScanOptions): Promise<string[]> {
     if (timers.length === 1) timers.push(clock.after(GRACE_MS, () => ended.abort()));
   };
   try {
-    const found = await Promise.all(KEY_TYPES.map((type) => scanType(options, type, clock, limits, onKey)));
+    const types = options.types ?? HOST_KEY_TYPES;
+    const found = await Promise.all(types.map((type) => scanType(options, type, clock, limits, onKey)));
     signal.throwIfAborted();
     const keys = found.flatMap(({ key }) => (key === null ? [] : [key]));
     if (keys.length > 0) return [...new Set(keys)];
@@ -62,15 +71,15 @@ interface Scanned {
 }
 
 async function scanType(
-  { host, port }: KeyScanOptions,
-  type: readonly ServerHostKeyAlgorithm[],
+  { host, port, isBooting = true }: KeyScanOptions,
+  type: HostKeyType,
   clock: Clock,
   limits: AbortSignal,
   onKey: () => void,
 ): Promise<Scanned> {
   let problem = "it did not answer";
   for (let failures = 1; !limits.aborted; failures += 1) {
-    const attempt = await handshake(host, port, type, limits);
+    const attempt = await handshake(host, port, SIGNATURES[type], limits);
     if (attempt.key !== undefined) {
       onKey();
       return { key: attempt.key, problem: null };
@@ -79,7 +88,7 @@ async function scanType(
     if (reason === null) break;
     if (/no matching host key format/.test(reason)) return { key: null, problem: null };
     problem = reason;
-    if (!attempt.mayPass) break;
+    if (!attempt.mayPass || (!isBooting && NOT_THERE.test(reason))) break;
     await clock.sleep(backoffDelay(failures, { initial: 100, maximum: 1000 }), limits).catch(() => {});
   }
   return { key: null, problem };
