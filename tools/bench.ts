@@ -1,4 +1,4 @@
-// Runs one benchmark: npm run bench -- NAME. Each result is one JSON object a line on standard output:
+// Runs one benchmark: npm run bench -- NAME [options]. Each result is one JSON object a line on standard output:
 // name, value, unit, against, ratio, target, target_met. The exit code is 0 when the benchmark ran.
 import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
@@ -7,13 +7,13 @@ const FOLDER = "test/bench";
 const known = readdirSync(FOLDER)
   .filter((file) => file.endsWith(".ts"))
   .map((file) => file.replace(/\.ts$/, ""));
-const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || rest.length > 0 || !existsSync(`${FOLDER}/${name}.ts`)) {
-  console.error(`usage: npm run bench -- NAME, where NAME is one of: ${known.join(", ")}`);
+const [name, ...args] = process.argv.slice(2);
+if (name === undefined || !existsSync(`${FOLDER}/${name}.ts`)) {
+  console.error(`usage: npm run bench -- NAME [options], where NAME is one of: ${known.join(", ")}`);
   process.exit(2);
 }
 const benchmark = (await import(`../${FOLDER}/${name}.ts`)) as {
-  run(print: (line: string) => void): Promise<void>;
+  run(print: (line: string) => void, args: readonly string[]): Promise<void>;
 };
-await benchmark.run((line) => console.log(line));
+await benchmark.run((line) => console.log(line), args);
 process.exit(0);

@@ -1,0 +1,74 @@
+// A gRPC client that takes nodes and gives them back, and clocks what it waits for.
+import type { Clients } from "../../../lib/rpc/client.ts";
+import { NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { Session } from "../../../lib/zookeeper/types.ts";
+
+const NODES = "/nodepool/nodes";
+
+/** A request that has its nodes. */
+export interface Taken {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  /** Milliseconds from the call that made it to the news that it is fulfilled. */
+  readonly wait: number;
+}
+
+export class GrpcLoad {
+  readonly #requests: Clients["requests"];
+  readonly #waiting = new Map<string, () => void>();
+  readonly #unwatch: () => void;
+
+  /** @param session one that reaches the launcher's tree: it hears when a node's record is gone */
+  static async open(clients: Clients, session: Session): Promise<GrpcLoad> {
+    const waiting = new Map<string, () => void>();
+    const unwatch = await session.watchRecursive(
+      NODES,
+      ({ kind, path }) => {
+        if (kind === "deleted") waiting.get(path)?.();
+      },
+      () => {},
+    );
+    return new GrpcLoad(clients, waiting, unwatch);
+  }
+
+  private constructor(clients: Clients, waiting: Map<string, () => void>, unwatch: () => void) {
+    this.#requests = clients.requests;
+    this.#waiting = waiting;
+    this.#unwatch = unwatch;
+  }
+
+  /** Asks for one node and waits until it is there. */
+  async take(label: string): Promise<Taken> {
+    const begun = performance.now();
+    const { request } = await this.#requests.createRequest({ request: { labels: [label] } });
+    const name = request?.name ?? "";
+    for await (const { event } of this.#requests.watchRequest({ name })) {
+      if (event?.$case !== "status") continue;
+      const { state, nodes = [], reason } = event.value.request ?? {};
+      if (state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${reason}`);
+      if (state !== NodeRequest_State.STATE_FULFILLED) continue;
+      return { name, nodes, wait: performance.now() - begun };
+    }
+    throw new Error(`${name} is gone before it was fulfilled`);
+  }
+
+  /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
+  async giveBack({ name, nodes }: Taken): Promise<number> {
+    const gone = Promise.all(
+      nodes.map((node) => {
+        const path = `/nodepool/${node}`;
+        return new Promise<void>((resolve) => this.#waiting.set(path, resolve)).finally(() =>
+          this.#waiting.delete(path),
+        );
+      }),
+    );
+    const begun = performance.now();
+    await this.#requests.releaseRequest({ name });
+    await gone;
+    return performance.now() - begun;
+  }
+
+  close(): void {
+    this.#unwatch();
+  }
+}

@@ -1,0 +1,161 @@
+// Whole lives of nodes, many at a time, for a while: the rate, what one costs, and whether memory stays flat.
+import type { Session } from "../../../lib/zookeeper/types.ts";
+import { lastZxid, type ZooKeeperServer } from "../../harness/zookeeper.ts";
+import { ourCalls } from "../zookeeper/clients.ts";
+import { median } from "../zookeeper/report.ts";
+import { GrpcLoad } from "./grpc_load.ts";
+import { type Figures, percentile } from "./measure.ts";
+import { cpuMilliseconds, watchMemory } from "./process_meter.ts";
+import { type Runtime, Stage } from "./stage.ts";
+import { zuulLoad } from "./zuul_load.ts";
+
+const AT_ONCE = 64;
+const WARM_UP_SECONDS = 5;
+const PYTHON_AT_ONCE = 16;
+const PYTHON_SECONDS = 15;
+const PLAIN_SECONDS = 5;
+/** Lives one after the other, to count what each writes. */
+const COUNTED = 20;
+/** What Nodepool reached on such a machine, with the same client in Python. */
+const NODEPOOL = { rate: 28, cpu: 26, transactions: 28 };
+
+export async function measureLives(
+  server: ZooKeeperServer,
+  runtime: Runtime,
+  figures: Figures,
+  options: { readonly seconds: number; readonly profile: boolean },
+): Promise<void> {
+  const stage = await Stage.open(server, { runtime, labels: { cold: 0 }, cloud: null });
+  try {
+    await stage.start();
+    const load = await GrpcLoad.open(stage.clients, stage.session);
+    const live = async () => await load.giveBack(await load.take("cold"));
+    await repeat(live, AT_ONCE, WARM_UP_SECONDS);
+    if (options.profile) stage.toggleProfile();
+    const memory = watchMemory(stage.pid);
+    const cpu = await cpuMilliseconds(stage.pid);
+    const lives = await repeat(live, AT_ONCE, options.seconds);
+    const used = (await cpuMilliseconds(stage.pid)) - cpu;
+    memory.stop();
+    if (options.profile) stage.toggleProfile();
+    tellLives(figures, lives, used);
+    tellMemory(figures, memory.megabytes);
+    const zxid = await lastZxid(server.port);
+    await repeat(live, 1, Number.POSITIVE_INFINITY, COUNTED);
+    const steps = Number((await lastZxid(server.port)) - zxid) / COUNTED;
+    const transactions = { name: "transactions of a life on demand, gRPC", value: steps, unit: "" };
+    figures.tell({ ...transactions, target: 8, against: NODEPOOL.transactions });
+    for (const [atOnce, rate] of [[AT_ONCE, lives.rate] as const, [1, await rateOfOne(live)] as const]) {
+      await tellRatio(stage.session, figures, { atOnce, rate, steps: Math.round(steps) });
+    }
+    await measurePython(server, stage, figures);
+    load.close();
+  } finally {
+    await stage.close();
+  }
+}
+
+interface Repeated {
+  readonly count: number;
+  readonly seconds: number;
+  /** A second. */
+  readonly rate: number;
+  /** Milliseconds from returned to gone. */
+  readonly gone: readonly number[];
+}
+
+/** Repeats it so many at a time until the time is over or so many were begun. */
+async function repeat(
+  act: () => Promise<number>,
+  atOnce: number,
+  seconds: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Repeated> {
+  const begun = performance.now();
+  const gone: number[] = [];
+  let left = most;
+  const worker = async () => {
+    while (performance.now() - begun < seconds * 1000 && left > 0) {
+      left -= 1;
+      gone.push(await act());
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  const took = (performance.now() - begun) / 1000;
+  return { count: gone.length, seconds: took, rate: gone.length / took, gone };
+}
+
+const rateOfOne = async (live: () => Promise<number>) => (await repeat(live, 1, PLAIN_SECONDS)).rate;
+
+function tellLives(figures: Figures, { count, rate, seconds, gone }: Repeated, used: number): void {
+  const name = `lives with ${AT_ONCE} at once for ${Math.round(seconds)} s, gRPC`;
+  figures.tell({ name, value: rate, unit: "lives/s", target: 200, more: true, against: NODEPOOL.rate });
+  const cpu = { name: "the launcher's processor time for a life, gRPC", value: used / count, unit: "ms" };
+  figures.tell({ ...cpu, target: 5, against: NODEPOOL.cpu });
+  figures.tell({ name: "cores used meanwhile", value: used / seconds / 1000, unit: "cores", target: 1.05 });
+  figures.tell({ name: "returned to gone meanwhile, p50", value: percentile(gone, 50), unit: "ms" });
+}
+
+/** Flat: no more in the last third of the time than in the one before. */
+function tellMemory(figures: Figures, megabytes: readonly number[]): void {
+  const third = Math.floor(megabytes.length / 3);
+  const last = median(megabytes.slice(-third));
+  const grown = last - median(megabytes.slice(third, 2 * third));
+  figures.tell({ name: "memory meanwhile", value: last, unit: "MB" });
+  figures.tell({
+    name: "its growth from the second to the last third",
+    value: grown,
+    unit: "MB",
+    target: 10,
+  });
+}
+
+/** As many transactions of three writes each, by a plain session that does nothing else. */
+async function tellRatio(
+  session: Session,
+  figures: Figures,
+  { atOnce, rate, steps }: { atOnce: number; rate: number; steps: number },
+): Promise<void> {
+  let next = 0;
+  await session.ensurePath("/plain");
+  const calls = await Promise.all(
+    Array.from({ length: atOnce }, async (_, worker) => {
+      await session.ensurePath(`/plain/${worker}`);
+      return ourCalls(session, `/plain/${worker}`).multi;
+    }),
+  );
+  const plain = await repeat(
+    async () => {
+      const multi = calls[next++ % atOnce];
+      for (let step = 0; step < steps; step += 1) await multi?.();
+      return 0;
+    },
+    atOnce,
+    PLAIN_SECONDS,
+  );
+  figures.tell({
+    name: `lives, ${atOnce} at once, against ${steps} transactions of three writes each, in lives a second`,
+    value: rate / plain.rate,
+    unit: `(${Math.round(rate)} of ${Math.round(plain.rate)})`,
+    target: 0.5,
+    more: true,
+  });
+}
+
+async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Figures): Promise<void> {
+  const cpu = await cpuMilliseconds(stage.pid);
+  const words = ["stream", "cold", String(PYTHON_SECONDS), String(PYTHON_AT_ONCE)];
+  const { gone, gone_s } = await zuulLoad(stage.hosts, ...words);
+  const used = (await cpuMilliseconds(stage.pid)) - cpu;
+  const rate = gone.length / gone_s;
+  const name = `lives with ${PYTHON_AT_ONCE} at once, Python`;
+  figures.tell({ name, value: rate, unit: "lives/s", against: NODEPOOL.rate });
+  const each = { name: "the launcher's processor time for a life, Python", value: used / gone.length };
+  figures.tell({ ...each, unit: "ms", target: 5, against: NODEPOOL.cpu });
+  const zxid = await lastZxid(server.port);
+  await zuulLoad(stage.hosts, "one", "cold", String(COUNTED));
+  // Its session begins and ends, which are two more.
+  const value = (Number((await lastZxid(server.port)) - zxid) - 2) / COUNTED;
+  const transactions = { name: "transactions of a life on demand, beside Zuul", value, unit: "" };
+  figures.tell({ ...transactions, target: 20, against: NODEPOOL.transactions });
+}
