@@ -1,5 +1,6 @@
 // Puts behaviour around every call of a provider.
 import { type Host, type Leftover, type Provider, ProviderError } from "./contract.ts";
+import type { Nodepool } from "./nodepool.ts";
 
 /** One call of a provider. */
 export interface Call {
@@ -29,9 +30,9 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
     stop: () => provider.stop(),
     start: (signal) => wrap("start", {}, signal, (inner) => provider.start(inner)),
     listInstances: (signal) => wrap("listInstances", {}, signal, (inner) => provider.listInstances(inner)),
-    createInstance: (spec, onExternalId, signal) =>
+    createInstance: (spec, note, signal) =>
       wrap("createInstance", { instance: spec.name, image: spec.imageExternalId }, signal, (inner) =>
-        provider.createInstance(spec, onExternalId, inner),
+        provider.createInstance(spec, note, inner),
       ),
     deleteInstance: (id, signal) =>
       wrap("deleteInstance", { instance: id }, signal, (inner) => provider.deleteInstance(id, inner)),
@@ -43,6 +44,18 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
     deleteImage: (id, signal) =>
       wrap("deleteImage", { image: id }, signal, (inner) => provider.deleteImage(id, inner)),
     limits: (signal) => wrap("limits", {}, signal, (inner) => provider.limits(inner)),
+    ...optional("progress", provider.progress, (progress) => (node: string) => progress.call(provider, node)),
+    ...optional(
+      "attach",
+      provider.attach,
+      (attach) => (nodepool: Nodepool) => attach.call(provider, nodepool),
+    ),
+    ...optional(
+      "noteUnreachable",
+      provider.noteUnreachable,
+      (note) => (id: string, reason: string, signal: AbortSignal) =>
+        wrap("noteUnreachable", { instance: id }, signal, (inner) => note.call(provider, id, reason, inner)),
+    ),
     ...optional(
       "foreignInstances",
       provider.foreignInstances,

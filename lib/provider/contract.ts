@@ -1,5 +1,7 @@
 // The contract between Nodepool and a place where nodes run. A driver implements Provider; behaviour that all
 // drivers share (rate limit, retry, tracing) is put around it by decorators.
+import type { NodeRecord } from "../model/node.ts";
+import type { Nodepool, NoteInstance } from "./nodepool.ts";
 
 /** Instances and images carry these words, so that whoever finds one knows whose it is. Values are strings. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -69,6 +71,20 @@ export interface Instance {
   readonly resources: Resources;
   /** Facts about how the node runs, stored in its attributes: engine, isolation. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** What a machine that was there before the node brings along. Absent for machines that are launched for a node. */
+  readonly host?: HostFacts;
+}
+
+/** How a machine is reached that was there before the node: it goes before what the configuration says of images. */
+export interface HostFacts
+  extends Partial<
+    Pick<
+      NodeRecord,
+      "cloud" | "username" | "pythonPath" | "shellType" | "connectionType" | "connectionPort" | "hostKeys"
+    >
+  > {
+  /** The machine's own attributes; the pool's `node-attributes` go before them. */
+  readonly inherited?: NonNullable<NodeRecord["attributes"]>;
 }
 
 /** A file to upload and how to name it. */
@@ -159,14 +175,10 @@ export interface Provider {
   listInstances(signal: AbortSignal): Promise<Instance[]>;
   /**
    * Creates the instance and resolves when it runs and has its addresses. Repeated with the same name and launch
-   * token, it goes on with the instance of the first call. `onExternalId` is called as soon as the id is known.
+   * token, it goes on with the instance of the first call. `note` is called as soon as the id is known.
    * @throws {QuotaError} {@link NotFoundError} when the image is gone, {@link ProviderError}
    */
-  createInstance(
-    spec: InstanceSpec,
-    onExternalId: (id: string) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<Instance>;
+  createInstance(spec: InstanceSpec, note: NoteInstance, signal: AbortSignal): Promise<Instance>;
   /** Deletes the instance and resolves when it is gone; resolves too when there was none. */
   deleteInstance(externalId: string, signal: AbortSignal): Promise<void>;
   /** What the instance has written to its console, if the provider keeps it. */
@@ -197,6 +209,12 @@ export interface Provider {
    * @throws {ProviderError} that says what is wrong with the host
    */
   checkHost?(host: Host, signal: AbortSignal): Promise<HostCheck>;
+  /** Hears that an instance runs but could not be reached, as when its host keys could not be read. */
+  noteUnreachable?(externalId: string, reason: string, signal: AbortSignal): Promise<void>;
+  /** What the launch of a node waits for at present, in words; null when there is nothing to say. */
+  progress?(node: string): string | null;
+  /** Gives the driver Nodepool itself to work with, until the function that is returned is called. */
+  attach?(nodepool: Nodepool): () => Promise<void>;
   /** What the provider allows in all. */
   limits(signal: AbortSignal): Promise<Resources>;
   /** What one node of this label of this pool takes. */

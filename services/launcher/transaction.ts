@@ -45,6 +45,11 @@ export class Transaction {
     this.#operations.push(lock.guard());
   }
 
+  /** Adds steps that somebody else has made. */
+  append(operations: readonly Operation[]): void {
+    this.#operations.push(...operations);
+  }
+
   /** Writes a document; gives its new version. */
   set(path: string, data: Uint8Array, version: number): Later<number> {
     return this.#add({ kind: "set", path, data, version }, (result) =>

@@ -19,7 +19,7 @@ function columns(now: number): Column<Node>[] {
   ];
 }
 
-// User Data and Driver Data are no part of the API; their columns stay, so that the others keep their places.
+// Of user data and driver data the API tells only which nodes are shared, and which stand on which.
 const DETAILS: readonly Column<Node>[] = [
   ["Pool", (node) => node.pool],
   ["Hostname", (node) => node.hostname],
@@ -31,8 +31,11 @@ const DETAILS: readonly Column<Node>[] = [
   ["Allocated To", (node) => shortName(node.allocatedTo)],
   ["Hold Job", (node) => node.holdJob],
   ["Comment", (node) => node.comment],
-  ["User Data", () => ""],
-  ["Driver Data", () => ""],
+  ["User Data", (node) => (node.sharedBy === "" ? "" : `shared out by ${node.sharedBy}`)],
+  [
+    "Driver Data",
+    (node) => (node.backingNode === "" ? "" : `slot ${node.slot} of ${shortName(node.backingNode)}`),
+  ],
 ];
 
 /** Writes nodes; `detail` adds the columns of `list --detail`. */

@@ -2,6 +2,7 @@
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Instance, METADATA, NotFoundError, type Provider } from "../../../lib/provider/contract.ts";
+import type { Claim, NoteInstance } from "../../../lib/provider/nodepool.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
 import { findImage } from "../pool/image.ts";
@@ -19,9 +20,16 @@ export function attemptOf(record: Pick<NodeRecord, "driverData">): number {
   return typeof data.launch_attempt === "number" ? data.launch_attempt : 1;
 }
 
-/** The node at another attempt. */
+/** The node at another attempt, which has no instance yet. */
 export function withAttempt(record: NodeRecord, attempt: number): NodeRecord {
-  return { ...record, driverData: { launch_attempt: attempt } };
+  return { ...record, externalId: null, slot: null, driverData: { launch_attempt: attempt } };
+}
+
+/** The node with its instance's id and what a driver has claimed for it. */
+export function withInstance(record: NodeRecord, externalId: string, claim?: Claim): NodeRecord {
+  if (claim === undefined) return { ...record, externalId };
+  const driverData = { ...claim.driverData, launch_attempt: attemptOf(record) };
+  return { ...record, externalId, slot: claim.slot, driverData };
 }
 
 /** Names one attempt: a repeated create with the same token goes on with the same instance. */
@@ -34,7 +42,7 @@ export async function createInstance(
   environment: Environment,
   launch: Launch,
   signal: AbortSignal,
-  onExternalId: (id: string) => Promise<void>,
+  note: NoteInstance,
 ): Promise<Instance> {
   const { pool, label, node, record } = launch;
   const driver = driverOf(environment, record.provider);
@@ -47,11 +55,11 @@ export async function createInstance(
     [METADATA.provider]: pool.provider.name,
     [METADATA.pool]: pool.pool.name,
     [METADATA.node]: node,
-    [METADATA.image]: image.image,
+    ...(image.image === "" ? {} : { [METADATA.image]: image.image }),
     ...(image.build === null ? {} : { [METADATA.build]: image.build }),
     ...(image.upload === null ? {} : { [METADATA.upload]: image.upload }),
     [METADATA.launchToken]: launchToken(node, record),
-    groups: [pool.provider.name, image.image, label].join(","),
+    groups: [pool.provider.name, image.image, label].filter((group) => group !== "").join(","),
   };
   const asker =
     record.allocatedTo === null || record.requestor === null || record.requestor === MIN_READY_REQUESTOR
@@ -68,7 +76,7 @@ export async function createInstance(
     metadata,
   };
   return await throughCheckpoints(environment.checkpoint, "node.create", () =>
-    driver.createInstance(spec, onExternalId, signal),
+    driver.createInstance(spec, note, signal),
   );
 }
 

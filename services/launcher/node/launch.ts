@@ -10,7 +10,7 @@ import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
-import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
 import { type Action, keys } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
@@ -20,7 +20,7 @@ import { ownDataOf } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
 import type { Launch } from "../state.ts";
 import { isConflict } from "../transaction.ts";
-import { attemptOf, createInstance, removeAttempt, withAttempt } from "./attempt.ts";
+import { attemptOf, createInstance, removeAttempt, withAttempt, withInstance } from "./attempt.ts";
 import { withDeadline } from "./deadline.ts";
 
 /** Launches are tried again after this many milliseconds, times the attempts so far. */
@@ -163,11 +163,7 @@ async function tryAttempts(
         return;
       }
       await removeAttempt(environment, launch, signals);
-      await writeLaunch(
-        environment,
-        launch,
-        withAttempt({ ...launch.record, externalId: null }, attempt + 1),
-      );
+      await writeLaunch(environment, launch, withAttempt(launch.record, attempt + 1));
       await waitFor(environment, RETRY_PAUSE_MS * attempt, signals);
     }
   }
@@ -201,7 +197,12 @@ async function tryOnce(environment: Environment, launch: Launch, signal: AbortSi
       throughCheckpoints(environment.checkpoint, "node.scan", () =>
         environment.scanHostKeys({ host, port, timeoutMs, signal }),
       ),
-  );
+  ).catch(async (error: unknown) => {
+    signal.throwIfAborted();
+    const driver = driverOf(environment, record.provider);
+    await driver?.noteUnreachable?.(instance.externalId, messageOf(error), signal);
+    throw error;
+  });
   launch.record = { ...record, hostKeys };
 }
 
@@ -209,9 +210,11 @@ async function tryOnce(environment: Environment, launch: Launch, signal: AbortSi
 async function create(environment: Environment, launch: Launch, signal: AbortSignal): Promise<Instance> {
   let lost: unknown;
   try {
-    return await createInstance(environment, launch, signal, async (externalId) => {
-      if (launch.record.externalId === externalId) return;
-      await writeLaunch(environment, launch, { ...launch.record, externalId }).catch((error: unknown) => {
+    return await createInstance(environment, launch, signal, async (externalId, claim) => {
+      if (launch.record.externalId === externalId && claim === undefined) return;
+      lost = undefined;
+      const record = withInstance(launch.record, externalId, claim);
+      await writeLaunch(environment, launch, record, claim?.operations).catch((error: unknown) => {
         lost = error;
         throw error;
       });
@@ -223,16 +226,18 @@ async function create(environment: Environment, launch: Launch, signal: AbortSig
 
 function describeInstance(launch: Launch, instance: Instance): Launch["record"] {
   const { record } = launch;
-  const attributes = { ...record.attributes, ...instance.attributes };
+  const { inherited, ...host } = instance.host ?? {};
+  const attributes = { ...inherited, ...record.attributes, ...instance.attributes };
   return {
     ...record,
+    ...host,
     externalId: instance.externalId,
     hostname: instance.name,
     interfaceIp: instance.interfaceIp,
     publicIpv4: instance.publicIpv4,
     privateIpv4: instance.privateIpv4,
     publicIpv6: instance.publicIpv6,
-    connectionPort: instance.connectionPort ?? record.connectionPort,
+    connectionPort: instance.connectionPort ?? host.connectionPort ?? record.connectionPort,
     region: instance.region,
     az: instance.az ?? record.az,
     hostId: instance.hostId,
@@ -246,10 +251,12 @@ async function writeLaunch(
   environment: Environment,
   launch: Launch,
   record: Launch["record"],
+  operations: readonly Operation[] = [],
 ): Promise<void> {
   const steps = transaction(environment, "node.note");
   steps.guard(launch.lock);
   const version = steps.setNode(launch.node, record, launch.version);
+  steps.append(operations);
   await steps.commit();
   launch.record = record;
   launch.version = version();

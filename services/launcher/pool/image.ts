@@ -6,8 +6,8 @@ import type { ServedPool } from "./served.ts";
 
 /** An image to launch from. */
 export interface LaunchImage {
-  /** What goes into the node's `image_id`: the upload's znode, or the cloud image's name. */
-  readonly imageId: string;
+  /** What goes into the node's `image_id`: the upload's znode, the cloud image's name; null where there is no image. */
+  readonly imageId: string | null;
   /** The provider's id. */
   readonly externalId: string;
   /** The image's name, for the instance's metadata; with build and upload where we made it. */
@@ -21,14 +21,16 @@ export interface LaunchImage {
   readonly connectionPort: number;
 }
 
-/** The newest ready upload of the label's image (by the time at which it became ready), or its cloud image. */
+/**
+ * The newest ready upload of the label's image (by the time at which it became ready), or its cloud image. A label
+ * that names neither is of a driver whose machines are there already.
+ */
 export function findImage(
   view: Pick<View, "image">,
   served: ServedPool,
   label: PoolLabelConfig,
 ): LaunchImage | null {
-  const name = label.diskimage ?? label.cloudImage;
-  if (name === null) return null;
+  const name = label.diskimage ?? label.cloudImage ?? "";
   const settings = served.provider.diskimages.find((image) => image.name === name);
   const connection = {
     connectionType: settings?.connectionType ?? "ssh",
@@ -36,7 +38,7 @@ export function findImage(
   };
   if (label.diskimage === null) {
     const own = { build: null, upload: null, username: null, pythonPath: "auto", shellType: null };
-    return { imageId: name, externalId: name, image: name, ...own, ...connection };
+    return { imageId: label.cloudImage, externalId: name, image: name, ...own, ...connection };
   }
   const uploads = (view.image(name)?.builds ?? [])
     .flatMap((build) => build.uploads)

@@ -1,6 +1,7 @@
 // A node as the API shows it.
 import { NODE_STATES, type NodeState } from "../../../lib/model/node.ts";
 import { meaningOf } from "../../../lib/model/paths.ts";
+import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
@@ -54,6 +55,7 @@ export function toNode(entry: NodeEntry): Node {
   const { id, record, lock, problem } = entry;
   const locked = lock.contenders.length > 0;
   if (record === null) return Node.fromPartial({ name: nodeName(id), locked, comment: text(problem) });
+  const share = shareOf(record);
   return Node.fromPartial({
     name: nodeName(id),
     state: STATES[record.state],
@@ -84,6 +86,9 @@ export function toNode(entry: NodeEntry): Node {
     pythonPath: text(record.pythonPath),
     shellType: text(record.shellType),
     holdRequested: holdWishOf(record) !== null,
+    backingNode: share === null ? "" : nodeName(share.backingNode),
+    ...(record.slot === null ? {} : { slot: record.slot }),
+    sharedBy: sharedOf(record)?.provider ?? "",
   });
 }
 

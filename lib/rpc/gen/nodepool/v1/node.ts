@@ -78,6 +78,14 @@ export interface Node {
   shellType: string;
   /** True when the node will be held as soon as it is returned. */
   holdRequested: boolean;
+  /** The node whose machine this one shares: nodes/{node}. Empty for a node with a machine of its own. */
+  backingNode: string;
+  /** Which share of its machine the node has, from 0; absent where machines are not shared. */
+  slot?:
+    | number
+    | undefined;
+  /** The provider that shares this node's machine out, if one does. */
+  sharedBy: string;
 }
 
 /** State is where the node stands in its life. The words are Nodepool's own. */
@@ -358,6 +366,9 @@ function createBaseNode(): Node {
     pythonPath: "",
     shellType: "",
     holdRequested: false,
+    backingNode: "",
+    slot: undefined,
+    sharedBy: "",
   };
 }
 
@@ -449,6 +460,15 @@ export const Node: MessageFns<Node> = {
     }
     if (message.holdRequested !== false) {
       writer.uint32(232).bool(message.holdRequested);
+    }
+    if (message.backingNode !== "") {
+      writer.uint32(242).string(message.backingNode);
+    }
+    if (message.slot !== undefined) {
+      writer.uint32(248).int32(message.slot);
+    }
+    if (message.sharedBy !== "") {
+      writer.uint32(258).string(message.sharedBy);
     }
     return writer;
   },
@@ -704,6 +724,30 @@ export const Node: MessageFns<Node> = {
             message.holdRequested = reader.bool();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.backingNode = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.slot = reader.int32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.sharedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -837,6 +881,17 @@ export const Node: MessageFns<Node> = {
         : isSet(object.hold_requested)
         ? globalThis.Boolean(object.hold_requested)
         : false,
+      backingNode: isSet(object.backingNode)
+        ? globalThis.String(object.backingNode)
+        : isSet(object.backing_node)
+        ? globalThis.String(object.backing_node)
+        : "",
+      slot: isSet(object.slot) ? globalThis.Number(object.slot) : undefined,
+      sharedBy: isSet(object.sharedBy)
+        ? globalThis.String(object.sharedBy)
+        : isSet(object.shared_by)
+        ? globalThis.String(object.shared_by)
+        : "",
     };
   },
 
@@ -941,6 +996,15 @@ export const Node: MessageFns<Node> = {
     if (message.holdRequested !== false) {
       obj.holdRequested = message.holdRequested;
     }
+    if (message.backingNode !== "") {
+      obj.backingNode = message.backingNode;
+    }
+    if (message.slot !== undefined) {
+      obj.slot = Math.round(message.slot);
+    }
+    if (message.sharedBy !== "") {
+      obj.sharedBy = message.sharedBy;
+    }
     return obj;
   },
 
@@ -994,6 +1058,9 @@ export const Node: MessageFns<Node> = {
     message.pythonPath = object.pythonPath ?? "";
     message.shellType = object.shellType ?? "";
     message.holdRequested = object.holdRequested ?? false;
+    message.backingNode = object.backingNode ?? "";
+    message.slot = object.slot ?? undefined;
+    message.sharedBy = object.sharedBy ?? "";
     return message;
   },
 };
