@@ -111,6 +111,7 @@ describe("a launcher whose configuration changes", () => {
     const launcher = await one.launcher(setting(cloud, pools));
     const name = await ask(launcher, ["small"]);
     await until("an instance", () => cloud.instances.size === 1);
+    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId !== null);
     await reload(launcher, setting(second, pools));
     const [node] = await fulfilled(launcher, name);
     assert.equal(node?.provider, "second");

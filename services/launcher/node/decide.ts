@@ -1,4 +1,5 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
@@ -21,7 +22,7 @@ export function decideNodes(world: World, census: Census, draft: Draft, { nodes 
     if (entry === undefined || !record || !providers.has(record.provider ?? "")) continue;
     if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
-    decideNode(world, draft, { ...entry, record });
+    decideNode(world, census, draft, { ...entry, record });
   }
   for (const id of new Set([...nodes, ...world.index.spare])) {
     const launch = world.hand.launches.get(id);
@@ -29,7 +30,7 @@ export function decideNodes(world: World, census: Census, draft: Draft, { nodes 
   }
 }
 
-function decideNode(world: World, draft: Draft, node: ReadableNode): void {
+function decideNode(world: World, census: Census, draft: Draft, node: ReadableNode): void {
   const { id, record } = node;
   const lease = nodeLeaseOf(record);
   if (record.state === "in-use" && lease !== null && world.tree.request(lease.request) === undefined) {
@@ -49,7 +50,7 @@ function decideNode(world: World, draft: Draft, node: ReadableNode): void {
       decideInit(world, node, remove);
       return;
     case "building":
-      decideUnattended(world, draft, node, remove);
+      decideUnattended(world, census, draft, node, remove);
       return;
     case "ready":
       decideReady(world, draft, node, remove);
@@ -79,14 +80,27 @@ function decideInit(world: World, node: ReadableNode, remove: Remove): void {
   if (own || !maker) remove("was never launched, and its request is gone");
 }
 
-function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
+// A launch whose launcher and request are gone goes on where min-ready lacks the node; else it would only be one too many.
+function decideUnattended(
+  world: World,
+  census: Census,
+  draft: Draft,
+  node: ReadableNode,
+  remove: Remove,
+): void {
   const { id, record } = node;
   if (isPending(world, record.allocatedTo)) return;
   const place = poolKey(record.provider, record.pool);
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
-  if (pool !== undefined && record.externalId !== null) {
+  const label = record.type[0] ?? "";
+  const wanted = world.config.labels.get(label)?.minReady ?? 0;
+  const isForMinReady = record.requestor === MIN_READY_REQUESTOR;
+  const isLacking = census.readyOf(label) + world.index.queue.comingOf(label) < wanted;
+  if (pool === undefined || record.externalId === null) {
+    remove("its launcher is gone and nothing was launched yet");
+  } else if (isForMinReady && isLacking) {
     draft.actions.push({ kind: "launch", node: id, request: null, pool });
-  } else remove("its launcher is gone and nothing was launched yet");
+  } else remove("its launcher is gone, and so is the request that it was launched for");
 }
 
 function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import {
   decideIn,
   launch,
@@ -41,12 +42,21 @@ describe("an unlocked node", () => {
     assert.deepEqual(actionsIn({ nodes, busy: ["node:0004"], hand: { deletions: new Set(["0005"]) } }), []);
   });
 
-  it("is launched on when its launcher died after the instance was made, else deleted", () => {
-    const nodes = [node("0001", "building", { externalId: "i-1" }), node("0002", "building")];
-    assert.deepEqual(actionsIn({ nodes }), [
+  it("is launched on when its launcher died after the instance was made and min-ready lacks it, else deleted", () => {
+    const requestor = MIN_READY_REQUESTOR;
+    const started = node("0001", "building", { externalId: "i-1", requestor });
+    const nodes = [started, node("0002", "building", { requestor })];
+    const labels = { small: { minReady: 2 } };
+    assert.deepEqual(actionsIn({ nodes, labels }), [
       "launch 0001 for nobody",
       "delete 0002: its launcher is gone and nothing was launched yet",
     ]);
+    const unwanted = ["delete 0001: its launcher is gone, and so is the request that it was launched for"];
+    assert.deepEqual(actionsIn({ nodes: [started] }), unwanted);
+    const ready = node("0003", "ready");
+    assert.deepEqual(actionsIn({ nodes: [started, ready], labels: { small: { minReady: 1 } } }), unwanted);
+    const forZuul = node("0001", "building", { externalId: "i-1", requestor: "zuul" });
+    assert.deepEqual(actionsIn({ nodes: [forZuul] }), unwanted);
   });
 
   it("is deleted before its launch only when its request and its maker are gone", () => {
