@@ -1,17 +1,7 @@
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  parseDocument,
-  visit,
-} from "yaml";
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, visit } from "yaml";
+import { parseLeniently } from "./parse_yaml.ts";
 import type { Problems } from "./problems.ts";
 import type { Source } from "./source.ts";
-import { withPlainTags } from "./yaml_tags.ts";
 
 /** A value of a configuration file and where it stands. Aliases are followed: a value may be in several places. */
 export type Value = MapValue | ListValue | ScalarValue;
@@ -40,16 +30,35 @@ export interface Placed {
   readonly end: number;
 }
 
-/** Values that a file may have when its aliases are written out: more is an attack or a mistake. */
+/** Values that a file may have when its aliases and merges are written out: more is an attack or a mistake. */
 const MAXIMUM_VALUES = 1_000_000;
+/**
+ * Characters that may structure a file: ten times of what is known from large sites. The parser takes some ten
+ * microseconds for each, and nothing else goes on meanwhile.
+ */
+const MAXIMUM_MARKS = 150_000;
 /** Lists and mappings that may stand in one another: a configuration has eight. */
 const MAXIMUM_DEPTH = 300;
 
 /** Reads YAML. Undefined when it is not readable (the problems say why), null for an empty file. */
 export function readDocument(source: Source, problems: Problems): Value | null | undefined {
-  if (!isTooDeep(source.text)) return new DocumentReader(source, problems).read();
-  problems.error({ source, start: 0, end: 0 }, "", "is nested too deeply to be a configuration");
+  const refusal = isTooDeep(source.text)
+    ? "is nested too deeply to be a configuration"
+    : isTooMuch(source.text)
+      ? "has more lines, lists and mappings than any configuration"
+      : null;
+  if (refusal === null) return new DocumentReader(source, problems).read();
+  problems.error({ source, start: 0, end: 0 }, "", refusal);
   return undefined;
+}
+
+function isTooMuch(text: string): boolean {
+  let marks = 0;
+  for (const _ of text.matchAll(/[\n[\]{}:,?&*!|>"'%-]/g)) {
+    marks += 1;
+    if (marks > MAXIMUM_MARKS) return true;
+  }
+  return false;
 }
 
 /** Whether the file nests so deeply that the parser, which recurses, would run out of stack. A rough measure. */
@@ -71,6 +80,8 @@ class DocumentReader {
   readonly #targets = new Map<Alias, Node>();
   readonly #done = new Map<Node, Value>();
   readonly #open = new Set<Node>();
+  #toOriginal: (offset: number) => number = (offset) => offset;
+  #merged = 0;
   #isBroken = false;
 
   constructor(source: Source, problems: Problems) {
@@ -79,17 +90,8 @@ class DocumentReader {
   }
 
   read(): Value | null | undefined {
-    const document = parseDocument(this.#source.text, {
-      version: "1.1",
-      schema: "failsafe",
-      customTags: withPlainTags,
-      resolveKnownTags: false,
-      merge: false,
-      uniqueKeys: false,
-      prettyErrors: false,
-      // With "silent" a second document would go unnoticed.
-      logLevel: "error",
-    });
+    const { document, toOriginal } = parseLeniently(this.#source.text);
+    this.#toOriginal = toOriginal;
     for (const error of [...document.errors, ...document.warnings]) {
       const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here" : error.message;
       this.#problems.error(this.#part(error.pos), "", `not valid YAML: ${message}`);
@@ -108,7 +110,7 @@ class DocumentReader {
     });
     const value = this.#convert(document.contents);
     if (this.#isBroken) return undefined;
-    if (expandedSize(value, new Map()) > MAXIMUM_VALUES) {
+    if (this.#merged > MAXIMUM_VALUES || expandedSize(value, new Map()) > MAXIMUM_VALUES) {
       const limit = MAXIMUM_VALUES.toLocaleString("en");
       this.#problems.error(value, "", `its aliases expand to more than ${limit} values, which is refused`);
       return undefined;
@@ -117,8 +119,8 @@ class DocumentReader {
   }
 
   #part(range: readonly number[] | null | undefined): Placed {
-    const start = range?.[0] ?? 0;
-    return { source: this.#source, start, end: range?.[1] ?? start };
+    const start = this.#toOriginal(range?.[0] ?? 0);
+    return { source: this.#source, start, end: Math.max(start, this.#toOriginal(range?.[1] ?? 0)) };
   }
 
   #nothing(part: Placed): ScalarValue {
@@ -171,6 +173,8 @@ class DocumentReader {
       }
     }
     for (const entries of merged) {
+      this.#merged += entries.size;
+      if (this.#merged > MAXIMUM_VALUES) return own;
       for (const [key, entry] of entries) if (!own.has(key)) own.set(key, entry);
     }
     return own;

@@ -275,6 +275,25 @@ describe("a hostile file is refused in a moment", () => {
     );
   });
 
+  it("when its merges multiply", () => {
+    const keys = Array.from({ length: 10_000 }, (_, index) => `k${index}: 1`).join(", ");
+    for (const text of [
+      `a: &a {${keys}}\nlabels:\n${"- {<<: *a}\n".repeat(8000)}`,
+      `a: &a {${keys}}\nlabels: [{<<: [${"*a, ".repeat(20_000)}*a]}]`,
+    ]) {
+      assert.match(messageOf(text), /its aliases expand to more than 1,000,000 values, which is refused/);
+    }
+  });
+
+  it("when there is more of it than anybody writes", () => {
+    for (const piece of ["&a ", "- a\n", "|\n", '"', "{name: a},", "\n"]) {
+      assert.equal(
+        messageOf(piece.repeat(400_000)),
+        "1:1: has more lines, lists and mappings than any configuration",
+      );
+    }
+  });
+
   it("when it nests without end", () => {
     const deep = Array.from({ length: 2000 }, (_, depth) => `${" ".repeat(depth)}a:\n`).join("");
     for (const text of ["[".repeat(4_000_000), "{a: ".repeat(50_000), `${"- ".repeat(20_000)}a`, deep]) {

@@ -115,6 +115,33 @@ describe("YAML is read as PyYAML does", () => {
   for (const [yaml, value] of cases)
     it(`${yaml} is ${JSON.stringify(value)}`, () => assert.deepEqual(settings(yaml), value));
 
+  it("does not look at indentation between brackets", () => {
+    const text = `
+labels: [
+{name: a},
+{name: b,
+min_ready: 1}
+]
+diskimages:
+- name: d
+  elements: [
+    one,
+two
+]
+imagesdir: /x
+`;
+    const { labels, diskimages, warnings } = parse(text);
+    assert.deepEqual([...labels.keys()], ["a", "b"]);
+    assert.deepEqual(diskimages.get("d")?.elements, ["one", "two"]);
+    assert.deepEqual(
+      warnings.map(({ line, column, path }) => [line, column, path]),
+      [
+        [5, 1, "labels[1].min_ready"],
+        [13, 1, "imagesdir"],
+      ],
+    );
+  });
+
   it("follows anchors, aliases and merged mappings", () => {
     const config = parse(`
 labels: [{name: a}]
