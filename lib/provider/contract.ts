@@ -46,6 +46,11 @@ export interface InstanceSpec {
     readonly id: string;
     readonly requestor: string;
     readonly tenant: string | null;
+    /**
+     * What format strings of the configuration may name of it, in Nodepool's words: id, labels, requestor,
+     * requestor_data, relative_priority, event_id, created_time, tenant_name. Absent when the request is gone already.
+     */
+    readonly fields?: Readonly<Record<string, unknown>>;
   } | null;
   /** Stored with the instance: provider, pool, node, image, launch token. */
   readonly metadata: Metadata;

@@ -64,7 +64,12 @@ export async function createInstance(
   const asker =
     record.allocatedTo === null || record.requestor === null || record.requestor === MIN_READY_REQUESTOR
       ? null
-      : { id: record.allocatedTo, requestor: record.requestor, tenant: record.tenantName };
+      : {
+          id: record.allocatedTo,
+          requestor: record.requestor,
+          tenant: record.tenantName,
+          ...fieldsOf(environment, record.allocatedTo),
+        };
   const spec = {
     name: `np${node}`,
     pool: pool.pool.name,
@@ -78,6 +83,24 @@ export async function createInstance(
   return await throughCheckpoints(environment.checkpoint, "node.create", () =>
     driver.createInstance(spec, note, signal),
   );
+}
+
+/** What format strings may name of a request. */
+function fieldsOf(environment: Environment, id: string): { fields?: Record<string, unknown> } {
+  const request = environment.context.view.request(id)?.record;
+  if (!request) return {};
+  return {
+    fields: {
+      id,
+      labels: request.nodeTypes,
+      requestor: request.requestor,
+      requestor_data: request.requestorData,
+      relative_priority: request.relativePriority,
+      event_id: request.eventId,
+      created_time: request.createdTime,
+      tenant_name: request.tenantName,
+    },
+  };
 }
 
 /** Deletes whatever the launch's attempt has left at the provider. */

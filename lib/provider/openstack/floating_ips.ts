@@ -1,0 +1,105 @@
+// Floating addresses of nodes: one is made for a server that cannot be reached otherwise, and goes with it.
+import type { Cloud } from "../../config/clouds/cloud.ts";
+import { METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
+import { ApiError, isQuotaMessage, mayHaveWorked } from "./errors.ts";
+import type { FloatingIp, Network, NetworkApi, Port } from "./network.ts";
+
+/** What a floating address of ours says of itself: whose it is, whichever becomes of its server. */
+export function describeFloatingIp(serverId: string, metadata: Metadata): string {
+  const words = { provider: metadata[METADATA.provider], node: metadata[METADATA.node], server: serverId };
+  return `nodepool ${JSON.stringify(words)}`;
+}
+
+/** What a description says, if it is one of ours. */
+export function readDescription(
+  description: string,
+): { readonly provider: string; readonly node: string; readonly server: string } | null {
+  if (!description.startsWith("nodepool {")) return null;
+  try {
+    const words: unknown = JSON.parse(description.slice("nodepool ".length));
+    const { provider, node, server } = words as Record<string, unknown>;
+    if (typeof provider !== "string" || typeof node !== "string" || typeof server !== "string") return null;
+    return { provider, node, server };
+  } catch {
+    return null;
+  }
+}
+
+export class FloatingIps {
+  readonly #cloud: Cloud;
+  readonly #api: NetworkApi;
+
+  constructor(cloud: Cloud, api: NetworkApi) {
+    this.#cloud = cloud;
+    this.#api = api;
+  }
+
+  /** The network that they come from; null where there are none. */
+  source(networks: readonly Network[]): Network | null {
+    if (!this.#cloud.floatingIps || this.#cloud.isPrivate) return null;
+    const hint = this.#cloud.networks.find(({ natSource }) => natSource);
+    if (hint !== undefined) {
+      return networks.find(({ id, name }) => id === hint.name || name === hint.name) ?? null;
+    }
+    return networks.find(({ isExternal }) => isExternal) ?? null;
+  }
+
+  /**
+   * Makes one and attaches it to the server; repeated, it finds the one that is there. Null when the server has no port
+   * that one could be attached to.
+   *
+   * @throws {QuotaError} {@link ProviderError}
+   */
+  async attach(
+    server: { readonly id: string; readonly metadata: Metadata },
+    networks: readonly Network[],
+    signal: AbortSignal,
+  ): Promise<FloatingIp | null> {
+    const source = this.source(networks);
+    if (source === null) return null;
+    const port = this.#choosePort(await this.#api.portsOf(server.id, signal), networks);
+    if (port === null) return null;
+    const found = await this.#api.floatingIpOf(port.id, signal);
+    if (found !== null) return found;
+    const description = describeFloatingIp(server.id, server.metadata);
+    try {
+      return await this.#api.createFloatingIp({ networkId: source.id, port, description }, signal);
+    } catch (error) {
+      const made = mayHaveWorked(error) ? await this.#api.floatingIpOf(port.id, signal) : null;
+      if (made !== null) return made;
+      throw asFloatingIpError(error);
+    }
+  }
+
+  /** Deletes those that were made for a server. @param addresses floating addresses that Nova has seen at it */
+  async removeFrom(
+    serverId: string,
+    addresses: readonly string[],
+    all: readonly FloatingIp[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const { id, address, description } of all) {
+      if (readDescription(description)?.server === serverId || addresses.includes(address)) {
+        await this.#api.deleteFloatingIp(id, signal);
+      }
+    }
+  }
+
+  #choosePort(ports: readonly Port[], networks: readonly Network[]): Port | null {
+    const hint = this.#cloud.networks.find(({ natDestination }) => natDestination);
+    const wanted = networks.find(({ id, name }) => id === hint?.name || name === hint?.name);
+    const usable = ports.filter(({ ipv4 }) => ipv4 !== null);
+    return usable.find(({ networkId }) => networkId === wanted?.id) ?? usable[0] ?? null;
+  }
+}
+
+function asFloatingIpError(error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const isFull =
+    error.status === 409 && (isQuotaMessage(error.reply) || /no more ip addresses/i.test(error.reply));
+  if (isFull) return new QuotaError(error.message, { cause: error });
+  if (error.status !== 404 && error.status !== 400) return error;
+  const remedy =
+    "is there a router between its network and the external one? Else set auto-floating-ip: false";
+  return new ProviderError(`${error.message}; ${remedy}`, { retryable: error.retryable, cause: error });
+}

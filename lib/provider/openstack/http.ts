@@ -1,0 +1,133 @@
+// One HTTP call at a time, on Node.js and Deno alike. Not on `fetch`: that cannot be given an authority, a client
+// certificate or the file of an image on both.
+import { Buffer } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Writable } from "node:stream";
+import type { Cloud } from "../../config/clouds/cloud.ts";
+import { CloudConfigError } from "../../config/clouds/files.ts";
+import { messageOf } from "../../std/errors.ts";
+
+/** Connections to one service at once. */
+const CONNECTIONS = 16;
+
+export interface HttpCall {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A text, or what writes the body and ends it. */
+  readonly body?: string | ((target: Writable) => Promise<void>);
+  /**
+   * Takes a connection that was not used before. A connection that was idle may be closed by the server just as we
+   * write, and nobody knows then whether the call was done.
+   */
+  readonly isFresh?: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+/** The connections to one cloud. */
+export class HttpConnections {
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
+  readonly #https: HttpsAgent;
+  readonly #tls: Readonly<Record<string, unknown>>;
+
+  private constructor(tls: Readonly<Record<string, unknown>>) {
+    this.#tls = tls;
+    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS, ...tls });
+  }
+
+  /** Reads the files of the cloud's authority and certificate. @throws {CloudConfigError} for one that is not there */
+  static async open(cloud: Cloud): Promise<HttpConnections> {
+    const read = async (key: string, path: string | null) => {
+      if (path === null) return undefined;
+      try {
+        return await readFile(path, "utf8");
+      } catch (error) {
+        const reason = messageOf(error);
+        throw new CloudConfigError(
+          `cloud '${cloud.name}' of ${cloud.source}: ${key} cannot be read: ${reason}`,
+        );
+      }
+    };
+    const [ca, cert, key] = await Promise.all([
+      read("cacert", cloud.caFile),
+      read("cert", cloud.certFile),
+      read("key", cloud.keyFile ?? cloud.certFile),
+    ]);
+    return new HttpConnections({
+      ...(cloud.verify ? {} : { rejectUnauthorized: false }),
+      ...(ca === undefined || !cloud.verify ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert, key }),
+    });
+  }
+
+  /** Makes the call. @throws whatever broke the connection, or the signal's reason */
+  async call(call: HttpCall): Promise<HttpReply> {
+    const { method, url, headers, body, signal } = call;
+    signal.throwIfAborted();
+    const isTls = url.protocol === "https:";
+    const given =
+      typeof body === "string" ? { ...headers, "content-length": `${Buffer.byteLength(body)}` } : headers;
+    const options = {
+      method,
+      headers: { ...given, ...(call.isFresh ? { connection: "close" } : {}) },
+      signal,
+      ...(isTls ? this.#tls : {}),
+      agent: call.isFresh ? false : isTls ? this.#https : this.#http,
+    } as const;
+    const request = isTls ? httpsRequest(url, options) : httpRequest(url, options);
+    const reply = readReply(request);
+    // It is awaited below; until then it must not count as unheard.
+    reply.catch(() => undefined);
+    try {
+      if (typeof body === "function") await Promise.race([body(request), reply]);
+      else request.end(body);
+      return await reply;
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+function readReply(request: ClientRequest): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    request.on("error", reject);
+    request.on("response", (response: IncomingMessage) => {
+      const parts: string[] = [];
+      response.setEncoding("utf8").on("data", (part: string) => parts.push(part));
+      response.on("error", reject);
+      response.on("aborted", () =>
+        reject(new Error("the connection was closed in the middle of the answer")),
+      );
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: parts.join("") }),
+      );
+    });
+  });
+}
+
+/** Whether a call failed because of a certificate. */
+export function isTlsProblem(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return (
+    /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME|ERR_SSL|ERR_TLS|EPROTO/.test(code) ||
+    /certificate|self.signed|tls/i.test(messageOf(error))
+  );
+}
