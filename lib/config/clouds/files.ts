@@ -5,6 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parse } from "yaml";
 import { codeOf, messageOf } from "../../std/errors.ts";
+import { withPlainTags } from "../yaml_tags.ts";
 
 /** A mapping of a file, before anybody has looked at its keys. */
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -73,7 +74,7 @@ async function readFirst(paths: readonly string[]): Promise<{ path: string | nul
 function parseMapping(path: string, text: string): Mapping {
   let content: unknown;
   try {
-    content = parse(text, { version: "1.1", schema: "yaml-1.1" });
+    content = parse(text, { version: "1.1", schema: "failsafe", customTags: withPlainTags, merge: true });
   } catch (error) {
     throw new CloudConfigError(`${path} is not YAML: ${messageOf(error).split("\n")[0]}`, { cause: error });
   }
