@@ -19,6 +19,8 @@ async function connectTo(methods: Partial<NodeServiceImplementation>) {
     listNodes: unused,
     getNode: unused,
     holdNode: unused,
+    releaseNode: unused,
+    getConsoleLog: unused,
     deleteNode: unused,
     watchNodes: async function* () {},
     ...methods,

@@ -27,6 +27,8 @@ test("a late service says why it cannot answer yet, then answers", async () => {
         },
         getNode: unused,
         holdNode: unused,
+        releaseNode: unused,
+        getConsoleLog: unused,
         deleteNode: unused,
       }),
     ]);

@@ -26,6 +26,8 @@ function testService(given: Partial<NodeServiceImplementation> = {}): NodeServic
     getNode: unused,
     watchNodes: async function* () {},
     holdNode: unused,
+    releaseNode: unused,
+    getConsoleLog: unused,
     deleteNode: unused,
     ...given,
   };

@@ -45,6 +45,8 @@ before(async () => {
           }
         },
         holdNode: unused,
+        releaseNode: unused,
+        getConsoleLog: unused,
         deleteNode: unused,
       }),
     ],

@@ -120,6 +120,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./command/hold.ts"),
   },
   {
+    words: "unhold <id>",
+    help: "end a hold: the node is deleted; one in use is not held when it is returned",
+    load: () => import("./command/unhold.ts"),
+  },
+  {
+    words: "console-log <id>",
+    help: "show what a node's machine has written to its console, where its provider keeps it",
+    load: () => import("./command/console_log.ts"),
+  },
+  {
     words: "delete <id>",
     help: "delete a node, also one in use",
     options: [{ flags: "--now", help: "wait until it is gone" }],
@@ -154,6 +164,18 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     words: "release <requests...>",
     help: "give the nodes of requests back",
     load: () => import("./command/release.ts"),
+  },
+  {
+    words: "revise <request>",
+    help: "serve a waiting request sooner or later among those of its priority",
+    options: [
+      {
+        flags: "--relative-priority <number>",
+        help: "a whole number; lower is served first",
+        required: true,
+      },
+    ],
+    load: () => import("./command/revise.ts"),
   },
   {
     words: "ssh <id>",

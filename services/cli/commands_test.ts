@@ -22,6 +22,30 @@ test("hold takes an id with or without leading zeros, a reason and an expiry", a
   ]);
 });
 
+test("unhold, console-log and revise name the node or request and show what came of it", async () => {
+  const seen: unknown[] = [];
+  const nodes: Answers["nodes"] = {
+    releaseNode: async ({ name }) => ({ node: { name, state: "STATE_USED" } }),
+    getConsoleLog: async ({ name }) => ({ text: `login of ${name}:`, truncated: true }),
+  };
+  assert.match((await nodepool({ nodes }, ["unhold", "7"])).stdout, /\| 0000000007 \|.*\| used /);
+  const log = await nodepool({ nodes }, ["console-log", "7"]);
+  assert.equal(log.stdout, "login of nodes/0000000007:\n");
+  assert.match(log.stderr, /last megabyte/);
+  const requests: Answers["requests"] = {
+    updateRequest: async ({ request, updateMask }) => {
+      seen.push([request?.name, request?.relativePriority, updateMask]);
+      return { request: { ...request, state: "STATE_REQUESTED" } };
+    },
+  };
+  const words = ["revise", "200-0000000003", "--relative-priority"];
+  assert.match((await nodepool({ requests }, [...words, "-5"])).stdout, /200-0000000003 .*\| -5 /);
+  const wrong = await nodepool({ requests }, [...words, "soon"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--relative-priority soon: expected a whole number/);
+  assert.deepEqual(seen, [["nodeRequests/200-0000000003", -5n, ["relative_priority"]]]);
+});
+
 test("delete prints the node, and --now waits until it is gone", async () => {
   const nodes: Answers["nodes"] = {
     deleteNode: async ({ name }) => ({ node: { name, state: "STATE_DELETING" } }),

@@ -22,6 +22,7 @@ export const STEPS = [
   "node.abandon",
   "node.free",
   "node.hold",
+  "node.release",
   "node.return",
   "node.delete",
   "node.remove",

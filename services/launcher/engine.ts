@@ -20,7 +20,7 @@ import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
-import { holdWishOf } from "./request/own_data.ts";
+import { holdWishOf, isHoldTakenBack } from "./request/own_data.ts";
 import { isConflict } from "./transaction.ts";
 import { WorldIndex } from "./world_index.ts";
 
@@ -175,7 +175,7 @@ export class Engine {
   #rememberWish({ id }: ViewChange): void {
     const { context, hand } = this.#environment;
     const record = context.view.node(id)?.record;
-    if (record === undefined || record === null || record.state === "hold") {
+    if (record === undefined || record === null || record.state === "hold" || isHoldTakenBack(record)) {
       hand.holdWishes.delete(id);
       return;
     }

@@ -34,6 +34,7 @@ class Launcher {
     listRequests: notCalled,
     getRequest: notCalled,
     renewRequest: notCalled,
+    updateRequest: notCalled,
     explain: notCalled,
     createRequest: async ({ request, requestId }) => {
       const [label = ""] = request?.labels ?? [];

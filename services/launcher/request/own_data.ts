@@ -112,6 +112,16 @@ export function withHoldWish(record: NodeRecord, wish: HoldWish | null): NodeRec
   };
 }
 
+/** The node with its wish taken back: unlike a key that is missing, this is no accident of whoever wrote last. */
+export function withoutHold(record: NodeRecord): NodeRecord {
+  return { ...record, extra: { ...record.extra, [HOLD_KEY]: null } };
+}
+
+/** Whether somebody has taken the wish to hold back. */
+export function isHoldTakenBack(record: Pick<NodeRecord, "extra">): boolean {
+  return record.extra[HOLD_KEY] === null;
+}
+
 const REASON_KEY = "reason";
 
 /** Why a request failed, where a launcher of ours wrote it down. */

@@ -8,6 +8,7 @@ import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { leaseSeconds } from "./lease_duration.ts";
 import { requestName } from "./node_message.ts";
+import { relativePriority } from "./relative_priority.ts";
 import { toRequest } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
 
@@ -39,7 +40,7 @@ export async function createRequest(
       labels: wish.labels,
       requestor: wish.requestor || "grpc",
       priority,
-      relativePriority: Number(wish.relativePriority),
+      relativePriority: relativePriority(wish.relativePriority),
       provider: wish.provider || null,
       tenant: wish.tenant || null,
       reuse: wish.reuse ?? true,

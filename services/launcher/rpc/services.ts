@@ -9,6 +9,7 @@ import type { Environment } from "../environment.ts";
 import { createRequest } from "./create_request.ts";
 import { deleteNode } from "./delete_node.ts";
 import { explain } from "./explain.ts";
+import { getConsoleLog } from "./get_console_log.ts";
 import { getNode } from "./get_node.ts";
 import { getRequest } from "./get_request.ts";
 import { holdNode } from "./hold_node.ts";
@@ -17,9 +18,11 @@ import { listNodes } from "./list_nodes.ts";
 import { listProviders } from "./list_providers.ts";
 import { listRequests } from "./list_requests.ts";
 import { releaseBrake } from "./release_brake.ts";
+import { releaseNode } from "./release_node.ts";
 import { releaseRequest } from "./release_request.ts";
 import { renewRequest } from "./renew_request.ts";
 import type { NodeChange, Shared } from "./shared.ts";
+import { updateRequest } from "./update_request.ts";
 import { watchNodes } from "./watch_nodes.ts";
 import { watchRequest } from "./watch_request.ts";
 
@@ -39,6 +42,8 @@ export function launcherServices(
     getNode: (request) => getNode(shared, request),
     watchNodes: (request, { signal }) => watchNodes(shared, request, signal),
     holdNode: (request) => holdNode(shared, request),
+    releaseNode: (request) => releaseNode(shared, request),
+    getConsoleLog: (request, { signal }) => getConsoleLog(shared, request, signal),
     deleteNode: (request) => deleteNode(shared, request),
   });
   const requests = rpcService(RequestServiceDefinition, {
@@ -47,6 +52,7 @@ export function launcherServices(
     createRequest: (request) => createRequest(shared, request),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request) => renewRequest(shared, request),
+    updateRequest: (request) => updateRequest(shared, request),
     releaseRequest: (request) => releaseRequest(shared, request),
     explain: (request) => explain(shared, request),
   });

@@ -323,6 +323,32 @@ export interface HoldNodeResponse {
   node: Node | undefined;
 }
 
+/** ReleaseNodeRequest names a node whose hold is to end. */
+export interface ReleaseNodeRequest {
+  /** Resource name: nodes/{node}. */
+  name: string;
+}
+
+/** ReleaseNodeResponse holds the node as it is now. */
+export interface ReleaseNodeResponse {
+  /** The node. */
+  node: Node | undefined;
+}
+
+/** GetConsoleLogRequest names a node. */
+export interface GetConsoleLogRequest {
+  /** Resource name: nodes/{node}. */
+  name: string;
+}
+
+/** GetConsoleLogResponse is what the console shows. */
+export interface GetConsoleLogResponse {
+  /** The text; the last megabyte of it when there is more. */
+  text: string;
+  /** Whether the beginning is missing. */
+  truncated: boolean;
+}
+
 /** DeleteNodeRequest names a node to delete. */
 export interface DeleteNodeRequest {
   /** Resource name: nodes/{node}. */
@@ -1978,6 +2004,292 @@ export const HoldNodeResponse: MessageFns<HoldNodeResponse> = {
   },
 };
 
+function createBaseReleaseNodeRequest(): ReleaseNodeRequest {
+  return { name: "" };
+}
+
+export const ReleaseNodeRequest: MessageFns<ReleaseNodeRequest> = {
+  encode(message: ReleaseNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseNodeRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ReleaseNodeRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseNodeRequest>): ReleaseNodeRequest {
+    return ReleaseNodeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseNodeRequest>): ReleaseNodeRequest {
+    const message = createBaseReleaseNodeRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseNodeResponse(): ReleaseNodeResponse {
+  return { node: undefined };
+}
+
+export const ReleaseNodeResponse: MessageFns<ReleaseNodeResponse> = {
+  encode(message: ReleaseNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseNodeResponse {
+    return { node: isSet(object.node) ? Node.fromJSON(object.node) : undefined };
+  },
+
+  toJSON(message: ReleaseNodeResponse): unknown {
+    const obj: any = {};
+    if (message.node !== undefined) {
+      obj.node = Node.toJSON(message.node);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReleaseNodeResponse>): ReleaseNodeResponse {
+    return ReleaseNodeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReleaseNodeResponse>): ReleaseNodeResponse {
+    const message = createBaseReleaseNodeResponse();
+    message.node = (object.node !== undefined && object.node !== null) ? Node.fromPartial(object.node) : undefined;
+    return message;
+  },
+};
+
+function createBaseGetConsoleLogRequest(): GetConsoleLogRequest {
+  return { name: "" };
+}
+
+export const GetConsoleLogRequest: MessageFns<GetConsoleLogRequest> = {
+  encode(message: GetConsoleLogRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetConsoleLogRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetConsoleLogRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetConsoleLogRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: GetConsoleLogRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetConsoleLogRequest>): GetConsoleLogRequest {
+    return GetConsoleLogRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetConsoleLogRequest>): GetConsoleLogRequest {
+    const message = createBaseGetConsoleLogRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseGetConsoleLogResponse(): GetConsoleLogResponse {
+  return { text: "", truncated: false };
+}
+
+export const GetConsoleLogResponse: MessageFns<GetConsoleLogResponse> = {
+  encode(message: GetConsoleLogResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    if (message.truncated !== false) {
+      writer.uint32(16).bool(message.truncated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetConsoleLogResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetConsoleLogResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.truncated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetConsoleLogResponse {
+    return {
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      truncated: isSet(object.truncated) ? globalThis.Boolean(object.truncated) : false,
+    };
+  },
+
+  toJSON(message: GetConsoleLogResponse): unknown {
+    const obj: any = {};
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.truncated !== false) {
+      obj.truncated = message.truncated;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetConsoleLogResponse>): GetConsoleLogResponse {
+    return GetConsoleLogResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetConsoleLogResponse>): GetConsoleLogResponse {
+    const message = createBaseGetConsoleLogResponse();
+    message.text = object.text ?? "";
+    message.truncated = object.truncated ?? false;
+    return message;
+  },
+};
+
 function createBaseDeleteNodeRequest(): DeleteNodeRequest {
   return { name: "" };
 }
@@ -2154,6 +2466,30 @@ export const NodeServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * ReleaseNode ends a hold: a held node is deleted as a returned one is, one in use is no longer held when it is
+     * returned. FAILED_PRECONDITION when nobody holds the node.
+     */
+    releaseNode: {
+      name: "ReleaseNode",
+      requestType: ReleaseNodeRequest as typeof ReleaseNodeRequest,
+      requestStream: false,
+      responseType: ReleaseNodeResponse as typeof ReleaseNodeResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
+     * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+     */
+    getConsoleLog: {
+      name: "GetConsoleLog",
+      requestType: GetConsoleLogRequest as typeof GetConsoleLogRequest,
+      requestStream: false,
+      responseType: GetConsoleLogResponse as typeof GetConsoleLogResponse,
+      responseStream: false,
+      options: {},
+    },
     /** DeleteNode deletes a node whatever its state; also one that is in use. */
     deleteNode: {
       name: "DeleteNode",
@@ -2178,6 +2514,22 @@ export interface NodeServiceImplementation<CallContextExt = {}> {
   ): ServerStreamingMethodResult<DeepPartial<WatchNodesResponse>>;
   /** HoldNode keeps a node: a ready node at once, a node in use as soon as it is returned. */
   holdNode(request: HoldNodeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<HoldNodeResponse>>;
+  /**
+   * ReleaseNode ends a hold: a held node is deleted as a returned one is, one in use is no longer held when it is
+   * returned. FAILED_PRECONDITION when nobody holds the node.
+   */
+  releaseNode(
+    request: ReleaseNodeRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReleaseNodeResponse>>;
+  /**
+   * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
+   * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+   */
+  getConsoleLog(
+    request: GetConsoleLogRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetConsoleLogResponse>>;
   /** DeleteNode deletes a node whatever its state; also one that is in use. */
   deleteNode(
     request: DeleteNodeRequest,
@@ -2197,6 +2549,22 @@ export interface NodeServiceClient<CallOptionsExt = {}> {
   ): AsyncIterable<WatchNodesResponse>;
   /** HoldNode keeps a node: a ready node at once, a node in use as soon as it is returned. */
   holdNode(request: DeepPartial<HoldNodeRequest>, options?: CallOptions & CallOptionsExt): Promise<HoldNodeResponse>;
+  /**
+   * ReleaseNode ends a hold: a held node is deleted as a returned one is, one in use is no longer held when it is
+   * returned. FAILED_PRECONDITION when nobody holds the node.
+   */
+  releaseNode(
+    request: DeepPartial<ReleaseNodeRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReleaseNodeResponse>;
+  /**
+   * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
+   * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+   */
+  getConsoleLog(
+    request: DeepPartial<GetConsoleLogRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetConsoleLogResponse>;
   /** DeleteNode deletes a node whatever its state; also one that is in use. */
   deleteNode(
     request: DeepPartial<DeleteNodeRequest>,

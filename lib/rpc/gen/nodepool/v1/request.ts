@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Duration } from "../../google/protobuf/duration.ts";
+import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Node } from "./node.ts";
 import { Bookmark } from "./watch.ts";
@@ -234,6 +235,22 @@ export interface RenewRequestRequest {
 
 /** RenewRequestResponse holds the request with its new lease. */
 export interface RenewRequestResponse {
+  /** The request. */
+  request: NodeRequest | undefined;
+}
+
+/** UpdateRequestRequest names a request and what to change of it. */
+export interface UpdateRequestRequest {
+  /** The request by its name, with the new values. */
+  request:
+    | NodeRequest
+    | undefined;
+  /** Which fields to change; absent for all that can be. Only relative_priority can. */
+  updateMask: string[] | undefined;
+}
+
+/** UpdateRequestResponse holds the request as it is now. */
+export interface UpdateRequestResponse {
   /** The request. */
   request: NodeRequest | undefined;
 }
@@ -1702,6 +1719,166 @@ export const RenewRequestResponse: MessageFns<RenewRequestResponse> = {
   },
 };
 
+function createBaseUpdateRequestRequest(): UpdateRequestRequest {
+  return { request: undefined, updateMask: undefined };
+}
+
+export const UpdateRequestRequest: MessageFns<UpdateRequestRequest> = {
+  encode(message: UpdateRequestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      NodeRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRequestRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRequestRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = NodeRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateRequestRequest {
+    return {
+      request: isSet(object.request) ? NodeRequest.fromJSON(object.request) : undefined,
+      updateMask: isSet(object.updateMask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
+        : isSet(object.update_mask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
+        : undefined,
+    };
+  },
+
+  toJSON(message: UpdateRequestRequest): unknown {
+    const obj: any = {};
+    if (message.request !== undefined) {
+      obj.request = NodeRequest.toJSON(message.request);
+    }
+    if (message.updateMask !== undefined) {
+      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateRequestRequest>): UpdateRequestRequest {
+    return UpdateRequestRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRequestRequest>): UpdateRequestRequest {
+    const message = createBaseUpdateRequestRequest();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? NodeRequest.fromPartial(object.request)
+      : undefined;
+    message.updateMask = object.updateMask ?? undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateRequestResponse(): UpdateRequestResponse {
+  return { request: undefined };
+}
+
+export const UpdateRequestResponse: MessageFns<UpdateRequestResponse> = {
+  encode(message: UpdateRequestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      NodeRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRequestResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRequestResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = NodeRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateRequestResponse {
+    return { request: isSet(object.request) ? NodeRequest.fromJSON(object.request) : undefined };
+  },
+
+  toJSON(message: UpdateRequestResponse): unknown {
+    const obj: any = {};
+    if (message.request !== undefined) {
+      obj.request = NodeRequest.toJSON(message.request);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateRequestResponse>): UpdateRequestResponse {
+    return UpdateRequestResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRequestResponse>): UpdateRequestResponse {
+    const message = createBaseUpdateRequestResponse();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? NodeRequest.fromPartial(object.request)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseReleaseRequestRequest(): ReleaseRequestRequest {
   return { name: "" };
 }
@@ -2245,6 +2422,18 @@ export const RequestServiceDefinition = {
       options: {},
     },
     /**
+     * UpdateRequest revises a request of this API while it waits: its relative_priority. FAILED_PRECONDITION when it has
+     * its nodes or has failed, or is somebody's who has a ZooKeeper session.
+     */
+    updateRequest: {
+      name: "UpdateRequest",
+      requestType: UpdateRequestRequest as typeof UpdateRequestRequest,
+      requestStream: false,
+      responseType: UpdateRequestResponse as typeof UpdateRequestResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
      * gone already succeeds.
      */
@@ -2305,6 +2494,14 @@ export interface RequestServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RenewRequestResponse>>;
   /**
+   * UpdateRequest revises a request of this API while it waits: its relative_priority. FAILED_PRECONDITION when it has
+   * its nodes or has failed, or is somebody's who has a ZooKeeper session.
+   */
+  updateRequest(
+    request: UpdateRequestRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateRequestResponse>>;
+  /**
    * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
    * gone already succeeds.
    */
@@ -2352,6 +2549,14 @@ export interface RequestServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RenewRequestRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RenewRequestResponse>;
+  /**
+   * UpdateRequest revises a request of this API while it waits: its relative_priority. FAILED_PRECONDITION when it has
+   * its nodes or has failed, or is somebody's who has a ZooKeeper session.
+   */
+  updateRequest(
+    request: DeepPartial<UpdateRequestRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateRequestResponse>;
   /**
    * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
    * gone already succeeds.

@@ -1,0 +1,105 @@
+// What people and programs change through the launcher's API while it runs.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { encodeRequest, newRequest } from "../../lib/model/request.ts";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import { until } from "../harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  idOf,
+  LauncherCase,
+  look,
+  release,
+  simple,
+  untilStates,
+} from "../harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+describe("the launcher's API", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("revises the priority of a request that waits, and that decides who is served next", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
+    const first = await ask(launcher, ["small"]);
+    await fulfilled(launcher, first);
+    const second = await ask(launcher, ["small"]);
+    const third = await ask(launcher, ["small"]);
+    const revise = (name: string, relativePriority: bigint, updateMask?: string[]) =>
+      launcher.requests.updateRequest(
+        { request: { name, relativePriority } as never, updateMask },
+        callContext,
+      );
+    const { request } = await revise(third, -3n, ["relative_priority"]);
+    assert.equal(request?.relativePriority, -3n);
+    await release(launcher, first);
+    await fulfilled(launcher, third);
+    assert.equal((await look(launcher, second)).request.state, "STATE_REQUESTED");
+    await assert.rejects(revise(third, 1n), /fulfilled: it does not wait any more/);
+    await assert.rejects(revise(second, 1n, ["labels"]), /update_mask: 'labels' cannot be changed/);
+    await assert.rejects(revise(second, 2n ** 60n), /relative_priority/);
+    await assert.rejects(revise("nodeRequests/200-0000000099", 1n), /there is no request/);
+    const session = await one.session();
+    const zuul = encodeRequest(newRequest(Date.now() / 1000, { nodeTypes: ["small"], requestor: "zuul" }));
+    const path = await session.create("/nodepool/requests/200-", zuul, "persistent-sequential");
+    await assert.rejects(revise(`nodeRequests/${idOf(path)}`, 1n), /has no lease/);
+  });
+
+  it("ends a hold: the node is deleted and its place is free", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1, maxServers: 1 }));
+    await untilStates(launcher, "ready");
+    const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
+    const letGo = () => launcher.nodes.releaseNode({ name }, callContext);
+    await assert.rejects(letGo(), /is ready, and nobody holds it/);
+    await launcher.nodes.holdNode({ name, reason: "look", expireSeconds: 0n }, callContext);
+    await untilStates(launcher, "hold");
+    const { node } = await letGo();
+    assert.equal(node?.state, "STATE_USED");
+    await until("another node", () => [...launcher.view.nodes()].every(({ id }) => `nodes/${id}` !== name));
+    await untilStates(launcher, "ready");
+    assert.equal(cloud.instances.size, 1);
+  });
+
+  it("takes the wish to hold a node in use back, whoever writes the node meanwhile", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const setting = simple(new FakeProvider("cloud"));
+    const launcher = await one.launcher(setting);
+    const other = await one.launcher(setting);
+    const request = await ask(launcher, ["small"]);
+    const [given] = await fulfilled(launcher, request);
+    const name = given?.name ?? "";
+    await launcher.nodes.holdNode({ name, reason: "look", expireSeconds: 0n }, callContext);
+    await until("the other knows", () => other.view.node(idOf(name))?.record?.extra.hold_requested);
+    const { node } = await launcher.nodes.releaseNode({ name }, callContext);
+    assert.equal(node?.holdRequested, false);
+    await until(
+      "the other knows that",
+      () => other.view.node(idOf(name))?.record?.extra.hold_requested === null,
+    );
+    await release(other, request);
+    await untilStates(launcher);
+  });
+
+  it("shows a node's console, and says why it cannot", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
+    const { text, truncated } = await launcher.nodes.getConsoleLog({ name }, callContext);
+    assert.deepEqual([text, truncated], [`np${idOf(name)} login:`, false]);
+    cloud.instances.clear();
+    await assert.rejects(launcher.nodes.getConsoleLog({ name }, callContext), /'cloud' keeps none of it/);
+    await assert.rejects(launcher.nodes.getConsoleLog({ name: "nodes/9" }, callContext), /there is no node/);
+  });
+});
