@@ -6,9 +6,6 @@
 //
 // The last line is "N passed, N failed"; the exit code is 1 when a test failed or none ran.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { testRequirements } from "../lib/host/catalogue.ts";
@@ -21,66 +18,51 @@ interface Count {
   skipped: number;
 }
 
-/** A test that hangs is ended after this many milliseconds. */
-const TEST_TIMEOUT = 300_000;
+/** A file that has not ended after this many milliseconds is ended, with all that it started, and has failed. */
+const FILE_TIMEOUT = 600_000;
 
-/** Runs a command to its end; what it writes is kept, and shown at once where `show` says so. */
-async function run(
-  command: string,
-  args: readonly string[],
-  show = false,
-): Promise<{ exitCode: number; output: string }> {
-  const env = { ...process.env, NO_COLOR: "1" };
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-      if (show) process.stdout.write(text);
-    });
-  }
-  return await new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ exitCode: code ?? 1, output }));
-  });
+interface Runtime {
+  readonly name: "node" | "deno";
+  /** The command that runs a file's tests. */
+  command(file: string): readonly string[];
+  /** Finds in what the command wrote how its tests ended. */
+  count(output: string): Count;
 }
 
-/** An exit code that the counted tests do not explain is a failure of its own: a crash, a leak, no test at all. */
-function settle(count: Count, exitCode: number, runtime: string): Count {
-  const total = count.passed + count.failed;
-  const onlySkipped = total === 0 && count.skipped > 0 && exitCode === 0;
-  if (onlySkipped || (total > 0 && (exitCode === 0 || count.failed > 0))) return count;
-  console.error(`${runtime}: exit code ${exitCode} with ${total} tests counted`);
-  return { ...count, failed: count.failed + 1 };
-}
+const node: Runtime = {
+  name: "node",
+  command: (file) => ["node", "--test-reporter=spec", file],
+  count(output) {
+    const number = (word: string) => Number(new RegExp(`^ℹ ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
+    return {
+      passed: number("pass"),
+      failed: number("fail") + number("cancelled"),
+      skipped: number("skipped"),
+    };
+  },
+};
 
-async function runOnNode(files: readonly string[]): Promise<Count> {
-  const folder = mkdtempSync(join(tmpdir(), "nodepool-test-"));
-  try {
-    const tap = join(folder, "report.tap");
-    const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
-    reporters.push("--test-reporter=tap", `--test-reporter-destination=${tap}`);
-    const options = ["--test", "--test-concurrency=2", `--test-timeout=${TEST_TIMEOUT}`, ...reporters];
-    const { exitCode } = await run("node", [...options, ...files], true);
-    const report = readFileSync(tap, "utf8");
-    const number = (word: string) => Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(report)?.[1] ?? 0);
-    const failed = number("fail") + number("cancelled");
-    return settle({ passed: number("pass"), failed, skipped: number("skipped") }, exitCode, "node");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+const deno: Runtime = {
+  name: "deno",
+  command: (file) => ["deno", "test", "-A", "--no-check", file],
+  count(output) {
+    const summary = /(\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/.exec(output);
+    const number = (index: number) => Number(summary?.[index] ?? 0);
+    return { passed: number(1), failed: number(2), skipped: number(3) };
+  },
+};
 
 /**
- * Each file in a process of its own, two at a time, as Node.js does it. Deno's own --parallel runs them as threads of
- * one process, where one file can disturb another: an uncaught EBADF was seen in a file that had not run a test yet.
+ * Each file in a process of its own, two at a time, so that no file disturbs another and one that hangs ends alone.
+ * (Deno's own --parallel runs them as threads of one process: an uncaught EBADF was seen in a file that had not run a
+ * test yet. Node's own runner waits for ever for a file whose tests have ended and that still holds a connection.)
  */
-async function runOnDeno(files: readonly string[]): Promise<Count> {
+async function runAll(runtime: Runtime, files: readonly string[]): Promise<Count> {
   const waiting = [...files];
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const count = await runFileOnDeno(file);
+      const count = await runFile(runtime, file);
       total.passed += count.passed;
       total.failed += count.failed;
       total.skipped += count.skipped;
@@ -90,12 +72,79 @@ async function runOnDeno(files: readonly string[]): Promise<Count> {
   return total;
 }
 
-async function runFileOnDeno(file: string): Promise<Count> {
-  const { exitCode, output } = await run("deno", ["test", "-A", "--no-check", file]);
-  process.stdout.write(output);
-  const summary = /(\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/.exec(output);
-  const number = (index: number) => Number(summary?.[index] ?? 0);
-  return settle({ passed: number(1), failed: number(2), skipped: number(3) }, exitCode, `deno: ${file}`);
+async function runFile(runtime: Runtime, file: string): Promise<Count> {
+  const started = performance.now();
+  const { exitCode, output } = await run(runtime.command(file));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`\n# ${runtime.name} ${file}: ${seconds} s\n${output}`);
+  const count = runtime.count(output);
+  if (exitCode === null) {
+    console.error(`${runtime.name} ${file}: did not end within ${FILE_TIMEOUT / 1000} s`);
+    return { ...count, failed: count.failed + 1 };
+  }
+  return settle(count, exitCode, `${runtime.name} ${file}`);
+}
+
+/** Runs a command to its end; the exit code is null when it had to be ended. */
+async function run([command = "", ...args]: readonly string[]): Promise<{
+  exitCode: number | null;
+  output: string;
+}> {
+  const env = { ...process.env, NO_COLOR: "1" };
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, detached: true });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const group = child.pid ?? 0;
+  groups.add(group);
+  return await new Promise((resolve, reject) => {
+    const end = (exitCode: number | null) => {
+      endGroup(group);
+      resolve({ exitCode, output });
+    };
+    const limit = setTimeout(end, FILE_TIMEOUT, null);
+    child.on("error", reject);
+    child.on("exit", (code) => {
+      clearTimeout(limit);
+      // What a test has left running may hold the pipes open: it gets a moment.
+      const patience = setTimeout(end, 2000, code ?? 1);
+      child.on("close", () => {
+        clearTimeout(patience);
+        end(code ?? 1);
+      });
+    });
+  });
+}
+
+/** The process groups of the files that run now. */
+const groups = new Set<number>();
+
+function endGroup(group: number): void {
+  groups.delete(group);
+  try {
+    if (group > 0) process.kill(-group, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    for (const group of groups) endGroup(group);
+    process.kill(process.pid, signal);
+  });
+}
+
+/** An exit code that the counted tests do not explain is a failure of its own: a crash, a leak, no test at all. */
+function settle(count: Count, exitCode: number, file: string): Count {
+  const total = count.passed + count.failed;
+  const onlySkipped = total === 0 && count.skipped > 0 && exitCode === 0;
+  if (onlySkipped || (total > 0 && (exitCode === 0 || count.failed > 0))) return count;
+  console.error(`${file}: exit code ${exitCode} with ${total} tests counted`);
+  return { ...count, failed: count.failed + 1 };
 }
 
 const { values, positionals } = parseArgs({
@@ -125,8 +174,8 @@ if (files.length === 0) {
 }
 const both = values.node === values.deno;
 const counts: Count[] = [];
-if (both || values.node) counts.push(await runOnNode(files));
-if (both || values.deno) counts.push(await runOnDeno(files));
+if (both || values.node) counts.push(await runAll(node, files));
+if (both || values.deno) counts.push(await runAll(deno, files));
 
 const sum = (key: keyof Count) => counts.reduce((total, count) => total + count[key], 0);
 const [passed, failed, skipped] = [sum("passed"), sum("failed"), sum("skipped")];

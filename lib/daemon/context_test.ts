@@ -15,7 +15,8 @@ zookeeper-servers:
     port: 1
 providers:
   - name: elsewhere
-    driver: openstack
+    driver: aws
+    region-name: eu-west-1
 `;
 
 const who = {
@@ -36,13 +37,16 @@ test("a context is connected, current, and names the providers that are not serv
       signal: new AbortController().signal,
       zookeeper: server,
     });
-    assert.equal(context.session.state, "connected");
-    assert.equal(context.view.current, true);
-    assert.deepEqual(context.providers, []);
-    assert.equal(context.unserved[0]?.name, "elsewhere");
-    assert.match(context.unserved[0]?.problem ?? "", /driver 'openstack' is not served/);
-    assert.deepEqual(await context.session.children("/nodepool/nodes"), []);
-    await close();
+    try {
+      assert.equal(context.session.state, "connected");
+      assert.equal(context.view.current, true);
+      assert.deepEqual(context.providers, []);
+      assert.equal(context.unserved[0]?.name, "elsewhere");
+      assert.match(context.unserved[0]?.problem ?? "", /driver 'aws' is not served/);
+      assert.deepEqual(await context.session.children("/nodepool/nodes"), []);
+    } finally {
+      await close();
+    }
     assert.equal(context.session.state, "closed");
   } finally {
     await server.close();
@@ -75,15 +79,18 @@ test("a context goes on with other servers in the same session", async () => {
       config: naming("127.0.0.1"),
       signal: new AbortController().signal,
     });
-    const { session } = opened.context;
-    const { sessionId } = session;
-    const moved = new Promise<void>((resolve) => {
-      session.onState((state) => state === "connected" && resolve());
-    });
-    opened.useServers(naming("localhost"));
-    await moved;
-    assert.equal(session.sessionId, sessionId);
-    await opened.close();
+    try {
+      const { session } = opened.context;
+      const { sessionId } = session;
+      const moved = new Promise<void>((resolve) => {
+        session.onState((state) => state === "connected" && resolve());
+      });
+      opened.useServers(naming("localhost"));
+      await moved;
+      assert.equal(session.sessionId, sessionId);
+    } finally {
+      await opened.close();
+    }
   } finally {
     await server.close();
     rmSync(dataDir, { recursive: true });
