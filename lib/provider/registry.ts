@@ -11,6 +11,7 @@ type OpenDriver = (config: ProviderConfig, options: ProviderOptions) => Provider
 const DRIVERS: Readonly<Record<string, () => Promise<OpenDriver>>> = {
   fake: async () => (await import("./fake/fake_provider.ts")).openFakeProvider,
   local: async () => (await import("./local/local_provider.ts")).openLocalProvider,
+  metastatic: async () => (await import("./metastatic/metastatic_provider.ts")).openMetastaticProvider,
   openstack: async () => (await import("./openstack/openstack_provider.ts")).openOpenStackProvider,
   static: async () => (await import("./static/static_provider.ts")).openStaticProvider,
 };
@@ -23,7 +24,6 @@ const UNSERVED_DRIVERS: readonly string[] = [
   "gce",
   "ibmvpc",
   "kubernetes",
-  "metastatic",
   "openshift",
   "openshiftpods",
 ];

@@ -1,5 +1,6 @@
 // The steps of the launcher's work, by name: between any two of them a process may end, and the next one must be able
 // to go on. Tests are told when each is reached; nothing else listens.
+import { BACKING_STEPS } from "../../lib/provider/nodepool.ts";
 
 /** What is written or called, in the order of a node's life. */
 export const STEPS = [
@@ -31,6 +32,7 @@ export const STEPS = [
   "node.sweep",
   "min_ready.ask",
   "min_ready.settle",
+  ...BACKING_STEPS,
 ] as const;
 
 export type Step = (typeof STEPS)[number];

@@ -8,6 +8,7 @@ import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
+import { Attachments } from "./attachments.ts";
 import { Brakes } from "./brake.ts";
 import type { ReachCheckpoint } from "./checkpoint.ts";
 import { Cleanup } from "./cleanup.ts";
@@ -60,11 +61,13 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     kick: () => engine.kick(),
   };
   const limits = new LimitsWatch(environment);
-  limits.follow(context.providers);
   const components = await Components.open(context, pools);
   const engine = new Engine(environment, components);
+  limits.follow(context.providers);
   await view.ready();
   await view.settled();
+  const attachments = new Attachments(environment);
+  attachments.attach(context.providers);
   engine.start();
   startCleanup(environment, options.cleanupIntervalMs ?? 60_000);
   const { services, close } = launcherServices(environment, engine);
@@ -75,6 +78,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     reconfigure: async (next) => {
       const gone = new Set(context.providers.filter((driver) => !next.providers.includes(driver)));
       Object.assign(context, { config: next.config, providers: next.providers, unserved: next.unserved });
+      attachments.attach(next.providers);
       const before = environment.pools;
       environment.pools = servedPools(next.config, next.providers, hostname, newUuid, before);
       limits.follow(next.providers);
@@ -84,6 +88,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       engine.reload();
       await components.follow(environment.pools);
       await environment.uses.drain(gone);
+      await attachments.keep(next.providers);
       // Pools of ours that are gone from the tree by now do not count as somebody else's.
       await view.settled().catch(() => undefined);
       engine.reload();
@@ -94,7 +99,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       engine.stop();
       close();
       metrics.stop();
-      await untilAborted(stop(environment, components), grace);
+      await untilAborted(stop(environment, components, attachments), grace);
       logger.info("launcher stopped");
     },
   };
@@ -146,10 +151,15 @@ function startCleanup(environment: Environment, interval: number): void {
 }
 
 // Launches and deletions are left as they are: their records tell the next launcher how to go on.
-async function stop(environment: Environment, components: Components): Promise<void> {
+async function stop(
+  environment: Environment,
+  components: Components,
+  attachments: Attachments,
+): Promise<void> {
   const { hand, tasks } = environment;
   await components.close();
   await tasks.close(new Error("the launcher is stopping"));
+  await attachments.keep([]);
   const launches = [...hand.launches.values()].map((launch) => launch.lock.release());
   const requests = [...hand.requests.values()].map((held) => held.lock.release());
   await Promise.allSettled([...launches, ...requests]);

@@ -4,6 +4,7 @@ import type { Config, LabelConfig, PoolConfig, ProviderConfig } from "../../lib/
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
 import { buildPath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
+import type { Provider } from "../../lib/provider/contract.ts";
 import type { NodeServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { ProviderServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/provider.ts";
 import type { RequestServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -15,13 +16,12 @@ import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { type LauncherOptions, startLauncher } from "../../services/launcher/launcher.ts";
-import type { FakeProvider } from "./fake_provider.ts";
 
 /** What a test says of its configuration; the rest has defaults. */
 export interface Setting {
   readonly labels: Readonly<Record<string, Partial<LabelConfig>>>;
   readonly providers: readonly {
-    readonly driver: FakeProvider;
+    readonly driver: Provider;
     readonly pools: readonly (Partial<PoolConfig> & {
       readonly name: string;
       readonly offers: readonly string[];

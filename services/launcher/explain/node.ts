@@ -1,4 +1,5 @@
 // Explains a node: why it is in its state, what it waits for, and when it goes. Pure.
+import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { keys } from "../actions.ts";
 import { poolKey } from "../pool/served.ts";
@@ -25,7 +26,8 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
     facts.push(`this launcher's launch of it: ${launch.status} ${launch.reason}`.trim());
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${Math.ceil(retry - world.now)} s`);
-  return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...endOf(world, record)] };
+  const more = [...sharingOf(world, id, record), ...endOf(world, record)];
+  return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
 }
 
 type NodeRecord = NonNullable<NodeEntry["record"]>;
@@ -50,6 +52,23 @@ function summaryOf({ hand, pools }: Decided["world"], { id, lock }: NodeEntry, r
         ? "it is being deleted at its provider"
         : `it waits for its deletion${ours}`;
   }
+}
+
+/** What it shares, what it stands on, or why it has nothing to stand on yet. */
+function sharingOf({ pools, tree }: Decided["world"], id: string, record: NodeRecord): string[] {
+  const [share, shared] = [shareOf(record), sharedOf(record)];
+  const provider = shared?.provider ?? record.provider;
+  const driver = pools.find((pool) => pool.provider.name === provider)?.driver;
+  const progress = driver?.progress?.(id) ?? null;
+  const facts: string[] = [];
+  if (share !== null) {
+    const backing = tree.node(share.backingNode)?.record;
+    const state = backing ? `${backing.state} in ${poolKey(backing.provider, backing.pool)}` : "gone";
+    facts.push(`it stands on slot ${share.slot} of node ${share.backingNode}, which is ${state}`);
+  }
+  if (shared !== null)
+    facts.push(`provider ${shared.provider} shares it out to nodes of label ${shared.label}`);
+  return progress === null ? facts : [...facts, progress];
 }
 
 /** When age alone ends it. */

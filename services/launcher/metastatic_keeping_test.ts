@@ -1,0 +1,130 @@
+// How long nodes are kept that others share, on a real ZooKeeper with a provider in memory beneath.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { encodeNode } from "../../lib/model/node.ts";
+import { nodePath } from "../../lib/model/paths.ts";
+import { encodeShared, sharedOf, shareOf } from "../../lib/model/shared_node.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { configOf, until } from "../../test/harness/launcher.ts";
+import { callContext, LauncherCase } from "../../test/harness/launcher_case.ts";
+import { give, recordOf, shared, take, untilBacking } from "../../test/harness/metastatic.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+describe("launcher: how long shared nodes are kept", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  const begin = async (
+    cloud: FakeProvider,
+    ...rest: [Parameters<typeof shared>[1], Parameters<typeof shared>[2]?]
+  ) => {
+    one = await LauncherCase.begin(server, "cloud");
+    return await one.launcher(shared(cloud, ...rest));
+  };
+
+  it("gives a backing node back when its label has left the configuration and it is empty", async () => {
+    const cloud = new FakeProvider("cloud");
+    const launcher = await begin(cloud, { share: { "grace-time": 3600 }, more: {} });
+    const first = await take(launcher);
+    const setting = shared(cloud, { more: {} });
+    await launcher.service.reconfigure?.({
+      config: configOf(setting),
+      providers: setting.providers.map(({ driver }) => driver),
+      unserved: [],
+    });
+    await untilBacking(launcher, first.backing);
+    await give(launcher, first);
+    await untilBacking(launcher);
+  });
+
+  it("retires a backing node whose node cannot be reached, and puts it elsewhere", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    let scans = 0;
+    const setting = shared(
+      new FakeProvider("cloud"),
+      { share: { "grace-time": 3600 } },
+      { hostKeyChecking: true },
+    );
+    const launcher = await one.launcher(setting, {
+      scanHostKeys: async () => {
+        scans += 1;
+        // The backing node, the first node on it, and the second one.
+        if (scans === 3) throw new Error("no answer");
+        return ["ssh-ed25519 BBBB"];
+      },
+    });
+    const first = await take(launcher);
+    const second = await take(launcher);
+    assert.notEqual(second.backing, first.backing);
+    assert.equal(sharedOf(recordOf(launcher, first.backing))?.failed, true);
+    assert.match(recordOf(launcher, first.backing).comment ?? "", /takes no further nodes: no answer/);
+    const third = await take(launcher);
+    assert.equal(third.backing, second.backing);
+    await give(launcher, first);
+    await untilBacking(launcher, second.backing);
+  });
+
+  it("keeps an idle backing node for its grace time and its minimum retention time", async () => {
+    const launcher = await begin(new FakeProvider("cloud"), { share: { "min-retention-time": 3600 } });
+    const first = await take(launcher);
+    await give(launcher, first);
+    const entry = launcher.view.node(first.backing);
+    const explained = await until("what keeps it", async () => {
+      const { facts } = await launcher.requests.explain({ name: `nodes/${first.backing}` }, callContext);
+      return facts?.find((fact) => /goes in \d+ s unless a node comes/.test(fact));
+    });
+    assert.match(explained, /0 of 2 slots of label share in use/);
+    await untilBacking(launcher, first.backing);
+    const told = entry?.record ? sharedOf(entry.record) : null;
+    assert.ok(entry?.record && told);
+    // As if it had been launched long ago.
+    const record = { ...entry.record, userData: encodeShared({ ...told, launched: 0 }) };
+    await launcher.session.set(nodePath(first.backing), encodeNode(record), entry.version);
+    await untilBacking(launcher);
+  });
+
+  it("puts nothing more onto a backing node that is older than max-age, and lets it go when it is empty", async () => {
+    const launcher = await begin(new FakeProvider("cloud"), {
+      share: { "max-age": 300, "grace-time": 3600 },
+    });
+    const first = await take(launcher);
+    const entry = launcher.view.node(first.backing);
+    const told = entry?.record ? sharedOf(entry.record) : null;
+    assert.ok(entry?.record && told);
+    const old = { ...entry.record, userData: encodeShared({ ...told, launched: Date.now() / 1000 - 301 }) };
+    await launcher.session.set(nodePath(first.backing), encodeNode(old), entry.version);
+    await until("it is seen", () => launcher.view.node(first.backing)?.version === entry.version + 1);
+    const second = await take(launcher);
+    assert.notEqual(second.backing, first.backing);
+    await give(launcher, first);
+    await untilBacking(launcher, second.backing);
+  });
+
+  it("drops a backing node that has vanished, and deletes ready nodes on it", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const setting = shared(cloud, { share: { "grace-time": 3600 } });
+    const labels = { ...setting.labels, share: { minReady: 1 } };
+    const launcher = await one.launcher({ ...setting, labels }, { cleanupIntervalMs: 200 });
+    const ready = await until("a ready node", () =>
+      [...launcher.view.nodes()].find(
+        ({ record }) => record?.provider === "meta" && record.state === "ready",
+      ),
+    );
+    const backing = ready.record ? (shareOf(ready.record)?.backingNode ?? "") : "";
+    await launcher.nodes.deleteNode({ name: `nodes/${backing}` }, callContext);
+    await until("the ready node is replaced", () => {
+      const found = [...launcher.view.nodes()].find(
+        ({ record }) => record?.provider === "meta" && record.state === "ready",
+      );
+      return found !== undefined && found.id !== ready.id;
+    });
+    await until("the old one is gone", () => launcher.view.node(ready.id) === undefined);
+    assert.equal(launcher.view.node(backing), undefined);
+  });
+});
