@@ -1,4 +1,5 @@
 // Which image a label is launched from. Pure.
+import { cloudImageOf } from "../../../lib/config/cloud_images.ts";
 import type { PoolLabelConfig } from "../../../lib/config/types.ts";
 import { uploadPath } from "../../../lib/model/paths.ts";
 import type { View } from "../../../lib/zookeeper/view.ts";
@@ -31,15 +32,15 @@ export function findImage(
   label: PoolLabelConfig,
 ): LaunchImage | null {
   const name = label.diskimage ?? label.cloudImage ?? "";
+  if (label.diskimage === null) {
+    const cloudImage = cloudImageOf(served.provider, name);
+    return { imageId: name, externalId: name, image: name, build: null, upload: null, ...cloudImage };
+  }
   const settings = served.provider.diskimages.find((image) => image.name === name);
   const connection = {
     connectionType: settings?.connectionType ?? "ssh",
     connectionPort: settings?.connectionPort ?? 22,
   };
-  if (label.diskimage === null) {
-    const own = { build: null, upload: null, username: null, pythonPath: "auto", shellType: null };
-    return { imageId: label.cloudImage, externalId: name, image: name, ...own, ...connection };
-  }
   const uploads = (view.image(name)?.builds ?? [])
     .flatMap((build) => build.uploads)
     .flatMap((entry) => (entry.record === null ? [] : [{ entry, record: entry.record }]))

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cloudImageOf } from "./cloud_images.ts";
+
+const settings = {
+  "cloud-images": [
+    { name: "windows", "connection-type": "winrm", username: "admin", "shell-type": "cmd" },
+    { name: "other", "connection-port": 2222, "python-path": "/usr/bin/python3" },
+  ],
+};
+
+test("a cloud image has the keys of its entry, and Nodepool's defaults for the rest", () => {
+  assert.deepEqual(cloudImageOf({ settings }, "windows"), {
+    username: "admin",
+    pythonPath: "auto",
+    shellType: "cmd",
+    connectionType: "winrm",
+    connectionPort: 5986,
+  });
+  const { connectionPort, connectionType, pythonPath } = cloudImageOf({ settings }, "other");
+  assert.deepEqual([connectionPort, connectionType, pythonPath], [2222, "ssh", "/usr/bin/python3"]);
+});
+
+test("an image that is not listed is reached by SSH on its usual port", () => {
+  const { connectionPort, username } = cloudImageOf({ settings: {} }, "unlisted");
+  assert.deepEqual([connectionPort, username], [22, null]);
+});
