@@ -115,6 +115,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
       status: () => ({ ...reloader.status, ...reloader.status.config }),
       reload: () => reloader.reload("a call"),
       plan: (text, secureText) => reloader.plan(text, secureText),
+      validate: (text, secureText) => reloader.validate(text, secureText),
     };
   };
   try {

@@ -6,9 +6,9 @@
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
 //   R3. A provider that is not served is tried again, later and later, until it is.
 import { metrics } from "@opentelemetry/api";
-import { type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
+import { type ConfigReading, type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
-import { type Config, ConfigError, formatProblem } from "../config/types.ts";
+import { type Config, ConfigError, type ConfigProblem, formatProblem } from "../config/types.ts";
 import type { Foreseen } from "../rpc/config_service.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
@@ -104,17 +104,34 @@ export class Reloader {
 
   /** What another configuration would change. @throws {Error} when this daemon cannot tell */
   async plan(text: string, secureText: string | null): Promise<Foreseen> {
-    const { files, service } = this.#options;
-    const { file } = this.#status.config;
+    const { service } = this.#options;
     if (service.plan === undefined) throw new Error("this daemon does not plan yet");
+    const { config, problems } = await this.#parse(text, secureText);
+    if (config === null) return { changes: [], problems: problems.map(formatProblem) };
+    const later = startOnlyKeys(this.#first, config).map((key) => ({
+      kind: "restart",
+      subject: key,
+      reason: "it counts only from the next start of the daemon",
+      destructive: false,
+    }));
+    return { changes: [...service.plan(config), ...later], problems: [] };
+  }
+
+  /** What is wrong or doubtful in another configuration. */
+  async validate(text: string, secureText: string | null): Promise<readonly ConfigProblem[]> {
+    const { problems } = await this.#parse(text, secureText);
+    return problems;
+  }
+
+  async #parse(text: string, secureText: string | null): Promise<ConfigReading> {
+    const { env, secureFile } = this.#options.files;
     try {
-      const secureFile = files.secureFile;
       const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
       const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
-      const next = parseConfig(text, file, { env: files.env, ...secure });
-      return { changes: service.plan(next), problems: [] };
+      const config = parseConfig(text, this.#status.config.file, { env, ...secure, examine: true });
+      return { config, problems: config.warnings };
     } catch (error) {
-      if (error instanceof ConfigError) return { changes: [], problems: error.problems.map(formatProblem) };
+      if (error instanceof ConfigError) return { config: null, problems: error.problems };
       throw error;
     }
   }

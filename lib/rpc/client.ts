@@ -5,6 +5,7 @@ import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
 import { clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
+import { ComponentServiceDefinition } from "./gen/nodepool/v1/component.ts";
 import { ConfigServiceDefinition } from "./gen/nodepool/v1/config.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
 import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
@@ -25,6 +26,7 @@ const REPEATABLE: readonly { readonly service: string; readonly method?: string 
   { service: "nodepool.v1.ImageService", method: "ListBuilds" },
   { service: "nodepool.v1.ImageService", method: "ListUploads" },
   { service: "nodepool.v1.ProviderService" },
+  { service: "nodepool.v1.ComponentService" },
   { service: "nodepool.v1.ConfigService" },
 ];
 
@@ -68,6 +70,7 @@ export interface Clients {
   readonly nodes: Client<typeof NodeServiceDefinition, DeadlineOptions>;
   readonly requests: Client<typeof RequestServiceDefinition, DeadlineOptions>;
   readonly providers: Client<typeof ProviderServiceDefinition, DeadlineOptions>;
+  readonly components: Client<typeof ComponentServiceDefinition, DeadlineOptions>;
   readonly images: Client<typeof ImageServiceDefinition, DeadlineOptions>;
   /** The configuration of the launcher, and that of the builder. */
   readonly launcherConfig: Client<typeof ConfigServiceDefinition, DeadlineOptions>;
@@ -84,6 +87,7 @@ export function connectClients(options: ConnectOptions): Clients {
     nodes: launcher.factory.create(NodeServiceDefinition, launcher.channel),
     requests: launcher.factory.create(RequestServiceDefinition, launcher.channel),
     providers: launcher.factory.create(ProviderServiceDefinition, launcher.channel),
+    components: launcher.factory.create(ComponentServiceDefinition, launcher.channel),
     images: builder.factory.create(ImageServiceDefinition, builder.channel),
     launcherConfig: launcher.factory.create(ConfigServiceDefinition, launcher.channel),
     builderConfig: builder.factory.create(ConfigServiceDefinition, builder.channel),

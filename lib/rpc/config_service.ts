@@ -2,6 +2,8 @@
 import { unavailable } from "./errors.ts";
 import {
   type Config,
+  type ConfigProblem,
+  ConfigProblem_Severity,
   ConfigServiceDefinition,
   type ConfigServiceImplementation,
 } from "./gen/nodepool/v1/config.ts";
@@ -28,6 +30,16 @@ export interface Foreseen {
   readonly problems: readonly string[];
 }
 
+/** One thing that is wrong or doubtful in a configuration; of the file as a whole without line and column. */
+export interface FoundProblem {
+  readonly severity: "error" | "warning";
+  readonly file: string;
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly path: string;
+  readonly message: string;
+}
+
 /** How a daemon is asked; null while it is starting. */
 export interface ConfigControl {
   status(): ConfigSource;
@@ -35,6 +47,8 @@ export interface ConfigControl {
   reload(): Promise<boolean>;
   /** What another configuration would change. */
   plan(text: string, secureText: string | null): Promise<Foreseen>;
+  /** What is wrong or doubtful in another configuration. */
+  validate(text: string, secureText: string | null): Promise<readonly FoundProblem[]>;
 }
 
 export function configService(control: () => ConfigControl | null): RpcService {
@@ -54,6 +68,10 @@ export function configService(control: () => ConfigControl | null): RpcService {
       const { changes, problems } = await running().plan(text, secureText ?? null);
       return { changes: changes.map((change) => ({ ...change })), problems: [...problems] };
     },
+    validateConfig: async ({ text, secureText }) => {
+      const problems = await running().validate(text, secureText ?? null);
+      return { problems: problems.map(problemMessage) };
+    },
   };
   return rpcService(ConfigServiceDefinition, implementation);
 }
@@ -66,5 +84,17 @@ function message({ file, hash, generation, loadedAt, problems, pendingKeys }: Co
     loadTime: new Date(loadedAt),
     problems: [...problems],
     pendingKeys: [...pendingKeys],
+  };
+}
+
+function problemMessage({ severity, file, line, column, path, message }: FoundProblem): ConfigProblem {
+  const { SEVERITY_ERROR, SEVERITY_WARNING } = ConfigProblem_Severity;
+  return {
+    severity: severity === "error" ? SEVERITY_ERROR : SEVERITY_WARNING,
+    file,
+    line: line ?? 0,
+    column: column ?? 0,
+    path,
+    message,
   };
 }

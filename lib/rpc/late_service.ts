@@ -2,6 +2,7 @@
 // callers hear why they must wait.
 import type { CallContext, CompatServiceDefinition } from "nice-grpc";
 import { unavailable } from "./errors.ts";
+import { ComponentServiceDefinition } from "./gen/nodepool/v1/component.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
 import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
 import { ProviderServiceDefinition } from "./gen/nodepool/v1/provider.ts";
@@ -11,7 +12,12 @@ import { type RpcService, rpcService } from "./service.ts";
 /** The services of a builder and of a launcher. */
 export const SERVICE_DEFINITIONS = {
   builder: [ImageServiceDefinition],
-  launcher: [NodeServiceDefinition, RequestServiceDefinition, ProviderServiceDefinition],
+  launcher: [
+    NodeServiceDefinition,
+    RequestServiceDefinition,
+    ProviderServiceDefinition,
+    ComponentServiceDefinition,
+  ],
 } as const;
 
 type Method = (request: unknown, callContext: CallContext) => unknown;

@@ -194,11 +194,17 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     load: () => import("./command/providers.ts"),
   },
   {
+    words: "component-list",
+    help: "list builders, launchers and pools, and the configuration that each runs with",
+    load: () => import("./command/component_list.ts"),
+  },
+  {
     words: "config-validate",
     help: "say all that is wrong in a configuration; needs no server",
     readsConfig: true,
     options: [
       ...CONFIG_FILES,
+      { flags: "--by-daemon", help: "have the launcher look at it, with its environment and secure file" },
       { flags: "--format <form>", help: "text, json, or sarif for code hosts (default: text)" },
       { flags: "--strict", help: "fail on warnings too" },
     ],

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { nodepool } from "./harness_test.ts";
+import { ConfigProblem_Severity } from "../../lib/rpc/gen/nodepool/v1/config.ts";
+import { type Answers, nodepool } from "./harness_test.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nodepool-validate-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -68,4 +69,25 @@ test("a file that is not there is an error with a remedy", async () => {
   const { code, stdout } = await nodepool({}, ["config-validate", "-c", path]);
   assert.equal(code, 1);
   assert.match(stdout, /does not exist; create it, or name another file with -c/);
+});
+
+test("a daemon looks at the file when asked to, and its findings are shown as those of here", async () => {
+  const path = file("remote.yaml", "lables: []\n");
+  const seen: string[] = [];
+  const problem = { file: "/etc/n.yaml", line: 1, column: 1, path: "lables", message: "is not known" };
+  const severity = ConfigProblem_Severity.SEVERITY_WARNING;
+  const whole = { ...problem, severity: ConfigProblem_Severity.SEVERITY_ERROR, line: 0, column: 0, path: "" };
+  const config: Answers["config"] = {
+    validateConfig: async ({ text, secureText }) => {
+      seen.push(text, secureText ?? "its own");
+      return { problems: [{ ...problem, severity }, whole] };
+    },
+  };
+  const { code, stdout } = await nodepool({ config }, ["config-validate", "-c", path, "--by-daemon"]);
+  assert.deepEqual([code, seen], [1, ["lables: []\n", "its own"]]);
+  assert.deepEqual(stdout.trimEnd().split("\n"), [
+    "/etc/n.yaml:1:1: warning: lables: is not known",
+    "/etc/n.yaml: is not known",
+    `${path}: 1 error, 1 warning`,
+  ]);
 });

@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { after, test } from "node:test";
 import {
+  ComponentServiceDefinition,
+  type ComponentServiceImplementation,
+} from "../../lib/rpc/gen/nodepool/v1/component.ts";
+import {
   ConfigServiceDefinition,
   type ConfigServiceImplementation,
 } from "../../lib/rpc/gen/nodepool/v1/config.ts";
@@ -40,6 +44,7 @@ export interface Answers {
   readonly requests?: Partial<RequestServiceImplementation> | undefined;
   readonly images?: Partial<ImageServiceImplementation> | undefined;
   readonly providers?: Partial<ProviderServiceImplementation> | undefined;
+  readonly components?: Partial<ComponentServiceImplementation> | undefined;
   readonly config?: Partial<ConfigServiceImplementation> | undefined;
 }
 
@@ -65,6 +70,7 @@ export async function serve(answers: Answers): Promise<string> {
       rpcService(NodeServiceDefinition, fill(answers.nodes, methods(NodeServiceDefinition))),
       rpcService(RequestServiceDefinition, fill(answers.requests, methods(RequestServiceDefinition))),
       rpcService(ImageServiceDefinition, fill(answers.images, methods(ImageServiceDefinition))),
+      rpcService(ComponentServiceDefinition, fill(answers.components, methods(ComponentServiceDefinition))),
       rpcService(ConfigServiceDefinition, fill(answers.config, methods(ConfigServiceDefinition))),
       rpcService(ProviderServiceDefinition, fill(answers.providers, methods(ProviderServiceDefinition))),
     ],

@@ -1,7 +1,7 @@
 // What this launcher says of itself and its pools below /nodepool/components.
 
 import type { ServiceContext } from "../../lib/daemon/types.ts";
-import { newComponent, newPool, type PoolRecord } from "../../lib/model/component.ts";
+import { type ComponentRecord, newComponent, newPool, type PoolRecord } from "../../lib/model/component.ts";
 import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../lib/model/paths.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
@@ -19,7 +19,7 @@ interface Entry {
 /** This launcher's znodes among the components. */
 export class Components {
   readonly #context: ServiceContext;
-  readonly #launcher: { close(): Promise<void> };
+  readonly #launcher: Registration<ComponentRecord>;
   #entries: readonly Entry[];
 
   /** Creates the paths that everybody relies on, and registers the launcher and its pools. */
@@ -35,10 +35,9 @@ export class Components {
   }
 
   private constructor(context: ServiceContext, pools: readonly ServedPool[]) {
-    const { session, hostname, version, logger, clock } = context;
+    const { session, logger, clock } = context;
     this.#context = context;
-    const launcher = newComponent({ hostname, kind: "launcher", state: "running", version });
-    this.#launcher = registerComponent(session, launcher, { logger, clock });
+    this.#launcher = registerComponent(session, this.#own(1), { logger, clock });
     this.#entries = pools.map((pool) => this.#register(pool));
   }
 
@@ -49,8 +48,16 @@ export class Components {
     return { pool, registration, paused: false, written: JSON.stringify(record) };
   }
 
+  /** What the launcher says of itself, with the configuration that it runs with. */
+  #own(generation: number): ComponentRecord {
+    const { config, hostname, version } = this.#context;
+    const extra = { config_hash: config.hash, config_generation: generation };
+    return newComponent({ hostname, kind: "launcher", state: "running", version, extra });
+  }
+
   /** Takes over the pools of another configuration: some come, some go, some offer something else. */
-  async follow(pools: readonly ServedPool[]): Promise<void> {
+  async follow(pools: readonly ServedPool[], generation: number): Promise<void> {
+    this.#launcher.update(this.#own(generation));
     await prepareScopes(this.#context.session, allScopes(this.#context.config));
     const before = new Map(this.#entries.map((entry) => [entry.pool.id, entry]));
     this.#entries = pools.map((pool) => {

@@ -86,7 +86,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
       takeOverHeld(environment);
       engine.reload();
-      await components.follow(environment.pools);
+      await components.follow(environment.pools, next.generation ?? 1);
       await environment.uses.drain(gone);
       await attachments.keep(next.providers);
       // Pools of ours that are gone from the tree by now do not count as somebody else's.

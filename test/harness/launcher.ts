@@ -5,6 +5,7 @@ import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
 import { buildPath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
+import type { ComponentServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/component.ts";
 import type { NodeServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { ProviderServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/provider.ts";
 import type { RequestServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -97,6 +98,7 @@ export interface TestLauncher {
   readonly nodes: NodeServiceImplementation;
   readonly requests: RequestServiceImplementation;
   readonly providers: ProviderServiceImplementation;
+  readonly components: ComponentServiceImplementation;
   readonly session: Session;
   readonly view: View;
   readonly service: Service;
@@ -152,6 +154,7 @@ export async function startTestLauncher(
     nodes: find("nodepool.v1.NodeService") as NodeServiceImplementation,
     requests: find("nodepool.v1.RequestService") as RequestServiceImplementation,
     providers: find("nodepool.v1.ProviderService") as ProviderServiceImplementation,
+    components: find("nodepool.v1.ComponentService") as ComponentServiceImplementation,
     session,
     view,
     service,

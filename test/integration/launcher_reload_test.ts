@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { configOf, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, fulfilled, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  LauncherCase,
+  look,
+  release,
+  untilStates,
+} from "../harness/launcher_case.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 type Pools = Setting["providers"][number]["pools"];
@@ -50,6 +58,25 @@ describe("a launcher whose configuration changes", () => {
     await release(launcher, name);
     await untilStates(launcher);
     assert.equal(cloud.instances.size, 0);
+  });
+
+  it("says in the components which configuration it and others run with", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const first = setting(cloud, [{ name: "main", offers: ["small"] }]);
+    const launcher = await one.launcher(first);
+    const listed = async () => {
+      const { components = [] } = await launcher.components.listComponents({}, callContext);
+      return components.map(
+        ({ kind, hostname, configHash, configGeneration, provider, pool, labels }) =>
+          `${kind} ${hostname} ${configHash}/${configGeneration} ${provider} ${pool} ${labels}`,
+      );
+    };
+    const pool = "pool test-host /0 providers/cloud main small";
+    await until("itself", async () => (await listed()).join() === `launcher test-host /1   ,${pool}`);
+    const config = { ...configOf(first), hash: "abc" };
+    await launcher.service.reconfigure?.({ config, providers: [cloud], unserved: [], generation: 2 });
+    await until("the other", async () => (await listed()).join() === `launcher test-host abc/2   ,${pool}`);
   });
 
   it("goes on with launches and deletions when the provider is opened anew", async () => {

@@ -3,18 +3,18 @@ import { readConfig } from "../../../lib/config/load.ts";
 import { sarifOf } from "../../../lib/config/sarif.ts";
 import { type ConfigProblem, formatProblem } from "../../../lib/config/types.ts";
 import { readVersion } from "../../../lib/daemon/version.ts";
-import type { Command } from "../context.ts";
+import { ConfigProblem_Severity } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
+import { readGiven } from "../config_file.ts";
+import type { Command, CommandContext } from "../context.ts";
 import { EXIT, UsageError } from "../host.ts";
 
-export const run: Command = async ({ host, files, output }, _args, options) => {
+export const run: Command = async (context, _args, options) => {
+  const { host, files, output } = context;
   const format = options.format ?? (output === "json" ? "json" : "text");
   if (format !== "text" && format !== "json" && format !== "sarif") {
     throw new UsageError(`--format ${String(format)}: expected text, json or sarif`);
   }
-  const { problems } = await readConfig(files.config, {
-    ...(files.secure === null ? {} : { secureFile: files.secure }),
-    env: host.env,
-  });
+  const problems = options.byDaemon === true ? await askDaemon(context) : await readHere(context);
   const isBad = problems.some(({ severity }) => severity === "error" || options.strict === true);
   if (format === "json") host.stdout.write(`${JSON.stringify(problems, null, 2)}\n`);
   else if (format === "sarif") {
@@ -25,6 +25,26 @@ export const run: Command = async ({ host, files, output }, _args, options) => {
   }
   return isBad ? EXIT.failed : EXIT.ok;
 };
+
+async function readHere({ files, host }: CommandContext): Promise<readonly ConfigProblem[]> {
+  const secure = files.secure === null ? {} : { secureFile: files.secure };
+  const { problems } = await readConfig(files.config, { ...secure, env: host.env });
+  return problems;
+}
+
+/** The launcher knows other variables and another secure file than the host of the command line. */
+async function askDaemon({ clients, files }: CommandContext): Promise<readonly ConfigProblem[]> {
+  const { launcherConfig } = await clients();
+  const text = await readGiven(files.config);
+  const secureText = files.secure === null ? {} : { secureText: await readGiven(files.secure) };
+  const { problems } = await launcherConfig.validateConfig({ text, ...secureText });
+  return problems.map(({ severity, line, column, ...problem }) => ({
+    ...problem,
+    severity: severity === ConfigProblem_Severity.SEVERITY_ERROR ? "error" : "warning",
+    line: line === 0 ? null : line,
+    column: column === 0 ? null : column,
+  }));
+}
 
 function summary(problems: readonly ConfigProblem[]): string {
   const count = (severity: string, word: string) => {

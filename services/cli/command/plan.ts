@@ -1,17 +1,16 @@
 // nodepool plan
-import { readText } from "../../../lib/config/read_text.ts";
-import { ConfigError } from "../../../lib/config/types.ts";
 import type { PlanConfigResponse } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
+import { readGiven } from "../config_file.ts";
 import type { Command, CommandContext } from "../context.ts";
-import { CommandError, EXIT } from "../host.ts";
+import { EXIT } from "../host.ts";
 
 /** What the exit code tells when something would be lost. */
 const DESTRUCTIVE = 3;
 
 export const run: Command = async (context) => {
   const { files, host, output } = context;
-  const text = await read(files.config);
-  const secureText = files.secure === null ? undefined : await read(files.secure);
+  const text = await readGiven(files.config);
+  const secureText = files.secure === null ? undefined : await readGiven(files.secure);
   const answers = await askAll(context, { text, ...(secureText === undefined ? {} : { secureText }) });
   const problems = [...new Set(answers.flatMap((answer) => answer.problems))];
   if (problems.some((problem) => !/:\d+: warning: /.test(problem))) {
@@ -30,15 +29,6 @@ export const run: Command = async (context) => {
   }
   return changes.some(({ destructive }) => destructive) ? DESTRUCTIVE : EXIT.ok;
 };
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readText(file);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new CommandError(error.message, EXIT.failed);
-    throw error;
-  }
-}
 
 /** Both are asked: one knows the images, the other the nodes. */
 async function askAll(

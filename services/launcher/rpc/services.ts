@@ -1,5 +1,6 @@
 // The launcher's gRPC services: each method is in its own file.
 import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
+import { ComponentServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/component.ts";
 import { NodeServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { ProviderServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
 import { RequestServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -14,6 +15,7 @@ import { getNode } from "./get_node.ts";
 import { getRequest } from "./get_request.ts";
 import { holdNode } from "./hold_node.ts";
 import { listAlienImages, listAlienInstances } from "./list_aliens.ts";
+import { listComponents } from "./list_components.ts";
 import { listNodes } from "./list_nodes.ts";
 import { listProviders } from "./list_providers.ts";
 import { listRequests } from "./list_requests.ts";
@@ -62,5 +64,8 @@ export function launcherServices(
     listAlienImages: (request, { signal }) => listAlienImages(shared, request, signal),
     releaseBrake: (request) => releaseBrake(shared, request),
   });
-  return { services: [nodes, requests, providers], close };
+  const components = rpcService(ComponentServiceDefinition, {
+    listComponents: () => listComponents(shared),
+  });
+  return { services: [nodes, requests, providers, components], close };
 }

@@ -75,7 +75,7 @@ export interface PlanConfigResponse {
 export interface PlannedChange {
   /**
    * What happens: build, upload, delete-upload, delete-build, delete-files, no-build, no-upload, launch, drain,
-   * delete-node, serve-label, drop-label, serve-request, drop-request, quota.
+   * delete-node, serve-label, drop-label, serve-request, drop-request, quota, restart.
    */
   kind: string;
   /** What it happens to, in words. */
@@ -84,6 +84,96 @@ export interface PlannedChange {
   reason: string;
   /** Whether something that is there goes, or something that was served is no longer. */
   destructive: boolean;
+}
+
+/** ValidateConfigRequest holds a configuration. */
+export interface ValidateConfigRequest {
+  /** The text of nodepool.yaml. */
+  text: string;
+  /** The text of the secure file; without it the daemon's own is taken. */
+  secureText?: string | undefined;
+}
+
+/** ValidateConfigResponse tells what is wrong. */
+export interface ValidateConfigResponse {
+  /** In the order of the files; empty when all is well. */
+  problems: ConfigProblem[];
+}
+
+/** ConfigProblem is one thing that is wrong or doubtful in a configuration. */
+export interface ConfigProblem {
+  /** How bad it is. */
+  severity: ConfigProblem_Severity;
+  /** The path of the file. */
+  file: string;
+  /** From 1; 0 when the problem is of the file as a whole. */
+  line: number;
+  /** From 1; 0 when the problem is of the file as a whole. */
+  column: number;
+  /** Where in the document, as providers[0].pools[1].labels[0].diskimage. */
+  path: string;
+  /** What was found, what is allowed, and what to do. */
+  message: string;
+}
+
+/** How bad a problem is. */
+export const ConfigProblem_Severity = {
+  /** SEVERITY_UNSPECIFIED - Not said. */
+  SEVERITY_UNSPECIFIED: "SEVERITY_UNSPECIFIED",
+  /** SEVERITY_WARNING - The configuration loads, and what is said will be otherwise than it looks. */
+  SEVERITY_WARNING: "SEVERITY_WARNING",
+  /** SEVERITY_ERROR - The configuration cannot be used. */
+  SEVERITY_ERROR: "SEVERITY_ERROR",
+} as const;
+
+export type ConfigProblem_Severity = typeof ConfigProblem_Severity[keyof typeof ConfigProblem_Severity];
+
+export namespace ConfigProblem_Severity {
+  export type SEVERITY_UNSPECIFIED = typeof ConfigProblem_Severity.SEVERITY_UNSPECIFIED;
+  export type SEVERITY_WARNING = typeof ConfigProblem_Severity.SEVERITY_WARNING;
+  export type SEVERITY_ERROR = typeof ConfigProblem_Severity.SEVERITY_ERROR;
+}
+
+export function configProblem_SeverityFromJSON(object: any): ConfigProblem_Severity {
+  switch (object) {
+    case 0:
+    case "SEVERITY_UNSPECIFIED":
+      return ConfigProblem_Severity.SEVERITY_UNSPECIFIED;
+    case 1:
+    case "SEVERITY_WARNING":
+      return ConfigProblem_Severity.SEVERITY_WARNING;
+    case 2:
+    case "SEVERITY_ERROR":
+      return ConfigProblem_Severity.SEVERITY_ERROR;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ConfigProblem_Severity");
+  }
+}
+
+export function configProblem_SeverityToJSON(object: ConfigProblem_Severity): string {
+  switch (object) {
+    case ConfigProblem_Severity.SEVERITY_UNSPECIFIED:
+      return "SEVERITY_UNSPECIFIED";
+    case ConfigProblem_Severity.SEVERITY_WARNING:
+      return "SEVERITY_WARNING";
+    case ConfigProblem_Severity.SEVERITY_ERROR:
+      return "SEVERITY_ERROR";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ConfigProblem_Severity");
+  }
+}
+
+export function configProblem_SeverityToNumber(object: ConfigProblem_Severity): number {
+  switch (object) {
+    case ConfigProblem_Severity.SEVERITY_UNSPECIFIED:
+      return 0;
+    case ConfigProblem_Severity.SEVERITY_WARNING:
+      return 1;
+    case ConfigProblem_Severity.SEVERITY_ERROR:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ConfigProblem_Severity");
+  }
 }
 
 function createBaseConfig(): Config {
@@ -801,6 +891,317 @@ export const PlannedChange: MessageFns<PlannedChange> = {
   },
 };
 
+function createBaseValidateConfigRequest(): ValidateConfigRequest {
+  return { text: "", secureText: undefined };
+}
+
+export const ValidateConfigRequest: MessageFns<ValidateConfigRequest> = {
+  encode(message: ValidateConfigRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.text !== "") {
+      writer.uint32(10).string(message.text);
+    }
+    if (message.secureText !== undefined) {
+      writer.uint32(18).string(message.secureText);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateConfigRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateConfigRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secureText = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ValidateConfigRequest {
+    return {
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      secureText: isSet(object.secureText)
+        ? globalThis.String(object.secureText)
+        : isSet(object.secure_text)
+        ? globalThis.String(object.secure_text)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ValidateConfigRequest): unknown {
+    const obj: any = {};
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.secureText !== undefined) {
+      obj.secureText = message.secureText;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ValidateConfigRequest>): ValidateConfigRequest {
+    return ValidateConfigRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ValidateConfigRequest>): ValidateConfigRequest {
+    const message = createBaseValidateConfigRequest();
+    message.text = object.text ?? "";
+    message.secureText = object.secureText ?? undefined;
+    return message;
+  },
+};
+
+function createBaseValidateConfigResponse(): ValidateConfigResponse {
+  return { problems: [] };
+}
+
+export const ValidateConfigResponse: MessageFns<ValidateConfigResponse> = {
+  encode(message: ValidateConfigResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.problems) {
+      ConfigProblem.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateConfigResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateConfigResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.problems.push(ConfigProblem.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ValidateConfigResponse {
+    return {
+      problems: globalThis.Array.isArray(object?.problems)
+        ? object.problems.map((e: any) => ConfigProblem.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ValidateConfigResponse): unknown {
+    const obj: any = {};
+    if (message.problems?.length) {
+      obj.problems = message.problems.map((e) => ConfigProblem.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ValidateConfigResponse>): ValidateConfigResponse {
+    return ValidateConfigResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ValidateConfigResponse>): ValidateConfigResponse {
+    const message = createBaseValidateConfigResponse();
+    message.problems = object.problems?.map((e) => ConfigProblem.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseConfigProblem(): ConfigProblem {
+  return { severity: ConfigProblem_Severity.SEVERITY_UNSPECIFIED, file: "", line: 0, column: 0, path: "", message: "" };
+}
+
+export const ConfigProblem: MessageFns<ConfigProblem> = {
+  encode(message: ConfigProblem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.severity !== ConfigProblem_Severity.SEVERITY_UNSPECIFIED) {
+      writer.uint32(8).int32(configProblem_SeverityToNumber(message.severity));
+    }
+    if (message.file !== "") {
+      writer.uint32(18).string(message.file);
+    }
+    if (message.line !== 0) {
+      writer.uint32(24).int32(message.line);
+    }
+    if (message.column !== 0) {
+      writer.uint32(32).int32(message.column);
+    }
+    if (message.path !== "") {
+      writer.uint32(42).string(message.path);
+    }
+    if (message.message !== "") {
+      writer.uint32(50).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfigProblem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfigProblem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.severity = configProblem_SeverityFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.line = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.column = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfigProblem {
+    return {
+      severity: isSet(object.severity)
+        ? configProblem_SeverityFromJSON(object.severity)
+        : ConfigProblem_Severity.SEVERITY_UNSPECIFIED,
+      file: isSet(object.file) ? globalThis.String(object.file) : "",
+      line: isSet(object.line) ? globalThis.Number(object.line) : 0,
+      column: isSet(object.column) ? globalThis.Number(object.column) : 0,
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: ConfigProblem): unknown {
+    const obj: any = {};
+    if (message.severity !== ConfigProblem_Severity.SEVERITY_UNSPECIFIED) {
+      obj.severity = configProblem_SeverityToJSON(message.severity);
+    }
+    if (message.file !== "") {
+      obj.file = message.file;
+    }
+    if (message.line !== 0) {
+      obj.line = Math.round(message.line);
+    }
+    if (message.column !== 0) {
+      obj.column = Math.round(message.column);
+    }
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConfigProblem>): ConfigProblem {
+    return ConfigProblem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConfigProblem>): ConfigProblem {
+    const message = createBaseConfigProblem();
+    message.severity = object.severity ?? ConfigProblem_Severity.SEVERITY_UNSPECIFIED;
+    message.file = object.file ?? "";
+    message.line = object.line ?? 0;
+    message.column = object.column ?? 0;
+    message.path = object.path ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
 /**
  * ConfigService tells which configuration the answering daemon runs with, and has it read anew. Every builder and every
  * launcher answers for itself.
@@ -843,6 +1244,18 @@ export const ConfigServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * ValidateConfig tells all that is wrong or doubtful in a configuration. Nothing is changed, and nobody outside is
+     * asked. Variables of the environment are those of the daemon.
+     */
+    validateConfig: {
+      name: "ValidateConfig",
+      requestType: ValidateConfigRequest as typeof ValidateConfigRequest,
+      requestStream: false,
+      responseType: ValidateConfigResponse as typeof ValidateConfigResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -865,6 +1278,14 @@ export interface ConfigServiceImplementation<CallContextExt = {}> {
     request: PlanConfigRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<PlanConfigResponse>>;
+  /**
+   * ValidateConfig tells all that is wrong or doubtful in a configuration. Nothing is changed, and nobody outside is
+   * asked. Variables of the environment are those of the daemon.
+   */
+  validateConfig(
+    request: ValidateConfigRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ValidateConfigResponse>>;
 }
 
 export interface ConfigServiceClient<CallOptionsExt = {}> {
@@ -886,6 +1307,14 @@ export interface ConfigServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<PlanConfigRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<PlanConfigResponse>;
+  /**
+   * ValidateConfig tells all that is wrong or doubtful in a configuration. Nothing is changed, and nobody outside is
+   * asked. Variables of the environment are those of the daemon.
+   */
+  validateConfig(
+    request: DeepPartial<ValidateConfigRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ValidateConfigResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
