@@ -144,8 +144,9 @@ export class CloudProvider implements Provider {
 export class FakeProvider extends CloudProvider {
   readonly cloud: FakeCloud;
 
-  constructor(name: string, cloud: FakeCloud = new FakeCloud()) {
-    super(name, cloud);
+  /** `resources` is what each node takes. */
+  constructor(name: string, cloud: FakeCloud = new FakeCloud(), resources?: Resources) {
+    super(name, cloud, resources === undefined ? undefined : () => resources);
     this.cloud = cloud;
   }
 
