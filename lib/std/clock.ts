@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since some moment, of a clock that nobody sets. @default no jump of the other is noticed */
+  elapsed?(): number;
   /** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted first. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Calls `callback` once after `milliseconds`; the returned function cancels it. */
@@ -16,6 +18,7 @@ export function seconds(clock: Clock): number {
 /** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (milliseconds, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {

@@ -80,9 +80,11 @@ export class Sightings {
 
   /** Notes a sighting; whether it is old enough to act upon. */
   confirm(key: string, now: number): boolean {
-    const first = this.#seen.get(key);
-    this.#next.set(key, first ?? now);
-    return first !== undefined && now - first >= this.#grace;
+    const seen = this.#seen.get(key);
+    // What was seen in the future was seen before the clock was set back.
+    const first = seen === undefined || seen > now ? now : seen;
+    this.#next.set(key, first);
+    return seen !== undefined && now - first >= this.#grace;
   }
 
   /** Ends a pass over one provider: what was not seen in it is forgotten. */

@@ -29,6 +29,15 @@ describe("sightings", () => {
     assert.equal(sightings.confirm("cloud/x", 30), true);
   });
 
+  it("are confirmed also when the clock was set back meanwhile", () => {
+    const sightings = new Sightings(30);
+    assert.equal(sightings.confirm("a/instance/1", 1000), false);
+    sightings.endPass("a");
+    assert.equal(sightings.confirm("a/instance/1", 500), false);
+    sightings.endPass("a");
+    assert.equal(sightings.confirm("a/instance/1", 530), true);
+  });
+
   it("begin anew after a pass without them; passes over other providers do not count", () => {
     const sightings = new Sightings(0);
     sightings.confirm("cloud/x", 0);

@@ -24,6 +24,9 @@ import { holdWishOf, isHoldTakenBack } from "./request/own_data.ts";
 import { isConflict } from "./transaction.ts";
 import { WorldIndex } from "./world_index.ts";
 
+/** A clock that is off by this much more than before was set by somebody. */
+const CLOCK_JUMP_SECONDS = 2;
+
 /** Decides and acts until it is stopped. */
 export class Engine {
   readonly #environment: Environment;
@@ -36,6 +39,8 @@ export class Engine {
   #scheduled: NodeJS.Immediate | undefined;
   #cancelTimer: (() => void) | undefined;
   #stopped = false;
+  /** How far the clock is ahead of one that nobody sets, in milliseconds. */
+  #clockOffset: number | null = null;
 
   constructor(environment: Environment, components: Components) {
     this.#environment = environment;
@@ -167,6 +172,21 @@ export class Engine {
     for (const listener of this.#watchers.get(request) ?? []) listener();
   }
 
+  // After a jump of the clock every age and lease would be wrong: as after an outage, holders first get time to renew.
+  #noteClock(): void {
+    const { context, hand } = this.#environment;
+    const { clock } = context;
+    if (clock.elapsed === undefined) return;
+    const offset = clock.now() - clock.elapsed();
+    const jump = this.#clockOffset === null ? 0 : (offset - this.#clockOffset) / 1000;
+    if (this.#clockOffset !== null && Math.abs(jump) < CLOCK_JUMP_SECONDS) return;
+    this.#clockOffset = offset;
+    if (jump === 0) return;
+    context.logger.warn("the machine's clock has jumped: leases get time to be renewed", { seconds: jump });
+    if (context.view.current) hand.currentSince = nowOf(this.#environment);
+    this.#index.touchAll();
+  }
+
   #noteCurrent(current: boolean): void {
     const { hand } = this.#environment;
     hand.currentSince = current ? nowOf(this.#environment) : Infinity;
@@ -197,6 +217,7 @@ export class Engine {
     this.#cancelTimer?.();
     const isConnected = context.view.current && context.session.state === "connected";
     if (this.#stopped || !isConnected || !this.#components.areVisible) return;
+    this.#noteClock();
     const world = this.#world();
     const { now } = world;
     const decision = decide(world);

@@ -99,7 +99,7 @@ export class HandState implements Hand {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #working = new Set<string>();
-  readonly #failures = new Map<string, { count: number; until: number }>();
+  readonly #failures = new Map<string, { count: number; since: number; until: number }>();
 
   constructor(now: () => number, random: () => number) {
     this.#now = now;
@@ -107,13 +107,18 @@ export class HandState implements Hand {
   }
 
   isBusy(key: string): boolean {
-    return this.#working.has(key) || (this.#failures.get(key)?.until ?? 0) > this.#now();
+    return this.#working.has(key) || this.#waitsUntil(key) !== null;
   }
 
   retryAt(key: string): number | null {
-    if (this.#working.has(key)) return null;
-    const until = this.#failures.get(key)?.until ?? 0;
-    return until > this.#now() ? until : null;
+    return this.#working.has(key) ? null : this.#waitsUntil(key);
+  }
+
+  // Where the clock was set back, nothing waits any more: it would wait for as long as the clock went back.
+  #waitsUntil(key: string): number | null {
+    const failure = this.#failures.get(key);
+    const now = this.#now();
+    return failure !== undefined && now >= failure.since && now < failure.until ? failure.until : null;
   }
 
   /** Marks things as being worked on. */
@@ -143,7 +148,8 @@ export class HandState implements Hand {
       const count = (this.#failures.get(key)?.count ?? 0) + 1;
       const pauses = { ...(wasRace ? RACE : RETRY), random: this.#random };
       const delay = count === 1 ? 0 : backoffDelay(count - 1, pauses);
-      this.#failures.set(key, { count, until: this.#now() + delay });
+      const since = this.#now();
+      this.#failures.set(key, { count, since, until: since + delay });
       this.changed(key);
     }
   }
@@ -152,7 +158,8 @@ export class HandState implements Hand {
   postpone(key: string): void {
     const count = (this.#failures.get(key)?.count ?? 0) + 1;
     const delay = backoffDelay(count, { initial: 1, maximum: 60, random: this.#random });
-    this.#failures.set(key, { count, until: this.#now() + delay });
+    const since = this.#now();
+    this.#failures.set(key, { count, since, until: since + delay });
     this.changed(key);
   }
 

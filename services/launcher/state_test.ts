@@ -48,4 +48,18 @@ describe("what is in hand", () => {
     hand.prune(() => false);
     assert.equal(hand.isBusy("request:1"), false);
   });
+
+  it("does not wait for as long as the clock was set back", () => {
+    let now = 5000;
+    const hand = new HandState(
+      () => now,
+      () => 0.5,
+    );
+    hand.fail(["node:1"]);
+    hand.fail(["node:1"]);
+    assert.ok(hand.isBusy("node:1"));
+    now = 1000;
+    assert.ok(!hand.isBusy("node:1"));
+    assert.equal(hand.retryAt("node:1"), null);
+  });
 });

@@ -9,7 +9,7 @@ import type { ComponentServiceImplementation } from "../../lib/rpc/gen/nodepool/
 import type { NodeServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { ProviderServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/provider.ts";
 import type { RequestServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/request.ts";
-import { systemClock } from "../../lib/std/clock.ts";
+import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
@@ -112,7 +112,11 @@ export interface TestLauncher {
 export async function startTestLauncher(
   server: { readonly host: string; readonly port: number },
   setting: Setting,
-  options: LauncherOptions & { readonly chroot?: string; readonly logger?: Logger } = {},
+  options: LauncherOptions & {
+    readonly chroot?: string;
+    readonly logger?: Logger;
+    readonly clock?: Clock;
+  } = {},
 ): Promise<TestLauncher> {
   const logger = options.logger ?? silentLogger;
   const session = connectSession({
@@ -131,7 +135,7 @@ export async function startTestLauncher(
     view,
     providers: setting.providers.map(({ driver }) => driver),
     unserved: [],
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     logger,
     hostname: "test-host",
     version: "0.0.0",

@@ -8,7 +8,6 @@ import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1
 import { silentLogger } from "../../lib/std/logger.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
-import type { LauncherOptions } from "../../services/launcher/launcher.ts";
 import type { FakeProvider } from "./fake_provider.ts";
 import { putImage, type Setting, startTestLauncher, type TestLauncher, until } from "./launcher.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
@@ -62,7 +61,10 @@ export class LauncherCase {
     return this.#connect(this.chroot);
   }
 
-  async launcher(setting: Setting, options: LauncherOptions = {}): Promise<TestLauncher> {
+  async launcher(
+    setting: Setting,
+    options: Parameters<typeof startTestLauncher>[2] = {},
+  ): Promise<TestLauncher> {
     const started = await startTestLauncher(this.server, setting, { chroot: this.chroot, ...options });
     this.#launchers.push(started);
     return started;

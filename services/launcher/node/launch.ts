@@ -14,6 +14,7 @@ import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.t
 import { type Action, keys } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
+import { QUOTA_PAUSE_SECONDS } from "../pool/fit.ts";
 import { findImage, type LaunchImage } from "../pool/image.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
 import { ownDataOf } from "../request/own_data.ts";
@@ -25,9 +26,6 @@ import { withDeadline } from "./deadline.ts";
 
 /** Launches are tried again after this many milliseconds, times the attempts so far. */
 const RETRY_PAUSE_MS = 500;
-
-/** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
-const QUOTA_PAUSE_SECONDS = 5;
 
 /** Locks the node, writes the intent, and goes on in the background. */
 export async function beginLaunch(

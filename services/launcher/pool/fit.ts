@@ -71,6 +71,9 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   "provider-limit": "room",
 };
 
+/** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
+export const QUOTA_PAUSE_SECONDS = 5;
+
 const DISABLED: Obstacle = {
   rule: "disabled",
   text: "pool is disabled by max-servers or max-concurrency",
@@ -192,7 +195,8 @@ export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
     return { rule: "limits", text: "the provider has not told its limits yet" };
   }
   const rest = (world.hand.quotaBlocks.get(pool.provider.name) ?? 0) - world.now;
-  if (rest <= 0) return null;
+  // A rest that is longer comes of a clock that was set back.
+  if (rest <= 0 || rest > QUOTA_PAUSE_SECONDS) return null;
   const text = `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
   return { rule: "refused", text };
 }
