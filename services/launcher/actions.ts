@@ -184,8 +184,6 @@ export class Draft implements Decision {
   /** Held requests that were looked at, and those of them for which there was no room. */
   readonly fed = new Set<string>();
   readonly hungry = new Set<string>();
-  /** Launches that no request waits for any more. */
-  readonly spare = new Set<string>();
   /** When to look at a node again, in seconds. */
   readonly reminders = new Map<string, number>();
   /** Which request waits for room in a pool, by the pool's id: the first in the queue. */

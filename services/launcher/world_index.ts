@@ -34,8 +34,6 @@ export class WorldIndex {
   readonly #reasons = new Map<string, string>();
   /** Requests in hand that lack nodes for which there was no room: looked at in every pass. */
   readonly hungry = new Set<string>();
-  /** Launches that no request waits for any more: looked at in every pass. */
-  readonly spare = new Set<string>();
   /** Pending requests that nobody holds. */
   readonly #lost = new Set<string>();
   #nodes = new Set<string>();
@@ -89,7 +87,6 @@ export class WorldIndex {
     for (const id of nodes) {
       for (const request of this.nodes.update(id)) requests.add(request);
       this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
-      if (!this.#hand.launches.has(id)) this.spare.delete(id);
     }
     for (const id of requests) this.#place(id, now);
     return { nodes, requests };
@@ -126,7 +123,6 @@ export class WorldIndex {
     }
     for (const [id, reason] of draft.reasons) this.#reasons.set(id, reason);
     for (const id of draft.hungry) this.hungry.add(id);
-    for (const id of draft.spare) this.spare.add(id);
     for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
   }
 

@@ -24,9 +24,9 @@ export function decideNodes(world: World, census: Census, draft: Draft, { nodes 
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
     decideNode(world, census, draft, { ...entry, record });
   }
-  for (const id of new Set([...nodes, ...world.index.spare])) {
+  for (const id of nodes) {
     const launch = world.hand.launches.get(id);
-    if (launch !== undefined) decideLaunch(world, census, draft, launch);
+    if (launch !== undefined) decideLaunch(world, draft, launch);
   }
 }
 
@@ -147,8 +147,8 @@ function decideHold(world: World, draft: Draft, node: ReadableNode, remove: Remo
   else draft.remind(node.id, stateTime + limit);
 }
 
-function decideLaunch(world: World, census: Census, draft: Draft, launch: LaunchStatus): void {
-  const { node, request, label } = launch;
+function decideLaunch(world: World, draft: Draft, launch: LaunchStatus): void {
+  const { node, request } = launch;
   if (world.hand.isBusy(keys.node(node))) return;
   const state = world.tree.node(node)?.record?.state;
   if (state !== "building") {
@@ -156,14 +156,12 @@ function decideLaunch(world: World, census: Census, draft: Draft, launch: Launch
     return;
   }
   const isWanted = request !== null && world.hand.requests.has(request) && isPending(world, request);
-  if (launch.status === "launching") {
-    const wanted = world.config.labels.get(label)?.minReady ?? 0;
-    if (isWanted || !launch.leased) return;
-    draft.spare.add(node);
-    if (census.readyOf(label) < wanted) return;
+  const mayStay = isWanted || !launch.leased;
+  if (!mayStay && (launch.status === "launching" || launch.status === "ready")) {
     draft.actions.push({ kind: "abandon", node, reason: "its request was withdrawn" });
     return;
   }
+  if (launch.status === "launching") return;
   if (isWanted && launch.status !== "aborted") return;
   draft.actions.push({ kind: "store", node });
 }

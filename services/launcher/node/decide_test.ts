@@ -146,12 +146,13 @@ describe("a launch in hand", () => {
     assert.deepEqual(actionsIn({ nodes: building(), hand: { launches: after } }), ["store 0001"]);
   });
 
-  it("is abandoned when a leased request was withdrawn, unless min-ready needs the node", () => {
-    const launches = new Map([launch("0001", served, { request: "200-1", leased: true })]);
-    const scene = { nodes: building(), hand: { launches } };
-    assert.deepEqual(actionsIn(scene), ["abandon 0001: its request was withdrawn"]);
+  it("is abandoned when a leased request was withdrawn, also when it has just ended", () => {
     const labels = { small: { minReady: 1 } };
-    assert.ok(!actionsIn({ ...scene, labels }).some((text) => text.startsWith("abandon")));
+    for (const status of ["launching", "ready"] as const) {
+      const launches = new Map([launch("0001", served, { request: "200-1", leased: true, status })]);
+      const scene = { nodes: building(), hand: { launches }, labels };
+      assert.deepEqual(actionsIn(scene), ["abandon 0001: its request was withdrawn", "ask for 1 small"]);
+    }
   });
 
   it("is stored as aborted when the provider had no quota, and the request gets another node", () => {

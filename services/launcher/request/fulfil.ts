@@ -67,7 +67,10 @@ function setDeclined(
   });
 }
 
-/** A launch has failed for good: the node goes, its siblings are freed, and the request is declined. */
+/**
+ * A launch has failed for good: the node goes, and the request is declined. Its siblings are freed, for Zuul may ask
+ * again; those of a lease go too.
+ */
 export async function giveUp(environment: Environment, action: ActionOf<"give-up">): Promise<void> {
   const { context, hand } = environment;
   const held = hand.requests.get(action.request);
@@ -83,7 +86,9 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
     steps.release(launch.lock);
   }
   for (const node of environment.nodesOf(request.id)) {
-    if (node.record.state === "ready" && node.lock.contenders.length === 0) free(steps, node);
+    if (node.record.state !== "ready" || node.lock.contenders.length > 0) continue;
+    if (ownDataOf(request.record).lease === null) free(steps, node);
+    else giveBack(steps, node, now);
   }
   setDeclined(environment, steps, request, [held.pool.id], action.failed, action.reason);
   steps.release(held.lock);
@@ -96,6 +101,12 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
 function free(steps: Transaction, node: ReadableNode): void {
   steps.proveFree(nodeLockPath(node.id), node.lock);
   steps.setNode(node.id, { ...node.record, allocatedTo: null, tenantName: null }, node.version);
+}
+
+/** Lets a node go that was launched for a lease and never given to it. `now` is in seconds. */
+export function giveBack(steps: Transaction, node: ReadableNode, now: number): void {
+  steps.proveFree(nodeLockPath(node.id), node.lock);
+  steps.setNode(node.id, withNodeState({ ...node.record, allocatedTo: null }, "used", now), node.version);
 }
 
 /** Takes a ready node from a request that is gone. */

@@ -9,6 +9,7 @@ import { type Environment, nowOf, transaction } from "../environment.ts";
 import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
+import { giveBack } from "./fulfil.ts";
 import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease } from "./own_data.ts";
 import { readableNode, readableRequest } from "./read.ts";
 
@@ -95,6 +96,10 @@ export async function releaseRequest(environment: Environment, id: string): Prom
     if (entry === undefined) return;
     const steps = transaction(environment, "request.release");
     for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id);
+    for (const node of environment.nodesOf(id)) {
+      const isUnused = node.record.state === "ready" && node.lock.contenders.length === 0;
+      if (isUnused) giveBack(steps, node, nowOf(environment));
+    }
     steps.delete(requestPath(id), entry.version);
     if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
     await steps.commit();

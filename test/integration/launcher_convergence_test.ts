@@ -1,0 +1,87 @@
+// Whatever was asked for and whatever went wrong: without demand there is what min-ready says, and nothing happens.
+import assert from "node:assert/strict";
+import process from "node:process";
+import { after, afterEach, before, describe, it } from "node:test";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
+import { ask, idOf, LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { Dice } from "../harness/random_world.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+const SEEDS = (process.env.NODEPOOL_CONVERGENCE_SEEDS ?? "1,2,3").split(",").map(Number);
+const KEPT = { small: 2, large: 1 };
+const LAUNCHERS = 3;
+const CLIENTS = 12;
+/** Longer than any pause between repeated work. */
+const QUIET_MS = 1500;
+
+/** Asks, and gives back or withdraws, whatever became of it. */
+async function useSome(dice: Dice, launchers: readonly TestLauncher[]): Promise<void> {
+  for (let count = 1 + dice.below(3); count > 0; count -= 1) {
+    const labels = Array.from({ length: 1 + dice.below(2) }, () => dice.of(Object.keys(KEPT)));
+    const name = await ask(dice.of(launchers), labels, { reuse: dice.chance(0.7), leaseSeconds: 600 });
+    if (dice.chance(0.6)) {
+      await until(
+        `${name} is decided`,
+        async () => /FULFILLED|FAILED/.test(String((await look(dice.of(launchers), name)).request.state)),
+        60_000,
+      );
+    }
+    await release(dice.of(launchers), name);
+  }
+}
+
+describe("launchers without demand", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  for (const seed of SEEDS) {
+    it(`have exactly min-ready nodes, and launch and delete nothing any more (seed ${seed})`, async () => {
+      one = await LauncherCase.begin(server, "cloud");
+      const dice = new Dice(seed);
+      const cloud = new FakeProvider("cloud");
+      Object.assign(cloud.weather, {
+        createMs: 20,
+        deleteMs: 30,
+        storm: { rate: 0.1, random: () => dice.next() },
+      });
+      const setting: Setting = {
+        labels: { small: { minReady: KEPT.small }, large: { minReady: KEPT.large } },
+        providers: [{ driver: cloud, pools: [{ name: "main", offers: Object.keys(KEPT), maxServers: 9 }] }],
+      };
+      const options = { cleanupIntervalMs: 500 };
+      const launchers = await Promise.all(
+        Array.from({ length: LAUNCHERS }, () => one.launcher(setting, options)),
+      );
+      await Promise.all(Array.from({ length: CLIENTS }, () => useSome(dice, launchers)));
+      cloud.weather.storm = null;
+      const [launcher] = launchers;
+      assert.ok(launcher);
+      const now = () => {
+        const nodes = [...launcher.view.nodes()].map(
+          ({ id, record }) => `${id} ${record?.type.join()} ${record?.state} ${record?.allocatedTo}`,
+        );
+        return { nodes: nodes.sort(), calls: cloud.calls.length, made: cloud.cloud.made.length };
+      };
+      const isKept = () =>
+        [...launcher.view.requests()].length === 0 &&
+        Object.entries(KEPT).every(([label, count]) => {
+          const some = [...launcher.view.nodes()].filter(({ record }) => record?.type.includes(label));
+          return some.length === count && some.every(({ record }) => record?.state === "ready");
+        });
+      await until("exactly what min-ready says", isKept, 60_000).catch((error: Error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(now())}`);
+      });
+      const before = now();
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+      assert.deepEqual(now(), before);
+      const known = [...cloud.instances.values()].map(({ name }) => name).sort();
+      assert.deepEqual(known, [...launcher.view.nodes()].map(({ id }) => `np${idOf(id)}`).sort());
+    });
+  }
+});
