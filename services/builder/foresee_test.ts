@@ -14,7 +14,7 @@ import {
   provider,
   uploadEntry,
 } from "../../test/harness/builder_state.ts";
-import { Dice } from "../../test/harness/random_world.ts";
+import { Random } from "../../test/simulation/random.ts";
 import { decide } from "./decide.ts";
 import { foresee, planChange } from "./foresee.ts";
 import type { Action, BuilderConfig, LocalBuild } from "./plan.ts";
@@ -104,25 +104,25 @@ class Life {
 }
 
 /** A configuration by chance. */
-function randomConfig(dice: Dice): BuilderConfig {
-  const providers: ProviderConfig[] = CLOUDS.filter(() => dice.chance(0.8)).map((name) => {
-    const listed = IMAGES.filter(() => dice.chance(0.6));
-    const made = provider(name, listed, { imageFormat: dice.of(["qcow2", "raw"]) });
+function randomConfig(random: Random): BuilderConfig {
+  const providers: ProviderConfig[] = CLOUDS.filter(() => random.chance(0.8)).map((name) => {
+    const listed = IMAGES.filter(() => random.chance(0.6));
+    const made = provider(name, listed, { imageFormat: random.pick(["qcow2", "raw"]) });
     return {
       ...made,
-      diskimages: made.diskimages.map((one) => ({ ...one, pause: dice.chance(0.1) })),
+      diskimages: made.diskimages.map((one) => ({ ...one, pause: random.chance(0.1) })),
     };
   });
-  const images: DiskImageConfig[] = IMAGES.filter(() => dice.chance(0.8)).map((name) => {
+  const images: DiskImageConfig[] = IMAGES.filter(() => random.chance(0.8)).map((name) => {
     const takers = providers.filter(({ diskimages }) => diskimages.some((one) => one.name === name));
     const formats = [
-      ...new Set([...takers.map(({ imageFormat }) => imageFormat), ...(dice.chance(0.3) ? ["vhd"] : [])]),
+      ...new Set([...takers.map(({ imageFormat }) => imageFormat), ...(random.chance(0.3) ? ["vhd"] : [])]),
     ];
     return diskimage(name, {
       formats: formats.sort(),
-      pause: dice.chance(0.15),
-      rebuildAge: dice.of([1000, 86_400]),
-      deleteAfterUpload: dice.chance(0.3),
+      pause: random.chance(0.15),
+      rebuildAge: random.pick([1000, 86_400]),
+      deleteAfterUpload: random.chance(0.3),
     });
   });
   return config(images, providers);
@@ -132,13 +132,13 @@ describe("a plan", () => {
   it("is what then happens, over 500 random changes of the configuration", () => {
     let acted = 0;
     for (let seed = 1; seed <= 50; seed += 1) {
-      const dice = new Dice(seed);
+      const random = new Random(seed);
       const life = new Life();
       let now = NOW;
-      life.live(randomConfig(dice), now);
+      life.live(randomConfig(random), now);
       for (let change = 0; change < 10; change += 1) {
-        now += dice.of([10, 2000, 100_000]);
-        const next = randomConfig(dice);
+        now += random.pick([10, 2000, 100_000]);
+        const next = randomConfig(random);
         const planned = foresee(life.images, next, life.facts(now, next));
         life.live(next, now);
         acted += life.done.length;

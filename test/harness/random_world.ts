@@ -11,34 +11,8 @@ import type { ServedPool } from "../../services/launcher/pool/served.ts";
 import { encodeNodeLease, encodeOwnData, withHoldWish } from "../../services/launcher/request/own_data.ts";
 import { HandState, type Launch } from "../../services/launcher/state.ts";
 import { WorldIndex } from "../../services/launcher/world_index.ts";
+import { Random } from "../simulation/random.ts";
 import { NOW, node, otherPool, pool, request, tell, world } from "./world.ts";
-
-/** Random numbers from a seed, the same in every run. */
-export class Dice {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed * 2654435761) >>> 0;
-  }
-
-  /** A number from 0 up to 1. */
-  next(): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return this.#state / 2 ** 32;
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  of<T>(values: readonly T[]): T {
-    return values[this.below(values.length)] as T;
-  }
-}
 
 const LABELS = ["small", "large", "huge"];
 const PROVIDERS = ["alpha", "beta"];
@@ -53,7 +27,7 @@ export interface Told {
 }
 
 export class RandomWorld {
-  readonly dice: Dice;
+  readonly random: Random;
   readonly hand: HandState;
   readonly pools: readonly ServedPool[];
   readonly index: WorldIndex;
@@ -67,20 +41,23 @@ export class RandomWorld {
   #last = 0;
 
   constructor(seed: number) {
-    const dice = new Dice(seed);
-    this.dice = dice;
+    const random = new Random(seed);
+    this.random = random;
     this.pools = PROVIDERS.map((provider) =>
-      pool(`${provider}/main`, LABELS.slice(0, 1 + dice.below(3)), {
-        maxServers: dice.of([2, 5, Infinity]),
-        priority: dice.of([100, 100, 50]),
-        settings: { "max-resources": dice.chance(0.3) ? { instances: 4 } : {} },
-        provider: { maxConcurrency: dice.of([Infinity, 2]) },
+      pool(`${provider}/main`, LABELS.slice(0, 1 + random.below(3)), {
+        maxServers: random.pick([2, 5, Infinity]),
+        priority: random.pick([100, 100, 50]),
+        settings: { "max-resources": random.chance(0.3) ? { instances: 4 } : {} },
+        provider: { maxConcurrency: random.pick([Infinity, 2]) },
       }),
     );
     const base = world({
       pools: this.pools,
-      labels: { small: { minReady: dice.below(3), maxReadyAge: dice.of([0, 90]) }, large: { minReady: 1 } },
-      imageAt: dice.chance(0.8) ? PROVIDERS : ["alpha"],
+      labels: {
+        small: { minReady: random.below(3), maxReadyAge: random.pick([0, 90]) },
+        large: { minReady: 1 },
+      },
+      imageAt: random.chance(0.8) ? PROVIDERS : ["alpha"],
       tenants: { limited: { instances: 2, cores: 6 } },
       maxHoldAge: 200,
     });
@@ -146,8 +123,8 @@ export class RandomWorld {
 
   /** Something happens. */
   step(): void {
-    const { dice } = this;
-    for (let count = 1 + dice.below(4); count > 0; count -= 1) {
+    const { random } = this;
+    for (let count = 1 + random.below(4); count > 0; count -= 1) {
       const events = [
         () => this.#changeNode(),
         () => this.#changeNode(),
@@ -158,81 +135,81 @@ export class RandomWorld {
         () => this.#endWork(),
         () => this.#changeOthers(),
         () => {
-          this.now += dice.of([1, 10, 61]);
+          this.now += random.pick([1, 10, 61]);
         },
       ];
-      dice.of(events)();
+      random.pick(events)();
     }
   }
 
   #changeNode(): void {
-    const { dice } = this;
+    const { random } = this;
     const known = [...this.#nodes.keys()];
-    const id = known.length > 0 && dice.chance(0.6) ? dice.of(known) : this.#newId();
+    const id = known.length > 0 && random.chance(0.6) ? random.pick(known) : this.#newId();
     this.index.touch(keys.node(id));
-    if (dice.chance(0.2)) {
+    if (random.chance(0.2)) {
       this.#nodes.delete(id);
       return;
     }
-    const someRequest = dice.of([null, null, ...this.#requests.keys(), "200-gone"]);
+    const someRequest = random.pick([null, null, ...this.#requests.keys(), "200-gone"]);
     const lease = { request: someRequest ?? "200-gone", contender: "aa" };
-    const entry = node(id, dice.of(NODE_STATES), {
-      provider: dice.of([...PROVIDERS, "elsewhere"]),
-      type: [dice.of(LABELS)],
+    const entry = node(id, random.pick(NODE_STATES), {
+      provider: random.pick([...PROVIDERS, "elsewhere"]),
+      type: [random.pick(LABELS)],
       allocatedTo: someRequest,
-      az: dice.of([null, "z1", "z2"]),
-      tenantName: dice.of([null, "limited"]),
-      requestor: dice.of(["zuul", MIN_READY_REQUESTOR]),
-      launcher: dice.of([this.pools[0]?.id ?? "", "other x/main", "nobody"]),
-      externalId: dice.of([null, "e1"]),
-      userData: dice.chance(0.3) ? encodeNodeLease(lease) : null,
-      stateTime: this.now - dice.below(100),
-      resources: dice.of([null, { instances: 1, cores: 1 + dice.below(4), ram: 512 }]),
-      locked: dice.chance(0.3),
+      az: random.pick([null, "z1", "z2"]),
+      tenantName: random.pick([null, "limited"]),
+      requestor: random.pick(["zuul", MIN_READY_REQUESTOR]),
+      launcher: random.pick([this.pools[0]?.id ?? "", "other x/main", "nobody"]),
+      externalId: random.pick([null, "e1"]),
+      userData: random.chance(0.3) ? encodeNodeLease(lease) : null,
+      stateTime: this.now - random.below(100),
+      resources: random.pick([null, { instances: 1, cores: 1 + random.below(4), ram: 512 }]),
+      locked: random.chance(0.3),
     });
     const wished =
-      entry.record !== null && dice.chance(0.1)
+      entry.record !== null && random.chance(0.1)
         ? { ...entry, record: withHoldWish(entry.record, { reason: "", expireSeconds: 0 }) }
         : entry;
-    this.#nodes.set(id, dice.chance(0.05) ? { ...entry, record: null, problem: "broken" } : wished);
+    this.#nodes.set(id, random.chance(0.05) ? { ...entry, record: null, problem: "broken" } : wished);
   }
 
   #changeRequest(): void {
-    const { dice } = this;
+    const { random } = this;
     const known = [...this.#requests.keys()];
-    const isNew = known.length === 0 || dice.chance(0.6);
-    const id = isNew ? `${dice.of(["100", "200", "900"])}-${this.#newId()}` : dice.of(known);
+    const isNew = known.length === 0 || random.chance(0.6);
+    const id = isNew ? `${random.pick(["100", "200", "900"])}-${this.#newId()}` : random.pick(known);
     this.index.touch(keys.request(id));
-    if (!isNew && dice.chance(0.3)) {
+    if (!isNew && random.chance(0.3)) {
       this.#requests.delete(id);
       return;
     }
     const isOwn = id.startsWith("900");
-    const lease = { duration: 60, expires: this.now + dice.below(120) - 20 };
+    const lease = { duration: 60, expires: this.now + random.below(120) - 20 };
     const entry = request(id, {
-      nodeTypes: Array.from({ length: 1 + dice.below(isOwn ? 1 : 3) }, () => dice.of(LABELS)),
-      state: dice.chance(0.6) ? "requested" : dice.of(REQUEST_STATES),
-      reuse: dice.chance(0.7),
-      relativePriority: dice.below(3),
-      provider: dice.of([null, null, "alpha", "nowhere"]),
-      tenantName: dice.of([null, null, "limited", "free"]),
-      declinedBy: dice.chance(0.2) ? [this.pools[0]?.id ?? ""] : [],
-      createdTime: this.now - dice.of([0, 30, 61, 300]),
+      nodeTypes: Array.from({ length: 1 + random.below(isOwn ? 1 : 3) }, () => random.pick(LABELS)),
+      state: random.chance(0.6) ? "requested" : random.pick(REQUEST_STATES),
+      reuse: random.chance(0.7),
+      relativePriority: random.below(3),
+      provider: random.pick([null, null, "alpha", "nowhere"]),
+      tenantName: random.pick([null, null, "limited", "free"]),
+      declinedBy: random.chance(0.2) ? [this.pools[0]?.id ?? ""] : [],
+      createdTime: this.now - random.pick([0, 30, 61, 300]),
       requestor: isOwn ? MIN_READY_REQUESTOR : "zuul",
       requestorData: isOwn
         ? encodeOwnData({ minReady: true })
-        : dice.chance(0.3)
+        : random.chance(0.3)
           ? encodeOwnData({ lease })
           : null,
-      locked: dice.chance(0.15),
+      locked: random.chance(0.15),
     });
-    this.#requests.set(id, dice.chance(0.05) ? { ...entry, record: null, problem: "broken" } : entry);
+    this.#requests.set(id, random.chance(0.05) ? { ...entry, record: null, problem: "broken" } : entry);
   }
 
   #changeHand(): void {
-    const { dice, hand } = this;
-    const [someNode, someRequest] = [dice.of([...this.#nodes.keys(), "none"]), this.#someRequest()];
-    const served = dice.of(this.pools);
+    const { random, hand } = this;
+    const [someNode, someRequest] = [random.pick([...this.#nodes.keys(), "none"]), this.#someRequest()];
+    const served = random.pick(this.pools);
     const events = [
       () => hand.requests.set(someRequest, { pool: served, lock: LOCK }),
       () => hand.requests.delete(someRequest),
@@ -242,8 +219,8 @@ export class RandomWorld {
       () => hand.deletions.delete(someNode),
       () => hand.holdWishes.set(someNode, { reason: "", expireSeconds: 0 }),
       () => hand.holdWishes.delete(someNode),
-      () => hand.limits.set(served.provider.name, { instances: 2 + dice.below(6) }),
-      () => hand.foreign.set(served.provider.name, { instances: dice.below(3) }),
+      () => hand.limits.set(served.provider.name, { instances: 2 + random.below(6) }),
+      () => hand.foreign.set(served.provider.name, { instances: random.below(3) }),
       () => hand.quotaBlocks.set(served.provider.name, this.now + 5),
       () =>
         hand.claims.set(someRequest, {
@@ -255,44 +232,44 @@ export class RandomWorld {
         }),
       () => hand.claims.clear(),
     ];
-    dice.of(events)();
+    random.pick(events)();
   }
 
   #launch(id: string, requestId: string, served: ServedPool): Launch {
-    const { dice } = this;
+    const { random } = this;
     return {
       node: id,
-      request: dice.of([null, requestId]),
+      request: random.pick([null, requestId]),
       pool: served,
-      label: dice.of(LABELS),
-      leased: dice.chance(0.5),
+      label: random.pick(LABELS),
+      leased: random.chance(0.5),
       reason: "",
-      status: dice.of(["launching", "ready", "failed", "aborted"] as const),
+      status: random.pick(["launching", "ready", "failed", "aborted"] as const),
     } as Launch;
   }
 
   #endWork(): void {
     if (this.#working.length === 0) return;
-    const [action] = this.#working.splice(this.dice.below(this.#working.length), 1);
+    const [action] = this.#working.splice(this.random.below(this.#working.length), 1);
     if (action === undefined) return;
-    if (this.dice.chance(0.6)) this.hand.succeed(keysOf(action));
+    if (this.random.chance(0.6)) this.hand.succeed(keysOf(action));
     else this.hand.fail(keysOf(action));
   }
 
   #changeOthers(): void {
-    const { dice } = this;
+    const { random } = this;
     this.index.touchPools();
-    if (this.#others.length > 0 && dice.chance(0.5)) this.#others.pop();
+    if (this.#others.length > 0 && random.chance(0.5)) this.#others.pop();
     else {
-      const name = dice.of(["x/main", "alpha/main", "nowhere/main"]);
-      const record = { paused: dice.chance(0.5), priority: dice.of([10, 100]) };
-      const entry = otherPool(name, dice.chance(0.7) ? ["small"] : LABELS, record);
+      const name = random.pick(["x/main", "alpha/main", "nowhere/main"]);
+      const record = { paused: random.chance(0.5), priority: random.pick([10, 100]) };
+      const entry = otherPool(name, random.chance(0.7) ? ["small"] : LABELS, record);
       this.#others.push({ ...entry, record: newPool({ ...entry.record }) });
     }
   }
 
   #someRequest(): string {
-    return this.dice.of([...this.#requests.keys(), "200-gone"]);
+    return this.random.pick([...this.#requests.keys(), "200-gone"]);
   }
 
   #newId(): string {

@@ -5,8 +5,8 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import { ask, idOf, LauncherCase, look, release } from "../harness/launcher_case.ts";
-import { Dice } from "../harness/random_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { Random } from "../simulation/random.ts";
 
 const SEEDS = (process.env.NODEPOOL_CONVERGENCE_SEEDS ?? "1,2,3").split(",").map(Number);
 const KEPT = { small: 2, large: 1 };
@@ -16,18 +16,18 @@ const CLIENTS = 12;
 const QUIET_MS = 1500;
 
 /** Asks, and gives back or withdraws, whatever became of it. */
-async function useSome(dice: Dice, launchers: readonly TestLauncher[]): Promise<void> {
-  for (let count = 1 + dice.below(3); count > 0; count -= 1) {
-    const labels = Array.from({ length: 1 + dice.below(2) }, () => dice.of(Object.keys(KEPT)));
-    const name = await ask(dice.of(launchers), labels, { reuse: dice.chance(0.7), leaseSeconds: 600 });
-    if (dice.chance(0.6)) {
+async function useSome(random: Random, launchers: readonly TestLauncher[]): Promise<void> {
+  for (let count = 1 + random.below(3); count > 0; count -= 1) {
+    const labels = Array.from({ length: 1 + random.below(2) }, () => random.pick(Object.keys(KEPT)));
+    const name = await ask(random.pick(launchers), labels, { reuse: random.chance(0.7), leaseSeconds: 600 });
+    if (random.chance(0.6)) {
       await until(
         `${name} is decided`,
-        async () => /FULFILLED|FAILED/.test(String((await look(dice.of(launchers), name)).request.state)),
+        async () => /FULFILLED|FAILED/.test(String((await look(random.pick(launchers), name)).request.state)),
         60_000,
       );
     }
-    await release(dice.of(launchers), name);
+    await release(random.pick(launchers), name);
   }
 }
 
@@ -43,12 +43,12 @@ describe("launchers without demand", () => {
   for (const seed of SEEDS) {
     it(`have exactly min-ready nodes, and launch and delete nothing any more (seed ${seed})`, async () => {
       one = await LauncherCase.begin(server, "cloud");
-      const dice = new Dice(seed);
+      const random = new Random(seed);
       const cloud = new FakeProvider("cloud");
       Object.assign(cloud.weather, {
         createMs: 20,
         deleteMs: 30,
-        storm: { rate: 0.1, random: () => dice.next() },
+        storm: { rate: 0.1, random: random.next },
       });
       const setting: Setting = {
         labels: { small: { minReady: KEPT.small }, large: { minReady: KEPT.large } },
@@ -58,7 +58,7 @@ describe("launchers without demand", () => {
       const launchers = await Promise.all(
         Array.from({ length: LAUNCHERS }, () => one.launcher(setting, options)),
       );
-      await Promise.all(Array.from({ length: CLIENTS }, () => useSome(dice, launchers)));
+      await Promise.all(Array.from({ length: CLIENTS }, () => useSome(random, launchers)));
       cloud.weather.storm = null;
       const [launcher] = launchers;
       assert.ok(launcher);
