@@ -1,13 +1,14 @@
 // The launcher on a real ZooKeeper with a provider in memory: requests and min-ready.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { NODES } from "../../lib/model/paths.ts";
+import { NODES, requestPath } from "../../lib/model/paths.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
 import {
   ask,
   callContext,
   fulfilled,
+  idOf,
   LauncherCase,
   look,
   release,
@@ -217,6 +218,26 @@ describe("launcher: requests", () => {
     await release(launcher, name);
     await untilStates(launcher);
     assert.equal(cloud.instances.size, 0);
+  });
+
+  it("lets nobody release a lease who has not seen that one of its nodes became ready", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let scans = 0;
+    const scanHostKeys = async () => {
+      scans += 1;
+      if (scans > 1) await promise;
+      return ["ssh-ed25519 AAAA"];
+    };
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), { scanHostKeys });
+    const name = await ask(launcher, ["small", "small"]);
+    await until("both are scanned", () => scans === 2);
+    await until("one is ready", () => statesOf(launcher).includes("ready"));
+    // Version 1 is that of the claim.
+    await assert.rejects(launcher.session.delete(requestPath(idOf(name)), 1), /BAD_VERSION/);
+    await release(launcher, name);
+    resolve();
+    await untilStates(launcher);
   });
 
   it("does not give one node to two requests, nor ask twice, when two launchers share the work", async () => {

@@ -4,12 +4,13 @@ import { nodeLockPath } from "../../../lib/model/paths.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { holdWishOf } from "../request/own_data.ts";
-import { readableNode } from "../request/read.ts";
+import { readableNode, readableRequest } from "../request/read.ts";
 import { held } from "./return.ts";
 
 /**
  * Stores a launched node as ready, or as failed or aborted, and gives its lock back. It stays allocated only to a
- * request that we still serve.
+ * request that we still serve. A request with a lease is written too: whoever releases it gives back the nodes that he
+ * sees, so he must not release what he saw before this one was ready.
  */
 export async function storeLaunch(
   environment: Environment,
@@ -25,6 +26,10 @@ export async function storeLaunch(
   steps.guard(launch.lock);
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
+  if (launch.leased && allocatedTo !== null) {
+    const request = readableRequest(environment, allocatedTo);
+    steps.setRequest(request.id, request.record, request.version);
+  }
   await steps.commit();
   await environment.context.view.settled();
   hand.launches.delete(launch.node);
