@@ -5,12 +5,14 @@ import type { Session } from "../../../lib/zookeeper/types.ts";
 
 const NODES = "/nodepool/nodes";
 
-/** A request that has its nodes. */
+/** A request that has its nodes; the stream that watches it stays open, for it keeps the lease. */
 export interface Taken {
   readonly name: string;
   readonly nodes: readonly string[];
   /** Milliseconds from the call that made it to the news that it is fulfilled. */
   readonly wait: number;
+  /** Resolves when the stream has ended. */
+  readonly watched: Promise<void>;
 }
 
 export class GrpcLoad {
@@ -42,18 +44,24 @@ export class GrpcLoad {
     const begun = performance.now();
     const { request } = await this.#requests.createRequest({ request: { labels: [label] } });
     const name = request?.name ?? "";
-    for await (const { event } of this.#requests.watchRequest({ name })) {
-      if (event?.$case !== "status") continue;
-      const { state, nodes = [], reason } = event.value.request ?? {};
-      if (state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${reason}`);
-      if (state !== NodeRequest_State.STATE_FULFILLED) continue;
-      return { name, nodes, wait: performance.now() - begun };
-    }
-    throw new Error(`${name} is gone before it was fulfilled`);
+    const { promise, resolve, reject } = Promise.withResolvers<Omit<Taken, "watched">>();
+    const watch = async () => {
+      for await (const { event } of this.#requests.watchRequest({ name })) {
+        if (event?.$case !== "status") continue;
+        const { state, nodes = [], reason } = event.value.request ?? {};
+        if (state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${reason}`);
+        if (state !== NodeRequest_State.STATE_FULFILLED) continue;
+        resolve({ name, nodes, wait: performance.now() - begun });
+      }
+      reject(new Error(`${name} is gone before it was fulfilled`));
+    };
+    const watched = watch();
+    watched.catch(reject);
+    return { ...(await promise), watched };
   }
 
   /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
-  async giveBack({ name, nodes }: Taken): Promise<number> {
+  async giveBack({ name, nodes, watched }: Taken): Promise<number> {
     const gone = Promise.all(
       nodes.map((node) => {
         const path = `/nodepool/${node}`;
@@ -65,7 +73,9 @@ export class GrpcLoad {
     const begun = performance.now();
     await this.#requests.releaseRequest({ name });
     await gone;
-    return performance.now() - begun;
+    const took = performance.now() - begun;
+    await watched;
+    return took;
   }
 
   close(): void {
