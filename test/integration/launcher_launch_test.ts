@@ -228,6 +228,24 @@ describe("a launch", () => {
     assert.deepEqual([...used].sort(), zones, "requests are spread over the zones");
   });
 
+  it("that fails for good at one provider is made at the next, and nobody goes back to the first", async () => {
+    one = await LauncherCase.begin(server, "broken", "cloud");
+    const [broken, cloud] = [new FakeProvider("broken"), new FakeProvider("cloud")];
+    broken.weather.failCreates = 1_000_000;
+    const first = { name: "main", offers: ["small"], priority: 1 };
+    const launcher = await one.launcher({
+      labels: { small: {} },
+      providers: [
+        { driver: broken, pools: [first], config: { launchRetries: 2 } },
+        { driver: cloud, pools: [{ name: "main", offers: ["small"] }] },
+      ],
+    });
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.equal(node?.provider, "cloud");
+    assert.equal(times(broken, "create"), 2);
+    await untilStates(launcher, "in-use");
+  });
+
   it("that is not deleted at its provider stays visible as deleting while another is made", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const cloud = new FakeProvider("cloud");

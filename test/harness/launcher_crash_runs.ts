@@ -1,0 +1,95 @@
+// Runs worlds in which a launcher is killed: one for each place, a few at a time.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
+import { LauncherCrashWorld } from "./launcher_crash_world.ts";
+import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
+
+/** So many worlds at a time: each takes a while and little of the machine. */
+const AT_ONCE = 6;
+
+/**
+ * Runs one world for each place, with a ZooKeeper for all of them, as hooks of the suite that calls it.
+ *
+ * @returns what waits for the end of the world of a place
+ */
+export function runCrashWorlds(
+  places: readonly Checkpoint[],
+  live: (world: LauncherCrashWorld, place: Checkpoint) => Promise<void>,
+): (place: Checkpoint) => Promise<void> {
+  let server: ZooKeeperServer;
+  let folder: string;
+  const worlds = new Map<Checkpoint, Promise<void>>();
+  before(async () => {
+    server = await startZooKeeper();
+    folder = await mkdtemp(join(tmpdir(), "nodepool-crash-"));
+    const waiting = [...places];
+    const ends = new Map(places.map((place) => [place, Promise.withResolvers<void>()]));
+    const worker = async () => {
+      for (let place = waiting.shift(); place !== undefined; place = waiting.shift()) {
+        await runCrashWorld(server, folder, place, live).then(
+          ends.get(place)?.resolve,
+          ends.get(place)?.reject,
+        );
+      }
+    };
+    for (const [place, { promise }] of ends) {
+      promise.catch(() => {});
+      worlds.set(place, promise);
+    }
+    for (let count = 0; count < AT_ONCE; count += 1) void worker();
+  });
+  after(async () => {
+    await Promise.allSettled(worlds.values());
+    await server.close();
+    await rm(folder, { recursive: true });
+  });
+  return async (place) => await worlds.get(place);
+}
+
+async function runCrashWorld(
+  server: ZooKeeperServer,
+  folder: string,
+  place: Checkpoint,
+  live: (world: LauncherCrashWorld, place: Checkpoint) => Promise<void>,
+): Promise<void> {
+  const world = await LauncherCrashWorld.open(server, folder, place);
+  try {
+    await live(world, place);
+    world.check();
+  } finally {
+    await world.close();
+  }
+}
+
+/** The steps that a request for a new node and one for a ready node go through, until both nodes are returned. */
+export const LIFE_STEPS = [
+  "min_ready.ask",
+  "request.create",
+  "request.claim",
+  "node.intend",
+  "node.create",
+  "node.note",
+  "node.scan",
+  "request.fulfil",
+  "request.assign",
+  "request.release",
+  "node.delete",
+  "node.remove",
+  "node.forget",
+] as const satisfies readonly Step[];
+
+/** An ordinary life: a request for a new node, one for a ready node, and both are given back. */
+export async function liveAndSettle(world: LauncherCrashWorld): Promise<void> {
+  const cold = await world.create("large");
+  const coldNode = await world.fulfilled(cold);
+  const warm = await world.create("small");
+  const warmNode = await world.fulfilled(warm);
+  assert.notEqual(coldNode, warmNode, "no node is given out twice");
+  await world.release(cold);
+  await world.release(warm);
+  await world.settled();
+}
