@@ -1,11 +1,16 @@
 // nodepool-launcher that kills itself, as `kill -9` does, when it reaches the checkpoint that NODEPOOL_TEST_CRASH_AT
-// names. Its nodes have a host key that nobody has to scan for.
+// names, for the time that NODEPOOL_TEST_CRASH_TIME says. Its nodes have a host key that nobody has to scan for; the
+// scan whose number is NODEPOOL_TEST_UNREACHABLE finds nobody.
 import process from "node:process";
 import { runDaemon } from "../../lib/daemon/daemon.ts";
 import { startLauncher } from "../../services/launcher/launcher.ts";
 
 const place = process.env.NODEPOOL_TEST_CRASH_AT;
+const time = Number(process.env.NODEPOOL_TEST_CRASH_TIME ?? 1);
+const unreachable = Number(process.env.NODEPOOL_TEST_UNREACHABLE ?? 0);
 const die = () => process.kill(process.pid, "SIGKILL");
+let times = 0;
+let scans = 0;
 
 await runDaemon({
   name: "launcher",
@@ -13,9 +18,15 @@ await runDaemon({
   start: (context) =>
     startLauncher(context, {
       cleanupIntervalMs: 500,
-      scanHostKeys: async () => ["ssh-ed25519 AAAA"],
+      scanHostKeys: async () => {
+        scans += 1;
+        if (scans === unreachable) throw new Error("nobody answers");
+        return ["ssh-ed25519 AAAA"];
+      },
       checkpoint: (reached) => {
         if (reached !== place) return;
+        times += 1;
+        if (times !== time) return;
         // What was sent must have left this process: the kernel has it by the next turn.
         if (reached.endsWith(":sent")) setImmediate(die);
         else die();
