@@ -40,6 +40,7 @@ async function serveAndCall(address: string): Promise<void> {
         listAlienInstances: async () => ({}),
         listAlienImages: async () => ({}),
         releaseBrake: async () => ({}),
+        eraseProviderData: async () => ({}),
       }),
     ],
     logger: silentLogger,

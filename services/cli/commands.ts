@@ -189,6 +189,12 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     load: () => import("./command/info.ts"),
   },
   {
+    words: "erase <provider>",
+    help: "delete the records of a provider that is in no configuration any more; its machines and images stay",
+    options: [{ flags: "--force", help: "do not ask" }],
+    load: () => import("./command/erase.ts"),
+  },
+  {
     words: "providers",
     help: "list providers, how nodes run there, and what is wrong with them",
     load: () => import("./command/providers.ts"),

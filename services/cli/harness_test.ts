@@ -1,6 +1,7 @@
 // Runs the command line against servers in this process, whose answers are fixed. Shared by the tests of commands.
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
+import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import {
   ComponentServiceDefinition,
@@ -89,13 +90,19 @@ export interface Run {
   readonly code: Promise<number>;
 }
 
-/** Starts `nodepool` with these words against a server. */
-export function start(address: string, words: string[], env: Record<string, string> = {}): Run {
+/** Starts `nodepool` with these words against a server; `typed` is what its standard input has. */
+export function start(
+  address: string,
+  words: string[],
+  env: Record<string, string> = {},
+  typed: readonly string[] = [],
+): Run {
   const signals = new EventEmitter();
   const run = { stdout: "", stderr: "" };
   const host: CliHost = {
     argv: ["node", "nodepool", ...words],
     env: { ...env, NODEPOOL_LAUNCHER_ADDRESS: address, NODEPOOL_BUILDER_ADDRESS: address },
+    stdin: Readable.from(typed),
     stdout: { write: (text) => (run.stdout += text) },
     stderr: { write: (text) => (run.stderr += text) },
     on: (name, listener) => signals.on(name, listener),

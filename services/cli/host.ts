@@ -24,6 +24,7 @@ export interface CliHost {
   /** With program and script, as Node has it. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: NodeJS.ReadableStream;
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
   on(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;

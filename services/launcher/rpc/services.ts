@@ -9,6 +9,7 @@ import type { Engine } from "../engine.ts";
 import type { Environment } from "../environment.ts";
 import { createRequest } from "./create_request.ts";
 import { deleteNode } from "./delete_node.ts";
+import { eraseProviderData } from "./erase_provider_data.ts";
 import { explain } from "./explain.ts";
 import { getConsoleLog } from "./get_console_log.ts";
 import { getNode } from "./get_node.ts";
@@ -63,6 +64,7 @@ export function launcherServices(
     listAlienInstances: (request, { signal }) => listAlienInstances(shared, request, signal),
     listAlienImages: (request, { signal }) => listAlienImages(shared, request, signal),
     releaseBrake: (request) => releaseBrake(shared, request),
+    eraseProviderData: (request) => eraseProviderData(shared, request),
   });
   const components = rpcService(ComponentServiceDefinition, {
     listComponents: () => listComponents(shared),

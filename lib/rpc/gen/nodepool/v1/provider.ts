@@ -114,6 +114,22 @@ export interface ReleaseBrakeRequest {
 export interface ReleaseBrakeResponse {
 }
 
+/** EraseProviderDataRequest names a provider, which need not be in the configuration. */
+export interface EraseProviderDataRequest {
+  /** Resource name of the provider: providers/{provider}. */
+  name: string;
+}
+
+/** EraseProviderDataResponse says what was erased. */
+export interface EraseProviderDataResponse {
+  /** How many records of nodes were deleted. */
+  erasedNodes: number;
+  /** How many records of uploads were deleted. */
+  erasedUploads: number;
+  /** Resource names of the nodes and uploads that somebody has locked, whose records were kept. */
+  kept: string[];
+}
+
 function createBaseProvider(): Provider {
   return { name: "", driver: "", description: "", problem: "", pools: [], brake: "" };
 }
@@ -1198,6 +1214,182 @@ export const ReleaseBrakeResponse: MessageFns<ReleaseBrakeResponse> = {
   },
 };
 
+function createBaseEraseProviderDataRequest(): EraseProviderDataRequest {
+  return { name: "" };
+}
+
+export const EraseProviderDataRequest: MessageFns<EraseProviderDataRequest> = {
+  encode(message: EraseProviderDataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseProviderDataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseProviderDataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EraseProviderDataRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: EraseProviderDataRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EraseProviderDataRequest>): EraseProviderDataRequest {
+    return EraseProviderDataRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseProviderDataRequest>): EraseProviderDataRequest {
+    const message = createBaseEraseProviderDataRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseEraseProviderDataResponse(): EraseProviderDataResponse {
+  return { erasedNodes: 0, erasedUploads: 0, kept: [] };
+}
+
+export const EraseProviderDataResponse: MessageFns<EraseProviderDataResponse> = {
+  encode(message: EraseProviderDataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.erasedNodes !== 0) {
+      writer.uint32(8).int32(message.erasedNodes);
+    }
+    if (message.erasedUploads !== 0) {
+      writer.uint32(16).int32(message.erasedUploads);
+    }
+    for (const v of message.kept) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseProviderDataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseProviderDataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.erasedNodes = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.erasedUploads = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kept.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EraseProviderDataResponse {
+    return {
+      erasedNodes: isSet(object.erasedNodes)
+        ? globalThis.Number(object.erasedNodes)
+        : isSet(object.erased_nodes)
+        ? globalThis.Number(object.erased_nodes)
+        : 0,
+      erasedUploads: isSet(object.erasedUploads)
+        ? globalThis.Number(object.erasedUploads)
+        : isSet(object.erased_uploads)
+        ? globalThis.Number(object.erased_uploads)
+        : 0,
+      kept: globalThis.Array.isArray(object?.kept) ? object.kept.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: EraseProviderDataResponse): unknown {
+    const obj: any = {};
+    if (message.erasedNodes !== 0) {
+      obj.erasedNodes = Math.round(message.erasedNodes);
+    }
+    if (message.erasedUploads !== 0) {
+      obj.erasedUploads = Math.round(message.erasedUploads);
+    }
+    if (message.kept?.length) {
+      obj.kept = message.kept;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EraseProviderDataResponse>): EraseProviderDataResponse {
+    return EraseProviderDataResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseProviderDataResponse>): EraseProviderDataResponse {
+    const message = createBaseEraseProviderDataResponse();
+    message.erasedNodes = object.erasedNodes ?? 0;
+    message.erasedUploads = object.erasedUploads ?? 0;
+    message.kept = object.kept?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** ProviderService tells what each provider of the configuration is and whether it is served. */
 export type ProviderServiceDefinition = typeof ProviderServiceDefinition;
 export const ProviderServiceDefinition = {
@@ -1246,6 +1438,20 @@ export const ProviderServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
+     * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
+     * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
+     * NOT_FOUND when no record names the provider.
+     */
+    eraseProviderData: {
+      name: "EraseProviderData",
+      requestType: EraseProviderDataRequest as typeof EraseProviderDataRequest,
+      requestStream: false,
+      responseType: EraseProviderDataResponse as typeof EraseProviderDataResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1276,6 +1482,16 @@ export interface ProviderServiceImplementation<CallContextExt = {}> {
     request: ReleaseBrakeRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ReleaseBrakeResponse>>;
+  /**
+   * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
+   * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
+   * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
+   * NOT_FOUND when no record names the provider.
+   */
+  eraseProviderData(
+    request: EraseProviderDataRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<EraseProviderDataResponse>>;
 }
 
 export interface ProviderServiceClient<CallOptionsExt = {}> {
@@ -1305,6 +1521,16 @@ export interface ProviderServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ReleaseBrakeRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ReleaseBrakeResponse>;
+  /**
+   * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
+   * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
+   * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
+   * NOT_FOUND when no record names the provider.
+   */
+  eraseProviderData(
+    request: DeepPartial<EraseProviderDataRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EraseProviderDataResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -1,0 +1,32 @@
+// nodepool erase
+import { createInterface } from "node:readline/promises";
+import type { Command } from "../context.ts";
+import { CommandError, EXIT } from "../host.ts";
+import { providerName } from "../resource.ts";
+
+export const run: Command = async ({ host, clients }, [provider = ""], { force }) => {
+  if (force !== true) {
+    host.stderr.write(`Erase ZooKeeper data for provider ${provider}? [N/y] `);
+    if (!/^y(es)?$/i.test(await firstLine(host.stdin))) {
+      throw new CommandError("nothing was erased; --force erases without asking");
+    }
+  }
+  const { providers } = await clients();
+  const { erasedNodes, erasedUploads, kept } = await providers.eraseProviderData({
+    name: providerName(provider),
+  });
+  host.stderr.write(`erased the records of ${erasedNodes} nodes and ${erasedUploads} uploads\n`);
+  for (const name of kept) host.stderr.write(`${name} is locked: its record was kept\n`);
+  return kept.length === 0 ? EXIT.ok : EXIT.failed;
+};
+
+/** What is answered; empty when there is nobody to answer. */
+async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
+  const lines = createInterface({ input });
+  try {
+    for await (const line of lines) return line.trim();
+    return "";
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,71 @@
+// A provider's records are erased over the API, on a real ZooKeeper.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { buildPath, uploadLockPath } from "../../lib/model/paths.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import type { TestLauncher } from "../../test/harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  LauncherCase,
+  simple,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+describe("launcher: erasing a provider's records", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  const erase = async ({ providers }: TestLauncher, provider: string) => {
+    const reply = await providers.eraseProviderData({ name: `providers/${provider}` }, callContext);
+    return [reply.erasedNodes, reply.erasedUploads, reply.kept];
+  };
+
+  it("deletes its nodes and uploads, leaves what it runs, and does not touch another provider", async () => {
+    one = await LauncherCase.begin(server, "old", "new");
+    const old = new FakeProvider("old");
+    const before = await one.launcher(simple(old, { minReady: 2 }));
+    await untilStates(before, "ready", "ready");
+    await before.stop();
+    const fresh = await one.launcher(simple(new FakeProvider("new"), { minReady: 3 }));
+    await untilStates(fresh, "ready", "ready", "ready");
+
+    assert.deepEqual(await erase(fresh, "old"), [2, 1, []]);
+    await untilStates(fresh, "ready", "ready", "ready");
+    for (const { record } of fresh.view.nodes()) assert.equal(record?.provider, "new");
+    assert.equal(old.instances.size, 2, "what runs at the provider");
+    const [build] = fresh.view.image("image")?.builds ?? [];
+    assert.ok(build);
+    assert.deepEqual(await fresh.session.children(`${buildPath("image", build.build)}/providers`), ["new"]);
+  });
+
+  it("keeps what somebody has locked, and names it", async () => {
+    one = await LauncherCase.begin(server, "old");
+    const launcher = await one.launcher(simple(new FakeProvider("old")));
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.ok(node);
+    const [build] = launcher.view.image("image")?.builds ?? [];
+    assert.ok(build);
+    const path = uploadLockPath("image", build.build, "old", "0000000001");
+    const lock = await createLocks(launcher.session).acquire(path);
+    assert.ok(lock);
+    const upload = `images/image/builds/${build.build}/providers/old/uploads/0000000001`;
+    assert.deepEqual(await erase(launcher, "old"), [0, 0, [node.name, upload]]);
+    await lock.release();
+    assert.deepEqual(await erase(launcher, "old"), [0, 1, [node.name]]);
+  });
+
+  it("says that no record names the provider", async () => {
+    one = await LauncherCase.begin(server, "old");
+    const launcher = await one.launcher(simple(new FakeProvider("old")));
+    await assert.rejects(erase(launcher, "odl"), /there is no record of provider 'providers\/odl'/);
+  });
+});
