@@ -13,6 +13,9 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
     deserialize(buffer: Buffer, offset: number): number;
   }
 
+  /** A record that is only ever sent. */
+  export type RequestBody = Pick<JuteRecord, "byteLength" | "serialize">;
+
   export interface JuteStat extends JuteRecord {
     czxid: Buffer;
     mzxid: Buffer;
@@ -34,24 +37,6 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
     passwd: Buffer | undefined;
   }
 
-  export type TransactionStep =
-    | {
-        type: number;
-        path: string;
-        data: Buffer;
-        acls: readonly { toRecord(): JuteRecord }[];
-        mode: number;
-      }
-    | { type: number; path: string; data: Buffer; version: number }
-    | { type: number; path: string; version: number };
-
-  export interface TransactionStepResult {
-    type: number;
-    path?: string;
-    stat?: JuteStat;
-    err?: number;
-  }
-
   interface Jute {
     readonly OP_CODES: {
       readonly NOTIFICATION: number;
@@ -71,8 +56,6 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
     readonly XID_NOTIFICATION: number;
     readonly XID_PING: number;
     readonly Request: new (header: JuteRecord | null, payload: JuteRecord | null) => { toBuffer(): Buffer };
-    readonly TransactionRequest: new (steps: TransactionStep[]) => JuteRecord;
-    readonly TransactionResponse: new () => JuteRecord & { results: TransactionStepResult[] };
     readonly protocol: {
       readonly ConnectRequest: new (
         protocolVersion: number,
@@ -84,24 +67,15 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
       readonly ConnectResponse: new () => JuteConnectResponse;
       readonly RequestHeader: new (xid: number, type: number) => JuteRecord;
       readonly WatcherEvent: new () => JuteRecord & { type: number; state: number; path: string };
-      readonly CreateRequest: new (
-        path: string,
-        data: Buffer,
-        acl: JuteRecord[],
-        flags: number,
-      ) => JuteRecord;
       readonly CreateResponse: new () => JuteRecord & { path: string };
-      readonly DeleteRequest: new (path: string, version: number) => JuteRecord;
       readonly ExistsRequest: new (path: string, watch: boolean) => JuteRecord;
       readonly GetDataRequest: new (path: string, watch: boolean) => JuteRecord;
-      readonly SetDataRequest: new (path: string, data: Buffer, version: number) => JuteRecord;
       readonly GetChildren2Request: new (path: string, watch: boolean) => JuteRecord;
       readonly GetChildren2Response: new () => JuteRecord & {
         children: string[] | undefined;
         stat: JuteStat;
       };
       readonly GetACLRequest: new (path: string) => JuteRecord;
-      readonly CheckVersionRequest: new (path: string, version: number) => JuteRecord;
     };
   }
 

@@ -19,7 +19,8 @@ import {
   type WideCreateMode,
 } from "./types.ts";
 import { type RecursiveWatch, Watches } from "./watches.ts";
-import { requests, transactionResults } from "./wire.ts";
+import { requests } from "./wire.ts";
+import { transactionResults } from "./write_records.ts";
 
 export interface SessionOptions extends LinkOptions {
   /** Put before every path, as `/zuul`. {@link Session.ensurePath} creates it. @default "" */

@@ -2,7 +2,8 @@ import type { Buffer } from "node:buffer";
 import { ProtocolError } from "./frame_reader.ts";
 import type { Stat } from "./types.ts";
 
-const STAT_BYTES = 68;
+/** The length of a stat on the wire. */
+export const STAT_BYTES = 68;
 
 /**
  * A stat as it lies in a frame. The package's record would do, with eight objects for each; most answers carry one,

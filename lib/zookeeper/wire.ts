@@ -1,25 +1,20 @@
 // ZooKeeper's wire protocol on top of node-zookeeper-client's records: requests to frames, frames to answers.
 import { Buffer } from "node:buffer";
-import openAcl from "node-zookeeper-client/lib/ACL.js";
-import jute, {
-  type JuteRecord,
-  type JuteStat,
-  type TransactionStep,
-  type TransactionStepResult,
-} from "node-zookeeper-client/lib/jute/index.js";
-import { CREATE_MODES, createRequest, wideCreation } from "./create_request.ts";
+import jute, { type JuteRecord, type RequestBody } from "node-zookeeper-client/lib/jute/index.js";
+import { wideCreation } from "./create_request.ts";
 import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
 import { readStat } from "./stat.ts";
+import { type CreateMode, type Operation, type Stat, type WideCreateMode, ZooKeeperError } from "./types.ts";
 import {
-  type CreateMode,
-  type Operation,
-  type OperationResult,
-  type Stat,
-  TransactionError,
-  type WideCreateMode,
-  ZooKeeperError,
-} from "./types.ts";
+  CREATE_MODES,
+  createRecord,
+  pathAndNumber,
+  readStepResults,
+  type StepResult,
+  setRecord,
+  transactionRecord,
+} from "./write_records.ts";
 
 const { protocol, OP_CODES } = jute;
 
@@ -41,36 +36,16 @@ export interface Request<T> {
   readonly name: string;
   readonly type: number;
   readonly path: string | undefined;
-  readonly payload: JuteRecord | null;
+  readonly payload: RequestBody | null;
   /** Reads the answer's body, which begins at `offset`. */
   readonly read: (frame: Buffer, offset: number) => T;
 }
 
 const nothing = () => undefined;
 
-function view(data: Uint8Array): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
-
 function readInto<R extends JuteRecord>(record: R, frame: Buffer, offset: number): R {
   record.deserialize(frame, offset);
   return record;
-}
-
-function toStat(stat: JuteStat): Stat {
-  return {
-    czxid: stat.czxid.readBigInt64BE(),
-    mzxid: stat.mzxid.readBigInt64BE(),
-    pzxid: stat.pzxid.readBigInt64BE(),
-    ctime: Number(stat.ctime.readBigInt64BE()),
-    mtime: Number(stat.mtime.readBigInt64BE()),
-    version: stat.version,
-    cversion: stat.cversion,
-    aversion: stat.aversion,
-    ephemeralOwner: stat.ephemeralOwner.readBigInt64BE(),
-    dataLength: stat.dataLength,
-    numChildren: stat.numChildren,
-  };
 }
 
 /** The answer to a get: the data with its length before it, then the stat. */
@@ -87,7 +62,7 @@ export const requests = {
     name: "create",
     type: OP_CODES.CREATE,
     path,
-    payload: createRequest(path, data, CREATE_MODES[mode]),
+    payload: createRecord(path, data, CREATE_MODES[mode]),
     read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
   }),
   createWithStat: (
@@ -130,17 +105,17 @@ export const requests = {
     name: "set",
     type: OP_CODES.SET_DATA,
     path,
-    payload: new protocol.SetDataRequest(path, view(data), version),
+    payload: setRecord(path, data, version),
     read: readStat,
   }),
   delete: (path: string, version: number): Request<undefined> => ({
     name: "delete",
     type: OP_CODES.DELETE,
     path,
-    payload: new protocol.DeleteRequest(path, version),
+    payload: pathAndNumber(path, version),
     read: nothing,
   }),
-  // The three below have no record of their own in the package; one with the same fields on the wire stands in.
+  /** The package has no record for it; one with the same field on the wire stands in. */
   sync: (path: string): Request<undefined> => ({
     name: "sync",
     type: OP_CODES.SYNC,
@@ -152,7 +127,7 @@ export const requests = {
     name: "addWatch",
     type: ADD_WATCH,
     path,
-    payload: new protocol.CheckVersionRequest(path, PERSISTENT_RECURSIVE),
+    payload: pathAndNumber(path, PERSISTENT_RECURSIVE),
     read: nothing,
   }),
   /** Only `any` takes persistent watches away, on every server since 3.6. */
@@ -160,15 +135,15 @@ export const requests = {
     name: "removeWatches",
     type: REMOVE_WATCHES,
     path,
-    payload: new protocol.CheckVersionRequest(path, kind === "data" ? DATA_WATCHER : ANY_WATCHER),
+    payload: pathAndNumber(path, kind === "data" ? DATA_WATCHER : ANY_WATCHER),
     read: nothing,
   }),
-  multi: (operations: readonly Operation[]): Request<TransactionStepResult[]> => ({
+  multi: (operations: readonly Operation[]): Request<StepResult[]> => ({
     name: "multi",
     type: OP_CODES.MULTI,
     path: undefined,
-    payload: new jute.TransactionRequest(operations.map(transactionStep)),
-    read: (frame, offset) => readInto(new jute.TransactionResponse(), frame, offset).results,
+    payload: transactionRecord(operations),
+    read: readStepResults,
   }),
   closeSession: (): Request<undefined> => ({
     name: "closeSession",
@@ -179,59 +154,10 @@ export const requests = {
   }),
 } as const;
 
-function transactionStep(operation: Operation): TransactionStep {
-  const { path } = operation;
-  switch (operation.kind) {
-    case "create":
-      return {
-        type: OP_CODES.CREATE,
-        path,
-        data: view(operation.data),
-        acls: openAcl.OPEN_ACL_UNSAFE,
-        mode: CREATE_MODES[operation.mode],
-      };
-    case "set":
-      return { type: OP_CODES.SET_DATA, path, data: view(operation.data), version: operation.version };
-    case "delete":
-      return { type: OP_CODES.DELETE, path, version: operation.version };
-    case "check":
-      return { type: OP_CODES.CHECK, path, version: operation.version };
-  }
-}
-
-/** A transaction's results, each beside its operation. @throws {TransactionError} when nothing was committed. */
-export function transactionResults(
-  operations: readonly Operation[],
-  results: readonly TransactionStepResult[],
-): OperationResult[] {
-  // The steps before the failing one carry "ok", those behind it "runtime inconsistency": neither is the reason.
-  const refused = results.filter(
-    ({ type, err }) => type === OP_CODES.ERROR && err !== undefined && err !== 0,
-  );
-  const reason = refused.find(({ err }) => errorCodeOf(err ?? 0) !== "RUNTIME_INCONSISTENCY") ?? refused[0];
-  if (reason !== undefined) {
-    const index = results.indexOf(reason);
-    const operation = operations[index];
-    if (operation !== undefined) throw new TransactionError(errorCodeOf(reason.err ?? 0), index, operation);
-  }
-  return operations.map((operation, index) => {
-    const result = results[index];
-    if (operation.kind === "create" && result?.path !== undefined)
-      return { kind: "create", path: result.path };
-    if (operation.kind === "set" && result?.stat !== undefined)
-      return { kind: "set", stat: toStat(result.stat) };
-    if (operation.kind === "delete" || operation.kind === "check") return { kind: operation.kind };
-    throw new ProtocolError(
-      `step ${index} (${operation.kind}) of a transaction was answered by something else`,
-    );
-  });
-}
-
 /** A request as a frame. @throws {ZooKeeperError} `BAD_ARGUMENTS` when it is larger than the server accepts. */
 export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
-  const frame = new jute.Request(new protocol.RequestHeader(xid, request.type), request.payload).toBuffer();
   // Without the frame's own length.
-  const bytes = frame.length - 4;
+  const bytes = 8 + (request.payload?.byteLength() ?? 0);
   if (bytes > MAX_REQUEST_BYTES) {
     throw new ZooKeeperError(
       "BAD_ARGUMENTS",
@@ -239,6 +165,9 @@ export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
       request.path,
     );
   }
+  const frame = Buffer.allocUnsafe(4 + bytes);
+  const body = frame.writeInt32BE(request.type, frame.writeInt32BE(xid, frame.writeInt32BE(bytes)));
+  request.payload?.serialize(frame, body);
   return frame;
 }
 
