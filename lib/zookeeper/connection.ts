@@ -21,6 +21,11 @@ export interface ServerAddress {
   readonly port: number;
 }
 
+/** A server in logs and errors: `host:port`, an IPv6 address in brackets. */
+export function placeOf({ host, port }: ServerAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Files (PEM) for TLS with a client certificate. They are read for each connection, so they may be renewed. */
 export interface TlsFiles {
   readonly cert: string;
@@ -36,6 +41,11 @@ export interface ConnectionOptions {
   /** Limit for the opening, in milliseconds. */
   readonly openTimeoutMs: number;
   readonly clock: Clock;
+}
+
+/** The server has not answered the handshake in time; it may be starting, or too busy. */
+export class HandshakeTimeoutError extends Error {
+  override name = "HandshakeTimeoutError";
 }
 
 export interface ConnectionHandlers {
@@ -67,7 +77,11 @@ export class Connection {
     this.#options = options;
     this.#handlers = handlers;
     this.#cancelTimer = options.clock.after(options.openTimeoutMs, () => {
-      this.end(new Error(`no answer to the handshake within ${Math.round(options.openTimeoutMs)} ms`));
+      this.end(
+        new HandshakeTimeoutError(
+          `no answer to the handshake within ${Math.round(options.openTimeoutMs)} ms`,
+        ),
+      );
     });
     void this.#open().catch((error: Error) => this.end(error));
   }

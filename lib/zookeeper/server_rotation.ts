@@ -2,12 +2,20 @@
 import { backoffDelay } from "../std/backoff.ts";
 import type { ServerAddress } from "./connection.ts";
 
+/**
+ * How long the first handshake may take. A ZooKeeper that starts accepts connections that it never answers, so a new one
+ * is tried soon; each that was not answered doubles the time for the next, up to what the session timeout allows.
+ */
+const FIRST_HANDSHAKE_MS = 1000;
+const SHORTEST_HANDSHAKE_MS = 250;
+
 /** Goes round the servers in an order that differs from process to process, and slower while none answers. */
 export class ServerRotation {
   #servers: readonly ServerAddress[];
   readonly #random: () => number;
   #next = 0;
   #failures = -1;
+  #unanswered = 0;
 
   constructor(servers: readonly ServerAddress[], random: () => number) {
     requireOne(servers);
@@ -27,10 +35,6 @@ export class ServerRotation {
     return this.#servers.some((server) => server.host === host && server.port === port);
   }
 
-  get size(): number {
-    return this.#servers.length;
-  }
-
   /** Attempts that have failed since the last success. */
   get failures(): number {
     return Math.max(0, this.#failures);
@@ -47,9 +51,21 @@ export class ServerRotation {
     return { server, delayMs: backoffDelay(round, { initial: 100, maximum: 2000, random: this.#random }) };
   }
 
+  /** Milliseconds that the next handshake may take: all servers have their turn before the session may have expired. */
+  handshakeLimit(sessionTimeoutMs: number): number {
+    const allowed = (sessionTimeoutMs * 2) / 3 / Math.min(3, this.#servers.length);
+    return Math.max(SHORTEST_HANDSHAKE_MS, Math.min(allowed, FIRST_HANDSHAKE_MS * 2 ** this.#unanswered));
+  }
+
+  /** A handshake had no answer within its limit. */
+  unanswered(): void {
+    this.#unanswered += 1;
+  }
+
   /** A server has answered. */
   succeeded(): void {
     this.#failures = 0;
+    this.#unanswered = 0;
   }
 }
 

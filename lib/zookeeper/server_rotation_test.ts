@@ -35,6 +35,19 @@ describe("the rotation of servers", () => {
     assert.ok(rotation.next().delayMs <= 200);
   });
 
+  it("gives a handshake a second, twice the time after each without an answer, and no more than the session allows", () => {
+    const rotation = new ServerRotation(servers.slice(0, 3), half);
+    const limits = Array.from({ length: 4 }, () => {
+      const limit = rotation.handshakeLimit(30_000);
+      rotation.unanswered();
+      return Math.round(limit);
+    });
+    assert.deepEqual(limits, [1000, 2000, 4000, 6667]);
+    rotation.succeeded();
+    assert.equal(rotation.handshakeLimit(30_000), 1000);
+    assert.equal(rotation.handshakeLimit(100), 250);
+  });
+
   it("knows and takes other servers, but not none", () => {
     const rotation = new ServerRotation(servers, half);
     rotation.replace([{ host: "e", port: 2181 }]);

@@ -11,7 +11,13 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { CallQueue } from "./call_queue.ts";
-import { Connection, type ServerAddress, type TlsFiles } from "./connection.ts";
+import {
+  Connection,
+  HandshakeTimeoutError,
+  placeOf,
+  type ServerAddress,
+  type TlsFiles,
+} from "./connection.ts";
 import { type Credentials, encodeHandshake, NEW_SESSION } from "./handshake.ts";
 import { type Identity, Preamble } from "./preamble.ts";
 import { ServerRotation } from "./server_rotation.ts";
@@ -174,7 +180,7 @@ export class SessionLink {
           server,
           tls,
           handshake: encodeHandshake(this.#credentials, sessionTimeoutMs, this.#lastZxid),
-          openTimeoutMs: Math.max(250, (sessionTimeoutMs * 2) / 3 / Math.min(3, this.#servers.size)),
+          openTimeoutMs: this.#servers.handshakeLimit(sessionTimeoutMs),
           clock: this.#clock,
         },
         {
@@ -184,7 +190,10 @@ export class SessionLink {
             this.#preamble?.tick();
             this.#calls.tick();
           },
-          onEnd: resolve,
+          onEnd: (reason) => {
+            if (reason instanceof HandshakeTimeoutError) this.#servers.unanswered();
+            resolve(reason);
+          },
         },
       );
       this.#connection = connection;
@@ -210,11 +219,11 @@ export class SessionLink {
       this.#preamble = undefined;
       this.#servers.succeeded();
       this.#logger.info("connected to zookeeper", {
-        server: `${server.host}:${server.port}`,
+        server: placeOf(server),
         session: sessionId.toString(16),
         timeout_ms: timeoutMs,
       });
-      this.#telemetry.connected(`${server.host}:${server.port}`);
+      this.#telemetry.connected(placeOf(server));
       this.#setState("connected");
       this.#calls.attach((frame) => connection.send(frame));
       this.#handlers.onWatchesSet(paths);
@@ -240,7 +249,7 @@ export class SessionLink {
   }
 
   #disconnected(server: ServerAddress, reason: Error): void {
-    const place = `${server.host}:${server.port}`;
+    const place = placeOf(server);
     this.#preamble = undefined;
     this.#calls.detach(`${place}: ${messageOf(reason)}`);
     const fields = { server: place, error: messageOf(reason), attempts: this.#servers.failures };

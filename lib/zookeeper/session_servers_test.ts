@@ -1,9 +1,10 @@
 // Which servers a session goes to, and what it says of servers that cannot serve it.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { networkInterfaces } from "node:os";
 import { afterEach, describe, it } from "node:test";
 import type { LogFields, Logger } from "../std/logger.ts";
-import { refused, until, within } from "./contract/fixture.ts";
+import { PATIENCE_MS, refused, until, within } from "./contract/fixture.ts";
 import { type Peer, ScriptedServer } from "./contract/scripted_server.ts";
 import { connectSession, type SessionOptions, type ZooKeeperSession } from "./session.ts";
 
@@ -16,10 +17,17 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
+const noIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1"),
+)
+  ? false
+  : "needs IPv6 on loopback";
+
 async function serve(
   script: (peer: Peer, connection: number) => Promise<void> | void,
+  host?: string,
 ): Promise<ScriptedServer> {
-  const server = new ScriptedServer(script);
+  const server = new ScriptedServer(script, host);
   servers.push(server);
   await server.listen();
   return server;
@@ -64,7 +72,7 @@ describe("the servers of a session", () => {
     const { signal } = session;
     session.useServers([second]);
     await within(
-      3000,
+      PATIENCE_MS,
       until(() => second.connections === 1, "the other server"),
       "move",
     );
@@ -93,7 +101,7 @@ describe("the servers of a session", () => {
     const session = connect({ servers: [server], identities: [{ scheme: "digest", credentials: "u:p" }] });
     await session.sync("/");
     await within(
-      3000,
+      PATIENCE_MS,
       until(() => server.connections === 2, "the next connection"),
       "connect again",
     );
@@ -110,7 +118,7 @@ describe("the servers of a session", () => {
     const { logger, lines } = recorder();
     connect({ servers: [server], identities: [{ scheme: "digest", credentials: "user:hidden" }], logger });
     await within(
-      3000,
+      PATIENCE_MS,
       until(() => lines.length > 0, "a log line"),
       "say so",
     );
@@ -122,7 +130,7 @@ describe("the servers of a session", () => {
     const server = await serve((peer) => peer.hangUp());
     const session = connect({ servers: [server], sessionTimeoutMs: 300 });
     await assert.rejects(
-      within(3000, session.sync("/"), "the failure"),
+      within(PATIENCE_MS, session.sync("/"), "the failure"),
       /before the session began: its ensemble may have no quorum, or it may want TLS/,
     );
   });
@@ -133,9 +141,18 @@ describe("the servers of a session", () => {
       sessionTimeoutMs: 300,
     });
     await assert.rejects(
-      within(8000, session.sync("/"), "the failure"),
+      within(PATIENCE_MS, session.sync("/"), "the failure"),
       /no-such-host\.invalid:2181.*ENOTFOUND|EAI_AGAIN/,
     );
+  });
+
+  it("may have IPv6 addresses, which are written in brackets", { skip: noIpv6 }, async () => {
+    const server = await serve(behave, "::1");
+    const { logger, lines } = recorder();
+    const session = connect({ servers: [server], logger });
+    await within(PATIENCE_MS, session.connected(), "connect");
+    await session.sync("/");
+    assert.match(lines.join("\n"), new RegExp(`"server":"\\[::1\\]:${server.port}"`));
   });
 
   it("that are older than 3.6 are said to be too old", async () => {
@@ -177,7 +194,7 @@ describe("the servers of a session", () => {
       () => (resets += 1),
     );
     await refused(session.sync("/"), "CONNECTION_LOSS");
-    await within(3000, session.sync("/"), "the call on the next connection");
+    await within(PATIENCE_MS, session.sync("/"), "the call on the next connection");
     assert.deepEqual(order, ["1:call", "1:call", "2:watches", "2:call"]);
     assert.equal(resets, 1);
   });

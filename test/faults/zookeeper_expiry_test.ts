@@ -9,6 +9,9 @@ import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
+/** Longer than any test takes: a session ends when the test ends it, and not because the machine is busy. */
+const SESSION_MS = 60_000;
+const PATIENCE_MS = 30_000;
 const NOTHING = new Uint8Array();
 const ROOT = "/place/lock";
 
@@ -19,8 +22,8 @@ describe("a session that ends between commit and answer", { skip }, () => {
   let session: ZooKeeperSession;
 
   before(async () => {
-    server = await startZooKeeper();
-    witness = connectSession({ servers: [server], sessionTimeoutMs: 10_000, logger: silentLogger });
+    server = await startZooKeeper({ longestSessionMs: SESSION_MS });
+    witness = connectSession({ servers: [server], sessionTimeoutMs: SESSION_MS, logger: silentLogger });
   });
   after(async () => {
     await witness.close();
@@ -32,7 +35,7 @@ describe("a session that ends between commit and answer", { skip }, () => {
     await witness.ensurePath(ROOT);
     proxy = new TcpProxy(server);
     await proxy.listen();
-    session = connectSession({ servers: [proxy], sessionTimeoutMs: 4000, logger: silentLogger });
+    session = connectSession({ servers: [proxy], sessionTimeoutMs: SESSION_MS, logger: silentLogger });
     await session.connected();
   };
   afterEach(async () => {
@@ -41,14 +44,17 @@ describe("a session that ends between commit and answer", { skip }, () => {
     await witness.deleteRecursive("/place");
   });
 
-  /** Ends the session, lets its owner hear of it, and waits until it has begun another. */
+  /**
+   * Ends the session, lets its owner hear of it, and waits until it has begun another. The owner is kept away while its
+   * session is ended, for it would take it back.
+   */
   const expire = async () => {
     const lost = untilState(session, "lost");
-    await server.expire(session);
     proxy.mode = "cut";
+    await server.expire(session);
     proxy.mode = "pass";
-    await within(10_000, lost, "the loss to be heard of");
-    await within(10_000, session.connected(), "a new session");
+    await within(PATIENCE_MS, lost, "the loss to be heard of");
+    await within(PATIENCE_MS, session.connected(), "a new session");
   };
 
   it("has no lock, leaves no contender, and can take the lock anew", async () => {
@@ -65,7 +71,7 @@ describe("a session that ends between commit and answer", { skip }, () => {
     await until(async () => (await witness.children(ROOT)).length === 1, "the contender to be committed");
     session.children = children;
     await expire();
-    await within(5000, acquiring, "the end of the attempt");
+    await within(PATIENCE_MS, acquiring, "the end of the attempt");
     await until(async () => (await witness.children(ROOT)).length === 0, "the contender to go");
     const lock = await locks.acquire(ROOT);
     assert.ok(lock);
@@ -89,7 +95,9 @@ describe("a session that ends between commit and answer", { skip }, () => {
     );
     await until(async () => textOf((await witness.get("/place")).data) === "committed", "the commit");
     await expire();
-    assert.ok(["CONNECTION_LOSS", "SESSION_EXPIRED"].includes(await within(5000, unanswered, "the outcome")));
+    assert.ok(
+      ["CONNECTION_LOSS", "SESSION_EXPIRED"].includes(await within(PATIENCE_MS, unanswered, "the outcome")),
+    );
     assert.ok(lock.signal.aborted);
     await refused(write("too late"), "NO_NODE");
     assert.equal(textOf((await witness.get("/place")).data), "committed");
@@ -104,7 +112,9 @@ describe("a session that ends between commit and answer", { skip }, () => {
     );
     await until(async () => (await witness.exists("/place/a")) !== null, "the commit");
     await expire();
-    assert.ok(["CONNECTION_LOSS", "SESSION_EXPIRED"].includes(await within(5000, unanswered, "the outcome")));
+    assert.ok(
+      ["CONNECTION_LOSS", "SESSION_EXPIRED"].includes(await within(PATIENCE_MS, unanswered, "the outcome")),
+    );
     await refused(session.create("/place/a", NOTHING, "persistent"), "NODE_EXISTS");
   });
 });

@@ -17,6 +17,10 @@ import { fourLetterWord, type ZooKeeperServer } from "./zookeeper.ts";
 
 const WORKERS = 4;
 const SESSION_TIMEOUT_MS = 2000;
+/** The view's own: ZooKeeper counts a watch that is persistent and recursive twice. */
+const WATCHES = 2;
+/** How long a server may take to notice what is gone: a connection that has ended, and its watches with it. */
+const PATIENCE_MS = 30_000;
 const DOCUMENT = encodeNode(newNode(1, { state: "ready", type: ["small"], provider: "cloud" }));
 
 /** What there is when nothing is under way. Only `heapMb` may differ from one rest to the next. */
@@ -84,11 +88,9 @@ export class Churn {
       third && this.#server.expire(third.session),
     ]);
     // A worker whose session was ended from outside must hear of it and begin anew.
-    await Promise.all(
-      this.#workers.map(({ session }) => again(this.#witness, () => this.#answered(session))),
-    );
+    await Promise.all(this.#workers.map(({ session }) => this.#answered(session)));
     await this.#view?.ready();
-    return this.#rest();
+    return await this.#rest();
   }
 
   async close(): Promise<void> {
@@ -105,7 +107,8 @@ export class Churn {
       this.#made += 1;
       const node = String(this.#made).padStart(10, "0");
       await settled(this.#live(worker, other, node));
-      // After whatever has gone wrong, nothing of the node is kept.
+      // After whatever has gone wrong, nothing of the node is kept; its creation may still be on its way to the server.
+      await this.#answered(worker.session);
       await again(this.#witness, () => this.#witness.deleteRecursive(nodePath(node)));
     }
   }
@@ -171,12 +174,18 @@ export class Churn {
     worker.proxy.mode = "pass";
   }
 
+  /**
+   * Resolves when the session has an answer to a call of now: what it had under way before is done, or went with it
+   * when it ended, and then it has begun anew.
+   */
   async #answered(session: ZooKeeperSession): Promise<void> {
-    await session.connected();
-    await session.exists(NODES).catch((error: unknown) => {
-      if (!isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+    await again(session, async () => {
+      await session.connected();
+      await session.sync(NODES).catch((error: unknown) => {
+        if (!isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+      });
+      await session.connected();
     });
-    await session.connected();
   }
 
   /** Counts who listens to a session's state and has not stopped. */
@@ -195,7 +204,18 @@ export class Churn {
     return session;
   }
 
+  /** What is left when the server has noticed what is gone, or will not: what is really left stays. */
   async #rest(): Promise<Rest> {
+    const end = performance.now() + PATIENCE_MS;
+    while (true) {
+      const rest = await this.#count();
+      const isQuiet = rest.ephemerals === 0 && rest.contenders === 0 && rest.watches <= WATCHES;
+      if (isQuiet || performance.now() > end) return rest;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #count(): Promise<Rest> {
     const contenders = (await this.#witness.children(NODES)).length;
     const answer = await fourLetterWord(this.#server.port, "mntr");
     const figure = (name: string) => Number(new RegExp(`^${name}\\t(\\d+)$`, "m").exec(answer)?.[1]);

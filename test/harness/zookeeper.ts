@@ -47,8 +47,10 @@ export interface ZooKeeperServer {
 }
 
 export interface ZooKeeperOptions {
-  /** Milliseconds; session timeouts lie between 2 and 20 ticks. @default 500 */
+  /** Milliseconds; session timeouts are at least two of them. @default 500 */
   readonly tickTime?: number;
+  /** Milliseconds. @default 20 ticks */
+  readonly longestSessionMs?: number;
   /** Serves TLS on a second port with this certificate, to clients with one of the same authority. */
   readonly tls?: Certificate;
   /** Megabytes of memory for the server's data. @default 128 */
@@ -109,8 +111,10 @@ class Server implements ZooKeeperServer {
     const data = join(this.directory, "data");
     await mkdir(data);
     if (myId !== undefined) await writeFile(join(data, "myid"), `${myId}\n`);
+    const { tickTime = 500, longestSessionMs = 20 * tickTime } = this.#options;
     const lines = [
-      `tickTime=${this.#options.tickTime ?? 500}`,
+      `tickTime=${tickTime}`,
+      `maxSessionTimeout=${longestSessionMs}`,
       `dataDir=${data}`,
       `clientPort=${this.port}`,
       `clientPortAddress=${this.host}`,

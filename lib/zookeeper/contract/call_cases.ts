@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { CreateMode, Operation, WatchEvent } from "../types.ts";
-import { type Fixture, pause, REAP_INTERVAL_MS, refused, text, textOf, within } from "./fixture.ts";
+import {
+  type Fixture,
+  PATIENCE_MS,
+  pause,
+  REAP_INTERVAL_MS,
+  refused,
+  text,
+  textOf,
+  within,
+} from "./fixture.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -101,7 +110,7 @@ export function callCases(fixture: Fixture): void {
     await pause(3 * REAP_INTERVAL_MS);
     assert.equal(textOf((await session.get(`${place}/used`)).data), "kept");
     await session.delete(`${place}/used/child`, -1);
-    await within(10_000, session.gone(`${place}/used`), "the container to go");
+    await within(PATIENCE_MS, session.gone(`${place}/used`), "the container to go");
     assert.deepEqual(await session.children(place), ["unused"]);
   });
 
@@ -115,11 +124,11 @@ export function callCases(fixture: Fixture): void {
     await session.createWithStat(`${place}/parent`, NOTHING, { ttlMs: 100 });
     await session.create(`${place}/parent/child`, NOTHING, "persistent");
     for (const path of [`${place}/short`, numbered.path]) {
-      await within(10_000, session.gone(path), `the end of ${path}`);
+      await within(PATIENCE_MS, session.gone(path), `the end of ${path}`);
     }
     assert.deepEqual((await session.children(place)).sort(), ["long", "parent"]);
     await session.delete(`${place}/parent/child`, -1);
-    await within(10_000, session.gone(`${place}/parent`), "the end of the parent");
+    await within(PATIENCE_MS, session.gone(`${place}/parent`), "the end of the parent");
     await refused(session.createWithStat(`${place}/never`, NOTHING, { ttlMs: 0 }), "BAD_ARGUMENTS");
   });
 

@@ -4,7 +4,7 @@ import { decodePool, newComponent, newPool } from "../../model/component.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { registerComponent } from "../component.ts";
 import type { Session } from "../types.ts";
-import { type Fixture, refused, textOf, until, within } from "./fixture.ts";
+import { type Fixture, PATIENCE_MS, refused, textOf, until, within } from "./fixture.ts";
 
 const POOLS = "/nodepool/components/pool";
 
@@ -31,7 +31,7 @@ export function componentCases(fixture: Fixture): void {
   it("keeps a component registered, with what it said last", async () => {
     const session = await freshSession();
     const registration = registerComponent(session, pool(), { logger: silentLogger });
-    const znode = await within(5000, registration.registered(), "the registration");
+    const znode = await within(PATIENCE_MS, registration.registered(), "the registration");
     assert.match(znode, /^host\d{10}$/);
     assert.equal((await session.get(`${POOLS}/${znode}`)).stat.ephemeralOwner, session.sessionId);
     for (let round = 0; round < 9; round += 1) registration.update(pool(round % 2 === 0));
@@ -46,9 +46,9 @@ export function componentCases(fixture: Fixture): void {
   it("registers anew in a new session, and when somebody has deleted it", async () => {
     const session = await freshSession();
     const registration = registerComponent(session, pool(), { logger: silentLogger });
-    const first = await within(5000, registration.registered(), "the registration");
+    const first = await within(PATIENCE_MS, registration.registered(), "the registration");
     await fixture.expire(session);
-    const second = await within(5000, registration.registered(), "the second registration");
+    const second = await within(PATIENCE_MS, registration.registered(), "the second registration");
     assert.notEqual(second, first);
     assert.deepEqual(await session.children(POOLS), [second]);
 
@@ -62,7 +62,7 @@ export function componentCases(fixture: Fixture): void {
     const session = await freshSession();
     const record = newComponent({ hostname: "h", kind: "launcher", state: "running", version: "9.1.0" });
     const registration = registerComponent(session, record, { logger: silentLogger });
-    const znode = await within(5000, registration.registered(), "the registration");
+    const znode = await within(PATIENCE_MS, registration.registered(), "the registration");
     const { data } = await session.get(`/nodepool/components/launcher/${znode}`);
     assert.deepEqual(JSON.parse(textOf(data)), {
       hostname: "h",

@@ -10,6 +10,14 @@ import { takeOverAndClose } from "./raw_session.ts";
 /** How often a server of the contract looks for containers and znodes whose time is over, in milliseconds. */
 export const REAP_INTERVAL_MS = 200;
 
+/**
+ * The timeout of the contract's sessions, which its servers must grant: they outlive a restart of their server, however
+ * busy the machine is. A case that is about the end of a session ends it, and waits for no timeout.
+ */
+export const LONGEST_SESSION_MS = 40_000;
+/** How long anything is waited for that comes at once on an idle machine. */
+export const PATIENCE_MS = 30_000;
+
 /** A server that the contract runs against. */
 export interface ContractServer {
   readonly host: string;
@@ -56,17 +64,17 @@ export class Fixture {
   }
 
   /** A connected session, closed at the end of the case. */
-  async session(options: { chroot?: string; timeoutMs?: number } = {}): Promise<ZooKeeperSession> {
+  async session(options: { chroot?: string } = {}): Promise<ZooKeeperSession> {
     const { host, port, secure } = this.server;
     const session = connectSession({
       servers: [{ host, port: secure?.port ?? port }],
       tls: secure?.tls ?? null,
       chroot: options.chroot,
-      sessionTimeoutMs: options.timeoutMs ?? 4000,
+      sessionTimeoutMs: LONGEST_SESSION_MS,
       logger: silentLogger,
     });
     this.#sessions.push(session);
-    await within(10_000, session.connected(), "connect");
+    await within(PATIENCE_MS, session.connected(), "connect");
     return session;
   }
 
@@ -78,12 +86,19 @@ export class Fixture {
     return path;
   }
 
+  /** Restarts the server; resolves when it serves again and every session of the case has noticed. */
+  async restart(): Promise<void> {
+    const noticed = this.#sessions.map((session) => untilState(session, "suspended"));
+    await this.server.restart();
+    await within(PATIENCE_MS, Promise.all(noticed), "notice that the server was restarted");
+  }
+
   /** Ends a session as a timeout would; resolves when its owner has heard of it and has a new one. */
   async expire(session: ZooKeeperSession): Promise<void> {
     const lost = untilState(session, "lost");
     await takeOverAndClose(this.server, session.credentials);
-    await within(10_000, lost, "hear that the session is lost");
-    await within(10_000, session.connected(), "connect again");
+    await within(PATIENCE_MS, lost, "hear that the session is lost");
+    await within(PATIENCE_MS, session.connected(), "connect again");
   }
 }
 
@@ -117,9 +132,9 @@ export async function within<T>(milliseconds: number, promise: Promise<T>, what:
 
 /** Resolves when the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited 10 s in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`);
     await sleep(10);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { contenderSequence } from "../../model/paths.ts";
 import { createLocks } from "../locks.ts";
-import { type Fixture, refused, text, textOf, until, within } from "./fixture.ts";
+import { type Fixture, PATIENCE_MS, refused, text, textOf, until, within } from "./fixture.ts";
 
 /** Locks. */
 export function lockCases(fixture: Fixture): void {
@@ -56,7 +56,7 @@ export function lockCases(fixture: Fixture): void {
     const waiting: Promise<void>[] = [];
     for (const [index, session] of [...sessions, ...sessions].entries()) {
       const turn = createLocks(session)
-        .acquire(root, { timeout: 10_000 })
+        .acquire(root, { timeout: PATIENCE_MS })
         .then(async (lock) => {
           order.push(index);
           await lock?.release();
@@ -68,7 +68,7 @@ export function lockCases(fixture: Fixture): void {
       );
     }
     await held.release();
-    await within(10_000, Promise.all(waiting), "everyone's turn");
+    await within(PATIENCE_MS, Promise.all(waiting), "everyone's turn");
     assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
     assert.deepEqual(await first.children(root), []);
   });
@@ -94,10 +94,10 @@ export function lockCases(fixture: Fixture): void {
     const root = `${await fixture.place(session)}/lock`;
     const held = await createLocks(session).acquire(root);
     assert.ok(held);
-    const next = createLocks(other).acquire(root, { timeout: 20_000 });
+    const next = createLocks(other).acquire(root, { timeout: PATIENCE_MS });
     await fixture.expire(session);
     assert.ok(held.signal.aborted);
-    assert.ok(await within(5000, next, "the lock to be passed on"));
+    assert.ok(await within(PATIENCE_MS, next, "the lock to be passed on"));
     await held.release();
     assert.equal(
       (await session.children(root)).length,
@@ -161,12 +161,12 @@ export function lockCases(fixture: Fixture): void {
     const root = `${await fixture.place(session)}/lock`;
     const held = await createLocks(session).acquire(root);
     assert.ok(held);
-    const next = createLocks(other).acquire(root, { timeout: 20_000 });
+    const next = createLocks(other).acquire(root, { timeout: PATIENCE_MS });
     await until(async () => (await session.children(root)).length === 2, "the contender to be in line");
-    await fixture.server.restart();
+    await fixture.restart();
     await Promise.all([session.connected(), other.connected()]);
     assert.ok(!held.signal.aborted);
     await held.release();
-    assert.ok(await within(5000, next, "the lock to be passed on"));
+    assert.ok(await within(PATIENCE_MS, next, "the lock to be passed on"));
   });
 }

@@ -4,12 +4,27 @@ import { Connection, type ServerAddress } from "../connection.ts";
 import { type Credentials, encodeHandshake, NEW_SESSION } from "../handshake.ts";
 import { encodeRequest, type Request, requests } from "../wire.ts";
 
+/** How often to begin again when the owner has taken its session back before it was closed. */
+const ATTEMPTS = 20;
+
+class SessionEndedError extends Error {
+  override name = "SessionEndedError";
+}
+
 /**
  * Ends somebody else's session: connects with that session's credentials (the server moves the session here and
  * drops the other connection) and closes it. The owner then finds that it has expired.
  */
-export function takeOverAndClose(server: ServerAddress, credentials: Credentials): Promise<void> {
-  return connectAndCall(server, credentials, 4000, requests.closeSession());
+export async function takeOverAndClose(server: ServerAddress, credentials: Credentials): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await connectAndCall(server, credentials, 4000, requests.closeSession());
+      return;
+    } catch (error) {
+      if (error instanceof SessionEndedError) return;
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** Leaves an ephemeral behind in a session of `timeoutMs` whose client is never heard of again. */
@@ -31,13 +46,13 @@ function connectAndCall(
         server: { host: server.host, port: server.port },
         tls: null,
         handshake: encodeHandshake(credentials, timeoutMs, 0n),
-        openTimeoutMs: 5000,
+        openTimeoutMs: 20_000,
         clock: systemClock,
       },
       {
         onOpen: (handshake) => {
           if (handshake.timeoutMs > 0) connection.send(encodeRequest(1, request));
-          else connection.end(new Error("the session had ended before"));
+          else connection.end(new SessionEndedError("the session had ended before"));
         },
         onFrame: () => {
           answered = true;

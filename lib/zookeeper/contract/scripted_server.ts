@@ -87,13 +87,14 @@ export function framed(body: Buffer): Buffer {
 }
 
 export class ScriptedServer {
-  readonly host = "127.0.0.1";
+  readonly host: string;
   readonly #server: net.Server;
   readonly #peers = new Set<Peer>();
   #connections = 0;
 
   /** `script` is called for each connection with its number, beginning at 1. */
-  constructor(script: (peer: Peer, connection: number) => Promise<void> | void) {
+  constructor(script: (peer: Peer, connection: number) => Promise<void> | void, host = "127.0.0.1") {
+    this.host = host;
     this.#server = net.createServer((socket) => {
       const peer = new Peer(socket);
       this.#peers.add(peer);

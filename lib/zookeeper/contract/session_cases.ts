@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { type Fixture, pause, refused, text, textOf, until, within } from "./fixture.ts";
+import { type Fixture, PATIENCE_MS, pause, refused, text, textOf, until, within } from "./fixture.ts";
 import { abandonEphemeral } from "./raw_session.ts";
 
 const NOTHING = new Uint8Array();
@@ -15,7 +15,7 @@ export function sessionCases(fixture: Fixture): void {
     assert.equal((await other.exists(path))?.ephemeralOwner, session.sessionId);
     const gone = other.gone(path);
     await session.close();
-    await within(2000, gone, "the ephemeral to go");
+    await within(PATIENCE_MS, gone, "the ephemeral to go");
     assert.equal(await other.exists(path), null);
     await refused(session.get("/"), "CLOSED");
   });
@@ -40,8 +40,8 @@ export function sessionCases(fixture: Fixture): void {
     const place = await fixture.place(session);
     await session.create(`${place}/e`, text("mine"), "ephemeral");
     const { sessionId, signal } = session;
-    await fixture.server.restart();
-    await within(10_000, session.connected(), "connect again");
+    await fixture.restart();
+    await within(PATIENCE_MS, session.connected(), "connect again");
     assert.equal(session.sessionId, sessionId);
     assert.ok(!signal.aborted);
     assert.equal(textOf((await session.get(`${place}/e`)).data), "mine");
@@ -52,7 +52,7 @@ export function sessionCases(fixture: Fixture): void {
     const path = `${await fixture.place(session)}/e`;
     await abandonEphemeral(fixture.server, path, 1000);
     assert.notEqual(await session.exists(path), null);
-    await within(6000, session.gone(path), "the ephemeral to go");
+    await within(PATIENCE_MS, session.gone(path), "the ephemeral to go");
   });
 
   it("tells of every change below a recursive watch, in order", async () => {
@@ -123,7 +123,7 @@ export function sessionCases(fixture: Fixture): void {
         resets += 1;
       },
     );
-    await fixture.server.restart();
+    await fixture.restart();
     await until(() => resets === 1, "the first reset");
     await session.create(`${place}/a`, NOTHING, "persistent");
     await fixture.expire(session);
@@ -136,7 +136,7 @@ export function sessionCases(fixture: Fixture): void {
     const session = await fixture.session();
     const other = await fixture.session();
     const path = `${await fixture.place(session)}/a`;
-    await within(2000, session.gone(path), "what does not exist is gone");
+    await within(PATIENCE_MS, session.gone(path), "what does not exist is gone");
     await session.create(path, NOTHING, "persistent");
     const gone = session.gone(path);
     const controller = new AbortController();
@@ -144,11 +144,11 @@ export function sessionCases(fixture: Fixture): void {
     await other.set(path, text("still there"), -1);
     controller.abort(new Error("enough"));
     await assert.rejects(aborted, /enough/);
-    await fixture.server.restart();
+    await fixture.restart();
     await Promise.all([session.connected(), other.connected()]);
     await pause(50);
     await other.delete(path, -1);
-    await within(3000, gone, "the znode to go");
+    await within(PATIENCE_MS, gone, "the znode to go");
   });
 
   it("waits no more for a znode to go when it is aborted at any step of beginning to wait", async () => {
@@ -160,7 +160,7 @@ export function sessionCases(fixture: Fixture): void {
       const waiting = assert.rejects(session.gone(path, controller.signal), /enough/);
       for (let step = 0; step < steps; step += 1) await Promise.resolve();
       controller.abort(new Error("enough"));
-      await within(2000, waiting, `the end of a wait aborted after ${steps} steps`);
+      await within(PATIENCE_MS, waiting, `the end of a wait aborted after ${steps} steps`);
     }
   });
 }

@@ -7,14 +7,14 @@ import { createLocks } from "../locks.ts";
 import { openView } from "../tree_view.ts";
 import type { Session } from "../types.ts";
 import type { View } from "../view.ts";
-import { type Fixture, text, until, untilState, within } from "./fixture.ts";
+import { type Fixture, PATIENCE_MS, text, until, untilState, within } from "./fixture.ts";
 
 const NOTHING = new Uint8Array();
 
 /** The view opened on a session, current. */
 async function openCurrent(session: Session): Promise<View> {
   const view = openView(session, silentLogger);
-  await within(10_000, view.ready(), "the view to be current");
+  await within(PATIENCE_MS, view.ready(), "the view to be current");
   return view;
 }
 
@@ -172,7 +172,7 @@ export function viewCases(fixture: Fixture): void {
     await other.deleteRecursive(`/nodepool/nodes/${deleted}`);
     await other.set(`/nodepool/nodes/${changed}`, encodeNode(newNode(9, { type: ["other"] })), -1);
     await expired;
-    await within(5000, view.ready(), "the view to be current again");
+    await within(PATIENCE_MS, view.ready(), "the view to be current again");
     await other.sync("/");
     await view.settled();
     assert.equal(view.node(deleted), undefined);
@@ -200,11 +200,11 @@ export function viewCases(fixture: Fixture): void {
       }
     };
     await Promise.all([churn(15), churn(15), churn(15)]);
-    await fixture.server.restart();
+    await fixture.restart();
     await Promise.all([session.connected(), other.connected()]);
     await Promise.all([churn(15), churn(15)]);
     await session.sync("/");
-    await within(10_000, view.settled(), "the view to settle");
+    await within(PATIENCE_MS, view.settled(), "the view to settle");
 
     const names = (await session.children("/nodepool/nodes")).sort();
     assert.deepEqual([...view.nodes()].map(({ id }) => id).sort(), names);

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../../std/logger.ts";
 import { REAP_INTERVAL_MS } from "../contract/fixture.ts";
 import { type ContractServer, describeCoordinationContract } from "../contract_suite.ts";
@@ -21,8 +20,6 @@ describeCoordinationContract("embedded", async (): Promise<ContractServer> => {
     restart: async () => {
       await server.close();
       server = await start(port);
-      // It takes milliseconds: clients in this very process hear a little later that they were cut off.
-      await sleep(100);
     },
     close: async () => {
       await server.close();
