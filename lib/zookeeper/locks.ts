@@ -88,6 +88,8 @@ class KazooLocks implements Locks {
     try {
       if (!(await turn(contender))) {
         await this.#withdraw(contender, owner);
+        // Then it went from the line with the session: whether somebody else has the lock is not known.
+        if (owner.aborted) throw lostError(root);
         return null;
       }
     } catch (error) {
