@@ -1,7 +1,8 @@
 // Removes containers whose last child has gone, and znodes whose time to live is over; as ZooKeeper, now and then.
 import type { Clock } from "../../std/clock.ts";
 import { timeToLive } from "./owner.ts";
-import type { Tree, Znode } from "./tree.ts";
+import type { Tree } from "./tree.ts";
+import type { Znode } from "./znode.ts";
 
 export interface ReaperOptions {
   readonly clock: Clock;

@@ -2,9 +2,9 @@
 
 import type { Buffer } from "node:buffer";
 import type { WriteRequest } from "./request.ts";
-import type { ChangeResult, Outcome, TreeEvent, Znode } from "./tree.ts";
-import { statOf } from "./tree.ts";
+import type { ChangeResult, Outcome, TreeEvent } from "./tree.ts";
 import { encodeFrame, errorCode, eventXid, opCode, type Writer } from "./wire.ts";
+import { statOf, type Znode } from "./znode.ts";
 
 /** A reply: header, then what `write` writes. An error has no body. */
 export function encodeReply(

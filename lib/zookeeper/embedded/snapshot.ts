@@ -7,8 +7,8 @@ import { encodeBlock, readBlocks } from "./blocks.ts";
 import { syncDirectory } from "./log.ts";
 import { State } from "./state.ts";
 import { readSession, writeSession } from "./transaction.ts";
-import type { Znode } from "./tree.ts";
 import { Reader, WireError, Writer } from "./wire.ts";
+import type { Znode } from "./znode.ts";
 
 const blockBytes = 1024 * 1024;
 

@@ -3,23 +3,7 @@
 import { isSession } from "./owner.ts";
 import { isValidPath, parentOf, sequence } from "./paths.ts";
 import { type ErrorCode, errorCode, type WireStat } from "./wire.ts";
-
-/** A znode as it is kept. `ephemeralOwner` is 0n for a persistent one; see owner.ts for what it may be besides a session. */
-export interface Znode {
-  data: Uint8Array | null;
-  czxid: number;
-  mzxid: number;
-  /** Of the last creation or deletion of a child. */
-  pzxid: number;
-  ctime: number;
-  mtime: number;
-  version: number;
-  aversion: number;
-  /** Children ever created: the next sequence number. The visible `cversion` counts deletions too. */
-  childrenCreated: number;
-  ephemeralOwner: bigint;
-  children: Set<string> | null;
-}
+import { newZnode, statOf, type Znode } from "./znode.ts";
 
 /** One step of a transaction. A `version` of -1 fits any. `refused` fails with its code: the request was no good. */
 export type Change =
@@ -264,41 +248,6 @@ export class Tree {
     const owned = this.#owned.get(node.ephemeralOwner);
     if (owned?.delete(path) && owned.size === 0) this.#owned.delete(node.ephemeralOwner);
   }
-}
-
-/** The stat that clients see. */
-export function statOf(node: Znode): WireStat {
-  const numChildren = node.children?.size ?? 0;
-  return {
-    czxid: node.czxid,
-    mzxid: node.mzxid,
-    ctime: node.ctime,
-    mtime: node.mtime,
-    version: node.version,
-    // Creations plus deletions, and deletions are creations less what is left.
-    cversion: (node.childrenCreated * 2 - numChildren) | 0,
-    aversion: node.aversion,
-    ephemeralOwner: node.ephemeralOwner,
-    dataLength: node.data?.length ?? 0,
-    numChildren,
-    pzxid: node.pzxid,
-  };
-}
-
-function newZnode(data: Uint8Array | null, zxid: number, time: number, ephemeralOwner: bigint): Znode {
-  return {
-    data,
-    czxid: zxid,
-    mzxid: zxid,
-    pzxid: zxid,
-    ctime: time,
-    mtime: time,
-    version: 0,
-    aversion: 0,
-    childrenCreated: 0,
-    ephemeralOwner,
-    children: null,
-  };
 }
 
 function requireVersion(present: number, wanted: number): void {

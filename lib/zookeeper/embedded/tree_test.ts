@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isValidPath } from "./paths.ts";
-import { type Change, type Outcome, statOf, Tree } from "./tree.ts";
+import { type Change, type Outcome, Tree } from "./tree.ts";
 import { errorCode } from "./wire.ts";
+import { statOf } from "./znode.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const create = (path: string, more: { sequential?: boolean; owner?: bigint } = {}): Change => ({
