@@ -1,10 +1,11 @@
 // Opens everything that a service works with: the session, locks, the view of the tree, the providers.
 import { requireZooKeeper } from "../config/require.ts";
-import type { Config } from "../config/types.ts";
-import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../model/paths.ts";
+import type { Config, ZooKeeperConfig } from "../config/types.ts";
+import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS, ROOT } from "../model/paths.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
+import { placeOf } from "../zookeeper/connection.ts";
 import { createLocks } from "../zookeeper/locks.ts";
 import type { Identity } from "../zookeeper/preamble.ts";
 import { connectSession, type ZooKeeperSession } from "../zookeeper/session.ts";
@@ -57,7 +58,16 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
   const session = connect(options, await readIdentities(options.env ?? {}));
   let view: View | null = null;
   try {
-    await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
+    const isNew = await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
+    if (isNew) {
+      logger.warn(
+        "there was no Nodepool tree, an empty one has been made: is this the chroot that Zuul uses?",
+        {
+          servers: serversOf(options),
+          chroot: chrootOf(options.zookeeper ? null : config.zookeeper),
+        },
+      );
+    }
     view = openView(session, logger);
     await view.ready(signal);
     const providers = new ProviderSet(options);
@@ -97,7 +107,11 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
 /** The servers that {@link openServiceContext} connects to, for messages. */
 export function serversOf(options: Pick<ContextOptions, "config" | "zookeeper">): string {
   const servers = options.zookeeper ? [options.zookeeper] : (options.config.zookeeper?.servers ?? []);
-  return servers.map(({ host, port }) => `${host}:${port}`).join(",");
+  return servers.map(placeOf).join(",");
+}
+
+function chrootOf(zookeeper: ZooKeeperConfig | null): string {
+  return zookeeper?.servers.find((server) => server.chroot)?.chroot ?? "";
 }
 
 function connect(
@@ -106,7 +120,7 @@ function connect(
 ): ZooKeeperSession {
   const configured = zookeeper ? null : requireZooKeeper(config);
   const servers = zookeeper ? [zookeeper] : (configured?.servers ?? []);
-  const chroot = configured?.servers.find((server) => server.chroot)?.chroot ?? "";
+  const chroot = chrootOf(configured);
   return connectSession({
     servers: servers.map(({ host, port }) => ({ host, port })),
     ...(chroot === "" ? {} : { chroot }),
@@ -120,14 +134,19 @@ function connect(
 
 const BASES = [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, COMPONENTS];
 
-/** Waits for the connection and makes the folders that everything else goes into; goes on until it is done. */
-async function prepareTree(session: Session, clock: Clock, signal: AbortSignal): Promise<void> {
+/**
+ * Waits for the connection and makes the folders that everything else goes into; goes on until it is done. Tells
+ * whether there was nothing of Nodepool's before.
+ */
+async function prepareTree(session: Session, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  let isNew = false;
   for (let failures = 0; ; failures += 1) {
     if (failures > 0) await clock.sleep(backoffDelay(failures, { initial: 200, maximum: 5000 }), signal);
     await session.connected(signal);
     try {
+      isNew ||= (await session.exists(ROOT)) === null;
       for (const path of BASES) await session.ensurePath(path);
-      return;
+      return isNew;
     } catch (error) {
       // Whatever was done may be repeated, in a new session too.
       const passes = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
@@ -136,7 +155,7 @@ async function prepareTree(session: Session, clock: Clock, signal: AbortSignal):
   }
 }
 
-async function reportWhileWaiting(options: ContextOptions, wait: () => Promise<void>): Promise<void> {
+async function reportWhileWaiting<T>(options: ContextOptions, wait: () => Promise<T>): Promise<T> {
   const { logger, clock } = options;
   const servers = serversOf(options);
   const report = () => {
@@ -145,8 +164,9 @@ async function reportWhileWaiting(options: ContextOptions, wait: () => Promise<v
   };
   let cancel = clock.after(2000, report);
   try {
-    await wait();
+    const result = await wait();
     logger.info("connected to ZooKeeper", { servers });
+    return result;
   } finally {
     cancel();
   }

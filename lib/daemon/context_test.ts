@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseConfig } from "../config/load.ts";
 import { systemClock } from "../std/clock.ts";
-import { silentLogger } from "../std/logger.ts";
+import { type Logger, silentLogger } from "../std/logger.ts";
 import { startEmbeddedServer } from "../zookeeper/embedded/server.ts";
 import { openServiceContext } from "./context.ts";
 
@@ -48,6 +48,30 @@ test("a context is connected, current, and names the providers that are not serv
       await close();
     }
     assert.equal(context.session.state, "closed");
+  } finally {
+    await server.close();
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("a tree that was empty is told of, with servers and chroot, and one that was not is not", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "nodepool-context-"));
+  const server = await startEmbeddedServer({ dataDir, logger: silentLogger });
+  const text = `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}, chroot: /zul}]\nproviders: []\n`;
+  const config = parseConfig(text, "nodepool.yaml");
+  const open = async () => {
+    const warnings: unknown[] = [];
+    const warn = (message: string, fields: object = {}) => warnings.push([message, fields]);
+    const logger: Logger = { ...silentLogger, warn, child: () => logger };
+    const { signal } = new AbortController();
+    const { close } = await openServiceContext({ ...who, logger, config, signal });
+    await close();
+    return warnings.filter((warning) => /no Nodepool tree/.test(JSON.stringify(warning)));
+  };
+  try {
+    const [first] = await open();
+    assert.match(JSON.stringify(first), new RegExp(`"servers":"127.0.0.1:${server.port}","chroot":"/zul"`));
+    assert.deepEqual(await open(), []);
   } finally {
     await server.close();
     rmSync(dataDir, { recursive: true });
