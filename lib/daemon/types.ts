@@ -64,7 +64,7 @@ export interface Service {
   plan?(next: Config): readonly PlannedChange[];
   /**
    * Ends it: no new work is begun, work in hand is brought to a point where another process can go on with it, locks
-   * are given back. When `grace` is aborted it must resolve at once. The session stays open.
+   * are given back. When `grace` is aborted it must resolve within four seconds. The session stays open.
    */
   stop(grace: AbortSignal): Promise<void>;
 }

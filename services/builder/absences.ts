@@ -1,5 +1,7 @@
 // Since when something is seen to be missing: facts that ZooKeeper does not keep.
+import type { BuildRecord } from "../../lib/model/image.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
+import { builderIdOf } from "./folder_claim.ts";
 
 export class Absences {
   readonly #locks = new Map<string, number>();
@@ -10,28 +12,39 @@ export class Absences {
     return this.#locks;
   }
 
-  /** Since when no builder runs on a host that has made builds (seconds); by host name. */
+  /** Since when a builder that has made builds is not seen to run (seconds); by builder id. */
   get awaySince(): ReadonlyMap<string, number> {
     return this.#builders;
   }
 
   /** Looks around. @param builderId of this builder, whose own builds never miss their lock */
   look(view: Pick<View, "images" | "components">, now: number, builderId: string): void {
+    const isSeen = presence(view);
     const free = new Set<string>();
-    const makers = new Set<string>();
+    const away = new Set<string>();
     for (const { lock, builds } of view.images()) {
       for (const { build, record } of builds) {
         if (record === null || record.builderId === builderId) continue;
-        if (record.builder !== null) makers.add(record.builder);
         if (record.state === "building" && lock.contenders.length === 0) free.add(build);
+        if (record.builderId !== null && !isSeen(record)) away.add(record.builderId);
       }
     }
-    for (const { record } of view.components()) {
-      if (record?.kind === "builder" && record.hostname !== null) makers.delete(record.hostname);
-    }
     note(this.#locks, free, now);
-    note(this.#builders, makers, now);
+    note(this.#builders, away, now);
   }
+}
+
+/** Tells whether the builder that made a build runs. A Python builder tells the name of its host only. */
+function presence(view: Pick<View, "components">): (build: BuildRecord) => boolean {
+  const ids = new Set<string>();
+  const hosts = new Set<string | null>();
+  for (const { record } of view.components()) {
+    if (record?.kind !== "builder") continue;
+    const id = builderIdOf(record);
+    if (id === null) hosts.add(record.hostname);
+    else ids.add(id);
+  }
+  return ({ builder, builderId }) => ids.has(builderId ?? "") || (builder !== null && hosts.has(builder));
 }
 
 function note(since: Map<string, number>, missing: ReadonlySet<string>, now: number): void {

@@ -44,6 +44,8 @@ export interface BuildTools {
   readonly signal: AbortSignal;
   /** How long the command has to end itself after SIGTERM, in milliseconds. */
   readonly graceMs: number;
+  /** Aborted when there is no time left for that. */
+  readonly abandoned: AbortSignal;
 }
 
 /** A build that made no usable image. `message` is one sentence for the operator. */
@@ -126,7 +128,7 @@ export async function runBuild(order: BuildOrder, tools: BuildTools): Promise<Ma
     throw stopped;
   }
   const end = await running.ended;
-  await endGroup(running, clock, tools.graceMs);
+  await endGroup(running, clock, tools.graceMs, tools.abandoned);
   const status = end.code ?? `killed by ${end.signal}`;
   const duration = ((clock.now() - begun) / 1000).toFixed(1);
   await log.append(`Duration: ${duration} s\nExit code: ${status}\n`);
@@ -152,7 +154,7 @@ function messageFor({ diskimage }: BuildOrder, error: unknown): string {
 async function supervise(
   running: RunningCommand,
   { diskimage }: BuildOrder,
-  { clock, signal, graceMs }: BuildTools,
+  { clock, signal, graceMs, abandoned }: BuildTools,
 ): Promise<BuildFailure | null> {
   const failure = await new Promise<BuildFailure | null>((resolve) => {
     const stopTimer = clock.after(diskimage.buildTimeout * 1000, () => {
@@ -167,7 +169,7 @@ async function supervise(
     });
   });
   if (failure === null) return null;
-  await endGroup(running, clock, graceMs);
+  await endGroup(running, clock, graceMs, abandoned);
   await running.ended;
   return failure;
 }

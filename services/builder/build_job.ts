@@ -192,7 +192,7 @@ class BuildJob {
 
   /** Runs the command and computes the checksums. @throws {BuildFailure} */
   async #make(log: BuildLogWriter, signal: AbortSignal): Promise<void> {
-    const { context, files, logs, spawn, env, graceMs, reached } = this.#workshop;
+    const { context, files, logs, spawn, env, graceMs, abandoned, reached } = this.#workshop;
     const { diskimage, build } = this.#subject;
     const image = diskimage.name;
     const workspace = files.marker(image, build)?.workspace ?? "";
@@ -209,7 +209,7 @@ class BuildJob {
     };
     const onPhase = (phase: string) => this.#progress(phase);
     const onStart = () => reached("build: command started");
-    const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal, graceMs };
+    const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal, graceMs, abandoned };
     const sizes = await runBuild(order, tools);
     await clearAfter(this.#workshop, image, build);
     // Nobody has to look for what it left again.

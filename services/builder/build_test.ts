@@ -18,6 +18,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
+/** Generous: the machine may be busy. */
+const PATIENCE = 60_000;
 const ENV = { PATH: process.env.PATH, LANG: "C" };
 
 function order(given: Partial<DiskImageConfig> = {}, more: Partial<BuildOrder> = {}): BuildOrder {
@@ -52,7 +54,18 @@ interface Ran {
   readonly gone: boolean;
 }
 
-async function run(what: BuildOrder, signal = new AbortController().signal): Promise<Ran> {
+/** What a script says when it has begun; a run with `cancelled` is cancelled then. */
+const BEGUN = 'echo "nodepool-phase: begun"';
+
+interface Hand {
+  /** Why it is cancelled when it has begun. @default it is not */
+  readonly cancelled?: string;
+  readonly graceMs?: number;
+  readonly abandoned?: AbortSignal;
+}
+
+async function run(what: BuildOrder, { cancelled, ...hand }: Hand = {}): Promise<Ran> {
+  const cancel = new AbortController();
   const logs = new BuildLogs(join(folder, "logs"), 7);
   const build = "0123456789abcdef0123456789abcdef";
   const log = await logs.begin("ubuntu", build);
@@ -67,9 +80,14 @@ async function run(what: BuildOrder, signal = new AbortController().signal): Pro
     clock: systemClock,
     log,
     onStart: () => {},
-    onPhase: (phase: string) => phases.push(phase),
-    signal,
+    onPhase: (phase: string) => {
+      phases.push(phase);
+      if (phase === "begun" && cancelled !== undefined) cancel.abort(new Error(cancelled));
+    },
+    signal: cancel.signal,
     graceMs: 1000,
+    abandoned: new AbortController().signal,
+    ...hand,
   };
   let sizes: Map<string, number> | null = null;
   let failure: BuildFailure | null = null;
@@ -223,46 +241,52 @@ describe("a run", () => {
   });
 
   test("longer than build-timeout is ended with everything that it has started", async () => {
-    const dibCommand = await script("echo begun; sleep 300 & sleep 300");
+    const dibCommand = await script("sleep 300 & sleep 300");
     const { failure, log, gone } = await run(order({ dibCommand, buildTimeout: 0.3 }));
     assert.equal(failure?.message, "the build took longer than build-timeout (0.3 s)");
-    assert.equal(log, "begun\nthe build took longer than build-timeout (0.3 s)\n");
+    assert.match(log, /the build took longer than build-timeout \(0\.3 s\)\n$/);
     assert.ok(gone, "a process is left");
   });
 
   test("that ignores SIGTERM is killed after the grace", async () => {
-    const dibCommand = await script("trap '' TERM; echo begun; sleep 300 & while :; do sleep 1; done");
-    const { failure, gone } = await run(order({ dibCommand, buildTimeout: 0.3 }));
-    assert.match(failure?.message ?? "", /build-timeout/);
+    const dibCommand = await script(`trap '' TERM; ${BEGUN}; sleep 300 & while :; do sleep 1; done`);
+    const { failure, gone } = await run(order({ dibCommand }), { cancelled: "enough" });
+    assert.match(failure?.message ?? "", /enough/);
+    assert.ok(gone, "a process is left");
+  });
+
+  test("that ignores SIGTERM is killed at once when there is no time left", async () => {
+    const dibCommand = await script(`trap '' TERM; ${BEGUN}; sleep 300 & while :; do sleep 1; done`);
+    const abandoned = AbortSignal.abort(new Error("the grace is over"));
+    const hand = { cancelled: "enough", graceMs: 600_000, abandoned };
+    const { gone } = await run(order({ dibCommand }), hand);
     assert.ok(gone, "a process is left");
   });
 
   test("may clean up after SIGTERM", async () => {
     const dibCommand = await script(
-      "trap 'echo unmounting; exit 1' TERM; echo begun; while :; do sleep 0.1; done",
+      `trap 'echo unmounting; exit 1' TERM; ${BEGUN}; while :; do sleep 0.1; done`,
     );
-    const { log } = await run(order({ dibCommand, buildTimeout: 0.3 }));
+    const { log } = await run(order({ dibCommand }), { cancelled: "enough", graceMs: PATIENCE });
     assert.match(log, /begun\n(Terminated\n)?unmounting\n/);
   });
 
   test("may clean up with the helper through which it writes", async () => {
     const dibCommand = await script(
       [
-        'mkfifo "$out.pipe"; sed "s/^/filtered: /" <"$out.pipe" & exec >"$out.pipe" 2>&1',
+        'mkfifo "$out.pipe"; sed -u "/^nodepool-phase/!s/^/> /" <"$out.pipe" & exec >"$out.pipe" 2>&1',
         "trap 'sleep 0.2; echo unmounting; rm \"$out.pipe\"; exit 1' TERM",
-        "echo begun; while :; do sleep 0.1; done",
+        `${BEGUN}; while :; do sleep 0.1; done`,
       ].join("\n"),
     );
-    const { log, gone } = await run(order({ dibCommand, buildTimeout: 0.3 }));
-    assert.match(log, /^filtered: begun\n(filtered: Terminated\n)?filtered: unmounting\n/);
+    const { log, gone } = await run(order({ dibCommand }), { cancelled: "enough", graceMs: PATIENCE });
+    assert.match(log, /^nodepool-phase: begun\n(> Terminated\n)?> unmounting\n/);
     assert.ok(gone, "a process is left");
   });
 
   test("that is cancelled is ended, and the log says why", async () => {
-    const cancel = new AbortController();
-    setTimeout(() => cancel.abort(new Error("the builder is stopping")), 200);
-    const dibCommand = await script("echo begun; sleep 300");
-    const { failure, log, gone } = await run(order({ dibCommand }), cancel.signal);
+    const dibCommand = await script(`${BEGUN}; sleep 300`);
+    const { failure, log, gone } = await run(order({ dibCommand }), { cancelled: "the builder is stopping" });
     assert.equal(failure?.message, "the build was cancelled: the builder is stopping");
     assert.match(log, /the builder is stopping\n$/);
     assert.ok(gone, "a process is left");

@@ -1,22 +1,23 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
+import process from "node:process";
 import { requireImagesDir } from "../../lib/config/require.ts";
 import type { Config } from "../../lib/config/types.ts";
 import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types.ts";
-import { newComponent } from "../../lib/model/component.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
-import { registerComponent } from "../../lib/zookeeper/component.ts";
 import { Board } from "./board.ts";
 import { buildImage } from "./build_job.ts";
 import { BuildLogs } from "./build_log.ts";
 import { readBuilderId } from "./builder_id.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { deleteBuild, deleteFiles, deleteUpload, examineFiles } from "./cleanup.ts";
+import { FolderClaim } from "./folder_claim.ts";
 import type { Phase } from "./history.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
 import type { Action } from "./plan.ts";
 import { type Spawn, spawnProcessGroup } from "./process_group.ts";
+import { identityOf } from "./process_identity.ts";
 import { Reconciler } from "./reconciler.ts";
 import { resumeBuild, unfinishedBuilds } from "./resume_build.ts";
 import { type Disk, diskOf, findRoom, readSizes } from "./room.ts";
@@ -24,6 +25,9 @@ import { imageService } from "./rpc/service.ts";
 import { Setbacks } from "./setbacks.ts";
 import { uploadImage } from "./upload.ts";
 import { clearAfter, type Workshop } from "./workshop.ts";
+
+/** How long killed builds have to be cleared away when the time to stop is over, in milliseconds. */
+const LAST_MOMENT = 3000;
 
 export interface BuilderOptions {
   /** The environment of build commands and hooks; its PATH is where they are looked for. */
@@ -60,9 +64,6 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   const report = (problem: string) => logger.warn("image files are left alone", { problem });
   await files.scan(report);
   await view.ready();
-  const adopted = await adoptFiles(session, view, files, builderId);
-  if (adopted.length > 0) logger.info("image files adopted", { builds: adopted });
-
   const logs = new BuildLogs(config.buildLogDir, config.buildLogRetention);
   const setbacks = new Setbacks(clock, options.backoff ?? { initial: 10_000, maximum: 600_000 });
   const tasks = new TaskGroup((error, name) =>
@@ -88,17 +89,8 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     reached: options.reached ?? (() => {}),
     onProgress: (image) => board.changed(image),
   };
-  await clearRemains(workshop);
-  const { hostname, version } = context;
-  const component = (hash: string, generation: number) =>
-    newComponent({
-      hostname,
-      kind: "builder",
-      state: "running",
-      version,
-      extra: { config_hash: hash, config_generation: generation },
-    });
-  const registration = registerComponent(session, component(config.hash, 1), { logger, clock });
+  const claim = new FolderClaim(context, imagesDir, builderId, identityOf(process.pid));
+  let isBegun = false;
   const reconciler = new Reconciler({
     view,
     config: () => context.config,
@@ -109,6 +101,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     board,
     facts: () => ({
       builderId,
+      obstacle: claim.problem() ?? (isBegun ? null : "the builder is about to begin"),
       files: files.facts(),
       building: new Set(building.keys()),
       served: new Set(context.providers.map(({ name }) => name)),
@@ -121,17 +114,30 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     }),
     perform: (action) => perform(workshop, action),
     resync: async () => {
+      if (claim.problem() !== null) return;
       files.forgetJudgements();
       await files.scan(report);
       await adoptFiles(session, view, files, builderId);
     },
   });
-  for (const marker of unfinishedBuilds(workshop)) {
-    tasks.start(`finish ${marker.build}`, async () => {
-      await resumeBuild(workshop, marker);
-      reconciler.trigger();
-    });
-  }
+  /** What a builder does first with an images-dir that is its own. */
+  const begin = async () => {
+    await files.scan(report);
+    const adopted = await adoptFiles(session, view, files, builderId);
+    if (adopted.length > 0) logger.info("image files adopted", { builds: adopted });
+    await clearRemains(workshop);
+    for (const marker of unfinishedBuilds(workshop)) {
+      tasks.start(`finish ${marker.build}`, async () => {
+        await resumeBuild(workshop, marker);
+        reconciler.trigger();
+      });
+    }
+    isBegun = true;
+    reconciler.trigger();
+  };
+  await claim.ready();
+  if (claim.problem() === null) await begin();
+  else tasks.start("begin", () => claim.free(tasks.signal).then(begin));
   const images = imageService({ context, board, logs, builderId });
   return {
     rpc: [images.rpc],
@@ -148,7 +154,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       const gone = context.providers.filter((provider) => !next.providers.includes(provider));
       setbacks.forget(changedImages(context.config, next.config), new Set(gone.map(({ name }) => name)));
       take(next);
-      registration.update(component(next.config.hash, next.generation ?? 1));
+      claim.update(next.config.hash, next.generation ?? 1);
       reconciler.trigger();
       await reconciler.ended(gone.map(({ name }) => name));
     },
@@ -158,12 +164,13 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       const giveUp = new Promise<void>((resolve) => {
         const end = () => {
           abandon.abort(grace.reason);
-          resolve();
+          // The commands are killed now: what they leave goes with them.
+          void clock.sleep(LAST_MOMENT).then(resolve);
         };
         grace.addEventListener("abort", end, { once: true });
         if (grace.aborted) end();
       });
-      const ended = tasks.close(new Error("the builder is stopping")).then(() => registration.close());
+      const ended = tasks.close(new Error("the builder is stopping")).then(() => claim.close());
       await Promise.race([ended, giveUp]);
     },
   };

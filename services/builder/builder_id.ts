@@ -2,13 +2,15 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
 
+export const builderIdPath = (imagesDir: string) => join(imagesDir, "builder_id.txt");
+
 /**
  * The builder's id: the text of `builder_id.txt` in images-dir, made at the first start.
  *
  * @throws {Error} naming the file when it can be neither read nor made
  */
 export async function readBuilderId(imagesDir: string, newUuid: () => string): Promise<string> {
-  const path = join(imagesDir, "builder_id.txt");
+  const path = builderIdPath(imagesDir);
   try {
     const id = (await readFile(path, "utf8")).trim();
     if (id !== "") return id;

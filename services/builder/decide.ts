@@ -7,6 +7,7 @@ import {
   type Action,
   type BuildAction,
   type BuilderConfig,
+  buildKey,
   type Decision,
   type Facts,
   type Plan,
@@ -24,6 +25,7 @@ import { shareUploads } from "./share_uploads.ts";
  * @param images what ZooKeeper knows; must be complete and current
  */
 export function decide(images: Iterable<ImageEntry>, config: BuilderConfig, facts: Facts): Plan {
+  if (facts.obstacle !== null) return standStill(facts.obstacle, config, facts);
   const entries = new Map(Array.from(images, (entry) => [entry.image, entry]));
   const decisions: Decision[] = [];
   for (const diskimage of config.diskimages.values()) {
@@ -37,6 +39,15 @@ export function decide(images: Iterable<ImageEntry>, config: BuilderConfig, fact
   }
   const takers = config.providers.filter((each) => each.managesImages && each.diskimages.length > 0);
   return allot(decisions, takers.length, facts);
+}
+
+/** Does nothing while images-dir is out of reach: what lies there cannot be known. */
+function standStill(obstacle: string, { diskimages }: BuilderConfig, { now }: Facts): Plan {
+  const next = now + LOOK_AGAIN;
+  const waits = Array.from(diskimages.keys(), (image) =>
+    waiting({ key: buildKey(image), image }, "no-images-dir", obstacle, next),
+  );
+  return { actions: [], waiting: waits, next };
 }
 
 /** Gives the workers to what needs them; the rest waits for one. */

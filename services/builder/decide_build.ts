@@ -7,6 +7,7 @@ import {
   type BuildAction,
   type BuilderConfig,
   buildKey,
+  buildName,
   type Facts,
   formatTime,
   hindrance,
@@ -71,15 +72,15 @@ export function decideBuild(
   return set ?? { kind: "build", ...step, reason, requestTime, replaces };
 }
 
-/** A build that cannot be uploaded, because the builder that has its files is away. */
+/** A build that cannot be uploaded, because its files are gone, or the builder that has them is away. */
 interface Stranded {
   readonly build: string;
-  /** Until when its builder may come back, in seconds. */
+  /** Until when they may come back, in seconds. */
   readonly until: number;
   readonly reason: string;
 }
 
-/** The newest build, if a provider lacks it that can be reached from here, and its files cannot. */
+/** The newest build, if a provider lacks it that can be reached from here, and its file cannot. */
 function strandedBuild(
   name: string,
   image: ImageEntry | undefined,
@@ -87,21 +88,28 @@ function strandedBuild(
   facts: Facts,
 ): Stranded | null {
   const newest = readyBuilds(image)[0];
-  if (newest?.record == null || newest.record.builderId === facts.builderId) return null;
-  const { builder } = newest.record;
-  const since = builder === null ? undefined : facts.awaySince.get(builder);
+  if (newest?.record == null) return null;
+  const { build } = newest;
+  const { builder, builderId } = newest.record;
+  const isOwn = builderId === facts.builderId;
+  const since = isOwn ? facts.now : facts.awaySince.get(builderId ?? "");
   if (since === undefined) return null;
   const formats = formatsOf(newest.record);
+  const present = facts.files.get(buildName(name, build))?.formats;
   const lacking = config.providers.find(
     (provider) =>
       isTaker(provider, name) &&
       facts.served.has(provider.name) &&
       formats.includes(provider.imageFormat) &&
+      !present?.has(provider.imageFormat) &&
+      !newest.uploading.has(provider.name) &&
       !hasReadyUpload(newest, provider.name),
   );
   if (lacking === undefined) return null;
-  const reason = `${lacking.name} lacks the newest build, whose files are at ${builder}; no builder runs there`;
-  return { build: newest.build, until: since + facts.awayGrace, reason };
+  const what = `${lacking.name} lacks the newest build, whose`;
+  if (isOwn) return { build, until: facts.now, reason: `${what} ${lacking.imageFormat} file was deleted` };
+  const reason = `${what} files are at ${builder}; the builder that made it is away`;
+  return { build, until: since + facts.awayGrace, reason };
 }
 
 /** Whether a provider is to have the image's newest build. */

@@ -121,7 +121,7 @@ describe("building", () => {
   describe("whose newest build is at a builder that is away", () => {
     const away = { id: "b1", age: 100, builderId: "other", builder: "host2" };
     const elsewhere = [image("ubuntu", { list: [away] })];
-    const since = (seconds: number) => facts({ awaySince: new Map([["host2", NOW - seconds]]) });
+    const since = (seconds: number) => facts({ awaySince: new Map([["other", NOW - seconds]]) });
 
     test("is built anew when a provider lacks it, after a while", () => {
       const plan = decide(elsewhere, UBUNTU, since(100));
@@ -129,15 +129,12 @@ describe("building", () => {
       const { reason, next } = wait(plan, "build/ubuntu");
       assert.match(
         reason,
-        /^cloud lacks the newest build, whose files are at host2; no builder runs there: it is/,
+        /^cloud lacks the newest build, whose files are at host2; the builder that made it is away: it is/,
       );
       assert.equal(next, NOW + 500);
       const later = decide(elsewhere, UBUNTU, since(600));
       assert.deepEqual(doing(later), ["build ubuntu"]);
-      assert.match(
-        later.actions[0]?.reason ?? "",
-        /^cloud lacks the newest build, .* no builder runs there$/,
-      );
+      assert.match(later.actions[0]?.reason ?? "", /^cloud lacks the newest build, .* is away$/);
     });
 
     test("is not when its builder runs, when every provider has it, or when no provider is to have it", () => {
@@ -149,6 +146,28 @@ describe("building", () => {
       assert.deepEqual(doing(decide(elsewhere, nowhere, since(600))), []);
       const unserved = { ...since(600), served: new Set<string>() };
       assert.deepEqual(doing(decide(elsewhere, UBUNTU, unserved)), []);
+    });
+  });
+
+  describe("whose newest build was made here and has lost its file", () => {
+    const list = [{ id: "b1", age: 100 }];
+    const lost = [image("ubuntu", { list })];
+
+    test("is built anew at once when a provider lacks it", () => {
+      const plan = decide(lost, UBUNTU, facts());
+      assert.deepEqual(doing(plan), ["build ubuntu"]);
+      assert.equal(plan.actions[0]?.reason, "cloud lacks the newest build, whose qcow2 file was deleted");
+      const raw = facts({ here: [local("ubuntu", "b1", { formats: new Set(["raw"]) })] });
+      assert.deepEqual(doing(decide(lost, UBUNTU, raw)), ["build ubuntu"]);
+    });
+
+    test("is not when its file is here after all, when it is being uploaded, or when every provider has it", () => {
+      assert.deepEqual(doing(decide(lost, UBUNTU, facts({ here: [local("ubuntu", "b1")] }))), [
+        "upload b1 to cloud",
+      ]);
+      const sent = [image("ubuntu", { list: [{ id: "b1", age: 100, uploading: ["cloud"] }] })];
+      assert.deepEqual(doing(decide(sent, UBUNTU, facts())), []);
+      assert.deepEqual(doing(decide([image("ubuntu", { list: [FRESH] })], UBUNTU, facts())), []);
     });
   });
 
@@ -179,6 +198,14 @@ describe("building", () => {
     assert.deepEqual(doing(decide(asked(NOW - 100), UBUNTU, facts({ setbacks }))), []);
     assert.deepEqual(doing(decide(asked(NOW - 1), UBUNTU, facts({ setbacks }))), ["build ubuntu"]);
   });
+});
+
+test("while images-dir is out of reach nothing is done, and every image says so", () => {
+  const images = [image("ubuntu", { list: [{ id: "b1", age: 1_000_000 }] })];
+  const plan = decide(images, UBUNTU, facts({ obstacle: "images-dir /images is gone" }));
+  assert.deepEqual(plan.actions, []);
+  const { rule, reason, next } = wait(plan, "build/ubuntu");
+  assert.deepEqual([rule, reason, next], ["no-images-dir", "images-dir /images is gone", NOW + 60]);
 });
 
 test("equal arguments give equal plans", () => {

@@ -116,7 +116,7 @@ function judgeUpload(build: BuildEntry, upload: UploadEntry, scope: Scope): Verd
   }
   if (record.state === "uploading") {
     const here = scope.facts.running.has(uploadKey(upload.image, upload.build, provider));
-    if (here || build.uploading.has(provider)) return { rule: "running", reason: "it is being uploaded" };
+    if (here || build.uploading.has(provider)) return { rule: "in-use", reason: "it is being uploaded" };
     return { remove: "its builder went away in the middle of it" };
   }
   if (!configured.diskimages.some((listed) => listed.name === upload.image)) {
@@ -170,7 +170,7 @@ function decideBuildRemoval(build: BuildEntry, scope: Scope): Decision {
 function judgeBuild(build: BuildEntry, scope: Scope): Verdict {
   const { record } = build;
   if (record === null) return { rule: "unreadable", reason: build.problem ?? "its record cannot be read" };
-  if (scope.facts.building.has(build.build)) return { rule: "running", reason: "it is being built here" };
+  if (scope.facts.building.has(build.build)) return { rule: "in-use", reason: "it is being built here" };
   if (record.state === "deleting") return { remove: "its deletion was asked for" };
   if (!scope.known && !isOurs(build, scope)) {
     const reason = `image ${build.image} is not in ${scope.config.file}, and another builder made the build`;
@@ -188,7 +188,7 @@ function judgeBuild(build: BuildEntry, scope: Scope): Verdict {
 function judgeRunningBuild(build: BuildEntry, scope: Scope): Verdict {
   const { facts, image } = scope;
   if (isOurs(build, scope)) return { remove: "this builder went away in the middle of it" };
-  if (image.lock.contenders.length > 0) return { rule: "running", reason: "it is being built" };
+  if (image.lock.contenders.length > 0) return { rule: "in-use", reason: "it is being built" };
   const until = (facts.lockFreeSince.get(build.build) ?? facts.now) + facts.takeoverGrace;
   const builder = build.record?.builder ?? "its builder";
   if (until <= facts.now) return { remove: `${builder} went away in the middle of it` };

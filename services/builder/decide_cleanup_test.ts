@@ -19,7 +19,10 @@ import {
   wait,
 } from "../../test/harness/builder_state.ts";
 import { decide } from "./decide.ts";
-import type { LocalBuild } from "./plan.ts";
+import type { LocalBuild, Plan } from "./plan.ts";
+
+/** What is deleted; that a build whose files are gone is built anew is another matter. */
+const deletions = (plan: Plan) => doing(plan).filter((action) => action.startsWith("delete"));
 
 describe("keeping and deleting", () => {
   const uploaded = (id: string, age: number): BuildGiven => ({
@@ -42,7 +45,7 @@ describe("keeping and deleting", () => {
   test("an older build stays while it backs one of the two newest uploads of a provider", () => {
     const list = [{ id: "b1", age: 100 }, uploaded("b2", 200), uploaded("b3", 300)];
     const plan = decide([image("ubuntu", { list })], UBUNTU, facts());
-    assert.deepEqual(doing(plan), []);
+    assert.deepEqual(deletions(plan), []);
     assert.match(wait(plan, "delete-build/ubuntu/b3").reason, /after its uploads at cloud/);
   });
 
@@ -54,7 +57,7 @@ describe("keeping and deleting", () => {
     };
     const list = [newest, uploaded("b2", 200), uploaded("b3", 300)];
     const plan = decide([image("ubuntu", { list })], UBUNTU, facts());
-    assert.deepEqual(doing(plan), ["delete-upload b1/cloud/1"]);
+    assert.deepEqual(deletions(plan), ["delete-upload b1/cloud/1"]);
   });
 
   test("a build whose deletion was asked for loses its uploads, then itself, and is built anew", () => {
@@ -106,9 +109,11 @@ describe("keeping and deleting", () => {
   test("an upload that its builder left is deleted; one whose lock is held is not", () => {
     const uploads = [{ id: "1", provider: "cloud", age: 5, state: "uploading" as const }];
     const left = decide([image("ubuntu", { list: [{ id: "b1", age: 9, uploads }] })], UBUNTU, facts());
-    assert.deepEqual(doing(left), ["delete-upload b1/cloud/1"]);
+    assert.deepEqual(deletions(left), ["delete-upload b1/cloud/1"]);
     const list = [{ id: "b1", age: 9, uploads, uploading: ["cloud"] }];
-    assert.deepEqual(doing(decide([image("ubuntu", { list })], UBUNTU, facts())), []);
+    const held = decide([image("ubuntu", { list })], UBUNTU, facts());
+    assert.deepEqual(doing(held), []);
+    assert.equal(wait(held, "delete-upload/ubuntu/b1/cloud/1").rule, "in-use");
   });
 
   test("a failed upload is kept to be seen until the next attempt", () => {
@@ -118,10 +123,10 @@ describe("keeping and deleting", () => {
       UBUNTU,
       facts(),
     );
-    assert.deepEqual(doing(only), []);
+    assert.deepEqual(deletions(only), []);
     const uploads = [failed, { id: "2", provider: "cloud", age: 5 }];
     const plan = decide([image("ubuntu", { list: [{ id: "b1", age: 90, uploads }] })], UBUNTU, facts());
-    assert.deepEqual(doing(plan), ["delete-upload b1/cloud/1"]);
+    assert.deepEqual(deletions(plan), ["delete-upload b1/cloud/1"]);
   });
 
   test("a failed build is kept to be seen until the next attempt", () => {
@@ -139,7 +144,9 @@ describe("keeping and deleting", () => {
     const list = [FRESH, { id: "b2", age: 5, state: "building" as const }];
     assert.deepEqual(doing(decide([image("ubuntu", { list })], UBUNTU, facts())), ["delete-build b2"]);
     const building = facts({ building: new Set(["b2"]), running: new Set(["build/ubuntu"]) });
-    assert.deepEqual(doing(decide([image("ubuntu", { list })], UBUNTU, building)), []);
+    const plan = decide([image("ubuntu", { list })], UBUNTU, building);
+    assert.deepEqual(doing(plan), []);
+    assert.equal(wait(plan, "delete-build/ubuntu/b2").rule, "in-use");
   });
 
   test("a ready build that another builder has yet to upload stays", () => {

@@ -6,13 +6,13 @@ const QUOTED = 500;
 
 /** Runs a provider's post-upload-hook to its end. @throws {Error} with its output when it fails or is stopped */
 export async function runHook(
-  { context, spawn, env, graceMs }: Workshop,
+  { context, spawn, env, graceMs, abandoned }: Workshop,
   command: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   const own = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const running = await spawn(command, { env: Object.fromEntries(own) });
-  const stop = () => void endGroup(running, context.clock, graceMs);
+  const stop = () => void endGroup(running, context.clock, graceMs, abandoned);
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
   let output = "";
@@ -21,7 +21,7 @@ export async function runHook(
   });
   const { code, signal: killedBy } = await running.ended;
   signal.removeEventListener("abort", stop);
-  await endGroup(running, context.clock, graceMs);
+  await endGroup(running, context.clock, graceMs, abandoned);
   context.logger.info("post-upload-hook ended", { hook: command[0], code, output });
   if (code === 0) return;
   const how = code === null ? `was killed by ${killedBy}` : `ended with status ${code}`;

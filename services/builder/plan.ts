@@ -65,8 +65,10 @@ export interface Facts {
   readonly unserved: ReadonlyMap<string, string>;
   /** Since when another builder's running build is seen without its lock; by build id. */
   readonly lockFreeSince: ReadonlyMap<string, number>;
-  /** Since when no builder is seen on a host that has made builds; by host name. */
+  /** Since when a builder that has made builds is not seen to run; by builder id. */
   readonly awaySince: ReadonlyMap<string, number>;
+  /** What forbids to work with images-dir at all, in a sentence; null when nothing does. */
+  readonly obstacle: string | null;
   /** How long a builder that has the files of the newest build may be away, in seconds. */
   readonly awayGrace: number;
   /** How long another builder has to take such a lock back, in seconds. */
@@ -140,6 +142,7 @@ export type Action =
 
 /** The first rule that stands in the way of an action. */
 export type Rule =
+  | "no-images-dir"
   | "running"
   | "paused"
   | "no-formats"

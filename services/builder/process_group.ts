@@ -137,17 +137,29 @@ const REST_GRACE = 2000;
  * First the command alone gets SIGTERM, and `graceMs` to clean up: diskimage-builder unmounts and deletes its folders
  * then, but not when the helper through which it writes is ended at the same time. Then the rest of the group gets
  * SIGTERM, then SIGKILL. Five seconds after that only dead processes can be left that their parent never asks about.
+ *
+ * @param hurry when it is aborted, whatever is left gets SIGKILL at once
  */
-export async function endGroup(running: RunningCommand, clock: Clock, graceMs: number): Promise<void> {
+export async function endGroup(
+  running: RunningCommand,
+  clock: Clock,
+  graceMs: number,
+  hurry: AbortSignal,
+): Promise<void> {
   running.terminate();
   await new Promise<void>((resolve) => {
-    const cancel = clock.after(graceMs, resolve);
-    void running.ended.then(() => {
+    const end = () => {
       cancel();
+      hurry.removeEventListener("abort", end);
       resolve();
-    });
+    };
+    const cancel = clock.after(graceMs, end);
+    hurry.addEventListener("abort", end);
+    if (hurry.aborted) end();
+    void running.ended.then(end);
   });
-  if (!running.signal("SIGTERM") || (await gone(running, clock, Math.min(graceMs, REST_GRACE)))) return;
+  if (!running.signal("SIGTERM")) return;
+  if (await gone(running, clock, hurry.aborted ? 0 : Math.min(graceMs, REST_GRACE))) return;
   running.signal("SIGKILL");
   await gone(running, clock, 5000);
 }

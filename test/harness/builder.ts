@@ -150,7 +150,7 @@ export class BuilderCase {
       },
       crash: async () => {
         await end();
-        await service.stop(AbortSignal.abort(new Error("crashed")));
+        void service.stop(AbortSignal.abort(new Error("crashed")));
       },
     };
     this.#running.add(builder);

@@ -81,10 +81,10 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     const given = setting(await gated());
     const killed = await one.start(given);
     await running(1);
-    await killed.crash();
     const [run = ""] = await runs();
     const build = run.slice(-32);
     await writeFile(join(killed.imagesDir, `ubuntu-${build}.raw`), "half an image");
+    await killed.crash();
     const again = await one.start(given);
     await running(2);
     await until(

@@ -107,7 +107,7 @@ describe("a builder on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
     const upload = await firstUpload(builder);
     const ready = builder.builds("ubuntu")[0]?.record?.stateTime ?? 0;
     const begun = upload.createdAt - ready;
-    assert.ok(begun < 0.5, `${begun} s from ready to uploading`);
+    assert.ok(begun < 5, `${begun} s from ready to uploading`);
   });
 
   test("rebuilds by age, keeps the current and the previous, and removes what is older", async () => {
