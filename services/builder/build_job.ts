@@ -20,7 +20,6 @@ import type { BuildLogWriter } from "./build_log.ts";
 import { buildGate, buildNeed } from "./decide_build.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
-import { recordBuild, recordImageSize } from "./metrics.ts";
 import { type BuildAction, readyBuilds } from "./plan.ts";
 import { visible } from "./time_limit.ts";
 import { clearAfter, diskimageOf, removeBuild, type Workshop } from "./workshop.ts";
@@ -99,7 +98,7 @@ class BuildJob {
   }
 
   async run(): Promise<void> {
-    const { context, building, onProgress, reached } = this.#workshop;
+    const { context, building, metrics, onProgress, reached } = this.#workshop;
     const { diskimage, build, reason } = this.#subject;
     building.set(build, []);
     try {
@@ -107,7 +106,7 @@ class BuildJob {
       this.#logger.info("build started", { reason, formats: diskimage.formats });
       const failure = await this.#execute();
       const duration = seconds(context.clock) - this.#ledger.startedAt;
-      recordBuild(diskimage.name, failure === null ? "ready" : "failed", duration);
+      metrics.build(diskimage.name, failure === null ? "ready" : "failed", duration);
       if (failure !== null) await this.#remove();
       const stored = await this.#ledger.close(failure);
       reached("build: result stored");
@@ -210,7 +209,7 @@ class BuildJob {
     const onPhase = (phase: string) => this.#progress(phase);
     const onStart = () => reached("build: command started");
     const tools = { spawn, clock: context.clock, log, onStart, onPhase, signal, graceMs, abandoned };
-    const sizes = await runBuild(order, tools);
+    const sizes = await withSpan("image.command", {}, () => runBuild(order, tools));
     await clearAfter(this.#workshop, image, build);
     // Nobody has to look for what it left again.
     const marker = files.marker(image, build);
@@ -219,10 +218,10 @@ class BuildJob {
     this.#progress("computing checksums");
     this.#ledger.sizes = Object.fromEntries(sizes);
     this.#workshop.sizes.set(image, this.#ledger.sizes);
-    for (const [format, size] of sizes) {
-      recordImageSize(image, format, size);
-      await files.checksums(image, build, format);
-    }
+    for (const [format, size] of sizes) this.#workshop.metrics.imageSize(image, format, size);
+    await withSpan("image.checksums", {}, async () => {
+      for (const format of sizes.keys()) await files.checksums(image, build, format);
+    });
     await files.refresh(image, build);
     reached("build: checksums written");
   }

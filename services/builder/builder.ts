@@ -3,6 +3,7 @@ import process from "node:process";
 import { requireImagesDir } from "../../lib/config/require.ts";
 import type { Config } from "../../lib/config/types.ts";
 import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
 import { Board } from "./board.ts";
@@ -15,6 +16,7 @@ import { FolderClaim } from "./folder_claim.ts";
 import type { Phase } from "./history.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
+import { createMetrics, observeBuilder } from "./metrics.ts";
 import type { Action } from "./plan.ts";
 import { type Spawn, spawnProcessGroup } from "./process_group.ts";
 import { identityOf } from "./process_identity.ts";
@@ -83,6 +85,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     graceMs: options.stopGraceMs ?? 30_000,
     stopping: tasks.signal,
     abandoned: abandon.signal,
+    metrics: createMetrics(),
     building,
     sizes,
     keepHistory: (options.historyDays ?? 30) * 86_400,
@@ -99,6 +102,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     tasks,
     setbacks,
     board,
+    metrics: workshop.metrics,
     facts: () => ({
       builderId,
       obstacle: claim.problem() ?? (isBegun ? null : "the builder is about to begin"),
@@ -138,6 +142,13 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   await claim.ready();
   if (claim.problem() === null) await begin();
   else tasks.start("begin", () => claim.free(tasks.signal).then(begin));
+  const stopObserving = observeBuilder({
+    view,
+    board,
+    images: () => context.config.diskimages.keys(),
+    disk: () => (options.disk ?? diskOf)(imagesDir),
+    now: () => seconds(clock),
+  });
   const images = imageService({ context, board, logs, builderId });
   return {
     rpc: [images.rpc],
@@ -161,6 +172,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     stop: async (grace) => {
       reconciler.close();
       images.close();
+      stopObserving();
       const giveUp = new Promise<void>((resolve) => {
         const end = () => {
           abandon.abort(grace.reason);

@@ -190,8 +190,11 @@ async function condemn(
 /** Deletes files of a build of ours. */
 export async function deleteFiles(workshop: Workshop, action: DeleteFilesAction): Promise<void> {
   const { image, build, formats, reason } = action;
-  if (formats === null) await removeBuild(workshop, image, build);
-  else await workshop.files.remove(image, build, formats);
+  const attributes = { "nodepool.image": image, "nodepool.build": build };
+  await withSpan("image.delete_files", { attributes }, async () => {
+    if (formats === null) await removeBuild(workshop, image, build);
+    else await workshop.files.remove(image, build, formats);
+  });
   workshop.context.logger.info("image files deleted", { image, build, formats, reason });
 }
 
@@ -200,7 +203,10 @@ export async function examineFiles(workshop: Workshop, action: ExamineFilesActio
   const { context, files } = workshop;
   const marker = files.marker(action.image, action.build);
   if (marker === undefined) return;
-  const standing = await judgeStanding(context.session, marker);
+  const attributes = { "nodepool.image": action.image, "nodepool.build": action.build };
+  const standing = await withSpan("image.examine_files", { attributes }, () =>
+    judgeStanding(context.session, marker),
+  );
   files.judge(action.image, action.build, standing);
   if (standing !== "foreign") return;
   context.logger.warn("image files are left alone: this ZooKeeper never held the record of their build", {

@@ -15,6 +15,7 @@ import { Absences } from "./absences.ts";
 import type { Board } from "./board.ts";
 import { decide } from "./decide.ts";
 import { planChange } from "./foresee.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Action, BuilderConfig, Facts } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
 import { visible } from "./time_limit.ts";
@@ -31,6 +32,7 @@ export interface ReconcilerOptions {
   readonly tasks: TaskGroup;
   readonly setbacks: Setbacks;
   readonly board: Board;
+  readonly metrics: Pick<Metrics, "action">;
   /** All facts but those that the loop itself keeps. */
   readonly facts: () => Omit<
     Facts,
@@ -158,12 +160,16 @@ export class Reconciler {
   }
 
   async #perform(action: Action): Promise<void> {
-    const { perform, setbacks, logger } = this.#options;
+    const { perform, setbacks, logger, clock, metrics } = this.#options;
     const { key, image, kind, reason } = action;
+    const begun = seconds(clock);
     logger.debug("action started", { action: kind, key, reason });
     try {
-      if (await perform(action)) setbacks.clear(key);
+      const done = await perform(action);
+      metrics.action(action, done ? "done" : "unneeded", seconds(clock) - begun);
+      if (done) setbacks.clear(key);
     } catch (error) {
+      metrics.action(action, "failed", seconds(clock) - begun);
       if (this.#closed) return;
       const message = messageOf(error);
       const until = setbacks.fail(key, message, action.kind === "build" ? action.requestTime : null);

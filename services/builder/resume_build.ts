@@ -12,7 +12,6 @@ import { BuildLedger } from "./build_ledger.ts";
 import { readHistory } from "./history.ts";
 import type { Marker } from "./image_files.ts";
 import { KeptLock } from "./kept_lock.ts";
-import { recordBuild } from "./metrics.ts";
 import { visible } from "./time_limit.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -84,7 +83,7 @@ async function finish(workshop: Workshop, { image, build }: Marker, lock: HeldLo
   await files.refresh(image, build);
   if (!(await ledger.close(null))) return;
   const duration = seconds(context.clock) - ledger.startedAt;
-  recordBuild(image, "ready", duration);
+  workshop.metrics.build(image, "ready", duration);
   logger.info("build of a process before this one was finished", { duration });
 }
 

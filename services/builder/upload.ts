@@ -17,7 +17,6 @@ import type { BuildEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
 import { runHook } from "./hook.ts";
 import { type Outcome, storeAndRelease } from "./locked_write.ts";
-import { recordUpload } from "./metrics.ts";
 import type { UploadAction } from "./plan.ts";
 import { shortError } from "./setbacks.ts";
 import { deadline } from "./time_limit.ts";
@@ -103,7 +102,7 @@ class Upload {
   }
 
   async run(): Promise<void> {
-    const { context } = this.#workshop;
+    const { context, metrics } = this.#workshop;
     const { image, build } = this.#build;
     const provider = this.#provider.name;
     const number = await this.#begin();
@@ -118,10 +117,10 @@ class Upload {
       if (outcome !== "stored") await this.#withdraw(externalId, outcome);
       this.#workshop.reached("upload: result stored");
       const duration = seconds(context.clock) - startedAt;
-      recordUpload(image, provider, "ready", duration);
+      metrics.upload(image, provider, "ready", duration);
       logger.info("upload ready", { externalId, duration });
     } catch (error) {
-      recordUpload(image, provider, "failed", seconds(context.clock) - startedAt);
+      metrics.upload(image, provider, "failed", seconds(context.clock) - startedAt);
       logger.warn("upload failed", { error: messageOf(error) });
       if (!this.#lock.signal.aborted) {
         const failed = { state: "failed", error: shortError(messageOf(error)) } as const;
@@ -194,7 +193,8 @@ class Upload {
     const hook = this.#config.postUploadHook;
     if (hook === null) return;
     try {
-      await runHook(this.#workshop, [hook, this.#provider.name, externalId, path], signal);
+      const command = [hook, this.#provider.name, externalId, path];
+      await withSpan("image.hook", {}, () => runHook(this.#workshop, command, signal));
     } catch (error) {
       await this.#provider.deleteImage(externalId, this.#workshop.abandoned);
       throw new Error(`${messageOf(error)}; the image was deleted at ${this.#provider.name}`);

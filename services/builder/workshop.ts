@@ -6,6 +6,7 @@ import type { BuildLogs } from "./build_log.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Phase } from "./history.ts";
 import type { ImageFiles } from "./image_files.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Spawn } from "./process_group.ts";
 import type { Sizes } from "./room.ts";
 import { clearWorkspace } from "./workspace.ts";
@@ -25,6 +26,7 @@ export interface Workshop {
   readonly stopping: AbortSignal;
   /** Aborted when the time to stop is over: return at once. */
   readonly abandoned: AbortSignal;
+  readonly metrics: Metrics;
   /** Builds that run here, with the phases that they have come to. */
   readonly building: Map<string, readonly Phase[]>;
   /** What images took when they were built last. */
