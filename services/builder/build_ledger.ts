@@ -11,7 +11,7 @@ import { buildPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
 import { type HeldLock, isUncertain, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
-import type { BuildFailure } from "./build.ts";
+import type { BuildFailure } from "./build_command.ts";
 import { type Attempt, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import type { KeptLock } from "./kept_lock.ts";

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { encodeBuild, encodeUpload } from "../../lib/model/image.ts";
+import { buildPath, buildRequestPath, imagePath, uploadPath } from "../../lib/model/paths.ts";
+import type { UploadEntry } from "../../lib/zookeeper/view.ts";
+import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
+import { FakeImageProvider } from "../harness/fake_image_provider.ts";
+import { until } from "../harness/launcher.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+let server: ZooKeeperServer;
+let one: BuilderCase;
+let cloud: FakeImageProvider;
+
+const setting = (given: BuilderSetting["images"][string] = {}) => ubuntuAt(one, cloud, given);
+
+/** Writes `deleting`, as Nodepool's CLI does: without a lock. */
+async function askToDelete(builder: TestBuilder, upload: UploadEntry): Promise<void> {
+  assert.ok(upload.record);
+  const path = uploadPath(upload.image, upload.build, upload.provider, upload.upload);
+  await builder.session.set(path, encodeUpload({ ...upload.record, state: "deleting" }), -1);
+}
+
+async function askToDeleteBuild(builder: TestBuilder, build: string): Promise<void> {
+  const record = builder.builds("ubuntu").find((entry) => entry.build === build)?.record;
+  assert.ok(record);
+  const path = buildPath("ubuntu", build);
+  await builder.session.set(path, encodeBuild({ ...record, state: "deleting" }), -1);
+}
+
+describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () => {
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  beforeEach(async () => {
+    one = await BuilderCase.begin(server);
+    cloud = new FakeImageProvider("cloud");
+  });
+  afterEach(() => one.end());
+
+  test("a deleted upload falls back to the previous one; with the provider image paused it stays so", async () => {
+    const given = await setting();
+    const builder = await one.start(given);
+    const previous = await firstUpload(builder);
+    await builder.session.create(buildRequestPath("ubuntu"), new Uint8Array(), "persistent");
+    const newest = await until("two uploads", () =>
+      readyUploads(builder).length === 2 ? readyUploads(builder)[0] : null,
+    );
+    await builder.stop();
+
+    const listed = { name: "ubuntu", pause: true, connectionType: "ssh", connectionPort: 22, meta: {} };
+    const paused = { ...given, providers: [{ driver: cloud, images: [], config: { diskimages: [listed] } }] };
+    const again = await one.start(paused);
+    await askToDelete(again, newest);
+    await until("one upload", () => again.uploads("ubuntu").length === 1);
+    assert.equal(readyUploads(again)[0]?.build, previous.build);
+    assert.deepEqual([...cloud.images.keys()], [previous.record?.externalId]);
+    await again.stop();
+
+    const resumed = await one.start(given);
+    const repeated = await until("it is uploaded again", () =>
+      readyUploads(resumed).find(({ build }) => build === newest.build),
+    );
+    assert.notEqual(repeated.upload, newest.upload);
+  });
+
+  test("a deleted build goes everywhere, and the image is built anew", async () => {
+    const builder = await one.start(await setting());
+    const { build } = await firstUpload(builder);
+    cloud.failDeletes = 1;
+    await askToDeleteBuild(builder, build);
+    await until(
+      "the files are gone",
+      async () => !(await builder.files()).some((file) => file.includes(build)),
+    );
+    await until("the record is gone", () => !builder.builds("ubuntu").some((entry) => entry.build === build));
+    const next = await firstUpload(builder, "a new upload");
+    assert.notEqual(next.build, build);
+    assert.deepEqual([...cloud.images.keys()], [next.record?.externalId]);
+    assert.equal((await builder.session.children(imagePath("ubuntu"))).includes("request-build"), false);
+  });
+
+  test("a provider that no longer lists the image loses it; the builds stay", async () => {
+    const given = await setting();
+    const builder = await one.start(given);
+    await firstUpload(builder);
+    await builder.stop();
+    const again = await one.start({ ...given, providers: [{ driver: cloud, images: [] }] });
+    await until("no uploads", () => again.uploads("ubuntu").length === 0);
+    assert.equal(cloud.images.size, 0);
+    assert.deepEqual(states(again.builds("ubuntu")), ["ready"]);
+  });
+
+  test("an image that is removed from the configuration goes with everything that this builder made of it", async () => {
+    const builder = await one.start(await setting());
+    await firstUpload(builder);
+    await builder.stop();
+    const again = await one.start({ images: {}, providers: [{ driver: cloud, images: [] }] });
+    await until("no builds", () => again.builds("ubuntu").length === 0);
+    assert.equal(cloud.images.size, 0);
+    await until("no files", async () => (await again.files()).length === 0);
+  });
+});

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { buildPath, imagePausePath } from "../../lib/model/paths.ts";
+import type { Clients } from "../../lib/rpc/client.ts";
+import { ApiCase, refused } from "../harness/builder_api.ts";
+import { firstUpload } from "../harness/builder_images.ts";
+import { until } from "../harness/launcher.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+let zookeeper: ZooKeeperServer;
+let current: ApiCase;
+
+describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
+  before(async () => {
+    zookeeper = await startZooKeeper();
+  });
+  after(() => zookeeper.close());
+  beforeEach(async () => {
+    current = await ApiCase.begin(zookeeper);
+  });
+  afterEach(() => current.end());
+
+  test("exports image data as Nodepool does, and another ZooKeeper takes them to the letter; numbers go on", async () => {
+    const given = await current.setting();
+    const { builder, images } = await current.serve(given);
+    const { build, upload } = await firstUpload(builder);
+    await images.pauseImage({ name: "images/ubuntu" });
+    const read = async (from: Clients["images"]) => {
+      const data = [];
+      for await (const { datum } of from.exportImageData({})) if (datum !== undefined) data.push(datum);
+      return data;
+    };
+    const exported = await read(images);
+    const path = buildPath("ubuntu", build);
+    const paths = [imagePausePath("ubuntu"), path, `${path}/providers/cloud/images/${upload}`];
+    assert.deepEqual(
+      exported.map((datum) => datum.path),
+      paths,
+    );
+    const record = new TextDecoder().decode((await builder.session.get(path)).data);
+    assert.equal(exported[1]?.data, record);
+    await builder.stop();
+
+    const later = exported.map(({ path, data }) => ({
+      path: path.replace(/0000000001$/, "0000000007"),
+      data,
+    }));
+    const elsewhere = { chroot: `${current.one.folder}-new`, name: "two" };
+    const { builder: other, images: target } = await current.serve({ images: {}, providers: [] }, elsewhere);
+    assert.equal((await target.importImageData({ data: later })).written, 3);
+    assert.equal((await target.importImageData({ data: later })).written, 0);
+    assert.deepEqual(await read(target), later);
+    const changed = [{ path, data: record.replace("qcow2", "raw") }];
+    await refused(
+      target.importImageData({ data: changed }),
+      "FAILED_PRECONDITION",
+      /is there already, with other/,
+    );
+    const foreign = [{ path: "/nodepool/nodes/0000000001", data: "{}" }];
+    await refused(target.importImageData({ data: foreign }), "INVALID_ARGUMENT", /no build, upload or pause/);
+    const broken = [{ path, data: "{" }];
+    await refused(target.importImageData({ data: broken }), "INVALID_ARGUMENT", /cannot be imported/);
+    const folder = `${path}/providers/cloud/images/`;
+    const next = await other.session.create(folder, new Uint8Array(), "persistent-sequential");
+    assert.equal(next, `${folder}0000000008`);
+    await other.session.delete(next, -1);
+
+    // Back on its own disk, the builder goes by the new ZooKeeper: the files are its build's, and go with it.
+    const back = await current.one.start(given, { chroot: elsewhere.chroot });
+    await until("the build", () => back.builds("ubuntu").length === 1);
+    assert.ok((await back.files()).includes(`ubuntu-${build}.qcow2`));
+    await back.stop();
+    await other.session.deleteRecursive(path);
+    const again = await current.one.start(given, { chroot: elsewhere.chroot });
+    await until(
+      "the files are gone",
+      async () => !(await again.files()).some((file) => file.includes(build)),
+    );
+  });
+});
