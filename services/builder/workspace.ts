@@ -43,9 +43,11 @@ export function workspaceEnvironment(path: string, build: string): Record<string
   return { TMP_DIR: path, TMPDIR: path, [BUILD_VARIABLE]: build };
 }
 
-/** How often what resists is tried again, and the pause between in milliseconds. */
-const ATTEMPTS = 40;
-const PAUSE = 50;
+/** How long what resists is tried, in milliseconds: a process that was killed while it waits for a slow disk takes long. */
+const PATIENCE = 30_000;
+/** When a mount that is busy is taken out of sight, in milliseconds; it goes when its last user does. */
+const INSISTENCE = 1000;
+const LONGEST_PAUSE = 500;
 
 /**
  * Removes everything that a build has left on this host: processes, mounts, loop devices, the folder. Repeatable; does
@@ -63,8 +65,7 @@ export async function clearWorkspace(path: string, build: string, clock: Clock):
   const mounts = await removeEach(clock, {
     what: (mount) => `mount ${mount}`,
     find: () => findMounts(path),
-    // What stays busy is taken out of sight at last: it goes when its last user does.
-    remove: (mount, attempt) => asRoot("umount", attempt < ATTEMPTS / 2 ? [mount] : ["-l", mount]),
+    remove: (mount, tried) => asRoot("umount", tried < INSISTENCE ? [mount] : ["-l", mount]),
   });
   const loops = await removeEach(clock, {
     what: ({ device }) => `loop device ${device}`,
@@ -88,26 +89,32 @@ async function removeFolder(path: string): Promise<string | null> {
 interface Removal<T> {
   readonly what: (item: T) => string;
   readonly find: () => Promise<readonly T[]>;
-  /** Resolves with the problem, if there was one. */
-  readonly remove: (item: T, attempt: number) => Promise<string | null>;
+  /**
+   * Resolves with the problem, if there was one.
+   *
+   * @param tried for how long it was tried already, in milliseconds
+   */
+  readonly remove: (item: T, tried: number) => Promise<string | null>;
 }
 
 /** Removes what is found until nothing is found any more. @throws {Error} naming what resists */
 async function removeEach<T>(clock: Clock, { what, find, remove }: Removal<T>): Promise<string[]> {
   const seen = new Set<string>();
+  const begun = clock.now();
   let problem: string | null = null;
   let left = await find();
-  for (let attempt = 0; left.length > 0; attempt += 1) {
-    if (attempt === ATTEMPTS) {
+  for (let pause = 25; left.length > 0; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    const tried = clock.now() - begun;
+    if (tried > PATIENCE) {
       throw new Error(`cannot remove ${left.map(what).join(", ")}: ${problem ?? "no reason was given"}`);
     }
     for (const item of left) {
       seen.add(what(item));
-      problem = (await remove(item, attempt)) ?? problem;
+      problem = (await remove(item, tried)) ?? problem;
     }
     left = await find();
     if (left.length === 0) break;
-    await clock.sleep(PAUSE);
+    await clock.sleep(pause);
     left = await find();
   }
   return [...seen];

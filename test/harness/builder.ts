@@ -145,7 +145,7 @@ export class BuilderCase {
       },
       files: async () => (await readdir(imagesDir)).filter((file) => file !== "builder_id.txt").sort(),
       stop: async () => {
-        await service.stop(AbortSignal.timeout(10_000));
+        await service.stop(AbortSignal.timeout(60_000));
         await end();
       },
       crash: async () => {
