@@ -22,6 +22,8 @@ export interface RunningCommand {
   consume(consumer: (text: string) => Promise<void>): Promise<void>;
   /** Resolves when the command itself has ended; what it has started may live on. */
   readonly ended: Promise<CommandEnd>;
+  /** Resolves when the consumer has heard all that was written, at the latest two seconds after the command's end. */
+  drained(): Promise<void>;
   /** Sends SIGTERM to the command itself, not to what it has started; nothing when it has ended. */
   terminate(): void;
   /** Sends a signal to the whole group; false when nobody is left in it. 0 only asks. */
@@ -77,22 +79,31 @@ function follow(child: ChildProcessByStdio<null, Readable, Readable>, pid: numbe
     child.once("exit", (code, signal) => resolve({ code: signal === null ? code : null, signal }));
   });
   const streams = [child.stdout, child.stderr];
+  let consumed: Promise<void> = Promise.resolve();
+  const consume = async (consumer: (text: string) => Promise<void>) => {
+    const drained = Promise.all(streams.map((stream) => readLines(stream, consumer)));
+    await ended;
+    // A daemon that was left behind keeps the pipes open: what the command itself wrote is there by now.
+    const cut = setTimeout(() => {
+      for (const stream of streams) stream.destroy();
+    }, 2000);
+    try {
+      await drained;
+    } finally {
+      clearTimeout(cut);
+    }
+  };
   return {
     pid,
     ended,
+    drained: () => consumed.catch(() => undefined),
     terminate: () => {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     },
     signal: (name) => signalGroup(pid, name),
-    consume: async (consumer) => {
-      const drained = Promise.all(streams.map((stream) => readLines(stream, consumer)));
-      await ended;
-      // A daemon that was left behind keeps the pipes open: what the command itself wrote is there by now.
-      const cut = setTimeout(() => {
-        for (const stream of streams) stream.destroy();
-      }, 2000);
-      await drained;
-      clearTimeout(cut);
+    consume: (consumer) => {
+      consumed = consume(consumer);
+      return consumed;
     },
   };
 }
@@ -135,8 +146,9 @@ const REST_GRACE = 2000;
  * Ends a command and everything that it has started, and resolves when nobody is left.
  *
  * First the command alone gets SIGTERM, and `graceMs` to clean up: diskimage-builder unmounts and deletes its folders
- * then, but not when the helper through which it writes is ended at the same time. Then the rest of the group gets
- * SIGTERM, then SIGKILL. Five seconds after that only dead processes can be left that their parent never asks about.
+ * then, but not when the helper through which it writes is ended at the same time. That one may write to its end too.
+ * Then the rest of the group gets SIGTERM, then SIGKILL. Five seconds after that only dead processes can be left that
+ * their parent never asks about.
  *
  * @param hurry when it is aborted, whatever is left gets SIGKILL at once
  */
@@ -156,7 +168,7 @@ export async function endGroup(
     const cancel = clock.after(graceMs, end);
     hurry.addEventListener("abort", end);
     if (hurry.aborted) end();
-    void running.ended.then(end);
+    void running.ended.then(() => running.drained()).then(end);
   });
   if (!running.signal("SIGTERM")) return;
   if (await gone(running, clock, hurry.aborted ? 0 : Math.min(graceMs, REST_GRACE))) return;
