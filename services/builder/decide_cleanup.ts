@@ -110,13 +110,19 @@ function judgeUpload(build: BuildEntry, upload: UploadEntry, scope: Scope): Verd
   if (configured === undefined) {
     return { rule: "not-ours", reason: `provider ${provider} is not in ${scope.config.file}` };
   }
-  if (record.state === "deleting") return { remove: "its deletion was asked for" };
+  const here = scope.facts.running.has(uploadKey(upload.image, upload.build, provider));
+  const underWay = here || build.uploading.has(provider);
+  if (record.state === "deleting") {
+    // What is still being sent cannot be found at the provider yet.
+    if (underWay && record.externalId === null)
+      return { rule: "in-use", reason: "to be deleted when its upload has ended" };
+    return { remove: "its deletion was asked for" };
+  }
   if (!scope.known && !isOurs(build, scope)) {
     return { rule: "not-ours", reason: `image ${upload.image} is not in ${scope.config.file}` };
   }
   if (record.state === "uploading") {
-    const here = scope.facts.running.has(uploadKey(upload.image, upload.build, provider));
-    if (here || build.uploading.has(provider)) return { rule: "in-use", reason: "it is being uploaded" };
+    if (underWay) return { rule: "in-use", reason: "it is being uploaded" };
     return { remove: "its builder went away in the middle of it" };
   }
   if (!configured.diskimages.some((listed) => listed.name === upload.image)) {

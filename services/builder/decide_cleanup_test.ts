@@ -49,6 +49,18 @@ describe("keeping and deleting", () => {
     assert.match(wait(plan, "delete-build/ubuntu/b3").reason, /after its uploads at cloud/);
   });
 
+  test("an upload whose deletion is asked for while it is sent waits for its end, when it can be found", () => {
+    const upload = { id: "1", provider: "cloud", age: 9, state: "deleting", externalId: null } as const;
+    const under = (uploading: readonly string[]) => {
+      const list = [{ id: "b1", age: 100, uploads: [upload], uploading }];
+      return decide([image("ubuntu", { list })], UBUNTU, facts());
+    };
+    const plan = under(["cloud"]);
+    assert.deepEqual(deletions(plan), []);
+    assert.match(wait(plan, "delete-upload/ubuntu/b1/cloud/1").reason, /when its upload has ended/);
+    assert.deepEqual(deletions(under([])), ["delete-upload b1/cloud/1"]);
+  });
+
   test("a deleted newest upload lets the previous one be the newest", () => {
     const newest = {
       id: "b1",

@@ -28,6 +28,8 @@ export class FakeImageProvider implements Provider {
   failDeletes = 0;
   /** Uploads store the image and then wait until they are cancelled. */
   hang = false;
+  /** Uploads wait for this before they store the image. */
+  gate: Promise<void> = Promise.resolve();
 
   constructor(name: string) {
     this.name = name;
@@ -47,6 +49,7 @@ export class FakeImageProvider implements Provider {
       this.failUploads -= 1;
       throw new ProviderError("the cloud takes no images today");
     }
+    await this.gate;
     const externalId = `image-${this.calls.length}`;
     const content = await readFile(spec.path, "utf8");
     this.images.set(externalId, { externalId, name: spec.name, metadata: spec.metadata, spec, content });

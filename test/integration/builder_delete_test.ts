@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { encodeBuild, encodeUpload } from "../../lib/model/image.ts";
-import { buildPath, buildRequestPath, imagePath, uploadPath } from "../../lib/model/paths.ts";
+import { buildPath, buildRequestPath, imagePath, imagePausePath, uploadPath } from "../../lib/model/paths.ts";
 import type { UploadEntry } from "../../lib/zookeeper/view.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
@@ -64,6 +64,27 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
       readyUploads(resumed).find(({ build }) => build === newest.build),
     );
     assert.notEqual(repeated.upload, newest.upload);
+  });
+
+  test("an upload that is condemned while it is sent leaves nothing at a provider that does not delete at once", async () => {
+    const sent = Promise.withResolvers<void>();
+    cloud.gate = sent.promise;
+    cloud.failDeletes = 1;
+    const builder = await one.start(await setting());
+    const under = () => builder.uploads("ubuntu")[0];
+    const condemned = await until("an upload", () => cloud.calls.length > 0 && under());
+    await builder.session.ensurePath(imagePausePath("ubuntu"));
+    await askToDelete(builder, condemned);
+    await until("it is seen", () => under()?.record?.state === "deleting");
+    sent.resolve();
+    const next = await until("the next upload", () => readyUploads(builder)[0]);
+    assert.notEqual(next.upload, condemned.upload);
+    await until("only that one is there", () => {
+      return (
+        [...cloud.images.keys()].join() === next.record?.externalId && builder.uploads("ubuntu").length === 1
+      );
+    });
+    assert.equal(cloud.failDeletes, 0);
   });
 
   test("a deleted build goes everywhere, and the image is built anew", async () => {
