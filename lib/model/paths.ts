@@ -11,6 +11,10 @@ export const COMPONENTS = `${ROOT}/components`;
 /** Ours: marks by which launchers that race for room notice each other. Nodepool and Zuul do not look there. */
 export const CLAIMS = `${ROOT}/claims`;
 
+/** Ours: which launcher keeps the hosts of a static provider. */
+export const HOSTS = `${ROOT}/hosts`;
+
+export const hostsLockPath = (provider: string) => `${HOSTS}/${encodeURIComponent(provider)}/lock`;
 export const claimScopePath = (scope: string) => `${CLAIMS}/${scope}`;
 export const claimMarkPath = (scope: string, mark: string) => `${CLAIMS}/${scope}/${mark}`;
 export const nodePath = (node: string) => `${NODES}/${node}`;

@@ -163,6 +163,9 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
   {
     words: "release <requests...>",
     help: "give the nodes of requests back",
+    options: [
+      { flags: "--fault <text>", help: "what their machines did wrong: static hosts are judged by it" },
+    ],
     load: () => import("./command/release.ts"),
   },
   {

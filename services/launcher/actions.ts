@@ -1,8 +1,11 @@
 // What a decision asks for, and what it is made from.
 import type { Config } from "../../lib/config/types.ts";
-import type { Resources } from "../../lib/provider/contract.ts";
+import type { NodeRecord } from "../../lib/model/node.ts";
+import type { Host, HostCheck, Resources } from "../../lib/provider/contract.ts";
+import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
-import type { Fit } from "./pool/fit.ts";
+import type { PlacedHost } from "./host/slots.ts";
+import type { Fit } from "./pool/obstacle.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { Link } from "./request/chains.ts";
@@ -71,7 +74,13 @@ export type Action =
   | { readonly kind: "free"; readonly node: string }
   | { readonly kind: "hold"; readonly node: string }
   /** Return a node whose lease is gone without a trace of its request. */
-  | { readonly kind: "return"; readonly node: string };
+  | { readonly kind: "return"; readonly node: string }
+  /** Find out whether a host can be used. */
+  | { readonly kind: "check-host"; readonly placed: PlacedHost }
+  /** Record slots of a host that have no record. */
+  | { readonly kind: "register-slots"; readonly placed: PlacedHost; readonly records: readonly NodeRecord[] }
+  /** Write an idle slot's record as it should be by now: as configured, in service or not. */
+  | { readonly kind: "update-slot"; readonly node: string; readonly record: NodeRecord };
 
 /** A wish to keep a node when it is returned. */
 export interface HoldWish {
@@ -105,6 +114,23 @@ export interface Claim {
   readonly links: readonly Link[];
 }
 
+/** What this process knows of a host. */
+export interface HostStatus {
+  /** As it was configured when the check was begun. */
+  readonly host: Host;
+  /** When (seconds) the check under way was begun; null when there is none. */
+  readonly checkingSince: number | null;
+  /** The last check that has ended; null before the first. Times are seconds. */
+  readonly last: HostReport | null;
+  /** Checks in a row that have failed. */
+  readonly failures: number;
+}
+
+export type HostReport = { readonly from: number; readonly at: number } & (
+  | { readonly found: HostCheck; readonly problem: null }
+  | { readonly found: null; readonly problem: string }
+);
+
 /** What this process has in hand. */
 export interface Hand {
   /** Whether something is being done about it, or has just failed and is to wait. Keys: {@link keys}. */
@@ -132,6 +158,10 @@ export interface Hand {
   readonly holdWishes: ReadonlyMap<string, HoldWish>;
   /** Since when (seconds) the view has been current without a break. */
   readonly currentSince: number;
+  /** Hosts that were checked here, by provider/identity. */
+  readonly hosts: ReadonlyMap<string, HostStatus>;
+  /** Providers whose hosts this process keeps: it alone records new slots and looks after idle ones. */
+  readonly keeping: ReadonlyMap<string, HeldLock>;
 }
 
 /** The keys under which things are busy. */
@@ -139,6 +169,8 @@ export const keys = {
   node: (id: string) => `node:${id}`,
   request: (id: string) => `request:${id}`,
   label: (name: string) => `label:${name}`,
+  /** By provider/identity. */
+  host: (key: string) => `host:${key}`,
 };
 
 /** The tree as decisions see it. */
@@ -186,6 +218,10 @@ export class Draft implements Decision {
   readonly hungry = new Set<string>();
   /** When to look at a node again, in seconds. */
   readonly reminders = new Map<string, number>();
+  /** The same for hosts; Infinity: when something happens. */
+  readonly hostReminders = new Map<string, number>();
+  /** Hosts that have to be checked before a request gets a node there. */
+  readonly checks = new Set<string>();
   /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
   readonly waitsForRoom = new Map<string, string>();
   readonly reasons = new Map<string, string>();

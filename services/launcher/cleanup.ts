@@ -40,7 +40,8 @@ export class Cleanup {
   async pass(signal: AbortSignal): Promise<void> {
     const { context, tasks } = this.#environment;
     for (const driver of context.providers) {
-      if (this.#looking.has(driver)) continue;
+      // A provider of hosts has no instances to compare with.
+      if (this.#looking.has(driver) || driver.checkHost !== undefined) continue;
       this.#looking.add(driver);
       tasks.start(`a look at provider ${driver.name}`, async (ending) => {
         try {

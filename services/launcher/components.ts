@@ -118,7 +118,7 @@ export class Components {
 
   /** For the other launchers of ours: the first that keeps a label's min-ready is the only one that asks for nodes. */
   #minReady(pool: ServedPool): Readonly<Record<string, number>> {
-    const kept = offeredLabels(pool).map((name) => [
+    const kept = (pool.hosts ? [] : offeredLabels(pool)).map((name) => [
       name,
       this.#context.config.labels.get(name)?.minReady ?? 0,
     ]);

@@ -1,6 +1,7 @@
 // The launcher's decision: from what is to what to do. Deterministic, and for everything that it does not do it says
 // why. It looks at what an event has touched; after WorldIndex.touchAll it looks at everything.
 import { type Decision, Draft, type World } from "./actions.ts";
+import { decideHosts } from "./host/decide.ts";
 import { decideNodes } from "./node/decide.ts";
 import { Census } from "./pool/census.ts";
 import { decideMinReady } from "./pool/min_ready.ts";
@@ -14,6 +15,7 @@ export function decide(world: World): Decision {
   const census = new Census(index);
   decideRequests(world, census, draft, touched);
   decideNodes(world, census, draft, touched);
+  decideHosts(world, draft, touched.machines);
   decideMinReady(world, census, draft);
   index.absorb(touched, draft);
   draft.wake(index.nextDue ?? Infinity);

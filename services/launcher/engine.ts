@@ -15,7 +15,9 @@ import type { ViewChange } from "../../lib/zookeeper/view.ts";
 import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
 import type { Components } from "./components.ts";
 import { decide, reasonOf } from "./decide.ts";
-import { type Environment, nowOf } from "./environment.ts";
+import { type Environment, type HostKnowledge, nowOf } from "./environment.ts";
+import { judge } from "./host/judge.ts";
+import { hostKey } from "./host/slots.ts";
 import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
@@ -84,6 +86,22 @@ export class Engine {
       const node = view.node(id);
       return node?.record?.allocatedTo === request ? [{ ...node, record: node.record }] : [];
     });
+  }
+
+  /** What the decisions know of hosts. */
+  readonly hosts: HostKnowledge = {
+    slotOf: (node) => this.#index.hosts.slotOf(node),
+    nodesOf: (placed) => this.#index.hosts.slotsOf(placed).flatMap(({ node }) => node ?? []),
+    judge: (placed, more = []) => {
+      const status = this.#environment.hand.hosts.get(hostKey(placed));
+      return judge(placed.host, this.hosts.nodesOf(placed), status, nowOf(this.#environment), more);
+    },
+  };
+
+  /** Says that this launcher has begun or ended to keep hosts. */
+  touchHosts(): void {
+    this.#index.hosts.touchAll();
+    this.kick();
   }
 
   /** What another configuration would change. @throws {Error} while it is not known how things are */
@@ -268,6 +286,7 @@ function exists(environment: Environment, key: string): boolean {
   const { view, config } = environment.context;
   const [kind, name = ""] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
   if (kind === "node") return view.node(name) !== undefined;
+  if (kind === "host") return environment.hand.hosts.has(name);
   return kind === "request" ? view.request(name) !== undefined : config.labels.has(name);
 }
 
@@ -285,6 +304,10 @@ export function keysOf(action: Action): string[] {
       return [keys.request(action.request), ...(action.node === null ? [] : [keys.node(action.node)])];
     case "ask-min-ready":
       return [keys.label(action.label)];
+    case "check-host":
+    case "register-slots":
+      return [keys.host(hostKey(action.placed))];
+    case "update-slot":
     case "launch":
     case "store":
     case "abandon":

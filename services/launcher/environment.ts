@@ -7,6 +7,10 @@ import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Brakes } from "./brake.ts";
 import { type ReachCheckpoint, type Step, throughCheckpoints } from "./checkpoint.ts";
 import type { DriverUses } from "./driver_uses.ts";
+import type { Gate } from "./host/check.ts";
+import type { Judgement } from "./host/judge.ts";
+import type { Memory } from "./host/memory.ts";
+import type { PlacedHost, Slot } from "./host/slots.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -22,6 +26,16 @@ export type ScanHostKeys = (options: {
   timeoutMs: number;
   signal: AbortSignal;
 }) => Promise<string[]>;
+
+/** What the decisions know of hosts. */
+export interface HostKnowledge {
+  /** The slot that a node stands for. */
+  slotOf(node: string): Slot | undefined;
+  /** The records of a host. */
+  nodesOf(placed: PlacedHost): readonly ReadableNode[];
+  /** Whether a host can be used; `more` is what a record that is not written yet will remember. */
+  judge(placed: PlacedHost, more?: readonly Memory[]): Judgement;
+}
 
 /** Shared by all effects of one launcher. */
 export interface Environment {
@@ -42,6 +56,9 @@ export interface Environment {
   readonly scanHostKeys: ScanHostKeys;
   /** The nodes that are allocated to a request, by id. */
   readonly nodesOf: (request: string) => readonly ReadableNode[];
+  readonly hosts: HostKnowledge;
+  /** Bounds the checks of hosts that are under way at once. */
+  readonly hostGate: Gate;
   /** Hears which step is reached. */
   readonly checkpoint: ReachCheckpoint;
   /** Asks for a new decision soon. */

@@ -16,6 +16,9 @@ import { Components } from "./components.ts";
 import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
 import type { Environment, ScanHostKeys } from "./environment.ts";
+import { Gate } from "./host/check.ts";
+import { HostKeepers } from "./host/keeper.ts";
+import { hostKey } from "./host/slots.ts";
 import { createMetrics } from "./metrics.ts";
 import { LimitsWatch } from "./pool/limits.ts";
 import { nameOf, servedPools } from "./pool/served.ts";
@@ -58,6 +61,12 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     scanHostKeys: options.scanHostKeys ?? (await import("../../lib/provider/key_scan.ts")).scanHostKeys,
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
+    hosts: {
+      slotOf: (node) => engine.hosts.slotOf(node),
+      nodesOf: (placed) => engine.hosts.nodesOf(placed),
+      judge: (placed, more) => engine.hosts.judge(placed, more),
+    },
+    hostGate: new Gate(),
     kick: () => engine.kick(),
   };
   const limits = new LimitsWatch(environment);
@@ -69,6 +78,8 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   const attachments = new Attachments(environment);
   attachments.attach(context.providers);
   engine.start();
+  const keepers = new HostKeepers(environment, () => engine.touchHosts());
+  keepers.follow(context.providers);
   startCleanup(environment, options.cleanupIntervalMs ?? 60_000);
   const { services, close } = launcherServices(environment, engine);
   logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
@@ -82,9 +93,11 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       const before = environment.pools;
       environment.pools = servedPools(next.config, next.providers, hostname, newUuid, before);
       limits.follow(next.providers);
+      keepers.follow(next.providers);
       for (const pool of before) environment.hand.retired.add(nameOf(pool));
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
       takeOverHeld(environment);
+      forgetHosts(environment);
       engine.reload();
       await components.follow(environment.pools, next.generation ?? 1);
       await environment.uses.drain(gone);
@@ -113,6 +126,12 @@ function takeOverHeld({ hand, pools }: Environment): void {
     const pool = pools.find(({ id }) => id === held.pool.id);
     if (pool !== undefined && pool !== held.pool) hand.requests.set(request, { ...held, pool });
   }
+}
+
+/** What is known of hosts that have left the configuration is not kept. */
+function forgetHosts({ hand, pools }: Environment): void {
+  const known = new Set(pools.flatMap((pool) => (pool.hosts ?? []).map((host) => hostKey({ pool, host }))));
+  for (const key of hand.hosts.keys()) if (!known.has(key)) hand.hosts.delete(key);
 }
 
 /** Nodes of a provider that has left the configuration: without its driver nobody can delete them. */

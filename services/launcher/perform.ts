@@ -1,6 +1,8 @@
 // Which effect carries out which action.
 import type { Action } from "./actions.ts";
 import type { Environment } from "./environment.ts";
+import { checkHost } from "./host/check.ts";
+import { registerSlots, updateSlot } from "./host/record_slots.ts";
 import { beginDelete } from "./node/delete.ts";
 import { beginLaunch } from "./node/launch.ts";
 import { abandonLaunch, holdReturned, storeLaunch } from "./node/store.ts";
@@ -48,5 +50,11 @@ export function perform(environment: Environment, action: Action): Promise<void>
       return holdReturned(environment, action);
     case "return":
       return returnOrphan(environment, action.node);
+    case "check-host":
+      return checkHost(environment, action);
+    case "register-slots":
+      return registerSlots(environment, action);
+    case "update-slot":
+      return updateSlot(environment, action);
   }
 }

@@ -3,6 +3,7 @@ import type { Config } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { newPool } from "../../lib/model/component.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
+import { hostsOf } from "../../lib/provider/static/hosts.ts";
 import type { PoolEntry } from "../../lib/zookeeper/view.ts";
 import type { Action, Hand, Tree } from "./actions.ts";
 import { decide } from "./decide.ts";
@@ -42,6 +43,7 @@ function poolsThen(now: readonly ServedPool[], next: Config): ServedPool[] {
         id: before?.id ?? `${provider.name}-${pool.name}`,
         provider,
         pool,
+        hosts: hostsOf(provider, pool),
         resourcesOf: (label): Resources =>
           before !== undefined && known.has(label) ? before.resourcesOf(label) : { instances: 1 },
       };

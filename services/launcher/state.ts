@@ -3,7 +3,7 @@ import type { NodeRecord } from "../../lib/model/node.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import { backoffDelay } from "../../lib/std/backoff.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
-import { type Claim, type Hand, type HoldWish, keys, type LaunchStatus } from "./actions.ts";
+import { type Claim, type Hand, type HoldWish, type HostStatus, keys, type LaunchStatus } from "./actions.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 
@@ -93,6 +93,8 @@ export class HandState implements Hand {
   readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();
   readonly holdWishes = new ToldMap<HoldWish>((id) => this.changed(keys.node(id)));
+  readonly hosts = new ToldMap<HostStatus>((key) => this.changed(keys.host(key)));
+  readonly keeping = new Map<string, HeldLock>();
   currentSince = Infinity;
   /** Hears what has changed, by its key. */
   changed: (key: string) => void = () => {};

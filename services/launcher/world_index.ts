@@ -3,6 +3,7 @@
 import type { Config } from "../../lib/config/types.ts";
 import { Agenda } from "../../lib/std/agenda.ts";
 import { type Draft, type Hand, keys, type Tree } from "./actions.ts";
+import { HostIndex } from "./host/host_index.ts";
 import { NodeIndex } from "./pool/node_index.ts";
 import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -13,6 +14,8 @@ import { AGING_SECONDS, Queue, type ReadableRequest, waitingSince } from "./requ
 export interface Touched {
   readonly nodes: ReadonlySet<string>;
   readonly requests: ReadonlySet<string>;
+  /** Machines of static pools. */
+  readonly machines: ReadonlySet<string>;
 }
 
 /** What the index is made over. */
@@ -25,6 +28,7 @@ export interface Surroundings {
 
 export class WorldIndex {
   readonly nodes: NodeIndex;
+  readonly hosts: HostIndex;
   readonly queue = new Queue();
   /** Room that claims under way have taken. */
   readonly reserved = new Reservations();
@@ -44,6 +48,7 @@ export class WorldIndex {
     this.#tree = tree;
     this.#hand = hand;
     this.nodes = new NodeIndex(tree, hand, pools);
+    this.hosts = new HostIndex(tree, pools);
     this.touchAll();
   }
 
@@ -51,11 +56,13 @@ export class WorldIndex {
   touch(key: string): void {
     if (key.startsWith("node:")) this.#nodes.add(key.slice("node:".length));
     else if (key.startsWith("request:")) this.#requests.add(key.slice("request:".length));
+    else if (key.startsWith("host:")) this.hosts.touch(key.slice("host:".length));
   }
 
   /** Counts a node at once as the tree shows it; gives the requests that it belongs to or has belonged to. */
   noteNode(id: string): readonly string[] {
     this.#nodes.add(id);
+    this.hosts.update(id);
     const requests = this.nodes.update(id);
     for (const request of requests) this.#requests.add(request);
     return requests;
@@ -73,6 +80,7 @@ export class WorldIndex {
     for (const id of this.#hand.launches.keys()) this.#nodes.add(id);
     for (const id of this.#hand.requests.keys()) this.#requests.add(id);
     for (const id of this.#hand.claims.keys()) this.#requests.add(id);
+    this.hosts.touchAll();
   }
 
   /** Brings the indexes up to date and gives what is to be decided about. */
@@ -85,11 +93,12 @@ export class WorldIndex {
       for (const node of this.nodes.nodesOf(id)) nodes.add(node.id);
     }
     for (const id of nodes) {
+      this.hosts.update(id);
       for (const request of this.nodes.update(id)) requests.add(request);
       this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
     }
     for (const id of requests) this.#place(id, now);
-    return { nodes, requests };
+    return { nodes, requests, machines: this.hosts.takeTouched() };
   }
 
   #place(id: string, now: number): void {
@@ -124,6 +133,7 @@ export class WorldIndex {
     for (const [id, reason] of draft.reasons) this.#reasons.set(id, reason);
     for (const id of draft.hungry) this.hungry.add(id);
     for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
+    for (const [key, at] of draft.hostReminders) this.#agenda.set(keys.host(key), at);
   }
 
   /** Why a request that waits for nothing of the queue waits. */

@@ -40,8 +40,8 @@ async function servedForNobody(world: LauncherCrashWorld, id: string): Promise<v
   await world.tree.withdraw(id);
 }
 
-/** Every step that an ordinary life does not take. Those of nodes that others share are metastatic's own. */
-type OddStep = Exclude<Step, (typeof LIFE_STEPS)[number] | `backing.${string}`>;
+/** Every step that an ordinary life does not take. Those of shared nodes and of hosts have tests of their own. */
+type OddStep = Exclude<Step, (typeof LIFE_STEPS)[number] | `backing.${string}` | `host.${string}`>;
 
 const PROVOCATIONS: Readonly<Record<OddStep, Provoke>> = {
   "request.supplement": async (world) => {

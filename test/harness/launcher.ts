@@ -93,6 +93,12 @@ export function configOf(setting: Setting): Config {
   };
 }
 
+/** A configuration that was read, with its providers open. */
+export interface ReadConfig {
+  readonly config: Config;
+  readonly providers: readonly Provider[];
+}
+
 /** A running launcher as tests use it. */
 export interface TestLauncher {
   readonly nodes: NodeServiceImplementation;
@@ -111,7 +117,7 @@ export interface TestLauncher {
 /** Starts a launcher with a session of its own. */
 export async function startTestLauncher(
   server: { readonly host: string; readonly port: number },
-  setting: Setting,
+  given: Setting | ReadConfig,
   options: LauncherOptions & {
     readonly chroot?: string;
     readonly logger?: Logger;
@@ -129,11 +135,12 @@ export async function startTestLauncher(
   await session.ensurePath("/nodepool");
   const view = openView(session, logger);
   const context: ServiceContext = {
-    config: configOf(setting),
+    ...("config" in given
+      ? given
+      : { config: configOf(given), providers: given.providers.map(({ driver }) => driver) }),
     session,
     locks: createLocks(session),
     view,
-    providers: setting.providers.map(({ driver }) => driver),
     unserved: [],
     clock: options.clock ?? systemClock,
     logger,

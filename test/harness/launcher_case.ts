@@ -9,7 +9,14 @@ import { silentLogger } from "../../lib/std/logger.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { FakeProvider } from "./fake_provider.ts";
-import { putImage, type Setting, startTestLauncher, type TestLauncher, until } from "./launcher.ts";
+import {
+  putImage,
+  type ReadConfig,
+  type Setting,
+  startTestLauncher,
+  type TestLauncher,
+  until,
+} from "./launcher.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
 let cases = 0;
@@ -62,7 +69,7 @@ export class LauncherCase {
   }
 
   async launcher(
-    setting: Setting,
+    setting: Setting | ReadConfig,
     options: Parameters<typeof startTestLauncher>[2] = {},
   ): Promise<TestLauncher> {
     const started = await startTestLauncher(this.server, setting, { chroot: this.chroot, ...options });
@@ -138,7 +145,7 @@ export async function fulfilled(launcher: TestLauncher, name: string): Promise<N
 }
 
 export async function release(launcher: TestLauncher, name: string): Promise<void> {
-  await launcher.requests.releaseRequest({ name }, callContext);
+  await launcher.requests.releaseRequest({ name, fault: "" }, callContext);
 }
 
 /** The id in a resource name. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
+import { startFewAtOnce } from "./at_once.ts";
 import { LauncherCrashWorld } from "./launcher_crash_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 
@@ -22,25 +23,11 @@ export function runCrashWorlds(
 ): (place: Checkpoint) => Promise<void> {
   let server: ZooKeeperServer;
   let folder: string;
-  const worlds = new Map<Checkpoint, Promise<void>>();
+  let worlds: ReadonlyMap<Checkpoint, Promise<void>> = new Map();
   before(async () => {
     server = await startZooKeeper();
     folder = await mkdtemp(join(tmpdir(), "nodepool-crash-"));
-    const waiting = [...places];
-    const ends = new Map(places.map((place) => [place, Promise.withResolvers<void>()]));
-    const worker = async () => {
-      for (let place = waiting.shift(); place !== undefined; place = waiting.shift()) {
-        await runCrashWorld(server, folder, place, live).then(
-          ends.get(place)?.resolve,
-          ends.get(place)?.reject,
-        );
-      }
-    };
-    for (const [place, { promise }] of ends) {
-      promise.catch(() => {});
-      worlds.set(place, promise);
-    }
-    for (let count = 0; count < AT_ONCE; count += 1) void worker();
+    worlds = startFewAtOnce(AT_ONCE, places, (place) => runCrashWorld(server, folder, place, live));
   });
   after(async () => {
     await Promise.allSettled(worlds.values());

@@ -148,7 +148,7 @@ export class LauncherCrashWorld {
   async release(request: string): Promise<void> {
     await this.#call<unknown>(
       (clients) => clients.requests.releaseRequest({ name: request }),
-      async ({ requests }) => await requests.releaseRequest({ name: request }, callContext),
+      async ({ requests }) => await requests.releaseRequest({ name: request, fault: "" }, callContext),
     );
   }
 

@@ -7,6 +7,7 @@ import { newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { ImageEntry, NodeEntry, PoolEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
 import type { Action, Hand, LaunchStatus, World } from "../../services/launcher/actions.ts";
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
+import { hostKey } from "../../services/launcher/host/slots.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
 import { type Surroundings, WorldIndex } from "../../services/launcher/world_index.ts";
 
@@ -177,6 +178,8 @@ function emptyHand(busy: readonly string[]): Hand {
     quotaBlocks: new Map(),
     holdWishes: new Map(),
     currentSince: 0,
+    hosts: new Map(),
+    keeping: new Map(),
   };
 }
 
@@ -261,6 +264,14 @@ export function tell(action: Action): string {
     case "hold":
     case "return":
       return `${action.kind} ${action.node}`;
+    case "check-host":
+      return `check ${hostKey(action.placed)}`;
+    case "register-slots": {
+      const slots = action.records.map(({ slot, state }) => `${slot} ${state}`).join();
+      return `register ${hostKey(action.placed)} ${slots}`;
+    }
+    case "update-slot":
+      return `update ${action.node} ${action.record.state}`;
     case "adopt":
       return `adopt ${action.request} at ${action.pool.id}`;
     default:

@@ -1,4 +1,5 @@
 // A cloud in memory. Its instances are records only: nothing runs, nothing answers, unless an SSH server is named.
+import { abortable } from "../../std/abortable.ts";
 import { type Clock, systemClock } from "../../std/clock.ts";
 import {
   type Instance,
@@ -12,7 +13,7 @@ import {
   type Resources,
 } from "../contract.ts";
 import type { CloudApi, InstanceWish } from "./api.ts";
-import { abortable, Faults } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import { fairWeather, type Weather } from "./weather.ts";
 
 /** An instance that a test can change. */

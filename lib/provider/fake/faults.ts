@@ -1,4 +1,5 @@
 // Lets the weather of a fake cloud act upon a call.
+import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { ProviderError } from "../contract.ts";
 import type { CloudMethod, Weather } from "./weather.ts";
@@ -53,19 +54,6 @@ export class Faults {
     if (this.#callsInSecond > this.weather.callsPerSecond || this.strikes("refuseCalls")) {
       throw new ProviderError("429: too many requests, try again in a second");
     }
-  }
-}
-
-/** Waits for `work`, but not beyond the signal. */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

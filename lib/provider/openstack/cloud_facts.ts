@@ -1,11 +1,11 @@
 // What the cloud has that labels name: flavors, networks, images. Asked for at the start, now and then, and anew when
 // a launch has found that something is not as it was.
 
+import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import { NotFoundError, type Resources } from "../contract.ts";
-import { abortable } from "./abortable.ts";
 import { chooseFlavor, chooseNetworks } from "./choices.ts";
 import type { Compute, Flavor } from "./compute.ts";
 import type { ImageApi } from "./image.ts";

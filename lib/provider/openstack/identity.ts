@@ -1,10 +1,10 @@
 // The token: got from Keystone with the cloud's credentials, shared by all calls, and renewed before it expires or
 // as soon as a service does not take it any more.
 import type { Cloud } from "../../config/clouds/cloud.ts";
+import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import { withSpan } from "../../telemetry/trace.ts";
-import { abortable } from "./abortable.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { ApiError, replyMessage } from "./errors.ts";
 import { type HttpConnections, type HttpReply, isTlsProblem } from "./http.ts";

@@ -1,7 +1,8 @@
 // The list of servers, shared by everybody who waits for something to happen to one. It is asked for only while somebody
 // waits, and the less often, the longer the youngest of them has waited: one list serves all machines of a provider.
+
+import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
-import { abortable } from "./abortable.ts";
 import type { Server } from "./compute.ts";
 
 /** Servers by id. */

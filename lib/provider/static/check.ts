@@ -1,6 +1,7 @@
 // Checks a host: its name resolves, it answers, and its SSH host keys are those that the configuration has.
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
+import { abortable } from "../../std/abortable.ts";
 import { messageOf } from "../../std/errors.ts";
 import { fingerprint, HOST_KEY_TYPES } from "../../std/host_key.ts";
 import { type Host, type HostCheck, ProviderError } from "../contract.ts";
@@ -10,7 +11,7 @@ import { scanHostKeys } from "../key_scan.ts";
 export async function checkHost(host: Host, signal: AbortSignal): Promise<HostCheck> {
   if (host.problem !== null) throw new ProviderError(host.problem, { retryable: false });
   signal.throwIfAborted();
-  const address = await addressOf(host);
+  const address = await addressOf(host, signal);
   if (host.connectionType !== "ssh" && host.connectionType !== "network_cli") {
     await reach(host, signal);
     return { hostKeys: [], ...address };
@@ -20,13 +21,19 @@ export async function checkHost(host: Host, signal: AbortSignal): Promise<HostCh
   return { hostKeys: await keysOf(host, signal), ...address };
 }
 
-async function addressOf({ name }: Host): Promise<{ ipv4: string | null; ipv6: string | null }> {
+async function addressOf(
+  { name, timeout }: Host,
+  signal: AbortSignal,
+): Promise<{ ipv4: string | null; ipv6: string | null }> {
+  const late = AbortSignal.timeout(timeout * 1000);
   try {
-    const found = await lookup(name, { all: true });
+    const found = await abortable(lookup(name, { all: true }), AbortSignal.any([signal, late]));
     const of = (family: number) => found.find((one) => one.family === family)?.address ?? null;
     return { ipv4: of(4), ipv6: of(4) === null ? of(6) : null };
   } catch (error) {
-    throw new ProviderError(`its name ${name} does not resolve (${codeOf(error)})`, { cause: error });
+    signal.throwIfAborted();
+    const why = late.aborted ? `no answer within ${timeout} s` : codeOf(error);
+    throw new ProviderError(`its name ${name} does not resolve (${why})`, { cause: error });
   }
 }
 

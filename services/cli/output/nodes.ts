@@ -1,5 +1,5 @@
 // Nodes as Nodepool's `list` shows them.
-import { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { CommandContext } from "../context.ts";
 import { shortName } from "../resource.ts";
 import { type Column, show } from "./show.ts";
@@ -38,8 +38,15 @@ const DETAILS: readonly Column<Node>[] = [
   ],
 ];
 
-/** Writes nodes; `detail` adds the columns of `list --detail`. */
+const isOutOfService = ({ state, comment }: Node) => state === Node_State.STATE_TESTING && comment !== "";
+const REASON: Column<Node> = ["Comment", ({ comment }) => comment];
+
+/**
+ * Writes nodes; `detail` adds the columns of `list --detail`. While a host is out of service, the short list has a
+ * column more, which says why.
+ */
 export function showNodes(context: CommandContext, nodes: readonly Node[], detail = false): void {
-  const all = [...columns(context.clock.now()), ...(detail ? DETAILS : [])];
+  const reasons = nodes.some(isOutOfService) ? [REASON] : [];
+  const all = [...columns(context.clock.now()), ...(detail ? DETAILS : reasons)];
   show(context, nodes, all, Node.toJSON);
 }

@@ -2,9 +2,11 @@
 import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { keys } from "../actions.ts";
+import { outOfService } from "../host/record.ts";
 import { poolKey } from "../pool/served.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import type { Decided, Explanation } from "./explanation.ts";
+import { hostFacts } from "./host.ts";
 
 export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry): Explanation {
   const { record, id } = node;
@@ -26,7 +28,7 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
     facts.push(`this launcher's launch of it: ${launch.status} ${launch.reason}`.trim());
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${Math.ceil(retry - world.now)} s`);
-  const more = [...sharingOf(world, id, record), ...endOf(world, record)];
+  const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, record)];
   return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
 }
 
@@ -45,6 +47,8 @@ function summaryOf({ hand, pools }: Decided["world"], { id, lock }: NodeEntry, r
       return record.allocatedTo === null ? `it is ready for a request${ours}` : "it waits for its requester";
     case "in-use":
       return "it is in use";
+    case "testing":
+      return `its host is out of service: ${outOfService(record) ?? ""}`;
     case "hold":
       return `it is held${record.comment === null ? "" : `: ${record.comment}`}`;
     default:

@@ -1,7 +1,7 @@
 // Explains a request from the last decision about it. Pure.
 import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { reasonOf } from "../decide.ts";
-import type { Fit } from "../pool/fit.ts";
+import type { Fit } from "../pool/obstacle.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";

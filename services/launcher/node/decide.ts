@@ -128,6 +128,8 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
 function isOutOfUse(world: World, record: ReadableNode["record"]): boolean {
   const place = poolKey(record.provider, record.pool);
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
+  // What becomes of the slots of hosts is decided with their hosts.
+  if (pool?.hosts) return false;
   const offered = record.type.some((label) => pool !== undefined && labelOf(pool, label) !== undefined);
   if (offered || (pool === undefined && !world.hand.retired.has(place))) return false;
   return ![...world.tree.pools()].some(

@@ -1,6 +1,6 @@
 // Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
-import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { NODES, nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
@@ -8,6 +8,7 @@ import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts
 import type { Action } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
+import { replacementOf } from "../host/replace.ts";
 import { readableNode } from "../request/read.ts";
 import { isConflict } from "../transaction.ts";
 import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
@@ -36,15 +37,22 @@ export async function beginDelete(
     external: record.externalId,
     reason: action.reason,
   });
+  const run = record.state === "used" || record.state === "in-use" ? record : null;
   tasks.start(`deletion of node ${node.id}`, (signal) =>
-    runDelete(environment, node.id, deleting, lock(), signal),
+    runDelete(environment, node.id, { deleting, run }, lock(), signal),
   );
+}
+
+/** A node as it is while it is deleted, and as its user left it. */
+interface Deletion {
+  readonly deleting: NodeRecord;
+  readonly run: NodeRecord | null;
 }
 
 async function runDelete(
   environment: Environment,
   node: string,
-  record: NodeRecord,
+  { deleting: record, run }: Deletion,
   lock: HeldLock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -54,8 +62,10 @@ async function runDelete(
   const use = environment.uses.begin(driverOf(environment, record.provider));
   try {
     await withSpan("node.delete", { attributes }, async () => {
-      await removeUntilConfirmed(environment, node, record, [signal, lock.signal, use.signal]);
-      await removeRecord(environment, node, lock);
+      const signals = [signal, lock.signal, use.signal];
+      await removeUntilConfirmed(environment, node, record, signals);
+      const next = await replacementOf(environment, node, record, run, AbortSignal.any(signals));
+      await removeRecord(environment, node, lock, next);
     });
     hand.quotaBlocks.delete(record.provider ?? "");
     metrics.deleted(nowOf(environment) - started, { provider: record.provider ?? "" });
@@ -102,12 +112,22 @@ async function removeUntilConfirmed(
   }
 }
 
-/** Removes the node's znode with all that is below it. Whoever waits for its lock finds nothing left. */
-async function removeRecord(environment: Environment, node: string, lock: HeldLock): Promise<void> {
+/**
+ * Removes the node's znode with all that is below it. Whoever waits for its lock finds nothing left.
+ *
+ * @param next the record that takes its place, if any
+ */
+async function removeRecord(
+  environment: Environment,
+  node: string,
+  lock: HeldLock,
+  next: NodeRecord | null,
+): Promise<void> {
   const { session } = environment.context;
   for (let attempt = 1; ; attempt += 1) {
     const steps = transaction(environment, "node.forget");
     steps.guard(lock);
+    if (next !== null) steps.create(`${NODES}/`, encodeNode(next), "persistent-sequential");
     const others = attempt === 1 ? [] : await session.children(lock.root);
     for (const name of others) {
       if (`${lock.root}/${name}` !== lock.contender) steps.delete(`${lock.root}/${name}`);

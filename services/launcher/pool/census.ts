@@ -93,6 +93,11 @@ export class Census {
     });
   }
 
+  /** The free nodes of a label in a pool that nothing is planned for, oldest first. */
+  *freeOf(pool: ServedPool, label: string): Iterable<ReadableNode> {
+    for (const node of this.#nodes.freeIn(nameOf(pool), label)) if (!this.#taken.has(node.id)) yield node;
+  }
+
   #firstLeft(key: string, free: readonly ReadableNode[]): number {
     let at = this.#skipped.get(key) ?? 0;
     while (this.#taken.has(free[at]?.id ?? "")) at += 1;

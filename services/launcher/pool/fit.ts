@@ -1,13 +1,14 @@
 // Whether a pool can serve a request now, later or never, and the first rule in the way. Pure.
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { World } from "../actions.ts";
+import { fitHosts, neverOnHosts } from "../host/fit.ts";
 import { ownDataOf } from "../request/own_data.ts";
-import type { Census, ReadableNode } from "./census.ts";
+import type { Census } from "./census.ts";
 import { findImage } from "./image.ts";
+import { type Fit, type Obstacle, type Rule, tenantObstacle, type Wait, wishOf } from "./obstacle.ts";
 import {
   type Amounts,
   add,
-  amountsOf,
   describePoolShortage,
   describeProviderShortage,
   describeTenantShortage,
@@ -16,47 +17,6 @@ import {
   shortageOf,
 } from "./quota.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool, zonesOf } from "./served.ts";
-
-/** The rules that stand in the way of serving a request, in the order in which they are looked at. */
-export type Rule =
-  | "disabled"
-  | "image"
-  | "impossible"
-  | "tenant"
-  | "limits"
-  | "refused"
-  | "concurrency"
-  | "aging"
-  | "pool-limit"
-  | "provider-limit";
-
-/** A rule that stands in the way, and the sentence that says so with its numbers. */
-export interface Obstacle {
-  readonly rule: Rule;
-  readonly text: string;
-}
-
-/** What a request waits for. */
-export type Wait = "image" | "turn" | "room";
-
-/** What a pool can do for a request. */
-export type Fit =
-  /** One node per label; null: launch one, in this zone if any. */
-  | {
-      readonly kind: "now";
-      readonly pool: ServedPool;
-      readonly nodes: readonly (ReadableNode | null)[];
-      readonly zone: string | null;
-    }
-  /** It waits for its image, for its turn, or for room: only the last is helped by nodes that go. */
-  | {
-      readonly kind: "later";
-      readonly pool: ServedPool;
-      readonly wait: Wait;
-      readonly rule: Rule;
-      readonly reason: string;
-    }
-  | { readonly kind: "never"; readonly pool: ServedPool; readonly rule: Rule; readonly reason: string };
 
 const WAITS: Readonly<Record<Rule, Wait>> = {
   disabled: "turn",
@@ -69,6 +29,9 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   aging: "turn",
   "pool-limit": "room",
   "provider-limit": "room",
+  reuse: "turn",
+  hosts: "turn",
+  "host-check": "turn",
 };
 
 /** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
@@ -95,6 +58,7 @@ export function fitOf(
     return { kind: "later", pool, wait: WAITS[rule], rule, reason: `${nameOf(pool)}: ${text}` };
   };
   if (!isEnabled(pool)) return never(DISABLED);
+  if (pool.hosts) return fitHosts(world, census, pool, request);
   const nodes = record.reuse
     ? census.pick(pool, { labels: record.nodeTypes, zone: null })
     : record.nodeTypes.map(() => null);
@@ -125,11 +89,6 @@ export function fitOf(
   return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);
 }
 
-/** What nodes of these labels take. */
-export function wishOf(pool: ServedPool, labels: readonly string[]): Amounts {
-  return labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
-}
-
 /** Why a pool can never serve a request for these labels, as it is configured now; or null. */
 export function neverFits(
   world: World,
@@ -146,6 +105,7 @@ export function neverFits(
   if (tenant !== null && ofTenant !== null) {
     return { rule: "impossible", text: describeTenantShortage(tenant, ofTenant) };
   }
+  if (pool.hosts) return neverOnHosts(pool, labels);
   const inPool = roomFor(world, pool, NOTHING, NOTHING, whole);
   if (inPool === null) return null;
   return { rule: "impossible", text: `it would exceed the quota: ${inPool.text}` };
@@ -172,21 +132,6 @@ function roomFor(
   if (atProvider === null) return null;
   const text = describeProviderShortage(atProvider, foreign[atProvider.what] ?? 0);
   return { rule: "provider-limit", text };
-}
-
-/** The tenant's limit that is in the way of `wish` more; "impossible" when it is so even with nothing in use. */
-export function tenantObstacle(
-  world: World,
-  census: Census,
-  tenant: string | null,
-  wish: Amounts,
-): Obstacle | null {
-  const limits = tenant === null ? undefined : world.config.tenantLimits.get(tenant);
-  if (tenant === null || limits === undefined) return null;
-  const impossible = shortageOf(limits, NOTHING, wish);
-  if (impossible !== null) return { rule: "impossible", text: describeTenantShortage(tenant, impossible) };
-  const shortage = shortageOf(limits, census.usedByTenant(tenant), wish);
-  return shortage === null ? null : { rule: "tenant", text: describeTenantShortage(tenant, shortage) };
 }
 
 /** The sentence about a provider that has just refused for want of quota, or has not told its quota; or null. */

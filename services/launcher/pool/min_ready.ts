@@ -6,7 +6,8 @@
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
-import { imageMissing, type Obstacle, quotaBlock, roomNow, wishOf } from "./fit.ts";
+import { imageMissing, quotaBlock, roomNow } from "./fit.ts";
+import { type Obstacle, wishOf } from "./obstacle.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
 /** Adds a request for what is missing of each label, after the requests were decided. */
@@ -27,7 +28,10 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
     const [first] = keeping.sort((a, b) => sequenceOf(a.znode) - sequenceOf(b.znode));
     const isOurs = world.pools.some((pool) => pool.id === first?.record?.id);
     if (!isOurs) continue;
-    const ours = world.pools.filter((pool) => isEnabled(pool) && labelOf(pool, name) !== undefined);
+    // Hosts are ready as it is: no request makes more of them.
+    const ours = world.pools.filter(
+      (pool) => isEnabled(pool) && !pool.hosts && labelOf(pool, name) !== undefined,
+    );
     const othersMayServe = offering.some(({ record }) => !world.pools.some((pool) => pool.id === record?.id));
     const { count, reason } = plan(world, census, draft, ours, name, missing);
     if (reason !== null) {

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Config, PoolConfig, PoolLabelConfig, ProviderConfig } from "../../../lib/config/types.ts";
 import { poolWorkerId } from "../../../lib/model/component.ts";
-import type { Provider, Resources } from "../../../lib/provider/contract.ts";
+import type { Host, Provider, Resources } from "../../../lib/provider/contract.ts";
+import { hostsOf } from "../../../lib/provider/static/hosts.ts";
 
 /** A pool whose provider works here. */
 export interface ServedPool {
@@ -12,6 +13,8 @@ export interface ServedPool {
   readonly pool: PoolConfig;
   /** The driver that it was opened with; absent in tests that launch nothing. */
   readonly driver?: Provider;
+  /** The machines that its nodes are; null or absent when nodes are launched. */
+  readonly hosts?: readonly Host[] | null;
   /** What one node of a label takes. */
   readonly resourcesOf: (label: string) => Resources;
 }
@@ -63,6 +66,7 @@ export function servedPools(
         provider,
         pool,
         driver,
+        hosts: hostsOf(provider, pool),
         resourcesOf: (label: string) => driver.resourcesOf(pool.name, label),
       };
     });

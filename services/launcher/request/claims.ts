@@ -2,7 +2,7 @@
 import type { Config } from "../../../lib/config/types.ts";
 import type { Action, Claim, Hand } from "../actions.ts";
 import type { Environment } from "../environment.ts";
-import { wishOf } from "../pool/fit.ts";
+import { wishOf } from "../pool/obstacle.ts";
 import { bounds, poolLimits } from "../pool/quota.ts";
 import type { ServedPool } from "../pool/served.ts";
 import { providerScope, tenantScope } from "./chains.ts";

@@ -5,8 +5,10 @@
 import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
+import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
-import { type Fit, fitOf } from "../pool/fit.ts";
+import { fitOf } from "../pool/fit.ts";
+import type { Fit } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Touched } from "../world_index.ts";
 import { offersAll, registeredName, waitsForOthers, whyNobody, yieldsTo } from "./courtesy.ts";
@@ -172,7 +174,7 @@ function choose(
   const { census, draft } = pass;
   const { id, record } = entry;
   const best = bestOf(fits);
-  if (best !== null) {
+  if (best !== null && !fits.some((fit) => isWorthAMoment(fit, best))) {
     for (const [index, node] of best.nodes.entries()) {
       if (node === null) census.reserve(best.pool, record.nodeTypes[index] ?? "", record.tenantName);
       else census.take(node, record.tenantName);
@@ -197,8 +199,29 @@ function choose(
     reason: reason === "" ? `waits for ${others.map(registeredName).join(", ")}` : reason,
     fits,
   });
-  for (const fit of laters) if (fit.wait === "room") waitForRoom(pass, entry, fit.pool);
+  for (const fit of laters) {
+    if (fit.wait === "room") waitForRoom(pass, entry, fit.pool);
+    if (fit.rule === "host-check") askForChecks(pass, kind, fit.pool, record.nodeTypes);
+  }
   return false;
+}
+
+/** Has hosts checked, for the request and for those of its kind that are behind it. */
+function askForChecks(
+  { world, census, draft }: Pass,
+  { waiting }: Kind,
+  pool: ServedPool,
+  labels: readonly string[],
+): void {
+  const checks = checksFor(world, census, pool, labels, waiting.items.length);
+  for (const host of checks) draft.checks.add(host);
+}
+
+/** A host that is to be checked first, which takes a moment, goes before a launch and before pools that come later. */
+function isWorthAMoment(fit: Fit, best: Fit & { kind: "now" }): boolean {
+  if (fit.kind !== "later" || fit.rule !== "host-check") return false;
+  const [own, other] = [fit.pool.pool.priority, best.pool.pool.priority];
+  return own < other || (own === other && best.nodes.includes(null));
 }
 
 // By priority; among equals a pool whose nodes are ready goes before one that has to launch.

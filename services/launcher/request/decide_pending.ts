@@ -1,16 +1,8 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import {
-  imageMissing,
-  neverFits,
-  quotaBlock,
-  roomNow,
-  tenantObstacle,
-  turnOf,
-  wishOf,
-  zoneFor,
-} from "../pool/fit.ts";
+import { imageMissing, neverFits, quotaBlock, roomNow, turnOf, zoneFor } from "../pool/fit.ts";
+import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./decide.ts";
 
@@ -154,13 +146,13 @@ export function decideLost(world: World, census: Census, draft: Draft, entry: Re
   const places = new Set(nodes.map((node) => poolKey(node.record.provider, node.record.pool)));
   const [place] = places;
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
-  if (places.size === 1 && pool !== undefined) {
+  if (places.size === 1 && pool !== undefined && !pool.hosts) {
     draft.actions.push({ kind: "adopt", request: entry.id, pool });
     return;
   }
   const somebodyServes = [...world.tree.pools()].some(
     ({ record }) => record !== null && poolKey(record.providerName, record.name) === place,
   );
-  if (places.size === 1 && somebodyServes) return;
+  if (places.size === 1 && somebodyServes && !pool?.hosts) return;
   draft.actions.push({ kind: "reset", request: entry.id });
 }

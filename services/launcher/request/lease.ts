@@ -10,7 +10,7 @@ import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
 import { giveBack } from "./fulfil.ts";
-import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease } from "./own_data.ts";
+import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease, withSuspicionOf } from "./own_data.ts";
 import { readableNode, readableRequest } from "./read.ts";
 
 /** What a client asks for. */
@@ -88,14 +88,22 @@ export async function renewLease(
   });
 }
 
-/** Ends a lease: its nodes are returned and the request goes, in one transaction. No error when it is gone. */
-export async function releaseRequest(environment: Environment, id: string): Promise<void> {
+/**
+ * Ends a lease: its nodes are returned and the request goes, in one transaction. No error when it is gone.
+ *
+ * @param fault what the user holds against the nodes' machines; null: nothing
+ */
+export async function releaseRequest(
+  environment: Environment,
+  id: string,
+  fault: string | null = null,
+): Promise<void> {
   const { context } = environment;
   await retryConflicts(context, requestPath(id), async () => {
     const entry = await freshly(context, requestPath(id), () => context.view.request(id));
     if (entry === undefined) return;
     const steps = transaction(environment, "request.release");
-    for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id);
+    for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id, fault);
     for (const node of environment.nodesOf(id)) {
       const isUnused = node.record.state === "ready" && node.lock.contenders.length === 0;
       if (isUnused) giveBack(steps, node, nowOf(environment));
@@ -108,13 +116,19 @@ export async function releaseRequest(environment: Environment, id: string): Prom
   });
 }
 
-function returnNode(environment: Environment, steps: Transaction, id: string, request: string): void {
+function returnNode(
+  environment: Environment,
+  steps: Transaction,
+  id: string,
+  request: string,
+  fault: string | null,
+): void {
   const node = environment.context.view.node(id);
   const lease = node?.record ? nodeLeaseOf(node.record) : null;
   if (node?.record?.state !== "in-use" || lease?.request !== request) return;
   const wish = holdWishOf(node.record) ?? environment.hand.holdWishes.get(id) ?? null;
   const record = returned(node.record, wish, nowOf(environment));
-  steps.setNode(id, record, node.version);
+  steps.setNode(id, fault === null ? record : withSuspicionOf(record, fault), node.version);
   for (const contender of node.lock.contenders) {
     if (contender.startsWith(lease.contender)) steps.delete(`${nodeLockPath(id)}/${contender}`);
   }
@@ -137,6 +151,6 @@ export async function returnOrphan(environment: Environment, id: string): Promis
   const lease = nodeLeaseOf(node.record);
   if (lease === null) return;
   const steps = transaction(environment, "node.return");
-  returnNode(environment, steps, id, lease.request);
+  returnNode(environment, steps, id, lease.request, null);
   if (!steps.isEmpty) await steps.commit();
 }

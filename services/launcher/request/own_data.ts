@@ -122,6 +122,18 @@ export function isHoldTakenBack(record: Pick<NodeRecord, "extra">): boolean {
   return record.extra[HOLD_KEY] === null;
 }
 
+const SUSPICION_KEY = "suspicion";
+
+/** Why the user of a node holds its host to be at fault; null when it does not. */
+export function suspicionOf(record: Pick<NodeRecord, "extra">): string | null {
+  return textOrNull(record.extra[SUSPICION_KEY]);
+}
+
+/** The node with what its user holds against its host. */
+export function withSuspicionOf(record: NodeRecord, reason: string): NodeRecord {
+  return { ...record, extra: { ...record.extra, [SUSPICION_KEY]: reason } };
+}
+
 const REASON_KEY = "reason";
 
 /** Why a request failed, where a launcher of ours wrote it down. */

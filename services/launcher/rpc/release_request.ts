@@ -1,4 +1,5 @@
 import { requestPath } from "../../../lib/model/paths.ts";
+import { invalidArgument } from "../../../lib/rpc/errors.ts";
 import type {
   ReleaseRequestRequest,
   ReleaseRequestResponse,
@@ -10,6 +11,8 @@ import { freshly } from "../retry.ts";
 import { refuseWithoutLease } from "./renew_request.ts";
 import type { Shared } from "./shared.ts";
 
+const FAULT_LENGTH = 500;
+
 /** Gives the nodes of a request back, or withdraws it. Releasing what is gone already succeeds. */
 export async function releaseRequest(
   shared: Shared,
@@ -20,6 +23,12 @@ export async function releaseRequest(
   const entry = await freshly(context, requestPath(id), () => context.view.request(id));
   if (entry === undefined) return {};
   refuseWithoutLease(entry.record === null ? null : ownDataOf(entry.record).lease, request.name);
-  await release(shared.environment, id);
+  if (request.fault.length > FAULT_LENGTH) {
+    throw invalidArgument(
+      "fault",
+      `has ${request.fault.length} characters; at most ${FAULT_LENGTH} are kept`,
+    );
+  }
+  await release(shared.environment, id, request.fault === "" ? null : request.fault);
   return {};
 }

@@ -259,6 +259,12 @@ export interface UpdateRequestResponse {
 export interface ReleaseRequestRequest {
   /** Resource name: nodeRequests/{request}. */
   name: string;
+  /**
+   * What the user holds against the machines of its nodes, if it believes that they are at fault and not its own work.
+   * A static host that two different jobs speak against is out of service until it is trusted again. At most 500
+   * characters; elsewhere it has no effect.
+   */
+  fault: string;
 }
 
 /** ReleaseRequestResponse is empty. */
@@ -1880,13 +1886,16 @@ export const UpdateRequestResponse: MessageFns<UpdateRequestResponse> = {
 };
 
 function createBaseReleaseRequestRequest(): ReleaseRequestRequest {
-  return { name: "" };
+  return { name: "", fault: "" };
 }
 
 export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
   encode(message: ReleaseRequestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.fault !== "") {
+      writer.uint32(18).string(message.fault);
     }
     return writer;
   },
@@ -1912,6 +1921,14 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fault = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1925,13 +1942,19 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
   },
 
   fromJSON(object: any): ReleaseRequestRequest {
-    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      fault: isSet(object.fault) ? globalThis.String(object.fault) : "",
+    };
   },
 
   toJSON(message: ReleaseRequestRequest): unknown {
     const obj: any = {};
     if (message.name !== "") {
       obj.name = message.name;
+    }
+    if (message.fault !== "") {
+      obj.fault = message.fault;
     }
     return obj;
   },
@@ -1942,6 +1965,7 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
   fromPartial(object: DeepPartial<ReleaseRequestRequest>): ReleaseRequestRequest {
     const message = createBaseReleaseRequestRequest();
     message.name = object.name ?? "";
+    message.fault = object.fault ?? "";
     return message;
   },
 };

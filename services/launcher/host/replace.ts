@@ -1,0 +1,47 @@
+// The record that takes the place of one whose node was used: same slot, in the same transaction, so that no slot is
+// ever without a record or with two.
+import { isDeepStrictEqual } from "node:util";
+import type { NodeRecord } from "../../../lib/model/node.ts";
+import { type Environment, nowOf } from "../environment.ts";
+import { isEnabled } from "../pool/served.ts";
+import { suspicionOf } from "../request/own_data.ts";
+import { examineHost } from "./check.ts";
+import { knownKeys } from "./judge.ts";
+import { jobOf, type Memory, memoryOf, withSuspicion } from "./memory.ts";
+import { newSlotRecord } from "./record.ts";
+import { hostKey } from "./slots.ts";
+
+/**
+ * Checks the host of a node that is about to be removed and makes the slot's next record: ready, or out of service.
+ * Null when the node stands for no slot.
+ *
+ * @param run the node as its user left it; null when it was not used
+ */
+export async function replacementOf(
+  environment: Environment,
+  node: string,
+  record: NodeRecord,
+  run: NodeRecord | null,
+  signal: AbortSignal,
+): Promise<NodeRecord | null> {
+  const { hand, hosts } = environment;
+  const placed = hosts.slotOf(node);
+  if (placed === undefined || !isEnabled(placed.pool)) return null;
+  await examineHost(environment, placed, signal);
+  // The configuration may have changed meanwhile.
+  const slot = hosts.slotOf(node);
+  if (slot === undefined || !isDeepStrictEqual(slot.host, placed.host)) return null;
+  const now = nowOf(environment);
+  const memory = remember(memoryOf(record), run, hand.hosts.get(hostKey(slot))?.last?.problem ?? null, now);
+  const judgement = hosts.judge(slot, [memory]);
+  if (judgement.kind === "unknown") return null;
+  const known = knownKeys(slot.host, hosts.nodesOf(slot));
+  return newSlotRecord(slot, judgement, { memory, hostKeys: known, now });
+}
+
+/** A run is suspicious when its user says so, or when the host could not be used right after it. */
+function remember(memory: Memory, run: NodeRecord | null, problem: string | null, now: number): Memory {
+  if (run === null) return memory;
+  const reason = suspicionOf(run) ?? problem;
+  return reason === null ? memory : withSuspicion(memory, { time: now, job: jobOf(run), reason });
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { host, hostPool, slotNode } from "../../../test/harness/host_world.ts";
+import { assignSlots } from "./slots.ts";
+
+const pool = hostPool("lab/main", []);
+const placed = (...hosts: readonly ReturnType<typeof host>[]) => hosts.map((one) => ({ pool, host: one }));
+
+/** Each slot as "user slot: node", and each surplus record with why. */
+function told(...given: Parameters<typeof assignSlots>): string[] {
+  const { slots, surplus } = assignSlots(...given);
+  return [
+    ...slots.map((slot) => `${slot.host.username} ${slot.number}: ${slot.node?.id ?? "none"}`),
+    ...surplus.map(({ node, reason }) => `${node.id}: ${reason}`),
+  ];
+}
+
+describe("the records of a machine", () => {
+  it("stand for the slots that they name", () => {
+    const nodes = [slotNode("0001", "ready", 1), slotNode("0002", "in-use", 0, { username: "two" })];
+    assert.deepEqual(told(placed(host({ slots: 2 }), host({ username: "two" })), nodes), [
+      "zuul 0: none",
+      "zuul 1: 0001",
+      "two 0: 0002",
+    ]);
+  });
+
+  it("are surplus beyond the host's slots, or twice at one: then the one in use stays", () => {
+    const nodes = [slotNode("0001", "ready", 0), slotNode("0002", "in-use", 0), slotNode("0003", "ready", 7)];
+    assert.deepEqual(told(placed(host()), nodes), [
+      "zuul 0: 0002",
+      "0001: slot 0 of zuul@h:22 is recorded twice",
+      "0003: slot 7 is beyond the 1 of zuul@h:22",
+    ]);
+  });
+
+  it("of an identity that is gone stand for the free slot of that number of another, else they are surplus", () => {
+    const nodes = [slotNode("0001", "ready", 0, { username: "old" }), slotNode("0002", "ready", 0)];
+    assert.deepEqual(told(placed(host(), host({ username: "new" })), nodes), ["zuul 0: 0002", "new 0: 0001"]);
+    assert.deepEqual(told(placed(host()), nodes), [
+      "zuul 0: 0002",
+      "0001: host old@h:22 is not in the configuration any more",
+    ]);
+    assert.deepEqual(told([], nodes).length, 2);
+  });
+});

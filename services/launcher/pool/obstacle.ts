@@ -1,0 +1,69 @@
+// What stands in the way of serving a request, and what a pool can do for it. Pure.
+import type { World } from "../actions.ts";
+import type { Census, ReadableNode } from "./census.ts";
+import { type Amounts, add, amountsOf, describeTenantShortage, NOTHING, shortageOf } from "./quota.ts";
+import type { ServedPool } from "./served.ts";
+
+/** The rules that stand in the way of serving a request, in the order in which they are looked at. */
+export type Rule =
+  | "disabled"
+  | "image"
+  | "impossible"
+  | "tenant"
+  | "limits"
+  | "refused"
+  | "concurrency"
+  | "aging"
+  | "pool-limit"
+  | "provider-limit"
+  | "reuse"
+  | "hosts"
+  | "host-check";
+
+/** A rule that stands in the way, and the sentence that says so with its numbers. */
+export interface Obstacle {
+  readonly rule: Rule;
+  readonly text: string;
+}
+
+/** What a request waits for. */
+export type Wait = "image" | "turn" | "room";
+
+/** What a pool can do for a request. */
+export type Fit =
+  /** One node per label; null: launch one, in this zone if any. */
+  | {
+      readonly kind: "now";
+      readonly pool: ServedPool;
+      readonly nodes: readonly (ReadableNode | null)[];
+      readonly zone: string | null;
+    }
+  /** It waits for its image, for its turn, or for room: only the last is helped by nodes that go. */
+  | {
+      readonly kind: "later";
+      readonly pool: ServedPool;
+      readonly wait: Wait;
+      readonly rule: Rule;
+      readonly reason: string;
+    }
+  | { readonly kind: "never"; readonly pool: ServedPool; readonly rule: Rule; readonly reason: string };
+
+/** What nodes of these labels take. */
+export function wishOf(pool: ServedPool, labels: readonly string[]): Amounts {
+  return labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);
+}
+
+/** The tenant's limit that is in the way of `wish` more; "impossible" when it is so even with nothing in use. */
+export function tenantObstacle(
+  world: World,
+  census: Census,
+  tenant: string | null,
+  wish: Amounts,
+): Obstacle | null {
+  const limits = tenant === null ? undefined : world.config.tenantLimits.get(tenant);
+  if (tenant === null || limits === undefined) return null;
+  const impossible = shortageOf(limits, NOTHING, wish);
+  if (impossible !== null) return { rule: "impossible", text: describeTenantShortage(tenant, impossible) };
+  const shortage = shortageOf(limits, census.usedByTenant(tenant), wish);
+  return shortage === null ? null : { rule: "tenant", text: describeTenantShortage(tenant, shortage) };
+}

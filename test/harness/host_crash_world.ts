@@ -1,0 +1,145 @@
+// A world with static hosts, in which a launcher, as a process of its own, kills itself at a checkpoint, and another
+// one goes on.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeNode, encodeNode, newNode, withNodeState } from "../../lib/model/node.ts";
+import { NODES, nodeLockPath, nodePath } from "../../lib/model/paths.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
+import type { Checkpoint } from "../../services/launcher/checkpoint.ts";
+import type { HostStage } from "./host_stage.ts";
+import { type HostSettings, hostsConfig, hostsDocument, recordsIn, untilSlots } from "./hosts.ts";
+import type { TestLauncher } from "./launcher.ts";
+import { LauncherCase } from "./launcher_case.ts";
+import { freePort } from "./ports.ts";
+import { type Program, startProgram } from "./program.ts";
+import { TreeHand } from "./tree_hand.ts";
+
+const PATIENCE_MS = 120_000;
+const SLOTS = [0, 1];
+
+/** One ZooKeeper tree, a host with two slots, the launcher to be killed, and the one that goes on. */
+export class HostCrashWorld {
+  readonly #case: LauncherCase;
+  readonly #tree: TreeHand;
+  readonly #view: View;
+  readonly #hosts: readonly HostSettings[];
+  readonly #identity: string;
+  readonly #victim: Program;
+  readonly #succession: Promise<TestLauncher | null>;
+  readonly #doubled: string[] = [];
+  #isClosed = false;
+
+  /** Starts the launcher that dies at this place. Slot 0 has a record already, from before the labels were changed. */
+  static async open(stage: HostStage, folder: string, place: Checkpoint): Promise<HostCrashWorld> {
+    const one = await LauncherCase.begin(stage.server);
+    const tree = await TreeHand.open(one);
+    const hosts = [stage.host({ "max-parallel-jobs": SLOTS.length })];
+    const old = newNode(Date.now() / 1000, {
+      state: "ready",
+      provider: "lab",
+      pool: "main",
+      type: ["old"],
+      hostname: "127.0.0.1",
+      username: "zuul",
+      connectionPort: stage.sshd.port,
+      slot: 0,
+    });
+    await tree.session.create(`${NODES}/`, encodeNode(old), "persistent-sequential");
+    const file = join(folder, `${place.replace(":", "-")}.yaml`);
+    const { host, port } = stage.server;
+    const servers = [{ host, port, chroot: one.chroot }];
+    const document = { "zookeeper-servers": servers, "zookeeper-timeout": 2, ...hostsDocument(hosts) };
+    await writeFile(file, JSON.stringify(document));
+    const words = ["-c", file, "--listen", `127.0.0.1:${await freePort()}`];
+    const victim = startProgram("test/harness/crashing_launcher.ts", words, {
+      NODEPOOL_TEST_CRASH_AT: place,
+    });
+    const view = openView(await one.session(), silentLogger);
+    return new HostCrashWorld(one, tree, view, hosts, stage.at(), victim);
+  }
+
+  private constructor(
+    one: LauncherCase,
+    tree: TreeHand,
+    view: View,
+    hosts: readonly HostSettings[],
+    identity: string,
+    victim: Program,
+  ) {
+    this.#case = one;
+    this.#tree = tree;
+    this.#view = view;
+    this.#hosts = hosts;
+    this.#identity = identity;
+    this.#victim = victim;
+    view.subscribe(() => this.#countSlots());
+    this.#succession = this.#succeed();
+    this.#succession.catch(() => {});
+  }
+
+  // A record that is being deleted has its successor beside it for as long as their common transaction is read.
+  #countSlots(): void {
+    const slots = recordsIn({ view: this.#view })
+      .filter(({ state }) => state !== "deleting")
+      .map(({ slot }) => slot);
+    if (new Set(slots).size < slots.length) this.#doubled.push(slots.join());
+  }
+
+  async #succeed(): Promise<TestLauncher | null> {
+    await this.#victim.ended(PATIENCE_MS);
+    if (this.#isClosed) return null;
+    return await this.#case.launcher(hostsConfig(this.#hosts), { cleanupIntervalMs: 500 });
+  }
+
+  /** Uses all slots at once, as Zuul does, and gives them back. */
+  async useAll(): Promise<void> {
+    const locks = createLocks(this.#tree.session);
+    const requests = await Promise.all(SLOTS.map(() => this.#tree.ask({ nodeTypes: ["small"] })));
+    const used = await Promise.all(
+      requests.map(async (request) => {
+        await this.#tree.untilRequest(request, "fulfilled");
+        const id = await this.#tree.node(request, "ready");
+        const lock = await locks.acquire(nodeLockPath(id), { createParents: true, timeout: PATIENCE_MS });
+        assert.ok(lock, `node ${id} is locked by somebody else`);
+        return { id, lock, request };
+      }),
+    );
+    assert.equal(new Set(used.map(({ id }) => id)).size, SLOTS.length, "no node is given out twice");
+    for (const { id, lock, request } of used) {
+      for (const state of ["in-use", "used"] as const) {
+        const { record, version } = await this.#node(id);
+        const next = withNodeState(record, state, Date.now() / 1000);
+        await this.#tree.session.set(nodePath(id), encodeNode(next), version);
+      }
+      await this.#tree.withdraw(request);
+      await lock.release();
+    }
+    for (const { id } of used) await this.#tree.untilGone(nodePath(id));
+  }
+
+  async #node(id: string) {
+    await this.#tree.session.sync(nodePath(id));
+    const { data, stat } = await this.#tree.session.get(nodePath(id));
+    return { record: decodeNode(data), version: stat.version };
+  }
+
+  /** Waits until each slot is ready again, and makes sure that none was there twice on the way. */
+  async settled(): Promise<void> {
+    const launcher = await this.#succession;
+    assert.ok(launcher);
+    await untilSlots(launcher, ...SLOTS.map((slot) => `${slot} ready ${this.#identity} small`));
+    assert.deepEqual(this.#doubled, []);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#victim.stop("SIGKILL").catch(() => {});
+    await this.#succession.catch(() => {});
+    await this.#view.close();
+    await this.#case.end();
+  }
+}
