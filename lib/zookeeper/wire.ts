@@ -37,6 +37,8 @@ export interface Request<T> {
   readonly type: number;
   readonly path: string | undefined;
   readonly payload: RequestBody | null;
+  /** The path to name when the request is too large, where it has several. */
+  readonly largestPath?: () => string;
   /** Reads the answer's body, which begins at `offset`. */
   readonly read: (frame: Buffer, offset: number) => T;
 }
@@ -143,6 +145,7 @@ export const requests = {
     type: OP_CODES.MULTI,
     path: undefined,
     payload: transactionRecord(operations),
+    largestPath: () => largestPath(operations),
     read: readStepResults,
   }),
   closeSession: (): Request<undefined> => ({
@@ -154,6 +157,13 @@ export const requests = {
   }),
 } as const;
 
+/** The path of the step with the most data. */
+function largestPath(operations: readonly Operation[]): string {
+  const size = (operation: Operation) => ("data" in operation ? operation.data.length : 0);
+  return operations.reduce((largest, operation) => (size(operation) > size(largest) ? operation : largest))
+    .path;
+}
+
 /** A request as a frame. @throws {ZooKeeperError} `BAD_ARGUMENTS` when it is larger than the server accepts. */
 export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
   // Without the frame's own length.
@@ -162,7 +172,7 @@ export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
     throw new ZooKeeperError(
       "BAD_ARGUMENTS",
       `a request of ${bytes} bytes: ZooKeeper takes ${MAX_REQUEST_BYTES}`,
-      request.path,
+      request.path ?? request.largestPath?.(),
     );
   }
   const frame = Buffer.allocUnsafe(4 + bytes);

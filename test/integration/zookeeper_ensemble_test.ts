@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { text, textOf, until, within } from "../../lib/zookeeper/contract/fixture.ts";
+import {
+  LONGEST_SESSION_MS,
+  PATIENCE_MS,
+  text,
+  textOf,
+  until,
+  within,
+} from "../../lib/zookeeper/contract/fixture.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
@@ -19,7 +26,7 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
   const sessions: ZooKeeperSession[] = [];
 
   before(async () => {
-    servers = await startEnsemble(3);
+    servers = await startEnsemble(3, { longestSessionMs: LONGEST_SESSION_MS });
   });
   afterEach(async () => {
     await Promise.all(sessions.splice(0).map((session) => session.close()));
@@ -29,9 +36,13 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
   });
 
   async function connect(only = servers): Promise<ZooKeeperSession> {
-    const session = connectSession({ servers: only, sessionTimeoutMs: 6000, logger: silentLogger });
+    const session = connectSession({
+      servers: only,
+      sessionTimeoutMs: LONGEST_SESSION_MS,
+      logger: silentLogger,
+    });
     sessions.push(session);
-    await within(20_000, session.connected(), "connect");
+    await within(PATIENCE_MS, session.connected(), "connect");
     return session;
   }
 
@@ -69,12 +80,26 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
     }, "the ensemble to serve again");
     assert.equal(session.sessionId, sessionId);
     assert.ok(!lock.signal.aborted);
-    await within(10_000, view.settled(), "the view to settle");
+    await within(PATIENCE_MS, view.settled(), "the view to settle");
     assert.match(view.node("0000000001")?.problem ?? "", /0000000001/);
     assert.equal(view.node("0000000001")?.lock.contenders.length, 1);
     await lock.release();
     await view.close();
     await fallen.restart();
+  });
+
+  it("says without a quorum that it may have none, and serves again when it has", async () => {
+    const [left, ...others] = servers;
+    assert.ok(left);
+    await Promise.all(others.map((server) => server.stop({ hard: true })));
+    const session = connectSession({ servers: [left], sessionTimeoutMs: 2000, logger: silentLogger });
+    sessions.push(session);
+    // The one that is left takes a while to notice: until then it accepts a session that it cannot make.
+    const message = async () => String(await session.exists("/").catch((error: unknown) => error));
+    await until(async () => /its ensemble may have no quorum/.test(await message()), "the reason to be told");
+    await Promise.all(others.map((server) => server.restart()));
+    await within(PATIENCE_MS, session.connected(), "connect");
+    assert.ok(await session.exists("/"));
   });
 
   it("sees on one server after a sync what was written on another", async () => {

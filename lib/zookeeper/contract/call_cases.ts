@@ -46,11 +46,22 @@ export function callCases(fixture: Fixture): void {
     assert.deepEqual(new Uint8Array((await session.get(`${place}/large`)).data), large);
   });
 
-  it("refuses a document that is too large and goes on", async () => {
+  it("refuses a document that is too large, names it, and goes on", async () => {
     const session = await fixture.session();
     const place = await fixture.place(session);
-    await refused(session.create(`${place}/huge`, new Uint8Array(1_100_000), "persistent"), "BAD_ARGUMENTS");
-    assert.equal(await session.exists(`${place}/huge`), null);
+    const huge = {
+      kind: "create",
+      path: `${place}/huge`,
+      data: new Uint8Array(1_100_000),
+      mode: "persistent",
+    } as const;
+    const message = new RegExp(
+      `BAD_ARGUMENTS: a request of 11.* bytes: ZooKeeper takes 1048575.*${huge.path}`,
+    );
+    await assert.rejects(session.create(huge.path, huge.data, huge.mode), message);
+    const small = { ...huge, path: `${place}/small`, data: text("x") };
+    await assert.rejects(session.multi([small, huge, { ...small, path: `${place}/other` }]), message);
+    assert.deepEqual(await session.children(place), []);
     assert.equal(session.state, "connected");
   });
 
