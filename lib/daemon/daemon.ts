@@ -34,6 +34,8 @@ const DEFAULT_LISTEN = { builder: "127.0.0.1:8991", launcher: "127.0.0.1:8990" }
 
 /** What health calls the matter of the configuration: not serving while a changed file cannot be used. */
 const CONFIG_HEALTH = "config";
+/** The name under which health says whether every provider of the configuration is served. */
+const PROVIDERS_HEALTH = "providers";
 
 /** What `main.ts` says about its daemon. */
 export interface DaemonOptions {
@@ -223,6 +225,8 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
   const { signal } = stopping;
   const { providers } = opened;
   const { process: host } = options;
+  const tellProviders = () => server.setServing(providers.unserved.length === 0, PROVIDERS_HEALTH);
+  tellProviders();
   const reloader = new Reloader({
     config,
     files,
@@ -231,7 +235,10 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
     signal,
     providers,
     service,
-    onTaken: (taken) => opened.useServers(taken),
+    onTaken: (taken) => {
+      opened.useServers(taken);
+      tellProviders();
+    },
     onValid,
   });
   onValid(true);

@@ -49,7 +49,8 @@ export class ProviderSet {
       return entry?.provider && isDeepStrictEqual(entry.config, wanted) ? entry : null;
     };
     const missing = config.providers.filter((wanted) => kept(wanted) === null);
-    const opened = await openProviders({ ...config, providers: missing }, this.#options);
+    const told = new Map(this.unserved.map(({ name, problem }) => [name, problem]));
+    const opened = await openProviders({ ...config, providers: missing }, { ...this.#options, told });
     const entries = config.providers.map((wanted): Entry => {
       const provider = opened.providers.find(({ name }) => name === wanted.name) ?? null;
       const unserved = opened.unserved.find(({ name }) => name === wanted.name) ?? null;

@@ -31,6 +31,8 @@ export interface OpenProvidersOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** How long a provider that fails is tried again, in milliseconds. @default 10000 */
   readonly patienceMs?: number;
+  /** Problems that were reported already, by the provider's name: not once more. */
+  readonly told?: ReadonlyMap<string, string>;
   /** Opens one; replaced in tests. */
   readonly open?: typeof openProvider;
 }
@@ -63,10 +65,12 @@ async function openOne(
       const mayHelp = error instanceof ProviderError && error.retryable;
       if (!mayHelp || clock.now() + delay > until) {
         const problem = messageOf(error);
-        logger.error("provider is not served", { driver: config.driver, problem });
+        const level = options.told?.get(config.name) === problem ? "debug" : "error";
+        logger[level]("provider is not served", { driver: config.driver, problem });
         return { name: config.name, driver: config.driver, problem, retryable: mayHelp };
       }
-      logger.warn("provider cannot be opened yet", { problem: messageOf(error), attempt: failures });
+      const level = failures === 1 && !options.told?.has(config.name) ? "warn" : "debug";
+      logger[level]("provider cannot be opened yet", { problem: messageOf(error), attempt: failures });
       await clock.sleep(delay, signal);
     }
   }

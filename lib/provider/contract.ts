@@ -70,6 +70,8 @@ export interface Instance {
   readonly publicIpv6: string | null;
   /** The port to connect to when the provider maps it, else null for the configured one. */
   readonly connectionPort: number | null;
+  /** The cloud that it is in, by the name that the provider's own configuration has for it; absent where there is none. */
+  readonly cloud?: string;
   readonly region: string | null;
   readonly az: string | null;
   readonly hostId: string | null;

@@ -86,8 +86,10 @@ export function withTelemetry(provider: Provider, logger: Logger, clock: Clock):
     const { method, subject } = call;
     duration.record(seconds, { provider: provider.name, driver: provider.driver, method, outcome });
     const fields = { provider: provider.name, method, seconds, ...subject };
+    // Whoever starts a provider tells what came of it, once.
+    const level = method === "start" ? "debug" : "warn";
     if (error === null) logger.debug("provider call", fields);
-    else logger.warn("provider call failed", { ...fields, error: messageOf(error) });
+    else logger[level]("provider call failed", { ...fields, error: messageOf(error) });
   };
   return aroundProvider(provider, (call, run) => {
     const started = clock.now();

@@ -135,13 +135,14 @@ export async function look(launcher: TestLauncher, name: string) {
   return { request: reply.request as NodeRequest, nodes: (reply.nodes ?? []) as Node[] };
 }
 
-/** Waits until the request has its nodes. */
-export async function fulfilled(launcher: TestLauncher, name: string): Promise<Node[]> {
-  return await until(`${name} fulfilled`, async () => {
+/** Waits until the request has its nodes, at most so many milliseconds. */
+export async function fulfilled(launcher: TestLauncher, name: string, patience?: number): Promise<Node[]> {
+  const check = async () => {
     const { request, nodes } = await look(launcher, name);
     if (request.state === "STATE_FAILED") throw new Error(`${name} failed: ${request.reason}`);
     return request.state === "STATE_FULFILLED" ? nodes : null;
-  });
+  };
+  return await until(`${name} fulfilled`, check, patience);
 }
 
 export async function release(launcher: TestLauncher, name: string): Promise<void> {

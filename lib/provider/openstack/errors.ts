@@ -62,7 +62,7 @@ export function isQuotaMessage(message: string): boolean {
 }
 
 const NO_IMAGE =
-  /can not find requested image|invalid imageref|invalid image identifier|image .* could not be found|failed to get image|no image with id|image .* (is not active|is unacceptable: .*not found)/i;
+  /can not find requested image|invalid imageref|field\/attribute imageref|invalid image identifier|image .* could not be found|failed to get image|no image with id|image .* (is not active|is unacceptable: .*not found)/i;
 
 /** The error of a refused create, told apart into those that the contract knows. */
 export function asLaunchError(error: unknown, label: string): unknown {

@@ -45,6 +45,7 @@ export function readInstance(
     metadata: server.metadata,
     ...chosen,
     connectionPort: null,
+    cloud: cloud.name,
     region: cloud.region,
     az: server.az,
     hostId: server.hostId,

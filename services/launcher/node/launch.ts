@@ -236,6 +236,7 @@ function describeInstance(launch: Launch, instance: Instance): Launch["record"] 
     privateIpv4: instance.privateIpv4,
     publicIpv6: instance.publicIpv6,
     connectionPort: instance.connectionPort ?? host.connectionPort ?? record.connectionPort,
+    cloud: instance.cloud ?? host.cloud ?? record.cloud,
     region: instance.region,
     az: instance.az ?? record.az,
     hostId: instance.hostId,

@@ -25,6 +25,8 @@ install_packages() {
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
         chmod 755 /usr/sbin/policy-rc.d; policy_mine=1
+        # Whichever way the script ends: Debian's own services must be startable again.
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
     # dbconfig-common must not look for a database of its own. (These are the
     # noninteractive defaults in Debian 12; said out loud all the same.)
@@ -43,7 +45,7 @@ EOF
      apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
          -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
          "${missing[@]}" > "$LOG/apt.log" 2>&1) || { tail -20 "$LOG/apt.log"; die "apt-get install"; }
-    [ $policy_mine = 1 ] && rm -f /usr/sbin/policy-rc.d
+    if [ $policy_mine = 1 ]; then rm -f /usr/sbin/policy-rc.d; trap - EXIT; fi
     say "packages installed"
 }
 

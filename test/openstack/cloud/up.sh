@@ -36,9 +36,11 @@ umask 077
 
 OUT=${1:-.}
 STATE=${OSIT_STATE:-/var/tmp/nodepool-openstack}
-SHIFT=${OSIT_PORT_SHIFT:-0}
-COMPUTES=${OSIT_COMPUTES:-1}
-CINDER=${OSIT_CINDER:-0}
+# A state that is there already goes on with its own knobs.
+if [ -s "$STATE/knobs" ]; then . "$STATE/knobs"; fi
+SHIFT=${OSIT_PORT_SHIFT:-${KEPT_SHIFT:-0}}
+COMPUTES=${OSIT_COMPUTES:-${KEPT_COMPUTES:-1}}
+CINDER=${OSIT_CINDER:-${KEPT_CINDER:-0}}
 TOKEN_TTL=${OSIT_TOKEN_TTL:-3600}
 TIMEOUT=${OSIT_TIMEOUT:-180}
 
@@ -64,6 +66,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=packages.sh
 . "$HERE/packages.sh"
 mkdir -p "$STATE" "$CONF" "$LOG" "$RUN" "$LIB" "$PYX" "$OUT"
+echo "KEPT_SHIFT=$SHIFT KEPT_COMPUTES=$COMPUTES KEPT_CINDER=$CINDER" > "$STATE/knobs"
 install_packages
 if [ "${OSIT_INSTALL:-0}" = 1 ]; then exit 0; fi
 

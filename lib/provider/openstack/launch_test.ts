@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, test } from "node:test";
+import {
+  accepted,
+  create,
+  fastClock,
+  novaWith,
+  server,
+  setUp,
+  signal,
+  spec,
+} from "../../../test/harness/scripted_provider.ts";
+import { METADATA, NotFoundError, ProviderError, QuotaError } from "../contract.ts";
+
+describe("launches in OpenStack", () => {
+  test("a create whose answer is lost finds its server by name and token, and makes no second one", async () => {
+    for (const answer of [
+      { status: 500, body: {} },
+      { status: 0, isLost: true },
+    ]) {
+      const { cloud, provider } = await setUp(novaWith(answer).script);
+      await provider.start(signal);
+      const instance = await create(provider);
+      assert.deepEqual(
+        [instance.externalId, instance.interfaceIp, instance.cloud],
+        ["s1", "10.0.0.5", "scripted"],
+      );
+      assert.equal(cloud.calls.filter(({ method }) => method === "POST").length, 1);
+    }
+  });
+
+  test("a create that was not answered and made nothing fails, to be tried again", async () => {
+    const { provider } = await setUp(novaWith({ status: 500, body: {} }, null).script);
+    await provider.start(signal);
+    await assert.rejects(create(provider), (error) => error instanceof ProviderError && error.retryable);
+  });
+
+  test("a server of another launch of the node stands in the way, one of another provider does not", async () => {
+    const other = { ...spec().metadata, [METADATA.launchToken]: "t0" };
+    const mine = novaWith(accepted);
+    mine.list.push(server({ id: "s0", metadata: other }));
+    const first = await setUp(mine.script);
+    await first.provider.start(signal);
+    await assert.rejects(
+      create(first.provider),
+      /server s0 has the name np0000000001 and is of another launch \(t0\)/,
+    );
+    const theirs = novaWith(accepted);
+    theirs.list.push(server({ id: "s0", metadata: { ...other, [METADATA.provider]: "q" } }));
+    const second = await setUp(theirs.script);
+    await second.provider.start(signal);
+    assert.equal((await create(second.provider)).externalId, "s1");
+  });
+
+  test("every key of the label, the pool and the image reaches Nova", async () => {
+    const { cloud, provider } = await setUp(
+      ({ path, method, service }) => {
+        if (service === "network" && path.startsWith("/networks")) {
+          return { status: 200, body: { networks: [{ id: "n1", name: "inside" }] } };
+        }
+        return novaScript({ path, method });
+      },
+      {
+        provider: "cloud-images: [{name: base, image-id: i7, config-drive: true}],",
+        pool: "networks: [inside], security-groups: [web, ssh],",
+        label:
+          "cloud-image: base, flavor-name: small, key-name: k, boot-from-volume: true, volume-size: 7, userdata: '#!/bin/sh', " +
+          "instance-properties: {colour: red, nodepool_node_id: mine}, dynamic-instance-properties: {job: '{request.requestor_data[job]}', bad: '{request.nothing}'}",
+      },
+    );
+    const nova = novaWith(accepted);
+    function novaScript(call: { path: string; method: string }) {
+      if (call.path.startsWith("/images")) {
+        return { status: 200, body: { images: [{ id: "i7-uuid", name: "i7", status: "active" }] } };
+      }
+      return nova.script({ ...call, service: "compute", body: "", headers: {} });
+    }
+    await provider.start(signal);
+    const request = { id: "r", requestor: "zuul", tenant: null, fields: { requestor_data: { job: "unit" } } };
+    await create(provider, { az: "zone-1", request, imageExternalId: "base" });
+    const sent = cloud.calls.find(({ method, path }) => method === "POST" && path === "/servers");
+    assert.deepEqual(JSON.parse(sent?.body ?? "").server, {
+      name: "np0000000001",
+      flavorRef: "f1",
+      block_device_mapping_v2: [
+        {
+          boot_index: 0,
+          source_type: "image",
+          uuid: "i7-uuid",
+          destination_type: "volume",
+          volume_size: 7,
+          delete_on_termination: true,
+        },
+      ],
+      metadata: { ...spec().metadata, colour: "red", job: "unit" },
+      networks: [{ uuid: "n1" }],
+      security_groups: [{ name: "web" }, { name: "ssh" }],
+      key_name: "k",
+      availability_zone: "zone-1",
+      config_drive: true,
+      user_data: Buffer.from("#!/bin/sh").toString("base64"),
+    });
+    assert.deepEqual(provider.resourcesOf("main", "small"), {
+      instances: 1,
+      cores: 1,
+      ram: 64,
+      volumes: 1,
+      "volume-gb": 7,
+    });
+  });
+
+  test("what is left out of the configuration is left to Nova", async () => {
+    const { cloud, provider } = await setUp(novaWith(accepted).script);
+    await provider.start(signal);
+    await create(provider);
+    const sent = cloud.calls.find(({ method, path }) => method === "POST" && path === "/servers");
+    assert.deepEqual(JSON.parse(sent?.body ?? "").server, {
+      name: "np0000000001",
+      flavorRef: "f1",
+      imageRef: "image-1",
+      metadata: spec().metadata,
+    });
+    assert.equal(sent?.headers["openstack-api-version"], undefined);
+  });
+
+  test("a quota is told apart, whether Nova refuses or the server ends by it, and no server stays", async () => {
+    const refused = {
+      status: 403,
+      body: { forbidden: { message: "Quota exceeded for instances: Requested 1" } },
+    };
+    const first = await setUp(novaWith(refused, null).script);
+    await first.provider.start(signal);
+    await assert.rejects(create(first.provider), QuotaError);
+    for (const message of ["Quota exceeded for resources: ['port']", "Maximum number of ports exceeded"]) {
+      const nova = novaWith(accepted, server({ status: "ERROR", fault: { message } }));
+      const { provider } = await setUp(nova.script);
+      await provider.start(signal);
+      await assert.rejects(create(provider), QuotaError);
+      assert.deepEqual(nova.list, []);
+    }
+  });
+
+  test("other faults of a server are told as Nova tells them", async () => {
+    const fault = { message: "No valid host was found. " };
+    const { provider } = await setUp(novaWith(accepted, server({ status: "ERROR", fault })).script);
+    await provider.start(signal);
+    const error = await create(provider).catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof ProviderError && !(error instanceof QuotaError));
+    assert.match(error.message, /server s1 of np0000000001 is in state ERROR: No valid host was found\.$/);
+  });
+
+  test("a word that Nova does not know is told with the key to look at", async () => {
+    const answers: readonly (readonly [string, RegExp, typeof ProviderError])[] = [
+      ["Invalid key_name provided.", /the key key-name of label 'small'/, ProviderError],
+      ["The requested availability zone is not available", /the key availability-zones/, ProviderError],
+      ["Unable to find security_group with name or id 'x'", /the key security-groups/, ProviderError],
+      ["Can not find requested image", /label 'small' needs an image/, NotFoundError],
+    ];
+    for (const [message, pattern, kind] of answers) {
+      const { provider } = await setUp(
+        novaWith({ status: 400, body: { badRequest: { message } } }, null).script,
+      );
+      await provider.start(signal);
+      const error = await create(provider).catch((thrown: unknown) => thrown);
+      assert.ok(error instanceof kind && !error.retryable, message);
+      assert.match(error.message, pattern);
+      assert.match(error.message, /^provider p: Nova: POST \/servers answered 400/);
+    }
+  });
+
+  test("a label without its flavor is told at the start, stops no other, and is launched once it is there", async () => {
+    let flavors: unknown[] = [];
+    const nova = novaWith(accepted);
+    const { provider } = await setUp((call) =>
+      call.path.startsWith("/flavors") ? { status: 200, body: { flavors } } : nova.script(call),
+    );
+    await provider.start(signal);
+    assert.match(
+      provider.describe().problem ?? "",
+      /label 'small': no flavor has min-ram 64; the cloud has: none/,
+    );
+    await assert.rejects(create(provider), NotFoundError);
+    flavors = [{ id: "f", name: "new", vcpus: 2, ram: 64 }];
+    await fastClock().sleep(10_000);
+    assert.equal((await create(provider)).externalId, "s1");
+    assert.equal(provider.describe().problem, null);
+    assert.deepEqual(provider.resourcesOf("main", "small"), { instances: 1, cores: 2, ram: 64 });
+  });
+
+  test("a server that Nova does nothing about is deleted again, and then given up with its state", async () => {
+    let deletes = 0;
+    const { provider } = await setUp(({ method, path }) => {
+      if (method === "DELETE") deletes += 1;
+      const fault = { message: "Failed to terminate instance" };
+      return path.startsWith("/servers/detail")
+        ? { status: 200, body: { servers: [server({ status: "ERROR", fault })] } }
+        : undefined;
+    });
+    await provider.start(signal);
+    await assert.rejects(
+      provider.deleteInstance("s1", signal),
+      /deleted 3 times and is still there: it is in state ERROR: Failed to terminate/,
+    );
+    assert.equal(deletes, 3);
+  });
+});

@@ -1,0 +1,155 @@
+// Runs test files, each in a process of its own, and counts how their tests ended.
+import { spawn } from "node:child_process";
+import process from "node:process";
+
+export interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** A file that has not ended after this many milliseconds is ended, with all that it started, and has failed. */
+const FILE_TIMEOUT = 600_000;
+
+/** What runs a file's tests. */
+export interface Runtime {
+  readonly name: "node" | "deno";
+  /** The command that runs a file's tests. */
+  command(file: string): readonly string[];
+  /** Finds in what the command wrote how its tests ended. */
+  count(output: string): Count;
+}
+
+export const node: Runtime = {
+  name: "node",
+  command: (file) => ["node", "--test-reporter=spec", file],
+  count(output) {
+    const number = (word: string) => Number(new RegExp(`^ℹ ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
+    return {
+      passed: number("pass"),
+      failed: number("fail") + number("cancelled"),
+      skipped: number("skipped"),
+    };
+  },
+};
+
+export const deno: Runtime = {
+  name: "deno",
+  command: (file) => ["deno", "test", "-A", "--no-check", file],
+  count(output) {
+    const summary = /(\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/.exec(output);
+    const number = (index: number) => Number(summary?.[index] ?? 0);
+    return { passed: number(1), failed: number(2), skipped: number(3) };
+  },
+};
+
+/**
+ * Each file in a process of its own, two at a time, so that no file disturbs another and one that hangs ends alone.
+ * (Deno's own --parallel runs them as threads of one process: an uncaught EBADF was seen in a file that had not run a
+ * test yet. Node's own runner waits for ever for a file whose tests have ended and that still holds a connection.)
+ */
+export async function runAll(runtime: Runtime, files: readonly string[]): Promise<Count> {
+  const waiting = [...files];
+  const total: Count = { passed: 0, failed: 0, skipped: 0 };
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const count = await runFile(runtime, file);
+      total.passed += count.passed;
+      total.failed += count.failed;
+      total.skipped += count.skipped;
+    }
+  };
+  await Promise.all([work(), work()]);
+  return total;
+}
+
+/** Runs one file, with more variables in its environment, and prints what it wrote. */
+export async function runFile(
+  runtime: Runtime,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Count> {
+  const started = performance.now();
+  const { exitCode, output } = await run(runtime.command(file), env);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`\n# ${runtime.name} ${file}: ${seconds} s\n${output}`);
+  const count = runtime.count(output);
+  if (exitCode === null) {
+    console.error(`${runtime.name} ${file}: did not end within ${FILE_TIMEOUT / 1000} s`);
+    return { ...count, failed: count.failed + 1 };
+  }
+  return settle(count, exitCode, `${runtime.name} ${file}`);
+}
+
+/** Runs a command to its end; the exit code is null when it had to be ended. */
+async function run(
+  [command = "", ...args]: readonly string[],
+  more: Readonly<Record<string, string>>,
+): Promise<{ exitCode: number | null; output: string }> {
+  const env = { ...process.env, NO_COLOR: "1", ...more };
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, detached: true });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const group = child.pid ?? 0;
+  groups.add(group);
+  return await new Promise((resolve, reject) => {
+    const end = (exitCode: number | null) => {
+      endGroup(group);
+      resolve({ exitCode, output });
+    };
+    const limit = setTimeout(end, FILE_TIMEOUT, null);
+    child.on("error", reject);
+    child.on("exit", (code) => {
+      clearTimeout(limit);
+      // What a test has left running may hold the pipes open: it gets a moment.
+      const patience = setTimeout(end, 2000, code ?? 1);
+      child.on("close", () => {
+        clearTimeout(patience);
+        end(code ?? 1);
+      });
+    });
+  });
+}
+
+/** The process groups of the files that run now. */
+const groups = new Set<number>();
+
+function endGroup(group: number): void {
+  groups.delete(group);
+  try {
+    if (group > 0) process.kill(-group, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    for (const group of groups) endGroup(group);
+    process.kill(process.pid, signal);
+  });
+}
+
+/** An exit code that the counted tests do not explain is a failure of its own: a crash, a leak, no test at all. */
+function settle(count: Count, exitCode: number, file: string): Count {
+  const total = count.passed + count.failed;
+  const onlySkipped = total === 0 && count.skipped > 0 && exitCode === 0;
+  if (onlySkipped || (total > 0 && (exitCode === 0 || count.failed > 0))) return count;
+  console.error(`${file}: exit code ${exitCode} with ${total} tests counted`);
+  return { ...count, failed: count.failed + 1 };
+}
+
+/** The counts taken together. */
+export function sum(counts: readonly Count[]): Count {
+  const total = (key: keyof Count) => counts.reduce((all, count) => all + count[key], 0);
+  return { passed: total("passed"), failed: total("failed"), skipped: total("skipped") };
+}
+
+/** As the last line says them. */
+export function tell({ passed, failed, skipped }: Count): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}

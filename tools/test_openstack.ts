@@ -1,0 +1,24 @@
+// npm run test:openstack: brings up a real OpenStack, runs the tests that need one, and stops it. Words choose among the
+// files, --node and --deno among the runtimes. The exit code is 69 when no cloud could be brought up.
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { OPENSTACK_TESTS, runOpenStackSuite } from "./openstack_suite.ts";
+import { sourceFiles } from "./source_files.ts";
+import { deno, node, tell } from "./test_files.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { node: { type: "boolean", default: false }, deno: { type: "boolean", default: false } },
+});
+const words = positionals.length > 0 ? positionals : [""];
+const files = sourceFiles().filter(
+  (path) =>
+    path.startsWith(OPENSTACK_TESTS) &&
+    path.endsWith("_test.ts") &&
+    words.some((word) => path.includes(word)),
+);
+const both = values.node === values.deno;
+const runtimes = [...(both || values.node ? [node] : []), ...(both || values.deno ? [deno] : [])];
+const { count, why } = await runOpenStackSuite(files, runtimes, { mayInstall: true, secondsGone: 0 });
+console.log(tell(count));
+process.exit(why === null ? (count.failed > 0 || count.passed === 0 ? 1 : 0) : 69);
