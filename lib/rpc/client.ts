@@ -50,6 +50,8 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config": JSON.stringify(SERVICE_CONFIG),
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
+  // Whoever makes clients twice wants two connections: each has room for a limited number of calls.
+  "grpc.use_local_subchannel_pool": 1,
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.max_reconnect_backoff_ms": 5000,

@@ -9,6 +9,7 @@ const NODES = "/nodepool/nodes";
 export interface Taken {
   readonly name: string;
   readonly nodes: readonly string[];
+  readonly client: Clients["requests"];
   /** Milliseconds from the call that made it to the news that it is fulfilled. */
   readonly wait: number;
   /** Resolves when the stream has ended. */
@@ -16,12 +17,16 @@ export interface Taken {
 }
 
 export class GrpcLoad {
-  readonly #requests: Clients["requests"];
+  readonly #clients: readonly Clients[];
+  #calls = 0;
   readonly #waiting = new Map<string, () => void>();
   readonly #unwatch: () => void;
 
-  /** @param session one that reaches the launcher's tree: it hears when a node's record is gone */
-  static async open(clients: Clients, session: Session): Promise<GrpcLoad> {
+  /**
+   * @param clients whose connections are taken in turns
+   * @param session one that reaches the launcher's tree: it hears when a node's record is gone
+   */
+  static async open(clients: readonly Clients[], session: Session): Promise<GrpcLoad> {
     const waiting = new Map<string, () => void>();
     const unwatch = await session.watchRecursive(
       NODES,
@@ -33,25 +38,33 @@ export class GrpcLoad {
     return new GrpcLoad(clients, waiting, unwatch);
   }
 
-  private constructor(clients: Clients, waiting: Map<string, () => void>, unwatch: () => void) {
-    this.#requests = clients.requests;
+  private constructor(clients: readonly Clients[], waiting: Map<string, () => void>, unwatch: () => void) {
+    this.#clients = clients;
     this.#waiting = waiting;
     this.#unwatch = unwatch;
   }
 
+  #nextClient(): Clients["requests"] {
+    this.#calls += 1;
+    const next = this.#clients[this.#calls % this.#clients.length];
+    if (next === undefined) throw new Error("a load needs at least one client");
+    return next.requests;
+  }
+
   /** Asks for one node and waits until it is there. */
   async take(label: string): Promise<Taken> {
+    const client = this.#nextClient();
     const begun = performance.now();
-    const { request } = await this.#requests.createRequest({ request: { labels: [label] } });
+    const { request } = await client.createRequest({ request: { labels: [label] } });
     const name = request?.name ?? "";
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Taken, "watched">>();
     const watch = async () => {
-      for await (const { event } of this.#requests.watchRequest({ name })) {
+      for await (const { event } of client.watchRequest({ name })) {
         if (event?.$case !== "status") continue;
         const { state, nodes = [], reason } = event.value.request ?? {};
         if (state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${reason}`);
         if (state !== NodeRequest_State.STATE_FULFILLED) continue;
-        resolve({ name, nodes, wait: performance.now() - begun });
+        resolve({ name, nodes, client, wait: performance.now() - begun });
       }
       reject(new Error(`${name} is gone before it was fulfilled`));
     };
@@ -61,7 +74,7 @@ export class GrpcLoad {
   }
 
   /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
-  async giveBack({ name, nodes, watched }: Taken): Promise<number> {
+  async giveBack({ name, nodes, client, watched }: Taken): Promise<number> {
     const gone = Promise.all(
       nodes.map((node) => {
         const path = `/nodepool/${node}`;
@@ -71,7 +84,7 @@ export class GrpcLoad {
       }),
     );
     const begun = performance.now();
-    await this.#requests.releaseRequest({ name });
+    await client.releaseRequest({ name });
     await gone;
     const took = performance.now() - begun;
     await watched;

@@ -21,6 +21,7 @@ export const POOL = "main";
 /** Of the launcher's session; no other one here has the same. */
 export const SESSION_TIMEOUT_MS = 9000;
 const PATIENCE = 120_000;
+const CONNECTIONS = 4;
 
 /** The programs themselves: what npm links may be a script that starts them, whose use of the machine says nothing. */
 async function commandOf(runtime: Runtime): Promise<[string, ...string[]]> {
@@ -43,7 +44,8 @@ export class Stage {
   /** The address of its tree, as kazoo takes it. */
   readonly hosts: string;
   readonly address: string;
-  readonly clients: Clients;
+  /** Clients on connections of their own, as they are when many people ask. */
+  readonly clients: readonly Clients[];
   readonly #setting: StageSetting;
   readonly #case: LauncherCase;
   readonly #folder: string;
@@ -69,11 +71,9 @@ export class Stage {
     this.session = session;
     this.hosts = one.hosts;
     this.address = address;
-    this.clients = connectClients({
-      launcherAddress: address,
-      builderAddress: address,
-      deadlineMs: PATIENCE,
-    });
+    this.clients = Array.from({ length: CONNECTIONS }, () =>
+      connectClients({ launcherAddress: address, builderAddress: address, deadlineMs: PATIENCE }),
+    );
   }
 
   /** The launcher's process. */
@@ -124,7 +124,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    this.clients.close();
+    for (const one of this.clients) one.close();
     await this.stop();
     await this.#case.end();
     await rm(this.#folder, { recursive: true, force: true });
