@@ -19,7 +19,9 @@ REQUESTS = '/nodepool/requests'
 REQUEST_LOCKS = '/nodepool/requests-lock'
 NODES = '/nodepool/nodes'
 REQUIRED = ('state', 'state_time', 'event_id', 'requestor', 'requestor_data', 'node_types', 'provider')
-PATIENCE = 120
+PATIENCE = 240
+# In seconds. With its session a scheduler loses the locks of its nodes, and so the nodes: a busy machine must not do that.
+SESSION_TIMEOUT = 40
 
 
 def say(event, **fields):
@@ -79,7 +81,7 @@ class Job:
             if self.read(node)['allocated_to'] != self.id:
                 fail('node %s is not for request %s' % (node, self.id))
             lock = Lock(self.zk, '%s/%s/lock' % (NODES, node))
-            if not lock.acquire(blocking=True, timeout=30):
+            if not lock.acquire(blocking=True, timeout=PATIENCE):
                 fail('node %s stays locked' % node)
             document = self.read(node)
             if document['allocated_to'] != self.id or document['state'] != 'ready':
@@ -91,7 +93,7 @@ class Job:
             self.write(node, document, 'in-use')
         if types != self.labels:
             fail('request %s asked for %s and got %s' % (self.id, self.labels, types))
-        self.zk.delete(self.path)
+        self.zk.retry(self.zk.delete, self.path)
         say('taken', job=self.number, nodes=self.nodes)
 
     def put_back(self, state='used', **fields):
@@ -101,11 +103,11 @@ class Job:
         say('held' if state == 'hold' else 'returned', job=self.number, nodes=self.nodes)
 
     def read(self, node):
-        return json.loads(self.zk.get('%s/%s' % (NODES, node))[0].decode())
+        return json.loads(self.zk.retry(self.zk.get, '%s/%s' % (NODES, node))[0].decode())
 
     def write(self, node, document, state):
         document.update(state=state, state_time=time.time())
-        self.zk.set('%s/%s' % (NODES, node), json.dumps(document).encode())
+        self.zk.retry(self.zk.set, '%s/%s' % (NODES, node), json.dumps(document).encode())
 
 
 def fail(message):
@@ -142,8 +144,8 @@ def release_hold(zk, node):
 
 
 def main(hosts, label, count):
-    zk = KazooClient(hosts=hosts, timeout=20)
-    zk.start(timeout=20)
+    zk = KazooClient(hosts=hosts, timeout=SESSION_TIMEOUT)
+    zk.start(timeout=SESSION_TIMEOUT)
     # Every third job wants two nodes.
     first = [Job(zk, number, [label] * (2 if number % 3 == 0 else 1)) for number in range(count // 2)]
     for job in first:
@@ -162,7 +164,7 @@ def main(hosts, label, count):
     end = time.time() + PATIENCE
     left = nodes
     while left and time.time() < end:
-        left = [node for node in left if zk.exists('%s/%s' % (NODES, node))]
+        left = [node for node in left if zk.retry(zk.exists, '%s/%s' % (NODES, node))]
         time.sleep(0.05)
     if left:
         fail('nodes are not deleted: %s' % left)
