@@ -194,6 +194,8 @@ export interface Decision {
   readonly outcomes: ReadonlyMap<string, Outcome>;
   /** The same as a sentence for requests that wait for something else than a pool; those decided about in this pass. */
   readonly reasons: ReadonlyMap<string, string>;
+  /** The requests that this decision is about: the reasons of others are what they were. */
+  readonly looked: ReadonlySet<string>;
   /** For each label that has fewer ready nodes than wanted, why no more are launched. */
   readonly labelReasons: ReadonlyMap<string, string>;
   /** Ids of our pools in which a request waits for room: pools of lower priority may go first. */
@@ -225,6 +227,7 @@ export class Draft implements Decision {
   /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
   readonly waitsForRoom = new Map<string, string>();
   readonly reasons = new Map<string, string>();
+  looked: ReadonlySet<string> = new Set();
   readonly labelReasons = new Map<string, string>();
   readonly paused = new Set<string>();
   wakeAt: number | null = null;

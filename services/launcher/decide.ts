@@ -17,7 +17,8 @@ export function decide(world: World): Decision {
   decideNodes(world, census, draft, touched);
   decideHosts(world, draft, touched.machines);
   decideMinReady(world, census, draft);
-  index.absorb(touched, draft);
+  draft.looked = new Set([...touched.requests, ...draft.fed]);
+  index.absorb(draft);
   draft.wake(index.nextDue ?? Infinity);
   return draft;
 }

@@ -33,7 +33,6 @@ const CLOCK_JUMP_SECONDS = 2;
 export class Engine {
   readonly #environment: Environment;
   readonly #components: Components;
-  readonly #listeners = new Set<() => void>();
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
@@ -152,13 +151,7 @@ export class Engine {
     clearImmediate(this.#scheduled);
   }
 
-  /** Hears when the reasons of requests may have changed. */
-  onDecision(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Hears when a request or one of its nodes has changed. */
+  /** Hears when a request, one of its nodes or the reason why it waits may have changed. */
   watchRequest(request: string, listener: () => void): () => void {
     const listeners = this.#watchers.get(request) ?? new Set();
     this.#watchers.set(request, listeners.add(listener));
@@ -238,7 +231,7 @@ export class Engine {
     this.#noteClock();
     const world = this.#world();
     const { now } = world;
-    const decision = decide(world);
+    const [before, decision] = [this.#decision, decide(world)];
     this.#decision = decision;
     hand.prune((key) => exists(this.#environment, key));
     for (const action of decision.actions) this.#begin(action);
@@ -247,7 +240,15 @@ export class Engine {
       const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
       this.#cancelTimer = context.clock.after(delay, this.kick);
     }
-    for (const listener of this.#listeners) listener();
+    if (this.#watchers.size > 0) this.#tellReasons(before, decision);
+  }
+
+  #tellReasons(before: Decision | null, { looked, outcomes }: Decision): void {
+    for (const id of looked) this.#tellWatchers(id);
+    for (const { key, waiting } of this.#index.queue.kinds()) {
+      if (before?.outcomes.get(key)?.reason === outcomes.get(key)?.reason) continue;
+      for (const { id } of waiting.items) this.#tellWatchers(id);
+    }
   }
 
   #begin(action: Action): void {

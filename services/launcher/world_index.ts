@@ -124,9 +124,9 @@ export class WorldIndex {
     this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));
   }
 
-  /** Takes over what a decision about the touched has found. */
-  absorb(touched: Touched, draft: Draft): void {
-    for (const id of [...touched.requests, ...draft.fed]) {
+  /** Takes over what a decision has found. */
+  absorb(draft: Draft): void {
+    for (const id of draft.looked) {
       this.#reasons.delete(id);
       this.hungry.delete(id);
     }

@@ -2,7 +2,7 @@
 import { parseRequestId, type RequestState } from "../../../lib/model/request.ts";
 import type { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { failureOf, ownDataOf } from "../request/own_data.ts";
 import { nodeName, requestName, timestamp, toNode } from "./node_message.ts";
 import type { Shared } from "./shared.ts";
@@ -18,8 +18,6 @@ const STATES: Readonly<Record<RequestState, NodeRequest_State>> = {
 export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
   const { id, record, problem } = entry;
   if (record === null) return NodeRequest.fromPartial({ name: requestName(id), reason: problem ?? "" });
-  const waits = shared.engine.reasonOf(id);
-  const reason = record.state === "fulfilled" ? "" : (waits ?? failureOf(record) ?? "");
   const lease = ownDataOf(record).lease;
   return NodeRequest.fromPartial({
     name: requestName(id),
@@ -37,19 +35,25 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
     createTime: timestamp(record.createdTime ?? entry.createdAt),
     stateTime: timestamp(record.stateTime),
     leaseExpireTime: timestamp(lease?.expires ?? null),
-    reason,
+    reason: reasonOf(shared, entry),
   });
 }
 
+/** Why a request waits or has failed; empty when there is nothing to say. */
+export function reasonOf(shared: Shared, { id, record }: RequestEntry): string {
+  if (record === null || record.state === "fulfilled") return "";
+  return shared.engine.reasonOf(id) ?? failureOf(record) ?? "";
+}
+
 /** The nodes of a request: those given, in its order; while it waits, those on their way. */
-export function nodesOf(shared: Shared, entry: RequestEntry): Node[] {
-  const { view } = shared.environment.context;
+export function nodeEntriesOf(shared: Shared, entry: RequestEntry): readonly NodeEntry[] {
+  const { environment } = shared;
   const given = entry.record?.nodes ?? [];
-  if (given.length > 0) {
-    return given.flatMap((id) => {
-      const node = view.node(id);
-      return node === undefined ? [] : [toNode(node)];
-    });
-  }
-  return shared.environment.nodesOf(entry.id).map(toNode);
+  if (given.length === 0) return environment.nodesOf(entry.id);
+  return given.flatMap((id) => environment.context.view.node(id) ?? []);
+}
+
+/** The same as the API shows them. */
+export function nodesOf(shared: Shared, entry: RequestEntry): Node[] {
+  return nodeEntriesOf(shared, entry).map(toNode);
 }

@@ -1,13 +1,10 @@
-import type {
-  RequestStatus,
-  WatchRequestRequest,
-  WatchRequestResponse,
-} from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { WatchRequestRequest, WatchRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { EventQueue } from "../../../lib/std/event_queue.ts";
+import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { renewLease } from "../request/lease.ts";
 import { ownDataOf } from "../request/own_data.ts";
-import { nodesOf, toRequest } from "./request_message.ts";
+import { nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
 
 const BOOKMARK_MS = 30_000;
@@ -33,10 +30,10 @@ export async function* watchRequest(
       if (wake !== "changed") continue;
       const entry = view.request(id);
       if (entry === undefined) return;
-      const status = { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
-      const print = fingerprint(status);
+      const print = fingerprint(shared, entry);
       if (print === last) continue;
       last = print;
+      const status = { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
       yield { event: { $case: "status", value: status } };
     }
   } finally {
@@ -45,12 +42,16 @@ export async function* watchRequest(
   }
 }
 
-// The lease moves on with every renewal; that alone is no news.
-function fingerprint(status: RequestStatus): string {
-  const request = { ...status.request, leaseExpireTime: undefined };
-  return JSON.stringify({ request, nodes: status.nodes }, (_key, value) =>
-    typeof value === "bigint" ? String(value) : value,
+// What of a request may change, and whether its nodes have. The lease moves on with every renewal; that alone is no news.
+function fingerprint(shared: Shared, entry: RequestEntry): string {
+  const { record, problem } = entry;
+  if (record === null) return problem ?? "";
+  const { state, stateTime, relativePriority, declinedBy } = record;
+  const nodes = nodeEntriesOf(shared, entry).map(
+    ({ id, version, lock }) => `${id} ${version} ${lock.contenders.length > 0}`,
   );
+  const words = [state, stateTime, relativePriority, declinedBy, reasonOf(shared, entry), nodes];
+  return words.join("\n");
 }
 
 /** Why a watch has to look: changes are merged, so a slow reader gets the latest instead of all. */
@@ -60,21 +61,13 @@ class Wakes implements AsyncIterable<Wake> {
   readonly #queue = new EventQueue<Wake>();
   readonly #stops: (() => void)[] = [];
   #changed = false;
-  #reason: string | undefined;
   #cancelRenewal: (() => void) | undefined;
 
   constructor(shared: Shared, id: string) {
     this.#shared = shared;
     this.#id = id;
     const { clock } = shared.environment.context;
-    this.#stops.push(
-      shared.engine.watchRequest(id, () => this.#change()),
-      shared.engine.onDecision(() => {
-        const reason = shared.engine.reasonOf(id);
-        if (reason !== this.#reason) this.#change();
-        this.#reason = reason;
-      }),
-    );
+    this.#stops.push(shared.engine.watchRequest(id, () => this.#change()));
     const bookmark = () => {
       this.#queue.push("bookmark");
       cancel = clock.after(BOOKMARK_MS, bookmark);
