@@ -31,14 +31,15 @@ export async function runOpenStackSuite(
       count = await runFiles(files, runtimes, { NODEPOOL_TEST_OPENSTACK: folder });
     }));
   if (why !== null) {
-    console.log(`\n# the tests against a real OpenStack are skipped: ${why}`);
-    count = await runFiles(files, runtimes, without(why));
+    console.log(`\n# the ${files.length} files that need a real OpenStack are skipped: ${why}`);
+    count = skipped(files.length);
   }
   return { count: count ?? sum([]), why };
 }
 
-function without(why: string): Record<string, string> {
-  return { NODEPOOL_TEST_NO_OPENSTACK: why, NODEPOOL_TEST_OPENSTACK: "" };
+/** Files that are not run count as one test each. */
+function skipped(files: number): Count {
+  return { passed: 0, failed: 0, skipped: files };
 }
 
 async function runFiles(
@@ -51,10 +52,10 @@ async function runFiles(
   for (const file of files) {
     const both = ON_DENO.includes(file) ? deno : node;
     for (const runtime of runtimes.length > 1 ? [both] : runtimes) {
-      const isLate = (performance.now() - began) / 1000 > LATEST_FILE;
-      counts.push(
-        await runFile(runtime, file, isLate ? without(`the files before it took ${LATEST_FILE} s`) : env),
-      );
+      if ((performance.now() - began) / 1000 > LATEST_FILE) {
+        console.log(`\n# ${runtime.name} ${file} is skipped: the files before it took ${LATEST_FILE} s`);
+        counts.push(skipped(1));
+      } else counts.push(await runFile(runtime, file, env));
     }
   }
   return sum(counts);
