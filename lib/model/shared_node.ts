@@ -87,7 +87,18 @@ export function sharedLabelOf(record: Pick<RequestRecord, "requestorData">): str
   return typeof label === "string" ? label : null;
 }
 
-/** The `requestor_data` of such a request. */
-export function encodeSharedLabel(label: string): Json {
-  return { nodepool: { shared_label: label } };
+/**
+ * The labels that stand on whatever a request asks for, the one that asks last; empty for requests of others. A label
+ * among them leads back to itself.
+ */
+export function labelsAbove(requestorData: unknown): string[] {
+  const label = sharedLabelOf({ requestorData });
+  const above = objectOrNull(objectOrNull(requestorData)?.nodepool)?.labels_above;
+  const names = Array.isArray(above) ? above.filter((name) => typeof name === "string") : [];
+  return label === null ? [] : [...names, label];
+}
+
+/** The `requestor_data` of a request for a node to share out to a label, upon which other labels may stand. */
+export function encodeSharedLabel(label: string, above: readonly string[] = []): Json {
+  return { nodepool: { shared_label: label, ...(above.length > 0 ? { labels_above: above } : {}) } };
 }

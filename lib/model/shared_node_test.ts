@@ -6,6 +6,7 @@ import {
   encodeShare,
   encodeShared,
   encodeSharedLabel,
+  labelsAbove,
   sharedLabelOf,
   sharedOf,
   shareOf,
@@ -72,5 +73,12 @@ describe("shared nodes", () => {
     assert.equal(sharedLabelOf(newRequest(0, { requestorData: encodeSharedLabel("small") })), "small");
     assert.equal(sharedLabelOf(newRequest(0, { requestorData: null })), null);
     assert.equal(sharedLabelOf(newRequest(0, { requestorData: { nodepool: { min_ready: true } } })), null);
+  });
+
+  it("tells which labels stand on what is requested", () => {
+    assert.deepEqual(labelsAbove(encodeSharedLabel("half", ["tiny", "small"])), ["tiny", "small", "half"]);
+    assert.deepEqual(labelsAbove(encodeSharedLabel("half")), ["half"]);
+    for (const data of [null, "x", { nodepool: { min_ready: true } }])
+      assert.deepEqual(labelsAbove(data), []);
   });
 });

@@ -38,6 +38,8 @@ export async function ask(
   provider: string,
   wish: {
     readonly label: string;
+    /** Labels that stand on it. */
+    readonly above: readonly string[];
     readonly backingLabel: string;
     readonly count: number;
     readonly now: number;
@@ -47,7 +49,7 @@ export async function ask(
     const request = newRequest(wish.now, {
       nodeTypes: [wish.backingLabel],
       requestor: sharerName(provider),
-      requestorData: encodeSharedLabel(wish.label),
+      requestorData: encodeSharedLabel(wish.label, wish.above),
       eventId: nodepool.newUuid().replaceAll("-", ""),
     });
     return createRequest(PRIORITY, request, { ephemeral: true });

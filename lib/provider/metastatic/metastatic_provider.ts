@@ -1,11 +1,12 @@
 // The driver `metastatic`: nodes that are shares of other nodes, which it requests from Nodepool itself.
-import { type NodeShare, shareOf } from "../../model/shared_node.ts";
+import { labelsAbove, type NodeShare, shareOf } from "../../model/shared_node.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { NodeEntry } from "../../zookeeper/view.ts";
 import {
   type Instance,
   type InstanceSpec,
   METADATA,
+  NotFoundError,
   type Provider,
   ProviderError,
   type ProviderImage,
@@ -157,7 +158,10 @@ export class MetastaticProvider implements Provider {
     await nodepool.view.settled();
     const before = await this.#find(node);
     if (before === null) {
-      await sharing.claim({ node, label: spec.label, metadata: spec.metadata, note }, signal);
+      const { label, metadata } = spec;
+      const above = labelsAbove(spec.request?.fields?.requestor_data);
+      this.#refuseCircle(label, above);
+      await sharing.claim({ node, label, above, metadata, note }, signal);
     } else {
       const token = before.metadata[METADATA.launchToken];
       if (token !== spec.metadata[METADATA.launchToken]) throw this.#refused(node);
@@ -166,6 +170,15 @@ export class MetastaticProvider implements Provider {
     const instance = await this.#find(node);
     if (instance?.state === "running") return instance;
     throw new ProviderError(`provider ${this.name}: ${instance?.fault ?? `node ${node} has lost its slot`}`);
+  }
+
+  /** Launching for a label that stands on itself would never end: each node of it asks for the next. */
+  #refuseCircle(label: string, above: readonly string[]): void {
+    if (!above.includes(label)) return;
+    const way = [...above.slice(above.indexOf(label)), label].join(" -> ");
+    throw new NotFoundError(
+      `provider ${this.name}: label ${label} stands on itself by backing-label (${way}); name another backing-label`,
+    );
   }
 
   /** The slot is free when the node's record is gone, or names another attempt. */

@@ -65,16 +65,17 @@ export class Records {
   #updateNode(id: string): boolean {
     const node = this.#view.node(id);
     const record = node?.record ?? null;
-    const known = this.#forgetChild(id);
-    if (record !== null && record.provider === this.#provider) {
+    const wasChild = this.#forgetChild(id);
+    const isChild = record !== null && record.provider === this.#provider;
+    if (isChild) {
       const share = shareOf(record);
       const waitsFor = share === null && record.state === "building" ? (record.type[0] ?? "") : null;
       this.#setChild(id, { backing: share?.backingNode ?? null, slot: share?.slot ?? -1, waitsFor });
-      return true;
     }
+    // A node may have a share and be shared out itself.
     const shared = record === null ? null : sharedOf(record);
     if (node === undefined || record === null || shared?.provider !== this.#provider) {
-      return this.shared.delete(id) || known;
+      return this.shared.delete(id) || wasChild || isChild;
     }
     const [first] = node.lock.contenders;
     const contender = first === undefined ? null : `${nodeLockPath(id)}/${first}`;

@@ -24,6 +24,8 @@ import type { LabelTerms } from "./terms.ts";
 interface Ticket {
   readonly node: string;
   readonly label: string;
+  /** Labels whose nodes are to stand on the launched one. */
+  readonly above: readonly string[];
   readonly metadata: Metadata;
   readonly note: NoteInstance;
   readonly resolve: () => void;
@@ -88,7 +90,7 @@ export class Sharing {
 
   /** Gives a node a slot; resolves when the view shows it. */
   async claim(
-    wish: Pick<Ticket, "node" | "label" | "metadata" | "note">,
+    wish: Pick<Ticket, "node" | "label" | "above" | "metadata" | "note">,
     signal: AbortSignal,
   ): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -196,7 +198,7 @@ export class Sharing {
           return;
         }
         case "ask":
-          await ask(nodepool, provider, { ...action, now });
+          await ask(nodepool, provider, { ...action, above: this.#labelsAbove(action.label), now });
           return void logger.info("asked for backing nodes", { ...action });
         case "take": {
           const request = seen.requests.get(action.request);
@@ -228,6 +230,12 @@ export class Sharing {
       if (!isConflict(error)) throw error;
       logger.debug("somebody was faster", { ...action, error: messageOf(error) });
     }
+  }
+
+  /** The labels that stand on this one, as far as its launches tell. */
+  #labelsAbove(label: string): string[] {
+    const tickets = [...this.#tickets.values()].filter((ticket) => ticket.label === label);
+    return [...new Set(tickets.flatMap(({ above }) => above))];
   }
 
   /**
