@@ -1,59 +1,18 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import process from "node:process";
-import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { decodeNode, encodeNode, newNode } from "../../lib/model/node.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { text, until, within } from "../../lib/zookeeper/contract/fixture.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { Kazoo, withoutKazoo } from "../harness/kazoo.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
-const PYTHON = "/usr/bin/python3";
-const SCRIPT = fileURLToPath(new URL("kazoo_party.py", import.meta.url));
 const NODE = "/nodepool/nodes/0000000000";
 const LOCK = `${NODE}/lock`;
 
-/** A process that speaks kazoo. */
-class Kazoo {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(server: ZooKeeperServer) {
-    this.#child = spawn(PYTHON, [SCRIPT, server.connectString], { stdio: ["pipe", "pipe", "inherit"] });
-    const { stdout } = this.#child;
-    assert.ok(stdout);
-    this.#answers = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  }
-
-  async do(command: Record<string, unknown>): Promise<Record<string, unknown>> {
-    this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await within(30_000, this.#answers.next(), `kazoo's answer to ${command.do}`);
-    if (done) throw new Error("kazoo has ended");
-    return JSON.parse(value);
-  }
-
-  /** Dies without a word: its session lives on until it times out. */
-  crash(): void {
-    if (this.#child.pid !== undefined) process.kill(this.#child.pid, "SIGKILL");
-  }
-
-  async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.stdin?.end();
-    await exited;
-  }
-}
-
-const skip =
-  zooKeeperInstalled && existsSync(PYTHON) ? false : "needs the packages zookeeper and python3-kazoo";
-
-describe("interop with kazoo", { skip }, () => {
+describe("interop with kazoo", { skip: withoutKazoo }, () => {
   let server: ZooKeeperServer;
   let session: ZooKeeperSession;
   let kazoo: Kazoo;
@@ -62,7 +21,7 @@ describe("interop with kazoo", { skip }, () => {
     server = await startZooKeeper();
     session = connectSession({ servers: [server], sessionTimeoutMs: 4000, logger: silentLogger });
     await session.ensurePath(NODE);
-    kazoo = new Kazoo(server);
+    kazoo = new Kazoo(server.connectString);
   });
   afterEach(async () => {
     await session.deleteRecursive(LOCK);
@@ -147,7 +106,7 @@ describe("interop with kazoo", { skip }, () => {
     const lock = await within(15_000, waiting, "the dead session to end");
     assert.ok(lock);
 
-    kazoo = new Kazoo(server);
+    kazoo = new Kazoo(server.connectString);
     const next = kazoo.do({ do: "acquire", path: LOCK, timeout: 20 });
     await until(async () => (await session.children(LOCK)).length === 2, "kazoo to be in line");
     await server.expire(session);

@@ -18,7 +18,8 @@ def do(command):
         lock = client.Lock(path, command.get("identifier"))
         timeout = command.get("timeout")
         try:
-            taken = lock.acquire(blocking=timeout is not None, timeout=timeout)
+            ephemeral = command.get("ephemeral", True)
+            taken = lock.acquire(blocking=timeout is not None, timeout=timeout, ephemeral=ephemeral)
         except Exception as error:
             return {"taken": False, "error": type(error).__name__}
         if taken:
