@@ -1,6 +1,6 @@
 // A launcher of nodes that share others is killed between any two steps, as a process of its own on a real ZooKeeper and a
 // cloud that outlives it: another launcher goes on, and no slot is lost or given out twice, nothing is left behind.
-// NODEPOOL_CRASH_MOMENTS=before,sent,after tries all moments of the steps that are a launcher's in general.
+// NODEPOOL_CRASH_MOMENTS=before,sent,after tries all moments of all steps.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,12 @@ import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 /** So many worlds at a time: each takes a while and little of the machine. */
 const AT_ONCE = 8;
-const MOMENTS_OF_OTHERS = (process.env.NODEPOOL_CRASH_MOMENTS ?? "sent").split(",");
+
+/** The moments to try: what comes before a step is mostly what comes after the one ahead of it. */
+const momentsOf = (usual: string) => {
+  const wanted = (process.env.NODEPOOL_CRASH_MOMENTS ?? usual).split(",");
+  return MOMENTS.filter((moment) => wanted.includes(moment));
+};
 
 /** Steps of the driver's own. */
 const OWN: readonly Step[] = [
@@ -35,14 +40,14 @@ const OTHERS: readonly (readonly [Step, number, string])[] = [
 
 const places: (CrashPlace & { readonly about: string })[] = [
   ...OWN.flatMap((step) =>
-    MOMENTS.map((moment) => {
+    momentsOf("sent,after").map((moment) => {
       // The backing node, the first node on it, and the second one, which is not reached.
       const unreachable = step === "backing.fail" ? 3 : 0;
       return { checkpoint: `${step}:${moment}` as const, time: 1, unreachable, about: "" };
     }),
   ),
   ...OTHERS.flatMap(([step, time, about]) =>
-    MOMENTS.filter((moment) => MOMENTS_OF_OTHERS.includes(moment)).map((moment) => {
+    momentsOf("sent").map((moment) => {
       return { checkpoint: `${step}:${moment}` as const, time, unreachable: 0, about: ` of ${about}` };
     }),
   ),
