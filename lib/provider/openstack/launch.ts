@@ -190,10 +190,12 @@ export class Launches {
         `${name} is active, but has no address after ${ADDRESS_MS / 1000} s: look at its network`,
       );
     }
-    const fault = server.fault ?? "Nova does not say why";
+    const limit = AbortSignal.timeout(CLEAN_UP_MS);
+    // Of a server that no host took the list has no fault: it is not in the cell that lists are made of.
+    const whole = server.fault === null ? await compute.server(id, limit).catch(() => null) : server;
+    const fault = whole?.fault ?? "Nova does not say why";
     const message = `${name} is in state ${server.status}: ${fault.trim()}`;
     if (!isQuotaMessage(fault)) return new ProviderError(message);
-    const limit = AbortSignal.timeout(CLEAN_UP_MS);
     await compute.delete(id, limit);
     await servers.until((list) => (list.has(id) ? undefined : true), limit).catch(() => undefined);
     return new QuotaError(message);

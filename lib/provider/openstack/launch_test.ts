@@ -150,6 +150,18 @@ describe("launches in OpenStack", () => {
     assert.match(error.message, /server s1 of np0000000001 is in state ERROR: No valid host was found\.$/);
   });
 
+  test("a fault that the list lacks is asked for", async () => {
+    const nova = novaWith(accepted, server({ status: "ERROR" }));
+    const fault = { message: "No valid host was found. " };
+    const { provider } = await setUp((call) =>
+      call.method === "GET" && call.path === "/servers/s1"
+        ? { status: 200, body: { server: server({ status: "ERROR", fault }) } }
+        : nova.script(call),
+    );
+    await provider.start(signal);
+    await assert.rejects(create(provider), /is in state ERROR: No valid host was found\.$/);
+  });
+
   test("a word that Nova does not know is told with the key to look at", async () => {
     const answers: readonly (readonly [string, RegExp, typeof ProviderError])[] = [
       ["Invalid key_name provided.", /the key key-name of label 'small'/, ProviderError],
