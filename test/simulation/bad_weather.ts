@@ -17,6 +17,12 @@ const REQUESTS: ReadonlyMap<number, string> = new Map([
   [opCode.removeWatches, "remove-watches"],
 ]);
 
+/** How much likelier a fault is for requests that are rare, so that each of their points is struck in a thousand runs. */
+const LIKELIER: ReadonlyMap<number, number> = new Map([
+  [opCode.removeWatches, 4],
+  [opCode.sync, 3],
+]);
+
 /** What may happen before a request is carried out, and after it, before its answer is there. */
 const BEFORE = ["throttle", "close", "ignore"] as const;
 const AFTER = ["drop", "close", "half", "delay", "expire", "silence"] as const;
@@ -58,7 +64,7 @@ export class BadWeather implements Faults {
 
   beforeRequest(request: FaultSubject): "accept" | "throttle" | "close" | "ignore" {
     const random = this.#randomFor(request);
-    if (random === null || !random.chance(this.#probability / 3)) return "accept";
+    if (random === null || !random.chance(this.#probabilityFor(request) / 3)) return "accept";
     const fault = random.pick(BEFORE);
     this.#count(request, `before/${fault}`);
     return fault;
@@ -71,7 +77,7 @@ export class BadWeather implements Faults {
       return "drop";
     }
     const random = this.#randomFor(request);
-    if (random === null || !random.chance(this.#probability)) return "deliver";
+    if (random === null || !random.chance(this.#probabilityFor(request))) return "deliver";
     const fault = random.pick(AFTER);
     this.#count(request, `after/${fault}`);
     switch (fault) {
@@ -87,6 +93,10 @@ export class BadWeather implements Faults {
       default:
         return fault;
     }
+  }
+
+  #probabilityFor({ type }: FaultSubject): number {
+    return this.#probability * (LIKELIER.get(type) ?? 1);
   }
 
   /** Null when no fault may strike. Each session has numbers of its own, so that none disturbs another's. */
