@@ -115,4 +115,18 @@ describe("a launcher in front of a real OpenStack", { skip: NO_CLOUD ?? false },
     for (const name of names) await release(launcher, name);
     await one.untilEmpty();
   });
+
+  test("goes on when RabbitMQ was away for a minute", async () => {
+    const { launcher } = await start("nodepool", { launchTimeout: 300 });
+    const first = await ask(launcher, ["small"]);
+    await served(first);
+    await signalServices("SIGSTOP", "rabbitmq");
+    const second = await ask(launcher, ["small"]);
+    await release(launcher, first);
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+    await signalServices("SIGCONT", "rabbitmq");
+    await served(second);
+    await release(launcher, second);
+    await one.untilEmpty();
+  });
 });
