@@ -1,7 +1,7 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, visit } from "yaml";
 import { parseLeniently } from "./parse_yaml.ts";
 import type { Problems } from "./problems.ts";
-import type { Source } from "./source.ts";
+import type { Placed, Source } from "./source.ts";
 
 /** A value of a configuration file and where it stands. Aliases are followed: a value may be in several places. */
 export type Value = MapValue | ListValue | ScalarValue;
@@ -21,13 +21,6 @@ export interface ScalarValue extends Placed {
   readonly value: string | number | boolean | null;
   /** As written, without quotes. */
   readonly text: string;
-}
-
-/** A part of a file. */
-export interface Placed {
-  readonly source: Source;
-  readonly start: number;
-  readonly end: number;
 }
 
 /** Values that a file may have when its aliases and merges are written out: more is an attack or a mistake. */

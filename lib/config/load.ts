@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { byName } from "./by_name.ts";
 import { Cursor } from "./cursor.ts";
 import { Family, mergeDiskImage } from "./diskimages.ts";
 import { readDocument, type Value } from "./document.ts";
@@ -7,7 +8,7 @@ import { examine } from "./examine.ts";
 import { deepFreeze, FrozenMap } from "./freeze.ts";
 import { didYouMean } from "./nearest.ts";
 import { Problems } from "./problems.ts";
-import { checkUnique, readProvider } from "./providers.ts";
+import { readProvider } from "./providers.ts";
 import { readText } from "./read_text.ts";
 import { type DiskImageRow, type RootRow, root, secureRoot } from "./schema.ts";
 import { interpolate, type Source } from "./source.ts";
@@ -76,7 +77,13 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   const row = readRoot(main, problems);
   const secureTop = secure && readTop(secure, problems);
   const secrets = secureTop && secureRoot(secureTop);
-  const parts = row && build(row, secrets, { folder: dirname(file), isExamined: options.examine ?? false });
+  const parts =
+    row &&
+    build(row, secrets, {
+      folder: dirname(file),
+      // What is missing because it is wrong would look as if nobody had written it.
+      isExamined: () => options.examine === true && !problems.hasErrors,
+    });
   const warnings = problems.settle();
   if (parts === undefined) throw new Error(`${file}: unusable, but without a problem`);
   const hash = createHash("sha256")
@@ -109,7 +116,7 @@ type SecureRow = ReturnType<typeof secureRoot>;
 
 interface Reading {
   readonly folder: string;
-  readonly isExamined: boolean;
+  readonly isExamined: () => boolean;
 }
 
 function build(row: RootRow, secure: SecureRow, { folder, isExamined }: Reading): Parts {
@@ -124,17 +131,17 @@ function build(row: RootRow, secure: SecureRow, { folder, isExamined }: Reading)
         ?.error(() => `unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
     }
   }
-  checkUnique(row.providers, "provider", "this file");
   const defined = {
     labels: new Set(labels.keys()),
     diskimages: new Set(images.keys()),
     abstractImages: new Set([...images.values()].filter((image) => image.abstract).map(({ name }) => name)),
     absolute,
   };
-  const providers = row.providers.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
+  const rows = [...byName(row.providers, "provider").values()];
+  const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
   const servers = secure?.["zookeeper-servers"] ?? row["zookeeper-servers"];
   const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
-  if (isExamined) examine({ row, providers, images, usesTls: tls !== undefined });
+  if (isExamined()) examine({ row, providers, images, usesTls: tls !== undefined });
   return {
     zookeeper: readZooKeeper(servers, tls, row["zookeeper-timeout"]),
     imagesDir: row["images-dir"] === undefined ? null : absolute(row["images-dir"]),
@@ -153,23 +160,6 @@ function build(row: RootRow, secure: SecureRow, { folder, isExamined }: Reading)
     tenantLimits: new FrozenMap(readTenantLimits(row["tenant-resource-limits"])),
     webapp: { port: row.webapp?.port ?? 8005, listenAddress: row.webapp?.listen_address ?? "0.0.0.0" },
   };
-}
-
-/** Of several with the same name the last one counts, as with Nodepool. */
-function byName<T extends { readonly name: string; readonly at: Cursor }>(
-  rows: readonly T[],
-  kind: string,
-): Map<string, T> {
-  const named = new Map<string, T>();
-  for (const row of rows) {
-    if (named.has(row.name)) {
-      row.at
-        .key("name")
-        ?.warning(`${kind} ${row.name} already defined above; this one counts, remove the other`);
-    }
-    named.set(row.name, row);
-  }
-  return named;
 }
 
 function* buildDiskImages(

@@ -1,4 +1,4 @@
-import type { Placed } from "./document.ts";
+import type { Placed } from "./source.ts";
 import { ConfigError, type ConfigProblem } from "./types.ts";
 
 /** After so many there is nothing to learn from one more. */
@@ -16,6 +16,10 @@ export class Problems {
 
   warning(part: Placed, path: string, message: string | (() => string)): void {
     this.#add("warning", part, path, message);
+  }
+
+  get hasErrors(): boolean {
+    return this.#counts.error > 0;
   }
 
   /** The warnings, in the order of the file. @throws {ConfigError} with errors and warnings when there are errors */

@@ -1,3 +1,4 @@
+import { byName } from "./by_name.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
 import { labelsOf } from "./drivers/static.ts";
@@ -27,9 +28,9 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
   }
   const row = readerOf(facts)(at);
   if (row === undefined) return undefined;
-  checkUnique(row.diskimages, "diskimage", `provider ${row.name}`);
-  checkUnique(row.pools, "pool", `provider ${row.name}`);
-  for (const image of row.diskimages) checkImage(image.at.key("name"), image.name, defined);
+  const images = [...byName(row.diskimages, "diskimage").values()];
+  const pools = [...byName(row.pools, "pool").values()];
+  for (const image of images) checkImage(image.at.key("name"), image.name, defined);
   const unlimited = row["max-concurrency"] < 0;
   return {
     name: row.name,
@@ -43,14 +44,14 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
     postUploadHook: row["post-upload-hook"] ?? null,
     imageFormat: imageFormat(row, facts),
     managesImages: facts.imageFormat !== null,
-    diskimages: row.diskimages.map((image) => ({
+    diskimages: images.map((image) => ({
       name: image.name,
       pause: image.pause,
       connectionType: image["connection-type"],
       connectionPort: image["connection-port"] ?? (image["connection-type"] === "winrm" ? 5986 : 22),
       meta: image.meta,
     })),
-    pools: row.pools.map((pool) => readPool(pool, row, { facts, driver, defined })),
+    pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined })),
     settings: { ...settings(row.at), ...row.own, ...stateDir(row, defined) },
   };
 }
@@ -68,23 +69,6 @@ function readerOf(schema: DriverSchema): Reader {
 function stateDir(row: ProviderRow, defined: Definitions): Record<string, unknown> {
   const given = row.own["state-dir"];
   return typeof given === "string" ? { "state-dir": defined.absolute(given) } : {};
-}
-
-/** Reports the second and later of the same name. */
-export function checkUnique(
-  rows: readonly { readonly name: string; readonly at: Cursor }[],
-  kind: string,
-  owner: string,
-): void {
-  const seen = new Set<string>();
-  for (const row of rows) {
-    if (seen.has(row.name)) {
-      row.at
-        .key("name")
-        ?.error(`${kind} ${row.name} is already defined in ${owner}; give one of the two another name`);
-    }
-    seen.add(row.name);
-  }
 }
 
 function imageFormat(row: ProviderRow, facts: DriverSchema): string {
@@ -132,11 +116,10 @@ function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): Po
 
 function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): PoolLabelConfig[] {
   const { facts, driver, defined } = around;
-  checkUnique(pool.labels, "label", `pool ${pool.name}`);
   const ofProvider = row.own["host-key-checking"];
   const common = typeof ofProvider === "boolean" ? ofProvider : facts.hostKeyChecking;
   const checking = pool["host-key-checking"] ?? common;
-  return pool.labels.map((label) => {
+  return [...byName(pool.labels, "label").values()].map((label) => {
     checkLabel(label.at.key("name"), label.name, defined);
     if (label.diskimage !== undefined)
       checkLabelImage(label.at.key("diskimage"), label.diskimage, row, around);

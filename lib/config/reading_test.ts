@@ -51,6 +51,16 @@ describe("a doubtful file", () => {
       "1:28: warning: labels[1].name: label a already defined above; this one counts, remove the other",
     ],
     [
+      "a provider given twice",
+      "providers: [{name: p, driver: fake}, {name: p, driver: fake}]",
+      "1:45: warning: providers[1].name: provider p already defined above; this one counts, remove the other",
+    ],
+    [
+      "a label given twice in a pool",
+      "labels: [{name: l}]\nproviders: [{name: p, driver: fake, pools: [{name: m, labels: [{name: l}, {name: l}]}]}]",
+      "2:82: warning: providers[0].pools[0].labels[1].name: label l already defined above; this one counts, remove the other",
+    ],
+    [
       "a number for a name",
       "labels: [{name: 18}]",
       "1:17: warning: labels[0].name: is read by YAML as the number 18; write it in quotes to make it a text",

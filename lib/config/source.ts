@@ -12,6 +12,13 @@ export interface Source {
   isInterpolated(start: number, end: number): boolean;
 }
 
+/** A part of a file. */
+export interface Placed {
+  readonly source: Source;
+  readonly start: number;
+  readonly end: number;
+}
+
 const VARIABLE = /%\((NODEPOOL_[A-Za-z0-9_]+)\)/g;
 
 /** Puts the environment's `NODEPOOL_...` variables in the place of every `%(NODEPOOL_...)`; leaves unset ones as they are. */
