@@ -21,6 +21,8 @@ export interface Registration<Rec> {
   registered(): Promise<string>;
   /** Changes what it says. Resolves at once; written in the background, again and again until it is. */
   update(record: Rec): void;
+  /** Resolves when it says what was given last, or was taken out. */
+  written(): Promise<void>;
   /** Takes it out of the registry. */
   close(): Promise<void>;
 }
@@ -72,6 +74,13 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
   update(record: Rec): void {
     this.#record = record;
     this.#work();
+  }
+
+  async written(): Promise<void> {
+    while (!this.#closing.signal.aborted && !this.#done()) {
+      if (this.#working === undefined) this.#work();
+      await this.#working;
+    }
   }
 
   async close(): Promise<void> {

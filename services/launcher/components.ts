@@ -12,9 +12,14 @@ interface Entry {
   readonly pool: ServedPool;
   readonly registration: Registration<PoolRecord>;
   paused: boolean;
+  /** Labels that it goes on saying it offers until what comes instead is said as well. */
+  readonly withdrawing: readonly string[];
   /** The record as it was last given to be written. */
   written: string;
 }
+
+/** How long a change waits for what it says to be written, in milliseconds. */
+const PATIENCE_MS = 5000;
 
 /** This launcher's znodes among the components. */
 export class Components {
@@ -43,9 +48,9 @@ export class Components {
 
   #register(pool: ServedPool): Entry {
     const { session, logger, clock } = this.#context;
-    const record = this.#record(pool, false);
+    const record = this.#record(pool, false, []);
     const registration = registerComponent(session, record, { logger, clock });
-    return { pool, registration, paused: false, written: JSON.stringify(record) };
+    return { pool, registration, paused: false, withdrawing: [], written: JSON.stringify(record) };
   }
 
   /** What the launcher says of itself, with the configuration that it runs with. */
@@ -55,34 +60,52 @@ export class Components {
     return newComponent({ hostname, kind: "launcher", state: "running", version, extra });
   }
 
-  /** Takes over the pools of another configuration: some come, some go, some offer something else. */
+  /**
+   * Takes over the pools of another configuration: some come, some go, some offer something else. What comes is said
+   * before what goes is withdrawn, so that no launcher finds that nobody serves a label that moves.
+   */
   async follow(pools: readonly ServedPool[], generation: number): Promise<void> {
     this.#launcher.update(this.#own(generation));
-    await prepareScopes(this.#context.session, allScopes(this.#context.config));
     const before = new Map(this.#entries.map((entry) => [entry.pool.id, entry]));
     this.#entries = pools.map((pool) => {
       const entry = before.get(pool.id);
       if (entry === undefined) return this.#register(pool);
       before.delete(pool.id);
-      const next = { ...entry, pool };
-      this.#write(next);
-      return next;
+      const offered = new Set(offeredLabels(pool));
+      const withdrawing = offeredLabels(entry.pool).filter((label) => !offered.has(label));
+      return { ...entry, pool, withdrawing };
     });
+    await this.#say();
+    this.#entries = this.#entries.map((entry) => ({ ...entry, withdrawing: [] }));
+    await this.#say();
     await Promise.all([...before.values()].map(({ registration }) => registration.close()));
   }
 
+  /** Writes what has changed, and waits for it; not for long, for ZooKeeper may be away. */
+  async #say(): Promise<void> {
+    for (const entry of this.#entries) this.#write(entry);
+    const waiting = new AbortController();
+    const all = Promise.all(this.#entries.map(({ registration }) => registration.written()));
+    const long = this.#context.clock.sleep(PATIENCE_MS, waiting.signal).catch(() => undefined);
+    await Promise.race([all, long]);
+    waiting.abort();
+  }
+
   #write(entry: Entry): void {
-    const record = this.#record(entry.pool, entry.paused);
+    const record = this.#record(entry.pool, entry.paused, entry.withdrawing);
     const written = JSON.stringify(record);
     if (written === entry.written) return;
     entry.written = written;
     entry.registration.update(record);
   }
 
-  /** Whether the view shows all our pools: before that, requests would look as if nobody could serve them. */
-  get areVisible(): boolean {
-    const visible = new Set(Array.from(this.#context.view.pools(), ({ record }) => record?.id));
-    return this.#entries.every(({ pool }) => visible.has(pool.id));
+  /** Whether the view shows what these pools offer: before that, requests would look as if nobody could serve them. */
+  shows(pools: readonly ServedPool[]): boolean {
+    const visible = new Map(Array.from(this.#context.view.pools(), ({ record }) => [record?.id, record]));
+    return pools.every((pool) => {
+      const said = visible.get(pool.id)?.supportedLabels;
+      return said !== undefined && offeredLabels(pool).every((label) => said.includes(label));
+    });
   }
 
   /** Says in which pools a request waits for room. Only changes are written. */
@@ -101,7 +124,7 @@ export class Components {
     await Promise.all(all.map((registration) => registration.close()));
   }
 
-  #record(pool: ServedPool, paused: boolean): PoolRecord {
+  #record(pool: ServedPool, paused: boolean, withdrawing: readonly string[]): PoolRecord {
     const { hostname, version } = this.#context;
     return newPool({
       hostname,
@@ -110,7 +133,7 @@ export class Components {
       paused,
       priority: pool.pool.priority,
       providerName: pool.provider.name,
-      supportedLabels: offeredLabels(pool),
+      supportedLabels: [...offeredLabels(pool), ...withdrawing],
       version,
       extra: { min_ready: this.#minReady(pool) },
     });

@@ -227,7 +227,7 @@ export class Engine {
     const { context, hand } = this.#environment;
     this.#cancelTimer?.();
     const isConnected = context.view.current && context.session.state === "connected";
-    if (this.#stopped || !isConnected || !this.#components.areVisible) return;
+    if (this.#stopped || !isConnected || !this.#components.shows(this.#environment.pools)) return;
     this.#noteClock();
     const world = this.#world();
     const { now } = world;

@@ -22,7 +22,8 @@ import { hostKey } from "./host/slots.ts";
 import { createMetrics } from "./metrics.ts";
 import { LimitsWatch } from "./pool/limits.ts";
 import { nameOf, servedPools } from "./pool/served.ts";
-import { Chains } from "./request/chains.ts";
+import { Chains, prepareScopes } from "./request/chains.ts";
+import { allScopes } from "./request/claims.ts";
 import { RequestIds } from "./request/request_ids.ts";
 import { launcherServices } from "./rpc/services.ts";
 import { HandState } from "./state.ts";
@@ -87,6 +88,8 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     rpc: services,
     plan: (next) => engine.plan(next),
     reconfigure: async (next) => {
+      // Before anything changes: whoever cannot reach ZooKeeper keeps the old one.
+      await prepareScopes(context.session, allScopes(next.config));
       const gone = new Set(context.providers.filter((driver) => !next.providers.includes(driver)));
       Object.assign(context, { config: next.config, providers: next.providers, unserved: next.unserved });
       attachments.attach(next.providers);
