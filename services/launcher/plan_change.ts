@@ -5,10 +5,9 @@ import { newPool } from "../../lib/model/component.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import { hostsOf } from "../../lib/provider/static/hosts.ts";
 import type { PoolEntry } from "../../lib/zookeeper/view.ts";
-import type { Action, Hand, Tree } from "./actions.ts";
-import { decide } from "./decide.ts";
+import type { Hand, Tree } from "./actions.ts";
+import { type Future, foresee } from "./foresee.ts";
 import { nameOf, offeredLabels, poolKey, type ServedPool } from "./pool/served.ts";
-import { WorldIndex } from "./world_index.ts";
 
 /** How things are. */
 export interface Situation {
@@ -22,14 +21,25 @@ export interface Situation {
 
 /** What `next` changes against the configuration in force. */
 export function planChange(situation: Situation, next: Config): PlannedChange[] {
+  const { tree, now } = situation;
   const pools = poolsThen(situation.pools, next);
-  const tree = treeThen(situation.tree, situation.pools, pools, next);
+  const before = foresee(situation, now);
+  const after = foresee(
+    {
+      tree: treeThen(tree, situation.pools, pools, next),
+      config: next,
+      pools,
+      hand: handThen(situation.hand, situation.pools, pools),
+    },
+    now,
+  );
   return [
     ...labelChanges(situation.pools, pools),
-    ...requestChanges(situation.tree, situation.pools, pools),
-    ...decisionChanges(situation, { ...situation, tree, config: next, pools }),
-    ...drains(situation.tree, situation.pools, pools),
-    ...limitChanges(situation.tree, situation.pools, pools),
+    ...requestChanges(tree, before, after),
+    ...launchChanges(before, after),
+    ...deletionChanges(before, after),
+    ...drains(tree, situation.pools, pools, after),
+    ...limitChanges(tree, situation.pools, pools),
   ];
 }
 
@@ -79,40 +89,68 @@ function labelChanges(now: readonly ServedPool[], then: readonly ServedPool[]): 
   ];
 }
 
-/** A request needs one pool that offers all its labels. */
-function canServe(pools: readonly ServedPool[], labels: readonly string[]): boolean {
-  return pools.some((pool) => {
-    const offered = offeredLabels(pool);
-    return labels.every((label) => offered.includes(label));
-  });
-}
-
-function requestChanges(
-  tree: Tree,
-  now: readonly ServedPool[],
-  then: readonly ServedPool[],
-): PlannedChange[] {
-  return [...tree.requests()].flatMap(({ id, record }) => {
-    if (record === null || (record.state !== "requested" && record.state !== "pending")) return [];
-    const labels = record.nodeTypes;
-    const [before, after] = [canServe(now, labels), canServe(then, labels)];
-    if (before === after) return [];
+/** Requests that end otherwise. */
+function requestChanges(tree: Tree, before: Future, after: Future): PlannedChange[] {
+  return [...after.requests].flatMap(([id, then]): PlannedChange[] => {
+    const now = before.requests.get(id);
+    const labels = tree.request(id)?.record?.nodeTypes ?? [];
     const subject = `${id} (${labels.join(", ")})`;
-    return after
-      ? { kind: "serve-request", subject, reason: "a pool will offer its labels", destructive: false }
-      : {
-          kind: "drop-request",
-          subject,
-          reason: "no pool of this launcher will offer its labels",
-          destructive: true,
-        };
+    if (now === then) return [];
+    if (then === "fulfilled") {
+      return [{ kind: "serve-request", subject, reason: "it will get its nodes", destructive: false }];
+    }
+    if (then === "failed") {
+      const reason = "no pool of this launcher will take it, so it fails";
+      return [{ kind: "drop-request", subject, reason, destructive: true }];
+    }
+    if (now !== "fulfilled") return [];
+    const reason = "it would get its nodes now, and will have to wait";
+    return [{ kind: "delay-request", subject, reason, destructive: false }];
   });
 }
 
-/** What the decisions about everything have that the others have not. */
-function decisionChanges(now: Situation, then: Situation): PlannedChange[] {
-  const [before, after] = [actionsOf(now), actionsOf(then)];
-  return [...after].filter(([key]) => !before.has(key)).map(([, change]) => change);
+/** Launches that there would not be otherwise, by pool, label and what they are for. */
+function launchChanges(before: Future, after: Future): PlannedChange[] {
+  const count = ({ launches }: Future) => {
+    const counts = new Map<string, number>();
+    for (const { label, pool, request } of launches) {
+      const key = JSON.stringify([label, pool, request]);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return counts;
+  };
+  const now = count(before);
+  return [...count(after)].flatMap(([key, then]) => {
+    const more = then - (now.get(key) ?? 0);
+    if (more <= 0) return [];
+    const [label, pool, request] = JSON.parse(key) as [string, string, string | null];
+    const reason = request === null ? "min-ready asks for them" : `request ${request} waits`;
+    return [{ kind: "launch", subject: `${more} of ${label} at ${pool}`, reason, destructive: false }];
+  });
+}
+
+function deletionChanges(before: Future, after: Future): PlannedChange[] {
+  return [...after.deletions].flatMap(([node, why]) =>
+    before.deletions.has(node)
+      ? []
+      : [{ kind: "delete-node", subject: node, reason: `it ${why}`, destructive: true }],
+  );
+}
+
+/** What is in hand, as the launcher takes it over: pools that go are retired, requests go on in their pool as it is then. */
+function handThen(hand: Hand, now: readonly ServedPool[], then: readonly ServedPool[]): Hand {
+  const retired = new Set([...hand.retired, ...now.map(nameOf)]);
+  for (const pool of then) retired.delete(nameOf(pool));
+  const requests = [...hand.requests].map(
+    ([id, held]) => [id, { pool: then.find((pool) => pool.id === held.pool.id) ?? held.pool }] as const,
+  );
+  return {
+    ...hand,
+    isBusy: (key) => hand.isBusy(key),
+    retryAt: (key) => hand.retryAt(key),
+    retired,
+    requests: new Map(requests),
+  };
 }
 
 /** The tree in which our pools say what they would say with the other configuration. */
@@ -150,50 +188,20 @@ function treeThen(tree: Tree, now: readonly ServedPool[], then: readonly ServedP
   };
 }
 
-function actionsOf({ tree, config, pools, hand, now }: Situation): Map<string, PlannedChange> {
-  const index = new WorldIndex({ tree, config, pools, hand });
-  const { actions } = decide({ tree, config, pools, hand, index, now });
-  const changes = actions.flatMap((action) => changeOf(action));
-  return new Map(changes.map((change) => [`${change.kind} ${change.subject}`, change]));
-}
-
-function changeOf(action: Action): PlannedChange[] {
-  switch (action.kind) {
-    case "ask-min-ready": {
-      const subject = `${action.count} of ${action.label}`;
-      return [{ kind: "launch", subject, reason: "min-ready asks for them", destructive: false }];
-    }
-    case "serve": {
-      const count = action.nodes.filter((node) => node === null).length;
-      const subject = `${count} for ${action.request} at ${nameOf(action.pool)}`;
-      return count === 0 ? [] : [{ kind: "launch", subject, reason: "a request waits", destructive: false }];
-    }
-    case "delete":
-      return [
-        { kind: "delete-node", subject: action.node, reason: `it ${action.reason}`, destructive: true },
-      ];
-    case "abandon":
-      return [
-        {
-          kind: "delete-node",
-          subject: action.node,
-          reason: `its launch: ${action.reason}`,
-          destructive: true,
-        },
-      ];
-    default:
-      return [];
-  }
-}
-
 /** Nodes of pools that go: they live out their lives, and no other takes their place. */
-function drains(tree: Tree, now: readonly ServedPool[], then: readonly ServedPool[]): PlannedChange[] {
+function drains(
+  tree: Tree,
+  now: readonly ServedPool[],
+  then: readonly ServedPool[],
+  after: Future,
+): PlannedChange[] {
   const isOpen = (pools: readonly ServedPool[]) =>
     new Set(pools.filter((pool) => offeredLabels(pool).length > 0).map(nameOf));
-  const [before, after] = [isOpen(now), isOpen(then)];
+  const [open, stays] = [isOpen(now), isOpen(then)];
   return [...tree.nodes()].flatMap(({ id, record }) => {
     const place = poolKey(record?.provider ?? null, record?.pool ?? null);
-    if (record === null || record.state === "deleting" || !before.has(place) || after.has(place)) return [];
+    if (record === null || record.state === "deleting" || !open.has(place) || stays.has(place)) return [];
+    if (after.deletions.has(id)) return [];
     const reason = `pool ${place} is closed: the node (${record.state}) lives out its life, and none follows it`;
     return { kind: "drain", subject: `${id} (${record.type.join(", ")})`, reason, destructive: true };
   });

@@ -51,7 +51,7 @@ describe("another configuration for the launcher", () => {
 
   it("that asks for ready nodes launches them", () => {
     const next = configOf("{name: small, min-ready: 2}, {name: large}", MAIN);
-    assert.deepEqual(changes({}, next), ["launch 2 of small"]);
+    assert.deepEqual(changes({}, next), ["launch 2 of small at cloud/main"]);
   });
 
   it("that makes ready nodes too old deletes them", () => {

@@ -75,7 +75,7 @@ export interface PlanConfigResponse {
 export interface PlannedChange {
   /**
    * What happens: build, upload, delete-upload, delete-build, delete-files, no-build, no-upload, launch, drain,
-   * delete-node, serve-label, drop-label, serve-request, drop-request, quota, restart.
+   * delete-node, serve-label, drop-label, serve-request, delay-request, drop-request, quota, restart.
    */
   kind: string;
   /** What it happens to, in words. */
