@@ -57,8 +57,11 @@ describe("a configuration on a page", () => {
       const wrong = problems.filter(
         ({ severity, message }) => severity === "error" || message.includes("not a known"),
       );
-      assert.deepEqual(wrong.map(formatProblem), []);
-      assert.notEqual(config, null);
+      // A page may show providers without the labels and images that the rest of the file defines.
+      const isPart = !/^(?:labels|diskimages):/m.test(text);
+      const own = wrong.filter(({ message }) => !isPart || !/ is not defined\b/.test(message));
+      assert.deepEqual(own.map(formatProblem), []);
+      assert.ok(config !== null || isPart);
     });
   }
 
