@@ -108,7 +108,8 @@ export class PlanLife {
     const names = CLOUDS.filter(() => random.chance(0.85));
     const places = names.flatMap((cloud) => ["main", "other"].map((pool) => `${cloud}/${pool}`));
     const offers = new Map(places.map((place) => [place, [] as string[]]));
-    for (const label of LABELS) if (random.chance(0.85)) offers.get(random.pick(places))?.push(label);
+    for (const label of places.length === 0 ? [] : LABELS)
+      if (random.chance(0.85)) offers.get(random.pick(places))?.push(label);
     const labels = LABELS.map((label) => {
       const limits = { minReady: random.pick([0, 0, 1, 2, 4]), maxReadyAge: random.pick([0, 0, 4000]) };
       return [label, limits] as const;
@@ -201,8 +202,13 @@ export class PlanLife {
   /** Waits until nothing is under way and nothing changes any more. */
   async #settle(): Promise<void> {
     const { view } = this.#running;
+    const isServed = (name: string) =>
+      this.#setting === null || this.#setting.providers.some(({ driver }) => driver.name === name);
     const isAtRest = () =>
-      Array.from(view.nodes()).every(({ record }) => record?.state === "ready") &&
+      Array.from(view.nodes()).every(
+        // Nobody looks after nodes of a provider that is gone.
+        ({ record }) => record?.state === "ready" || !isServed(record?.provider ?? ""),
+      ) &&
       Array.from(view.requests()).every(
         ({ record, lock }) => record?.state !== "pending" && lock.contenders.length === 0,
       );
