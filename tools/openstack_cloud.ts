@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import process from "node:process";
 import { findProgram } from "../lib/host/machine.ts";
+import { whenEnded } from "./ending.ts";
 
 const SCRIPTS = "test/openstack/cloud";
 const GIB = 1024 ** 3;
@@ -38,8 +39,7 @@ export async function withOpenStack(
     await script("down.sh", ["--purge"], { OSIT_STATE: state }, DEADLINES.stop);
     await rm(state, { recursive: true, force: true });
   };
-  const stopAndEnd = () => void stop().finally(() => process.exit(1));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stopAndEnd);
+  const forget = whenEnded(stop);
   try {
     const problem = await bringUp(state, mayInstall);
     if (problem !== null) return problem;
@@ -47,7 +47,7 @@ export async function withOpenStack(
     await run(state);
     return null;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stopAndEnd);
+    forget();
     await stop();
   }
 }

@@ -1,6 +1,7 @@
 // Runs test files, each in a process of its own, and counts how their tests ended.
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { isEnding, whenEnded } from "./ending.ts";
 
 export interface Count {
   passed: number;
@@ -86,6 +87,7 @@ async function run(
   [command = "", ...args]: readonly string[],
   more: Readonly<Record<string, string>>,
 ): Promise<{ exitCode: number | null; output: string }> {
+  if (isEnding()) return await new Promise(() => {});
   const env = { ...process.env, NO_COLOR: "1", ...more };
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env, detached: true });
   let output = "";
@@ -127,12 +129,9 @@ function endGroup(group: number): void {
   }
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    for (const group of groups) endGroup(group);
-    process.kill(process.pid, signal);
-  });
-}
+whenEnded(() => {
+  for (const group of groups) endGroup(group);
+});
 
 /** An exit code that the counted tests do not explain is a failure of its own: a crash, a leak, no test at all. */
 function settle(count: Count, exitCode: number, file: string): Count {
