@@ -34,10 +34,15 @@ async function withdrawDuringLaunch(world: LauncherCrashWorld): Promise<void> {
   await world.tree.untilGone(requestLockPath(id));
 }
 
-/** Of a request that a launcher that is gone has left: it is served, and its creator does not come for it. */
+/**
+ * Of a request that a launcher that is gone has left: it is served, and its creator does not come for it. Its node is
+ * free then, for whoever asks next: before that, another one would be launched beside it.
+ */
 async function servedForNobody(world: LauncherCrashWorld, id: string): Promise<void> {
   await world.tree.untilRequest(id, "fulfilled");
+  const node = await world.tree.node(id, "ready");
   await world.tree.withdraw(id);
+  await world.tree.untilFree(node);
 }
 
 /** Every step that an ordinary life does not take. Those of shared nodes and of hosts have tests of their own. */

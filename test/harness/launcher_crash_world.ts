@@ -210,8 +210,14 @@ export class LauncherCrashWorld {
         );
       },
       PATIENCE_MS,
-    );
+    ).catch((error: Error) => assert.fail(`${error.message}; there are ${this.#inventory(launcher)}`));
     this.#noteRecovery();
+  }
+
+  #inventory({ view }: TestLauncher): string {
+    const nodes = [...view.nodes()].map(({ id, record, lock }) => ({ id, ...record, lock }));
+    const requests = [...view.requests()].map(({ id, record, lock }) => ({ id, ...record, lock }));
+    return JSON.stringify({ nodes, requests, instances: [...this.cloud.instances.values()] });
   }
 
   check(): void {

@@ -70,6 +70,15 @@ export class TreeHand {
     );
   }
 
+  /** Waits until a node belongs to no request any more. */
+  async untilFree(id: string): Promise<void> {
+    await until(
+      `node ${id} is free`,
+      async () => decodeNode((await this.session.get(nodePath(id))).data).allocatedTo === null,
+      PATIENCE_MS,
+    );
+  }
+
   async untilGone(path: string): Promise<void> {
     await until(
       `${path} is gone`,
