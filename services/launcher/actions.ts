@@ -154,6 +154,8 @@ export interface Hand {
   readonly quotaBlocks: ReadonlyMap<string, number>;
   /** Pools (provider/pool) that were taken out of the configuration while we ran. */
   readonly retired: ReadonlySet<string>;
+  /** Ids of pools of ours that are still registered and will not be in a moment. */
+  readonly withdrawing: ReadonlySet<string>;
   /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
   readonly holdWishes: ReadonlyMap<string, HoldWish>;
   /** Since when (seconds) the view has been current without a break. */

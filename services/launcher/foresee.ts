@@ -81,6 +81,7 @@ class Stage {
       limits: hand.limits,
       asking: hand.asking,
       retired: hand.retired,
+      withdrawing: hand.withdrawing,
       foreign: hand.foreign,
       quotaBlocks: hand.quotaBlocks,
       holdWishes: hand.holdWishes,

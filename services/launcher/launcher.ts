@@ -99,6 +99,8 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       keepers.follow(next.providers);
       for (const pool of before) environment.hand.retired.add(nameOf(pool));
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
+      for (const { id } of before) environment.hand.withdrawing.add(id);
+      for (const { id } of environment.pools) environment.hand.withdrawing.delete(id);
       takeOverHeld(environment);
       forgetHosts(environment);
       engine.reload();
@@ -107,6 +109,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       await attachments.keep(next.providers);
       // Pools of ours that are gone from the tree by now do not count as somebody else's.
       await view.settled().catch(() => undefined);
+      environment.hand.withdrawing.clear();
       engine.reload();
       tellOfOrphans(environment);
       logger.info("launcher goes on with another configuration", { pools: environment.pools.map(nameOf) });

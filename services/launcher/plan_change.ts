@@ -149,6 +149,7 @@ function handThen(hand: Hand, now: readonly ServedPool[], then: readonly ServedP
     isBusy: (key) => hand.isBusy(key),
     retryAt: (key) => hand.retryAt(key),
     retired,
+    withdrawing: new Set(),
     requests: new Map(requests),
   };
 }

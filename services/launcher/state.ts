@@ -89,6 +89,7 @@ export class HandState implements Hand {
   readonly deletions = new ToldSet((id) => this.changed(keys.node(id)));
   readonly limits = new Map<string, Resources>();
   readonly retired = new Set<string>();
+  readonly withdrawing = new Set<string>();
   readonly asking = new Set<string>();
   readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();

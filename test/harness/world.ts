@@ -174,6 +174,7 @@ function emptyHand(busy: readonly string[]): Hand {
     limits: new Map(),
     asking: new Set(),
     retired: new Set(),
+    withdrawing: new Set(),
     foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),

@@ -15,7 +15,9 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
   const wanted = [...world.config.labels.values()].filter((label) => label.minReady > 0);
   if (wanted.length === 0) return;
   const { index } = world;
-  const pools = [...world.tree.pools()];
+  // A pool of ours that goes would keep its labels from being asked for until it is gone: those that come with others
+  // in the same pool would take the room, whatever their order is.
+  const pools = [...world.tree.pools()].filter(({ record }) => !world.hand.withdrawing.has(record?.id ?? ""));
   for (const { name, minReady } of wanted) {
     if (world.hand.isBusy(keys.label(name))) {
       draft.wake(world.hand.retryAt(keys.label(name)) ?? Infinity);

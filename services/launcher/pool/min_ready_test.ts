@@ -72,6 +72,22 @@ describe("min-ready", () => {
     assert.deepEqual(actionsIn({ pools, others: [python] }), ["ask for 2 small"]);
   });
 
+  it("does not wait until a pool of ours that goes is withdrawn, so that labels are asked for in their order", () => {
+    const going = {
+      ...otherPool("cloud/old", ["small"], { extra: { min_ready: { small: 1 } } }),
+      znode: "a0000000000",
+    };
+    const pools = [pool("first/main", []), pool("cloud/main", ["small", "large"], { maxServers: 2 })];
+    const scene: Scene = {
+      pools,
+      others: [going],
+      labels: { small: { minReady: 1 }, large: { minReady: 2 } },
+    };
+    assert.deepEqual(actionsIn(scene), ["ask for 2 large"]);
+    const hand = { withdrawing: new Set(["other cloud/old"]) };
+    assert.deepEqual(actionsIn({ ...scene, hand }), ["ask for 1 small", "ask for 1 large"]);
+  });
+
   it("serves its own requests without making room for them", () => {
     const pools = [pool("cloud/main", ["small", "large"], { maxServers: 1 })];
     const nodes = [node("0001", "ready", { type: ["large"] })];
