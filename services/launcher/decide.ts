@@ -14,7 +14,7 @@ export function decide(world: World): Decision {
   const draft = new Draft();
   const census = new Census(index);
   decideRequests(world, census, draft, touched);
-  decideNodes(world, census, draft, touched);
+  decideNodes(world, draft, touched);
   decideHosts(world, draft, touched.machines);
   decideMinReady(world, census, draft);
   draft.looked = new Set([...touched.requests, ...draft.fed]);

@@ -1,14 +1,14 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
-import type { Census, ReadableNode } from "../pool/census.ts";
+import type { ReadableNode } from "../pool/census.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import type { Touched } from "../world_index.ts";
 
 /** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
-export function decideNodes(world: World, census: Census, draft: Draft, { nodes }: Touched): void {
+export function decideNodes(world: World, draft: Draft, { nodes }: Touched): void {
   const providers = new Set(world.pools.map((pool) => pool.provider.name));
   const evicted = new Set(draft.actions.flatMap((action) => (action.kind === "delete" ? [action.node] : [])));
   const planned = new Set(
@@ -22,7 +22,7 @@ export function decideNodes(world: World, census: Census, draft: Draft, { nodes 
     if (entry === undefined || !record || !providers.has(record.provider ?? "")) continue;
     if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
-    decideNode(world, census, draft, { ...entry, record });
+    decideNode(world, draft, { ...entry, record });
   }
   for (const id of nodes) {
     const launch = world.hand.launches.get(id);
@@ -30,7 +30,7 @@ export function decideNodes(world: World, census: Census, draft: Draft, { nodes 
   }
 }
 
-function decideNode(world: World, census: Census, draft: Draft, node: ReadableNode): void {
+function decideNode(world: World, draft: Draft, node: ReadableNode): void {
   const { id, record } = node;
   const lease = nodeLeaseOf(record);
   if (record.state === "in-use" && lease !== null && world.tree.request(lease.request) === undefined) {
@@ -50,7 +50,7 @@ function decideNode(world: World, census: Census, draft: Draft, node: ReadableNo
       decideInit(world, node, remove);
       return;
     case "building":
-      decideUnattended(world, census, draft, node, remove);
+      decideUnattended(world, draft, node, remove);
       return;
     case "ready":
       decideReady(world, draft, node, remove);
@@ -81,13 +81,7 @@ function decideInit(world: World, node: ReadableNode, remove: Remove): void {
 }
 
 // A launch whose launcher and request are gone goes on where min-ready lacks the node; else it would only be one too many.
-function decideUnattended(
-  world: World,
-  census: Census,
-  draft: Draft,
-  node: ReadableNode,
-  remove: Remove,
-): void {
+function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
   const { id, record } = node;
   if (isPending(world, record.allocatedTo)) return;
   const place = poolKey(record.provider, record.pool);
@@ -95,7 +89,7 @@ function decideUnattended(
   const label = record.type[0] ?? "";
   const wanted = world.config.labels.get(label)?.minReady ?? 0;
   const isForMinReady = record.requestor === MIN_READY_REQUESTOR;
-  const isLacking = census.readyOf(label) + world.index.queue.comingOf(label) < wanted;
+  const isLacking = world.index.nodes.readyOf(label) + world.index.queue.comingOf(label) < wanted;
   if (pool === undefined || record.externalId === null) {
     remove("its launcher is gone and nothing was launched yet");
   } else if (isForMinReady && isLacking) {

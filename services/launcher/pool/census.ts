@@ -24,7 +24,6 @@ export class Census {
   readonly #launches = new Map<string, number>();
   readonly #leaving = new Map<string, number>();
   readonly #taken = new Set<string>();
-  readonly #takenOf = new Map<string, number>();
   /** How many of the first free nodes of a list are taken: they need not be looked at again. */
   readonly #skipped = new Map<string, number>();
 
@@ -105,11 +104,6 @@ export class Census {
     return at;
   }
 
-  /** Ready nodes of a label that belong to no request and that nothing is planned for, in any pool. */
-  readyOf(label: string): number {
-    return this.#nodes.readyOf(label) - (this.#takenOf.get(label) ?? 0);
-  }
-
   /** The nodes that are allocated to a request. */
   nodesOf(request: string): readonly ReadableNode[] {
     return this.#nodes.nodesOf(request).filter((node) => node.record.allocatedTo === request);
@@ -127,7 +121,6 @@ export class Census {
   /** Plans to give a free node away. */
   take(node: ReadableNode, tenant: string | null): void {
     this.#taken.add(node.id);
-    for (const label of node.record.type) bump(this.#takenOf, label);
     if (tenant !== null) this.#planned.tenant.add(tenant, amountsOf(node.record.resources), 1);
   }
 

@@ -2,7 +2,8 @@
 //
 // A missing node is asked for by an ephemeral request that every launcher sees and may serve. Only one launcher asks
 // for a label: the one whose pool was registered first among those that say that they keep its min-ready. So several
-// launchers never ask for the same node.
+// launchers never ask for the same node. A node counts until it is given away in the tree: what was only decided may
+// be refused, as when its request is withdrawn meanwhile, and the node asked for in its place would be one too many.
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
@@ -23,7 +24,8 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
       draft.wake(world.hand.retryAt(keys.label(name)) ?? Infinity);
       continue;
     }
-    const missing = minReady - census.readyOf(name) - index.queue.comingOf(name) - index.nodes.comingOf(name);
+    const missing =
+      minReady - index.nodes.readyOf(name) - index.queue.comingOf(name) - index.nodes.comingOf(name);
     if (missing <= 0) continue;
     const offering = pools.filter(({ record }) => record?.supportedLabels.includes(name));
     const keeping = offering.filter((pool) => keeps(pool, name));

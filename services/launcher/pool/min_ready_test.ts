@@ -37,12 +37,13 @@ describe("min-ready", () => {
     assert.deepEqual(actionsIn({ nodes, requests }), ["ask for 2 small"]);
   });
 
-  it("replaces a node in the same decision that gives it away", () => {
+  it("replaces a node when it is given away, not when that is only decided", () => {
     const nodes = [node("0001", "ready"), node("0002", "ready")];
-    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1")] }), [
-      "serve 200-1 at cloud/main with 0001",
-      "ask for 1 small",
-    ]);
+    const serve = "serve 200-1 at cloud/main with 0001";
+    assert.deepEqual(actionsIn({ nodes, requests: [request("200-1")] }), [serve]);
+    const [given, kept] = [node("0001", "ready", { allocatedTo: "200-1" }), node("0002", "ready")];
+    const fulfilled = request("200-1", { state: "fulfilled" });
+    assert.deepEqual(actionsIn({ nodes: [given, kept], requests: [fulfilled] }), ["ask for 1 small"]);
   });
 
   it("asks for no more than there is room for, and says what is in the way", () => {
