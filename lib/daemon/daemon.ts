@@ -225,7 +225,8 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
   const { signal } = stopping;
   const { providers } = opened;
   const { process: host } = options;
-  const tellProviders = () => server.setServing(providers.unserved.length === 0, PROVIDERS_HEALTH);
+  const tellProviders = () => server.setServing(providers.isWhole, PROVIDERS_HEALTH);
+  providers.follow(tellProviders);
   tellProviders();
   const reloader = new Reloader({
     config,

@@ -29,8 +29,21 @@ export class ProviderSet {
   readonly #options: OpenProvidersOptions;
   #entries: readonly Entry[] = [];
 
+  #hear: () => void = () => {};
+
   constructor(options: OpenProvidersOptions) {
-    this.#options = options;
+    this.#options = { ...options, onProblem: () => this.#hear() };
+  }
+
+  /** Calls back when the problem that a provider tells of itself comes, goes or changes. One listener at a time. */
+  follow(hear: () => void): void {
+    this.#hear = hear;
+  }
+
+  /** Whether every provider is served and has no problem. */
+  get isWhole(): boolean {
+    const isSound = (provider: Provider) => provider.describe().problem === null;
+    return this.unserved.length === 0 && this.providers.every(isSound);
   }
 
   get providers(): readonly Provider[] {

@@ -33,6 +33,8 @@ export interface OpenProvidersOptions {
   readonly patienceMs?: number;
   /** Problems that were reported already, by the provider's name: not once more. */
   readonly told?: ReadonlyMap<string, string>;
+  /** Called when the problem that a provider tells of itself comes, goes or changes. */
+  readonly onProblem?: () => void;
   /** Opens one; replaced in tests. */
   readonly open?: typeof openProvider;
 }
@@ -85,6 +87,7 @@ async function start(config: ProviderConfig, options: OpenProvidersOptions): Pro
     hostsInstances: options.hostsInstances ?? true,
     env: options.env ?? {},
     ...(stateDir === undefined ? {} : { stateDir }),
+    ...(options.onProblem === undefined ? {} : { onProblem: options.onProblem }),
   });
   try {
     await provider.start(signal);

@@ -13,4 +13,6 @@ export interface ProviderOptions {
   /** Whether this process is the one that runs instances which have no machine of their own. */
   readonly hostsInstances: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** To be called when the problem that describe() tells comes, goes or changes after the start. */
+  readonly onProblem: () => void;
 }

@@ -43,6 +43,8 @@ export interface OpenProviderOptions {
   /** The environment, for DOCKER_HOST and XDG_RUNTIME_DIR. @default empty */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** Called when the problem that describe() tells comes, goes or changes after the start. */
+  readonly onProblem?: () => void;
 }
 
 /**
@@ -62,6 +64,7 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
     ownsInstances: options.ownsInstances ?? false,
     hostsInstances: options.hostsInstances ?? true,
     env: options.env ?? {},
+    onProblem: options.onProblem ?? (() => {}),
   });
   const deadlines = {
     createInstance: config.launchTimeout * 1000,

@@ -32,6 +32,8 @@ export interface Given extends ScriptOptions {
   readonly label?: string;
   readonly pool?: string;
   readonly provider?: string;
+  /** Hears that what is wrong with the provider has changed. */
+  readonly onProblem?: () => void;
 }
 
 /** A provider `p` that must still be started, with the label `small` of the pool `main`. */
@@ -56,6 +58,7 @@ export async function setUp(script: Script, given: Given = {}) {
     ownsInstances: false,
     hostsInstances: false,
     env: { OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") },
+    onProblem: given.onProblem ?? (() => {}),
   });
   cleanups.push(async () => {
     await provider.stop();

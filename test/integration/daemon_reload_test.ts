@@ -14,11 +14,11 @@ import { PROJECT, runCommand, runProgram, startProgram } from "../harness/progra
 
 const PATIENCE_MS = 60_000;
 
-/** The health of the matter of the configuration. */
-async function configHealth(address: string): Promise<string> {
+/** The health of a matter: `config` or `providers`. */
+async function health(address: string, service: "config" | "providers"): Promise<string> {
   const { stdout } = await runCommand(join(PROJECT, "node_modules/.bin/buf"), [
     ..."curl --protocol grpc --http2-prior-knowledge -d".split(" "),
-    JSON.stringify({ service: "config" }),
+    JSON.stringify({ service }),
     `http://${address}/grpc.health.v1.Health/Check`,
   ]);
   return (JSON.parse(stdout) as { status: string }).status;
@@ -64,7 +64,8 @@ providers:
     await daemon.waitFor(/provider is not served.*kubernetes/, PATIENCE_MS);
     await daemon.waitFor(/INFO nodepool-launcher: serving/, PATIENCE_MS);
     await generation(1n);
-    assert.equal(await configHealth(address), "SERVING");
+    assert.equal(await health(address, "config"), "SERVING");
+    assert.equal(await health(address, "providers"), "NOT_SERVING");
 
     replace("labels: [{name: one, min-ready: many}]\n");
     const problems = await until(
@@ -76,7 +77,7 @@ providers:
       PATIENCE_MS,
     );
     assert.match(problems.join(), /nodepool\.yaml:1:\d+: labels\[0\]\.min-ready: must be a whole number/);
-    assert.equal(await configHealth(address), "NOT_SERVING");
+    assert.equal(await health(address, "config"), "NOT_SERVING");
     await daemon.waitFor(/nodepool\.config\.valid[\s\S]{0,2000}?value: 0/, PATIENCE_MS);
     for (let times = 0; times < 3; times += 1) {
       process.kill(daemon.pid, "SIGHUP");
@@ -98,7 +99,7 @@ providers:
       const [own] = (await components()).filter(({ kind }) => kind === "launcher");
       return own?.configHash === hash && own.configGeneration === 2n;
     });
-    assert.equal(await configHealth(address), "SERVING");
+    assert.equal(await health(address, "config"), "SERVING");
 
     // As a Kubernetes ConfigMap: a link to a folder that another takes the place of.
     for (const [index, labels] of [["three"], ["four"]].entries()) {
@@ -108,9 +109,10 @@ providers:
       renameSync(`${file}.link`, file);
       await generation(BigInt(3 + index));
     }
-    replace(text("five"));
+    replace(text("five").replace(/^- \{name: cluster.*\n/m, ""));
     process.kill(daemon.pid, "SIGHUP");
     await generation(5n);
+    assert.equal(await health(address, "providers"), "SERVING");
     const plan = await runProgram("services/cli/main.ts", ["config-validate", "--by-daemon", "-c", file], {
       NODEPOOL_LAUNCHER_ADDRESS: address,
     });

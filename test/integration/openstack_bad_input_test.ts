@@ -145,19 +145,24 @@ describe("bad OpenStack providers beside a good one", () => {
     );
     assert.match(
       problems["no-network"] ?? "",
-      /label 'small': network 'insid' does not exist.*did you mean "inside"/,
+      /label 'small': networks: there is no network 'insid' in the cloud.*did you mean "inside"/,
     );
     assert.match(
       problems["two-networks"] ?? "",
-      /network name 'twice' is that of 2 networks \(n2, n3\); use the id/,
+      /label 'small': networks: 'twice' is the name of 2 networks \(n2, n3\); use the id/,
     );
-    assert.match(problems["no-image"] ?? "", /label 'small': .*'gone'/);
+    assert.match(
+      problems["no-image"] ?? "",
+      /label 'small': cloud-image: image 'gone' does not exist in the cloud.*name another, or share it/,
+    );
   });
 
   test("each is told once, and not again when it is tried again in vain", async () => {
     const told = () =>
       lines.filter(({ level }) => level === "error" || level === "warn").map(({ text }) => text);
-    for (const name of ["misspelt", "locked-out", "no-glance", "no-trust", "no-flavor", "no-image"]) {
+    const bad = [...unserved, ...providers.filter((one) => one.describe().problem !== null)];
+    assert.equal(bad.length, 8);
+    for (const { name } of bad) {
       assert.equal(told().filter((text) => text.includes(`"provider":"${name}"`)).length, 1, name);
     }
     const reported = told().filter((text) => text.includes("not served")).length;

@@ -45,12 +45,12 @@ export function chooseNetworks(networks: readonly Network[], label: LabelSetting
       const known = networks.map(({ name }) => name);
       const hint = didYouMean(wanted, known) || `; it has: ${known.join(", ") || "none"}`;
       throw new NotFoundError(
-        `label '${label.label}': network '${wanted}' does not exist in the cloud${hint}`,
+        `label '${label.label}': networks: there is no network '${wanted}' in the cloud${hint}`,
       );
     }
     if (more.length === 0) return first.id;
     const ids = [first, ...more].map(({ id }) => id).join(", ");
-    const message = `label '${label.label}': network name '${wanted}' is that of ${more.length + 1} networks (${ids}); use the id`;
+    const message = `label '${label.label}': networks: '${wanted}' is the name of ${more.length + 1} networks (${ids}); use the id`;
     throw new ProviderError(message, { retryable: false });
   });
 }

@@ -70,7 +70,7 @@ describe("the networks of a label", () => {
   test("one that does not exist is told with the nearest", () => {
     assert.throws(
       () => chooseNetworks(networks, label({ networks: ["onne"] })),
-      /network 'onne' does not exist.*did you mean "one"/,
+      /networks: there is no network 'onne' in the cloud.*did you mean "one"/,
     );
   });
 

@@ -5,7 +5,7 @@ import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
-import { NotFoundError, type Resources } from "../contract.ts";
+import { ProviderError, type Resources } from "../contract.ts";
 import { chooseFlavor, chooseNetworks } from "./choices.ts";
 import type { Compute, Flavor } from "./compute.ts";
 import type { ImageApi } from "./image.ts";
@@ -34,6 +34,7 @@ export class CloudFacts {
   readonly #services: Services;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #onProblem: () => void;
   readonly #closing: AbortSignal;
   readonly #images = new Map<string, { readonly id: string; readonly at: number }>();
   #flavors: readonly Flavor[] = [];
@@ -46,12 +47,18 @@ export class CloudFacts {
   constructor(
     labels: readonly LabelSettings[],
     services: Services,
-    surroundings: { readonly clock: Clock; readonly logger: Logger; readonly closing: AbortSignal },
+    surroundings: {
+      readonly clock: Clock;
+      readonly logger: Logger;
+      readonly closing: AbortSignal;
+      readonly onProblem: () => void;
+    },
   ) {
     this.#labels = labels;
     this.#services = services;
     this.#clock = surroundings.clock;
     this.#logger = surroundings.logger;
+    this.#onProblem = surroundings.onProblem;
     this.#closing = surroundings.closing;
   }
 
@@ -125,29 +132,34 @@ export class CloudFacts {
     for (const problem of problems) {
       if (!this.#problems.includes(problem)) this.#logger.warn("a label cannot be launched", { problem });
     }
+    const before = this.#problems;
     this.#problems = [...problems];
+    if (before.join() !== this.#problems.join()) this.#onProblem();
     this.#loadedAt = this.#clock.now();
     this.#isStale = false;
   }
 
   async #problemsOf(label: LabelSettings, signal: AbortSignal): Promise<string[]> {
     const problems: string[] = [];
+    const image = label.cloudImage;
     const attempts = [
       async () => chooseFlavor(this.#flavors, label),
       async () => chooseNetworks(this.#networks, label),
-      async () => (label.cloudImage === null ? null : await this.imageId(label.cloudImage, signal)),
+      async () => (image === null ? null : await this.imageId(image, signal).catch(inCloudImage(label))),
     ];
     for (const attempt of attempts) {
       await attempt().catch((error: unknown) => {
         if (signal.aborted) throw error;
-        const message = messageOf(error);
-        problems.push(
-          error instanceof NotFoundError && !message.includes(label.label)
-            ? `label '${label.label}': ${message}`
-            : message,
-        );
+        problems.push(messageOf(error));
       });
     }
     return problems;
   }
+}
+
+/** Puts the label and the key before the reason why its image cannot be had. */
+function inCloudImage({ label }: LabelSettings): (error: unknown) => never {
+  return (error) => {
+    throw new ProviderError(`label '${label}': cloud-image: ${messageOf(error)}`, { cause: error });
+  };
 }

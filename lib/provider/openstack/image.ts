@@ -70,7 +70,7 @@ export class ImageApi {
     const [first, ...more] = named;
     if (first === undefined) {
       throw new NotFoundError(
-        `image '${idOrName}' does not exist in the cloud, or may not be seen by this project`,
+        `image '${idOrName}' does not exist in the cloud, or this project may not see it: name another, or share it`,
       );
     }
     if (more.length === 0) return first.id;

@@ -86,7 +86,7 @@ class OpenStackProvider implements Provider {
   }
 
   async #connect(): Promise<Connected> {
-    const { env, clock, logger } = this.#options;
+    const { env, clock, logger, onProblem } = this.#options;
     const settings = this.#settings;
     const cloud = resolveCloud(await readCloudFiles(env), env, settings.cloud, settings.region);
     if (!cloud.verify)
@@ -98,7 +98,7 @@ class OpenStackProvider implements Provider {
     const [compute, network, image] = [new Compute(api), new NetworkApi(api), new ImageApi(api)];
     const volume = settings.labels.some(({ volumeSize }) => volumeSize !== null) ? new VolumeApi(api) : null;
     const servers = new ServerList((inner) => compute.servers(inner), clock, closing);
-    const surroundings = { clock, logger, closing };
+    const surroundings = { clock, logger, closing, onProblem };
     const facts = new CloudFacts(settings.labels, { compute, network, image }, surroundings);
     const floatingIps = new FloatingIps(cloud, network);
     const launches = new Launches({ provider, compute, servers, facts, floatingIps, clock, logger });

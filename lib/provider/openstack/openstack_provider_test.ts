@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setUp, signal } from "../../../test/harness/scripted_provider.ts";
+import { until } from "../../../test/harness/launcher.ts";
+import { create, setUp, signal } from "../../../test/harness/scripted_provider.ts";
 
 describe("starting an OpenStack provider", () => {
   test("a missing Cinder matters only where a label boots from a volume", async () => {
@@ -22,5 +23,27 @@ describe("starting an OpenStack provider", () => {
     await assert.rejects(provider.start(signal), /provider p: no token for user 'robot'.*answered 401/);
     assert.equal(provider.describe().problem, "it was not started");
     await assert.rejects(provider.listInstances(signal), /provider p was not started/);
+  });
+
+  test("a problem that the cloud's owner mends goes away, and the daemon hears of both", async () => {
+    let networks: { id: string; name: string }[] = [];
+    let heard = 0;
+    const hear = () => {
+      heard += 1;
+    };
+    const { provider } = await setUp(
+      ({ path }) => (path.startsWith("/networks") ? { status: 200, body: { networks } } : undefined),
+      { pool: "networks: [inside],", onProblem: hear },
+    );
+    await provider.start(signal);
+    assert.match(provider.describe().problem ?? "", /no network 'inside'/);
+    assert.equal(heard, 1);
+    await assert.rejects(create(provider), /no network 'inside'/);
+    networks = [{ id: "n1", name: "inside" }];
+    await until("the problem is gone", async () => {
+      await provider.limits(signal);
+      return provider.describe().problem === null;
+    });
+    assert.equal(heard, 2);
   });
 });
