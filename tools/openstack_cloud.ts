@@ -10,8 +10,8 @@ const SCRIPTS = "test/openstack/cloud";
 const GIB = 1024 ** 3;
 const MEMORY_NEEDED = 4 * GIB;
 const DISK_NEEDED = 3 * GIB;
-/** Seconds. A step that takes longer is ended. */
-const DEADLINES = { install: 420, start: 300, stop: 60 };
+/** Seconds. A step that takes longer is ended. A start took 70 on an idle machine and 240 on a busy one. */
+const DEADLINES = { install: 420, start: 480, stop: 60 };
 /** Ports lie at most so far above the usual ones; the first distance at which all are free is taken. */
 const SHIFTS = [0, 100, 200, 300, 400, 500];
 const PORTS = [5000, 9292, 8778, 8774, 9696, 8776, 5672, 25672, 14369, 11211];
@@ -53,16 +53,19 @@ export async function withOpenStack(
 }
 
 async function whyNoRoom(): Promise<string | null> {
-  if (process.getuid?.() !== 0) return "installing and configuring its services needs root";
-  if ((await findProgram("apt-get")) === null) return "its services come from Debian's packages";
+  const elsewhere = `or bring one up with OSIT_STATE=FOLDER ${SCRIPTS}/up.sh FOLDER and set NODEPOOL_TEST_OPENSTACK=FOLDER`;
+  if (process.getuid?.() !== 0)
+    return `its services are installed and configured by root: run this as root, ${elsewhere}`;
+  if ((await findProgram("apt-get")) === null)
+    return `its services are Debian's packages, and there is no apt-get: run this on Debian 12, ${elsewhere}`;
   const meminfo = await readFile("/proc/meminfo", "utf8");
   const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(meminfo)?.[1] ?? 0) * 1024;
   const { bavail, bsize } = await statfs("/var/tmp");
   const gib = (bytes: number) => `${(bytes / GIB).toFixed(1)} GiB`;
   if (available < MEMORY_NEEDED)
-    return `${gib(available)} of memory are available, ${gib(MEMORY_NEEDED)} are needed`;
+    return `${gib(available)} of memory are available, ${gib(MEMORY_NEEDED)} are needed: end something, ${elsewhere}`;
   if (bavail * bsize < DISK_NEEDED)
-    return `/var/tmp has ${gib(bavail * bsize)} left, ${gib(DISK_NEEDED)} are needed`;
+    return `/var/tmp has ${gib(bavail * bsize)} left, ${gib(DISK_NEEDED)} are needed: delete something`;
   return null;
 }
 

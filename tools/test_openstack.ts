@@ -1,7 +1,10 @@
 // npm run test:openstack: brings up a real OpenStack, runs the tests that need one, and stops it. Words choose among the
-// files, --node (the default) and --deno the runtimes. The exit code is 69 when no cloud could be brought up.
+// files, --node (the default) and --deno the runtimes. The exit code is 69 when no cloud could be brought up, or when
+// something else that the tests need is missing and cannot be installed.
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { testRequirements } from "../lib/host/catalogue.ts";
+import { ensureRequirements } from "../lib/host/requirements.ts";
 import { OPENSTACK_TESTS, runOpenStackSuite } from "./openstack_suite.ts";
 import { sourceFiles } from "./source_files.ts";
 import { deno, node, tell } from "./test_files.ts";
@@ -10,6 +13,11 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { node: { type: "boolean", default: false }, deno: { type: "boolean", default: false } },
 });
+const found = await ensureRequirements(testRequirements(), {
+  print: (line) => console.log(line),
+  mayInstall: true,
+});
+if (!found.met) process.exit(69);
 const words = positionals.length > 0 ? positionals : [""];
 const files = sourceFiles().filter(
   (path) =>

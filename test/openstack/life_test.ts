@@ -18,6 +18,26 @@ import { openReachableNetwork, type ReachableNetwork } from "./harness/reachable
 
 const PATIENCE = 240_000;
 
+/** Tells what Python's client sees of servers and of the project's own images. */
+const SEEN_BY_PYTHON = `
+import json, openstack
+cloud = openstack.connect(cloud='real')
+servers = [dict(name=s.name, metadata=s.metadata) for s in cloud.compute.servers()]
+images = [dict(name=i.name, status=i.status, properties=i.properties)
+          for i in cloud.image.images(owner=cloud.current_project_id)]
+print(json.dumps(dict(servers=servers, images=images)))
+`;
+
+/** What {@link SEEN_BY_PYTHON} prints. */
+interface SeenByPython {
+  readonly servers: readonly { readonly name: string; readonly metadata: Record<string, string> }[];
+  readonly images: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly properties: Readonly<Record<string, unknown>>;
+  }[];
+}
+
 describe("a life in a real OpenStack", { skip: NO_CLOUD ?? false }, () => {
   let folder: string;
   let user: CloudUser;
@@ -128,6 +148,40 @@ describe("a life in a real OpenStack", { skip: NO_CLOUD ?? false }, () => {
     assert.equal(record?.username, "zuul-worker");
     const [server] = (await user.servers()).filter(({ id }) => id === record?.externalId);
     assert.equal(server?.status, "ACTIVE");
+  });
+
+  test("Python's openstack client sees the metadata that Nodepool sets", async () => {
+    const { id } = await ready();
+    const { code, stdout, stderr } = await runCommand(
+      "/usr/bin/python3",
+      ["-W", "ignore", "-c", SEEN_BY_PYTHON],
+      { env },
+    );
+    assert.equal(code, 0, stderr);
+    const seen = JSON.parse(stdout) as SeenByPython;
+    const [build] = view.image("tiny")?.builds ?? [];
+    const [upload] = build?.uploads ?? [];
+    const origin = {
+      nodepool_provider_name: "real",
+      nodepool_image_name: "tiny",
+      nodepool_build_id: upload?.build,
+      nodepool_upload_id: upload?.upload,
+    };
+    const server = seen.servers.find(({ name }) => name === `np${id}`);
+    const { nodepool_launch_token: token, ...metadata } = server?.metadata ?? {};
+    assert.ok(token, stdout);
+    assert.deepEqual(metadata, {
+      ...origin,
+      nodepool_pool_name: "main",
+      nodepool_node_id: id,
+      groups: "real,tiny,tiny",
+      owner: "tests",
+    });
+    const image = seen.images.find(({ name }) => name === upload?.record?.externalName);
+    assert.equal(image?.status, "active", stdout);
+    const wanted = { ...origin, colour: "red" };
+    const properties = Object.keys(wanted).map((key) => [key, image?.properties[key]]);
+    assert.deepEqual(Object.fromEntries(properties), wanted);
   });
 
   test("Zuul gets the node and gives it back, and another takes its place", async () => {

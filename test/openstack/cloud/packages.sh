@@ -17,7 +17,8 @@ install_packages() {
         dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
     done
     [ ${#missing[@]} -eq 0 ] && return 0
-    [ "$(id -u)" = 0 ] || die "packages missing and not root: ${missing[*]}"
+    local by_hand="apt-get update; apt-get install -y --no-install-recommends ${missing[*]}"
+    [ "$(id -u)" = 0 ] || die "packages are missing, and only root can install them: $by_hand"
     say "installing ${#missing[@]} packages (and what they depend on)"
     # No service may start from a postinst: invoke-rc.d asks policy-rc.d, and
     # 101 means "forbidden by policy". Keep a file that is already there.
@@ -44,7 +45,7 @@ EOF
      apt-get -o DPkg::Lock::Timeout=600 update -qq
      apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
          -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-         "${missing[@]}" > "$LOG/apt.log" 2>&1) || { tail -20 "$LOG/apt.log"; die "apt-get install"; }
+         "${missing[@]}" > "$LOG/apt.log" 2>&1) || { tail -20 "$LOG/apt.log"; die "packages are missing, and apt-get cannot install them (it says why above): $by_hand"; }
     if [ $policy_mine = 1 ]; then rm -f /usr/sbin/policy-rc.d; trap - EXIT; fi
     say "packages installed"
 }

@@ -125,7 +125,7 @@ export class CloudUser {
       this.servers(),
       this.list("network", `/ports?${mine}`, "ports"),
       this.list("network", `/floatingips?${mine}`, "floatingips"),
-      this.list("image", `/images?owner=${this.projectId}&visibility=shared`, "images"),
+      this.list("image", `/images?owner=${this.projectId}`, "images"),
     ]);
     const volumes =
       this.endpoint("volumev3") === undefined
