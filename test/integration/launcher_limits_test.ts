@@ -61,7 +61,10 @@ describe("eight launchers that race for room", () => {
       const launcher = launchers[index % LAUNCHERS] ?? first;
       const label = labels[index % LAUNCHERS] ?? "";
       const wanted = [index % 3 === 0 ? `${label}-other` : label];
-      const name = await ask(launcher, wanted, { tenant: index % 2 === 0 ? "limited" : "" });
+      const name = await ask(launcher, wanted, {
+        tenant: index % 2 === 0 ? "limited" : "",
+        leaseSeconds: 600,
+      });
       await until(
         `${name} fulfilled`,
         async () => {
@@ -69,7 +72,7 @@ describe("eight launchers that race for room", () => {
           assert.notEqual(request.state, "STATE_FAILED", request.reason);
           return request.state === "STATE_FULFILLED";
         },
-        60_000,
+        120_000,
       );
       await release(launcher, name);
     };
