@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { backoffDelay } from "./backoff.ts";
 import { systemClock } from "./clock.ts";
 import { EventQueue, SlowConsumerError } from "./event_queue.ts";
+import { Gate } from "./gate.ts";
 import { TaskGroup } from "./task_group.ts";
 
 describe("backoffDelay", () => {
@@ -95,5 +96,39 @@ describe("TaskGroup", () => {
     });
     await group.settle();
     assert.equal(started, false);
+  });
+});
+
+describe("a gate", () => {
+  it("lets so many pass at once, the others in turn, and whoever gives up takes no place", async () => {
+    const gate = new Gate(2);
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    const pass = (index: number, signal?: AbortSignal) =>
+      gate.pass(async () => {
+        begun.push(index);
+        await new Promise<void>((resolve) => ends.push(resolve));
+      }, signal);
+    const impatient = new AbortController();
+    const [first, second] = [pass(0), pass(1)];
+    const [left, third] = [pass(2, impatient.signal), pass(3)];
+    impatient.abort(new Error("enough"));
+    await assert.rejects(left, /enough/);
+    assert.deepEqual(begun, [0, 1]);
+    ends[1]?.();
+    await second;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(begun, [0, 1, 3]);
+    ends[0]?.();
+    ends[2]?.();
+    await Promise.all([first, third]);
+    await assert.rejects(
+      gate.pass(() => Promise.reject(new Error("broken"))),
+      /broken/,
+    );
+    const [last, more] = [pass(4), pass(5)];
+    assert.deepEqual(begun, [0, 1, 3, 4, 5]);
+    for (const end of ends) end();
+    await Promise.all([last, more]);
   });
 });

@@ -3,11 +3,11 @@
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
+import type { Gate } from "../../lib/std/gate.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Brakes } from "./brake.ts";
 import { type ReachCheckpoint, type Step, throughCheckpoints } from "./checkpoint.ts";
 import type { DriverUses } from "./driver_uses.ts";
-import type { Gate } from "./host/check.ts";
 import type { Judgement } from "./host/judge.ts";
 import type { Memory } from "./host/memory.ts";
 import type { PlacedHost, Slot } from "./host/slots.ts";

@@ -7,6 +7,7 @@
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { Gate } from "../../lib/std/gate.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
 import { Attachments } from "./attachments.ts";
 import { Brakes } from "./brake.ts";
@@ -16,7 +17,7 @@ import { Components } from "./components.ts";
 import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
 import type { Environment, ScanHostKeys } from "./environment.ts";
-import { Gate } from "./host/check.ts";
+import { CHECKS_AT_ONCE } from "./host/check.ts";
 import { HostKeepers } from "./host/keeper.ts";
 import { hostKey } from "./host/slots.ts";
 import { createMetrics } from "./metrics.ts";
@@ -67,7 +68,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       nodesOf: (placed) => engine.hosts.nodesOf(placed),
       judge: (placed, more) => engine.hosts.judge(placed, more),
     },
-    hostGate: new Gate(),
+    hostGate: new Gate(CHECKS_AT_ONCE),
     kick: () => engine.kick(),
   };
   const limits = new LimitsWatch(environment);

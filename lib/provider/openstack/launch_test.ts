@@ -53,6 +53,32 @@ describe("launches in OpenStack", () => {
     assert.equal((await create(second.provider)).externalId, "s1");
   });
 
+  test("eight creates at most are under way at once", async () => {
+    const nova = novaWith(accepted, null);
+    let [running, most] = [0, 0];
+    const released = Promise.withResolvers<void>();
+    const answerCreate = async (name: string) => {
+      running += 1;
+      most = Math.max(most, running);
+      if (running === 8) released.resolve();
+      await released.promise;
+      running -= 1;
+      nova.list.push(server({ id: name, name }));
+      return { status: 202, body: { server: { id: name } } };
+    };
+    const { provider } = await setUp((call) =>
+      call.method === "POST" ? answerCreate(JSON.parse(call.body).server.name) : nova.script(call),
+    );
+    await provider.start(signal);
+    const names = Array.from({ length: 20 }, (_, index) => `np${index}`);
+    const made = await Promise.all(names.map((name) => create(provider, { name })));
+    assert.deepEqual(
+      made.map(({ externalId }) => externalId),
+      names,
+    );
+    assert.equal(most, 8);
+  });
+
   test("every key of the label, the pool and the image reaches Nova", async () => {
     const { cloud, provider } = await setUp(
       ({ path, method, service }) => {

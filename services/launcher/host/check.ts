@@ -7,29 +7,7 @@ import { driverOf, type Environment, nowOf } from "../environment.ts";
 import { hostKey, type PlacedHost } from "./slots.ts";
 
 /** Checks under way at once, by one launcher: those of hosts that hang must not hold the others up. */
-const CHECKS_AT_ONCE = 100;
-
-/** Lets so many pass at once; the others wait in turn. */
-export class Gate {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(width: number = CHECKS_AT_ONCE) {
-    this.#free = width;
-  }
-
-  async pass<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
-}
+export const CHECKS_AT_ONCE = 100;
 
 export async function checkHost(
   environment: Environment,
