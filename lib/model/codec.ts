@@ -132,9 +132,41 @@ export function omitWhenNull<T>(inner: Field<T>): Field<T> {
   return { ...inner, omitNull: true };
 }
 
+/** What of a table is gone through for each document; kept, for there are few tables and many documents. */
+interface Plan {
+  readonly fields: readonly (readonly [name: string, field: Field<unknown>])[];
+  readonly keys: ReadonlySet<string>;
+}
+
+const PLANS = new WeakMap<FieldTable, Plan>();
+const NO_EXTRA: Extra["extra"] = Object.freeze({});
+const DECODER = new TextDecoder();
+const ENCODER = new TextEncoder();
+
+function planOf(table: FieldTable): Plan {
+  const known = PLANS.get(table);
+  if (known !== undefined) return known;
+  const fields = Object.entries(table);
+  const plan: Plan = { fields, keys: new Set(fields.map(([, { key }]) => key)) };
+  PLANS.set(table, plan);
+  return plan;
+}
+
 /** Reads a document. @throws {DocumentError} when it is no JSON object or a value has a wrong type. */
 export function decodeDocument<Table extends FieldTable>(table: Table, data: Uint8Array): RecordOf<Table> {
-  const text = new TextDecoder().decode(data);
+  const document = parseObject(DECODER.decode(data));
+  const { fields, keys } = planOf(table);
+  const unknown = Object.keys(document).filter((key) => !keys.has(key));
+  // Not an object literal: a key may be `__proto__`.
+  const extra =
+    unknown.length === 0 ? NO_EXTRA : Object.fromEntries(unknown.map((key) => [key, document[key]]));
+  // The copy of the table has every name already: filling it is quick, and the record stays small.
+  const record: Record<string, unknown> = { ...table, extra };
+  for (const [name, { key, read }] of fields) record[name] = read(document[key]);
+  return record as RecordOf<Table>;
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -144,24 +176,18 @@ export function decodeDocument<Table extends FieldTable>(table: Table, data: Uin
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw new DocumentError(`the data is ${describe(document)}: expected a JSON object`);
   }
-  const extra: Record<string, unknown> = { ...document };
-  const record: Record<string, unknown> = {};
-  for (const [name, { key, read }] of Object.entries(table)) {
-    record[name] = read(extra[key]);
-    delete extra[key];
-  }
-  return { ...record, extra } as RecordOf<Table>;
+  return document as Readonly<Record<string, unknown>>;
 }
 
 /** Writes a document: the table's keys in the table's order, then the unknown ones. */
 export function encodeDocument<Table extends FieldTable>(table: Table, record: RecordOf<Table>): Uint8Array {
   const document: Record<string, unknown> = {};
-  for (const [name, { key, omitNull }] of Object.entries(table)) {
+  for (const [name, { key, omitNull }] of planOf(table).fields) {
     const value = (record as Record<string, unknown>)[name];
     if (omitNull && (value === null || value === undefined)) continue;
     document[key] = value ?? null;
   }
-  return new TextEncoder().encode(JSON.stringify({ ...document, ...record.extra }));
+  return ENCODER.encode(JSON.stringify({ ...document, ...record.extra }));
 }
 
 /** A record whose every field has its default, for building new ones. `state` and the like come from `given`. */
@@ -169,11 +195,11 @@ export function blankRecord<Table extends FieldTable>(
   table: Table,
   given: Partial<RecordOf<Table>>,
 ): RecordOf<Table> {
-  const record: Record<string, unknown> = {};
-  for (const [name, { key, read }] of Object.entries(table)) {
+  const record: Record<string, unknown> = { ...table, extra: given.extra ?? NO_EXTRA };
+  for (const [name, { key, read }] of planOf(table).fields) {
     const value = (given as Record<string, unknown>)[name];
     record[name] = value === undefined ? read(undefined) : value;
     if (record[name] === undefined) throw new DocumentError(`'${key}' has no value`);
   }
-  return { ...record, extra: given.extra ?? {} } as RecordOf<Table>;
+  return record as RecordOf<Table>;
 }
