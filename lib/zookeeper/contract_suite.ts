@@ -4,6 +4,7 @@ import { callCases, transactionCases } from "./contract/call_cases.ts";
 import { componentCases } from "./contract/component_cases.ts";
 import { Fixture, type StartServer } from "./contract/fixture.ts";
 import { lockCases } from "./contract/lock_cases.ts";
+import { ownWriteCases } from "./contract/own_write_cases.ts";
 import { sessionCases } from "./contract/session_cases.ts";
 import { viewCases } from "./contract/view_cases.ts";
 
@@ -22,6 +23,7 @@ export function describeCoordinationContract(name: string, startServer: StartSer
     describe("sessions and watches", () => sessionCases(fixture));
     describe("locks", () => lockCases(fixture));
     describe("view", () => viewCases(fixture));
+    describe("view of own writes", () => ownWriteCases(fixture));
     describe("components", () => componentCases(fixture));
   });
 }

@@ -1,12 +1,9 @@
 import { DocumentError } from "../model/codec.ts";
-import type { Stat } from "./types.ts";
+import type { Written } from "./types.ts";
 import type { Entry } from "./view.ts";
 
-/** A znode as it was read. */
-export interface Znode {
-  readonly data: Uint8Array;
-  readonly stat: Stat;
-}
+/** A znode as it was read, or as a write of ours has left it. */
+export type Znode = Written;
 
 /** The entry that a decoder's result makes. */
 export type Read<Decode extends (data: Uint8Array) => unknown> = Entry<ReturnType<Decode>>;

@@ -5,6 +5,7 @@
 import { messageOf } from "../std/errors.ts";
 import type { ServerAddress } from "./connection.ts";
 import type { Credentials } from "./handshake.ts";
+import { leftByTransaction, OwnWrites } from "./own_writes.ts";
 import { type LinkOptions, SessionLink } from "./session_link.ts";
 import { deleteRecursive, ensurePath } from "./tree_operations.ts";
 import {
@@ -17,9 +18,10 @@ import {
   type Stat,
   type WatchEvent,
   type WideCreateMode,
+  type Written,
 } from "./types.ts";
 import { type RecursiveWatch, Watches } from "./watches.ts";
-import { requests } from "./wire.ts";
+import { type Request, requests } from "./wire.ts";
 import { transactionResults } from "./write_records.ts";
 
 export interface SessionOptions extends LinkOptions {
@@ -36,6 +38,7 @@ export class ZooKeeperSession implements Session {
   readonly #chroot: string;
   readonly #link: SessionLink;
   readonly #watches: Watches;
+  readonly #own = new OwnWrites();
 
   constructor(options: SessionOptions) {
     this.#chroot = (options.chroot ?? "").replace(/\/+$/, "");
@@ -86,7 +89,10 @@ export class ZooKeeperSession implements Session {
     data: Uint8Array,
     mode: WideCreateMode,
   ): Promise<{ path: string; stat: Stat }> {
-    const created = await this.#link.call(requests.createWithStat(this.#full(path), data, mode));
+    const request = requests.createWithStat(this.#full(path), data, mode);
+    const created = await this.#write([path], request, (answer) => {
+      return new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]);
+    });
     return { ...created, path: this.#strip(created.path) };
   }
 
@@ -114,7 +120,8 @@ export class ZooKeeperSession implements Session {
   }
 
   set(path: string, data: Uint8Array, version: number): Promise<Stat> {
-    return this.#link.call(requests.set(this.#full(path), data, version));
+    const request = requests.set(this.#full(path), data, version);
+    return this.#write([path], request, (stat) => new Map([[path, { data, stat }]]));
   }
 
   delete(path: string, version: number): Promise<void> {
@@ -128,10 +135,17 @@ export class ZooKeeperSession implements Session {
   async multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     if (operations.length === 0) return [];
     const steps = operations.map((step) => ({ ...step, path: this.#full(step.path) }));
-    const results = transactionResults(operations, await this.#link.call(requests.multi(steps)));
-    return results.map((result) =>
+    const paths = operations.map(({ path }) => path);
+    const answers = await this.#write(paths, requests.multi(steps), (results) => {
+      return leftByTransaction(operations, results, (path) => this.#strip(path));
+    });
+    return transactionResults(operations, answers).map((result) =>
       result.kind === "create" ? { kind: "create", path: this.#strip(result.path) } : result,
     );
+  }
+
+  written(path: string): Promise<Written | undefined> | undefined {
+    return this.#own.at(path);
   }
 
   sync(path: string): Promise<void> {
@@ -187,6 +201,14 @@ export class ZooKeeperSession implements Session {
 
   close(): Promise<void> {
     return this.#link.close();
+  }
+
+  #write<T>(
+    paths: readonly string[],
+    request: Request<T>,
+    left: (answer: T) => ReadonlyMap<string, Written>,
+  ): Promise<T> {
+    return this.#own.call(paths, request, (own) => this.#link.call(own), left);
   }
 
   /** A watch that has fired meanwhile, or went with its connection, is none to remove: that is as good. */

@@ -74,6 +74,12 @@ export class TreeIndex {
     return ownerOf(path);
   }
 
+  /** Whether what is shown of a path was written later. */
+  showsNewer(path: string, { stat }: Znode): boolean {
+    const shown = this.#paths.get(path);
+    return typeof shown === "bigint" && shown > stat.mzxid;
+  }
+
   /** A path does not exist any more. Returns who has changed. */
   remove(path: string): ViewChange | undefined {
     if (!this.#paths.delete(path)) return undefined;

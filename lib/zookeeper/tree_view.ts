@@ -1,9 +1,10 @@
-// The watched copy of /nodepool: one recursive watch, one walk, then one read for each change.
+// The watched copy of /nodepool: one recursive watch, one walk, then one read for each change of somebody else's.
 //
 // Invariants:
 //   V1. The watch is set before the walk begins, and what it reports during the walk is applied after it: nothing is
 //       missed.
 //   V2. Events are applied in the order in which they came; a znode's data may be newer than its event, never older.
+//       Where we have written it ourselves, it is taken from the write, unless a read before has shown more.
 //       So an unlocked node is never shown with the state that it had while it was locked.
 //   V3. Events that arrive together (those of one transaction) become visible together.
 //   V4. After a reconnection everything is read again; what differs, deletions included, is reported as changed.
@@ -18,6 +19,7 @@ import { walkTree } from "./tree_walk.ts";
 import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
 import type { View, ViewChange } from "./view.ts";
 import { createViewTelemetry, type ViewTelemetry } from "./view_telemetry.ts";
+import { ViewWaiters } from "./view_waiters.ts";
 
 /** Groups of events being read at once; while there are more, events gather, and those of one path become one. */
 const GROUPS_AT_ONCE = 8;
@@ -28,11 +30,11 @@ export function openView(session: Session, logger: Logger, clock: Clock = system
   return new TreeView(session, logger, clock);
 }
 
-interface Waiter {
-  /** How many events must have been applied. */
-  readonly target: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** The last that has happened to a path. */
+interface Happened {
+  readonly kind: WatchEvent["kind"];
+  /** See {@link Session.written}. */
+  readonly written: Promise<Znode | undefined> | undefined;
 }
 
 class TreeView implements View {
@@ -43,7 +45,7 @@ class TreeView implements View {
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(change: ViewChange) => void>();
   readonly #currentListeners = new Set<(current: boolean) => void>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new ViewWaiters();
   readonly #stopState: () => void;
   readonly #running: Promise<void>;
   readonly #telemetry: ViewTelemetry;
@@ -53,7 +55,9 @@ class TreeView implements View {
   #generation = 0;
   #walking = true;
   /** Paths that something has happened to since the last read, with the last of it: one read for each, however many. */
-  #incoming = new Map<string, WatchEvent["kind"]>();
+  #incoming = new Map<string, Happened>();
+  /** Paths of which the last that was heard is their deletion, until that is applied. */
+  readonly #gone = new Set<string>();
   #received = 0;
   #applied = 0;
   #groups = 0;
@@ -123,15 +127,14 @@ class TreeView implements View {
     this.#stopWatch();
     this.#telemetry.stop();
     this.#setCurrent(false);
-    for (const { reject } of this.#waiters) reject(closedError());
-    this.#waiters.clear();
+    this.#waiters.fail(closedError());
     await this.#running;
   }
 
   #waitFor(target: number): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (this.#current && this.#applied >= target) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiters.add({ target, resolve, reject }));
+    return this.#waiters.wait(target);
   }
 
   async #start(): Promise<void> {
@@ -154,8 +157,10 @@ class TreeView implements View {
     }
   }
 
-  #receive(event: WatchEvent): void {
-    this.#incoming.set(event.path, event.kind);
+  #receive({ kind, path }: WatchEvent): void {
+    if (kind === "deleted") this.#gone.add(path);
+    else this.#gone.delete(path);
+    this.#incoming.set(path, { kind, written: kind === "deleted" ? undefined : this.#session.written(path) });
     this.#received += 1;
     this.#scheduleFlush();
   }
@@ -176,13 +181,14 @@ class TreeView implements View {
     this.#incoming = new Map();
     const [generation, seen, heardAt] = [this.#generation, this.#received, this.#clock.now()];
     this.#groups += 1;
-    const reading = Promise.all([...events].map(([path, kind]) => this.#read(path, kind)));
+    const reading = Promise.all([...events].map(([path, event]) => this.#read(path, event)));
     reading.catch(() => undefined);
     this.#lastGroup = this.#lastGroup
       .then(async () => {
         const states = await reading;
         if (generation !== this.#generation) return;
-        this.#apply(states, seen);
+        this.#apply(states.flatMap(this.#newest), seen);
+        for (const [path, { kind }] of events) if (kind === "deleted") this.#gone.delete(path);
         this.#telemetry.applied(this.#clock.now() - heardAt);
       })
       .catch((error: unknown) => {
@@ -197,16 +203,22 @@ class TreeView implements View {
   }
 
   /** What a path holds after an event: a znode, null where existence is enough, undefined when it is gone. */
-  async #read(path: string, kind: WatchEvent["kind"]): Promise<[string, Znode | null | undefined]> {
+  async #read(path: string, { kind, written }: Happened): Promise<[string, Znode | null | undefined]> {
     if (kind === "deleted") return [path, undefined];
     if (roleOf(path) !== "read") return [path, null];
     try {
-      return [path, await this.#session.get(path)];
+      return [path, (await written) ?? (await this.#session.get(path))];
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) return [path, undefined];
       throw error;
     }
   }
+
+  /** Leaves out what is older than what is shown, or was deleted meanwhile: a read of an earlier group saw further. */
+  #newest = ([path, state]: [string, Znode | null | undefined]): [string, Znode | null | undefined][] => {
+    if (this.#gone.has(path)) return [[path, undefined]];
+    return state && this.#index.showsNewer(path, state) ? [] : [[path, state]];
+  };
 
   #apply(states: Iterable<readonly [string, Znode | null | undefined]>, seen: number): void {
     const changes = new Map<string, ViewChange>();
@@ -216,7 +228,7 @@ class TreeView implements View {
     }
     this.#applied = Math.max(this.#applied, seen);
     for (const change of changes.values()) this.#tell(this.#listeners, change);
-    this.#wake();
+    if (this.#current) this.#waiters.wake(this.#applied);
   }
 
   /** Walks the whole tree and takes over what differs; repeated until it succeeds or is overtaken. */
@@ -228,6 +240,7 @@ class TreeView implements View {
     while (!overtaken()) {
       this.#walking = true;
       this.#incoming.clear();
+      this.#gone.clear();
       const [seen, begunAt] = [this.#received, this.#clock.now()];
       try {
         const found = await walkTree(this.#session, ROOT);
@@ -253,7 +266,7 @@ class TreeView implements View {
     if (overtaken()) return;
     this.#logger.info("the tree has been read", { znodes: found.size });
     this.#setCurrent(true);
-    this.#wake();
+    this.#waiters.wake(this.#applied);
   }
 
   /** After a lost connection the next one sets the watch anew; other errors are given some time to pass. */
@@ -268,15 +281,6 @@ class TreeView implements View {
     if (this.#current === current) return;
     this.#current = current;
     this.#tell(this.#currentListeners, current);
-  }
-
-  #wake(): void {
-    if (!this.#current) return;
-    for (const waiter of this.#waiters) {
-      if (waiter.target > this.#applied) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
   }
 
   #tell<T>(listeners: Iterable<(value: T) => void>, value: T): void {

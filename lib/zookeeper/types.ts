@@ -57,6 +57,12 @@ export interface WatchEvent {
   readonly path: string;
 }
 
+/** What a write has left in a znode. */
+export interface Written {
+  readonly data: Uint8Array;
+  readonly stat: Pick<Stat, "mzxid" | "mtime" | "ctime" | "version">;
+}
+
 /** A ZooKeeper session that renews itself. All paths are absolute and relative to the chroot. */
 export interface Session {
   readonly state: SessionState;
@@ -89,6 +95,11 @@ export interface Session {
   deleteRecursive(path: string): Promise<void>;
   /** Commits all or nothing. @throws {TransactionError} naming the step that failed */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>;
+  /**
+   * Asked in the turn in which a watch tells that a znode was created or changed: what a write of this session, which
+   * is answered next, leaves there. Undefined, at once or later, when the change may be anybody's: then read.
+   */
+  written(path: string): Promise<Written | undefined> | undefined;
   /** Waits until this server has seen every write that was committed before. */
   sync(path: string): Promise<void>;
   /** Resolves when the znode is gone (at once if it does not exist). One watch, no polling. */

@@ -54,8 +54,9 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
   });
   const prefix = `${REQUESTS}/${String(wish.priority).padStart(3, "0")}-`;
   try {
-    const path = await throughCheckpoints(environment.checkpoint, "request.create", () =>
-      session.create(prefix, encodeRequest(record), "persistent-sequential"),
+    // With the stat the view knows what was written, and need not read it.
+    const { path } = await throughCheckpoints(environment.checkpoint, "request.create", () =>
+      session.createWithStat(prefix, encodeRequest(record), "persistent-sequential"),
     );
     await view.settled();
     return path.slice(REQUESTS.length + 1);
