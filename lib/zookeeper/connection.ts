@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import net from "node:net";
+import { nextTick } from "node:process";
 import tls from "node:tls";
 import type { Clock } from "../std/clock.ts";
 import { requireIssuedBy } from "./certificate_chain.ts";
@@ -90,11 +91,11 @@ export class Connection {
     return this.#options.server;
   }
 
-  /** Sends a frame; frames of one turn of the event loop travel together. */
+  /** Sends a frame; frames of one turn of the event loop, and of all that follows from it at once, travel together. */
   send(frame: Buffer): void {
     this.#idleTicks = 0;
     this.#outgoing.push(frame);
-    if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush());
+    if (this.#outgoing.length === 1) nextTick(() => this.#flush());
   }
 
   /** Ends the connection at once; `onEnd` is called with the reason. */

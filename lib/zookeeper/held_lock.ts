@@ -1,5 +1,8 @@
 import { type HeldLock, type Operation, ZooKeeperError } from "./types.ts";
 
+/** One for all: a thousand locks are given back a second, and each error of its own would carry its stack. */
+const GIVEN_BACK = new ZooKeeperError("CLOSED", "the lock was given back");
+
 /** A lock with its contender at the head of the line. */
 export class KazooLock implements HeldLock {
   readonly root: string;
@@ -28,12 +31,12 @@ export class KazooLock implements HeldLock {
 
   markReleased(): void {
     this.#released ??= Promise.resolve();
-    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
+    this.end(GIVEN_BACK);
   }
 
   release(): Promise<void> {
     this.#released ??= this.#line.withdraw();
-    this.end(new ZooKeeperError("CLOSED", "the lock was given back", this.root));
+    this.end(GIVEN_BACK);
     return this.#released;
   }
 

@@ -12,6 +12,7 @@ import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { ViewChange } from "../../lib/zookeeper/view.ts";
+import { keysOf } from "./action_keys.ts";
 import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
 import type { Components } from "./components.ts";
 import { decide, reasonOf } from "./decide.ts";
@@ -23,6 +24,7 @@ import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_index.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf, isHoldTakenBack } from "./request/own_data.ts";
+import { RequestWatchers } from "./request_watchers.ts";
 import { isConflict } from "./transaction.ts";
 import { WorldIndex } from "./world_index.ts";
 
@@ -33,7 +35,7 @@ const CLOCK_JUMP_SECONDS = 2;
 export class Engine {
   readonly #environment: Environment;
   readonly #components: Components;
-  readonly #watchers = new Map<string, Set<() => void>>();
+  readonly #watchers = new RequestWatchers();
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
   #decision: Decision | null = null;
@@ -153,12 +155,7 @@ export class Engine {
 
   /** Hears when a request, one of its nodes or the reason why it waits may have changed. */
   watchRequest(request: string, listener: () => void): () => void {
-    const listeners = this.#watchers.get(request) ?? new Set();
-    this.#watchers.set(request, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#watchers.get(request) === listeners) this.#watchers.delete(request);
-    };
+    return this.#watchers.add(request, listener);
   }
 
   /** Decides soon; calls until then are one. */
@@ -167,20 +164,17 @@ export class Engine {
     this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       this.#pass();
+      this.#watchers.tell();
     });
   };
 
   #note({ kind, id }: ViewChange): void {
     if (kind === "component") this.#index.touchPools();
-    if (kind === "node") for (const request of this.#index.noteNode(id)) this.#tellWatchers(request);
+    if (kind === "node") for (const request of this.#index.noteNode(id)) this.#watchers.note(request);
     if (kind !== "request") return;
     this.#index.touch(keys.request(id));
     this.#environment.requestIds.update(id);
-    this.#tellWatchers(id);
-  }
-
-  #tellWatchers(request: string): void {
-    for (const listener of this.#watchers.get(request) ?? []) listener();
+    this.#watchers.note(id);
   }
 
   // After a jump of the clock every age and lease would be wrong: as after an outage, holders first get time to renew.
@@ -240,14 +234,14 @@ export class Engine {
       const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
       this.#cancelTimer = context.clock.after(delay, this.kick);
     }
-    if (this.#watchers.size > 0) this.#tellReasons(before, decision);
+    if (!this.#watchers.isEmpty) this.#noteReasons(before, decision);
   }
 
-  #tellReasons(before: Decision | null, { looked, outcomes }: Decision): void {
-    for (const id of looked) this.#tellWatchers(id);
+  #noteReasons(before: Decision | null, { looked, outcomes }: Decision): void {
+    for (const id of looked) this.#watchers.note(id);
     for (const { key, waiting } of this.#index.queue.kinds()) {
       if (before?.outcomes.get(key)?.reason === outcomes.get(key)?.reason) continue;
-      for (const { id } of waiting.items) this.#tellWatchers(id);
+      for (const { id } of waiting.items) this.#watchers.note(id);
     }
   }
 
@@ -289,35 +283,4 @@ function exists(environment: Environment, key: string): boolean {
   if (kind === "node") return view.node(name) !== undefined;
   if (kind === "host") return environment.hand.hosts.has(name);
   return kind === "request" ? view.request(name) !== undefined : config.labels.has(name);
-}
-
-/** What an action works on. */
-export function keysOf(action: Action): string[] {
-  switch (action.kind) {
-    case "serve":
-      return [
-        keys.request(action.request),
-        ...action.nodes.flatMap((id) => (id === null ? [] : [keys.node(id)])),
-      ];
-    case "fulfil":
-      return [keys.request(action.request), ...action.nodes.map(keys.node)];
-    case "give-up":
-      return [keys.request(action.request), ...(action.node === null ? [] : [keys.node(action.node)])];
-    case "ask-min-ready":
-      return [keys.label(action.label)];
-    case "check-host":
-    case "register-slots":
-      return [keys.host(hostKey(action.placed))];
-    case "update-slot":
-    case "launch":
-    case "store":
-    case "abandon":
-    case "delete":
-    case "free":
-    case "hold":
-    case "return":
-      return [keys.node(action.node)];
-    default:
-      return [keys.request(action.request)];
-  }
 }

@@ -1,0 +1,34 @@
+// What an action works on, so that no two work on the same at a time.
+import { type Action, keys } from "./actions.ts";
+import { hostKey } from "./host/slots.ts";
+
+/** The keys of all that an action may change. */
+export function keysOf(action: Action): string[] {
+  switch (action.kind) {
+    case "serve":
+      return [
+        keys.request(action.request),
+        ...action.nodes.flatMap((id) => (id === null ? [] : [keys.node(id)])),
+      ];
+    case "fulfil":
+      return [keys.request(action.request), ...action.nodes.map(keys.node)];
+    case "give-up":
+      return [keys.request(action.request), ...(action.node === null ? [] : [keys.node(action.node)])];
+    case "ask-min-ready":
+      return [keys.label(action.label)];
+    case "check-host":
+    case "register-slots":
+      return [keys.host(hostKey(action.placed))];
+    case "update-slot":
+    case "launch":
+    case "store":
+    case "abandon":
+    case "delete":
+    case "free":
+    case "hold":
+    case "return":
+      return [keys.node(action.node)];
+    default:
+      return [keys.request(action.request)];
+  }
+}
