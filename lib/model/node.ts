@@ -103,7 +103,7 @@ export type NodeRecord = RecordOf<typeof NODE_FIELDS>;
 export function decodeNode(data: Uint8Array): NodeRecord {
   const record = decodeDocument(NODE_FIELDS, data);
   const port = record.connectionPort ?? record.sshPort ?? 22;
-  return { ...record, connectionPort: port, sshPort: port };
+  return Object.assign(record, { connectionPort: port, sshPort: port });
 }
 
 /** Writes a node's document with all of Nodepool's keys; `ssh_port` repeats `connection_port`. */

@@ -6,8 +6,8 @@ import { startZooKeeper } from "../harness/zookeeper.ts";
 import { measureCrowd } from "./launcher/crowd.ts";
 import { measureLives } from "./launcher/lives.ts";
 import { Figures } from "./launcher/measure.ts";
+import { launcherProgram, RUNTIMES } from "./launcher/program.ts";
 import { measureSpeed } from "./launcher/speed.ts";
-import { RUNTIMES } from "./launcher/stage.ts";
 
 /** Runs the benchmark and prints one JSON object a line. */
 export async function run(print: (line: string) => void, args: readonly string[]): Promise<void> {
@@ -27,14 +27,16 @@ export async function run(print: (line: string) => void, args: readonly string[]
   const seconds = Number(values.seconds);
   for (const runtime of RUNTIMES.filter((one) => values.runtime.includes(one))) {
     const figures = new Figures((result) => print(JSON.stringify(result)), runtime);
+    const program = await launcherProgram(runtime);
     const server = await startZooKeeper({ heapMb: 1024 });
     try {
-      if (parts.includes("speed")) await measureSpeed(server, runtime, figures, Number(values.requests));
+      if (parts.includes("speed")) await measureSpeed(server, program, figures, Number(values.requests));
       if (parts.includes("lives"))
-        await measureLives(server, runtime, figures, { seconds, profile: values.profile });
-      if (parts.includes("crowd")) await measureCrowd(server, runtime, figures, Number(values.nodes));
+        await measureLives(server, program, figures, { seconds, profile: values.profile });
+      if (parts.includes("crowd")) await measureCrowd(server, program, figures, Number(values.nodes));
     } finally {
       await server.close();
+      program.remove();
     }
   }
 }

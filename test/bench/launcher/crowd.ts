@@ -10,8 +10,9 @@ import { fourLetterWord, lastZxid, type ZooKeeperServer } from "../../harness/zo
 import { GrpcLoad } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
 import { residentMegabytes } from "./process_meter.ts";
+import type { LauncherProgram } from "./program.ts";
 import { oneByOne } from "./speed.ts";
-import { POOL, PROVIDER, type Runtime, SESSION_TIMEOUT_MS, Stage } from "./stage.ts";
+import { POOL, PROVIDER, SESSION_TIMEOUT_MS, Stage } from "./stage.ts";
 
 const LABEL = "crowd";
 const FEW = 100;
@@ -25,12 +26,12 @@ const AT_ONCE = 100;
 
 export async function measureCrowd(
   server: ZooKeeperServer,
-  runtime: Runtime,
+  program: LauncherProgram,
   figures: Figures,
   many: number,
 ): Promise<void> {
-  const few = await inCrowd(server, runtime, FEW, (stage) => warm(stage));
-  await inCrowd(server, runtime, many, async (stage, startedIn) => {
+  const few = await inCrowd(server, program, FEW, (stage) => warm(stage));
+  await inCrowd(server, program, many, async (stage, startedIn) => {
     const name = `from the launcher's start with ${many} nodes until it serves`;
     figures.tell({ name, value: startedIn / 1000, unit: "s", target: 5 });
     await pause(SETTLE_SECONDS);
@@ -49,13 +50,13 @@ export async function measureCrowd(
 /** Runs it with a launcher that finds so many ready nodes and keeps them. */
 async function inCrowd<T>(
   server: ZooKeeperServer,
-  runtime: Runtime,
+  program: LauncherProgram,
   count: number,
   run: (stage: Stage, startedIn: number) => Promise<T>,
 ): Promise<T> {
   const cloud = new FakeCloud();
   const cloudServer = await serveCloud(cloud);
-  const setting = { runtime, labels: { [LABEL]: count }, cloud: cloudServer.address };
+  const setting = { program, labels: { [LABEL]: count }, cloud: cloudServer.address };
   const stage = await Stage.open(server, setting);
   try {
     await putNodes(stage.session, cloud, count);

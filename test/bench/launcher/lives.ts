@@ -6,7 +6,8 @@ import { median } from "../zookeeper/report.ts";
 import { GrpcLoad } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
 import { cpuMilliseconds, watchMemory } from "./process_meter.ts";
-import { type Runtime, Stage } from "./stage.ts";
+import type { LauncherProgram } from "./program.ts";
+import { Stage } from "./stage.ts";
 import { zuulLoad } from "./zuul_load.ts";
 
 const AT_ONCE = 64;
@@ -21,11 +22,11 @@ const NODEPOOL = { rate: 28, cpu: 26, transactions: 28 };
 
 export async function measureLives(
   server: ZooKeeperServer,
-  runtime: Runtime,
+  program: LauncherProgram,
   figures: Figures,
   options: { readonly seconds: number; readonly profile: boolean },
 ): Promise<void> {
-  const stage = await Stage.open(server, { runtime, labels: { cold: 0 }, cloud: null });
+  const stage = await Stage.open(server, { program, labels: { cold: 0 }, cloud: null });
   try {
     await stage.start();
     const load = await GrpcLoad.open(stage.clients, stage.session);

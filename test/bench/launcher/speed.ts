@@ -2,7 +2,8 @@
 import type { ZooKeeperServer } from "../../harness/zookeeper.ts";
 import { GrpcLoad } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
-import { type Runtime, Stage } from "./stage.ts";
+import type { LauncherProgram } from "./program.ts";
+import { Stage } from "./stage.ts";
 import { type ZuulReport, zuulLoad } from "./zuul_load.ts";
 
 /** How many ready nodes are kept while they are taken one after the other. */
@@ -20,11 +21,11 @@ interface Waits {
 
 export async function measureSpeed(
   server: ZooKeeperServer,
-  runtime: Runtime,
+  program: LauncherProgram,
   figures: Figures,
   burst: number,
 ): Promise<void> {
-  const stage = await Stage.open(server, { runtime, labels: { warm: MIN_READY, cold: 0 }, cloud: null });
+  const stage = await Stage.open(server, { program, labels: { warm: MIN_READY, cold: 0 }, cloud: null });
   try {
     await stage.start();
     const load = await GrpcLoad.open(stage.clients, stage.session);

@@ -10,11 +10,9 @@ import type { Session } from "../../../lib/zookeeper/types.ts";
 import { until } from "../../harness/launcher.ts";
 import { LauncherCase } from "../../harness/launcher_case.ts";
 import { freePort } from "../../harness/ports.ts";
-import { PROJECT, runCommand } from "../../harness/program.ts";
+import { PROJECT } from "../../harness/program.ts";
 import type { ZooKeeperServer } from "../../harness/zookeeper.ts";
-
-export const RUNTIMES = ["node", "deno"] as const;
-export type Runtime = (typeof RUNTIMES)[number];
+import type { LauncherProgram } from "./program.ts";
 
 export const PROVIDER = "cloud";
 export const POOL = "main";
@@ -23,16 +21,9 @@ export const SESSION_TIMEOUT_MS = 9000;
 const PATIENCE = 120_000;
 const CONNECTIONS = 4;
 
-/** The programs themselves: what npm links may be a script that starts them, whose use of the machine says nothing. */
-async function commandOf(runtime: Runtime): Promise<[string, ...string[]]> {
-  if (runtime === "node") return [join(PROJECT, "node_modules/node/bin/node")];
-  const { stdout } = await runCommand("deno", ["eval", "console.log(Deno.execPath())"]);
-  return [stdout.trim(), "run", "-A", "--no-check"];
-}
-
 /** What the launcher is told. */
 export interface StageSetting {
-  readonly runtime: Runtime;
+  readonly program: LauncherProgram;
   /** min-ready by label. */
   readonly labels: Readonly<Record<string, number>>;
   /** The address of a cloud in this process; null: the launcher has one in memory. */
@@ -86,11 +77,10 @@ export class Stage {
     const config = join(this.#folder, "nodepool.yaml");
     const log = join(this.#folder, "log");
     await writeFile(config, configText(this.#case, this.#setting));
-    const [command, ...words] = await commandOf(this.#setting.runtime);
-    const file = join(PROJECT, "services/launcher/main.ts");
+    const [command, ...words] = this.#setting.program.command;
     const output = openSync(log, "w");
     const begun = performance.now();
-    const child = spawn(command, [...words, file, "-c", config, "--listen", this.address], {
+    const child = spawn(command, [...words, "-c", config, "--listen", this.address], {
       cwd: PROJECT,
       stdio: ["ignore", output, output],
     });

@@ -1,0 +1,39 @@
+// The launcher's program as it is deployed: on Node what is published, built for this run; on Deno the sources. (Node
+// runs the sources too, with a compiler for their types in the process, which takes 30 MB of it.)
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { PROJECT, runCommand } from "../../harness/program.ts";
+
+export const RUNTIMES = ["node", "deno"] as const;
+export type Runtime = (typeof RUNTIMES)[number];
+
+const DESCRIPTORS = "lib/rpc/gen/nodepool.binpb";
+
+export interface LauncherProgram {
+  readonly runtime: Runtime;
+  /** What starts it; its arguments follow. What npm links may be a script, whose use of the machine says nothing. */
+  readonly command: readonly [string, ...string[]];
+  /** Removes what was built. */
+  remove(): void;
+}
+
+export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram> {
+  if (runtime === "deno") {
+    const { stdout } = await runCommand("deno", ["eval", "console.log(Deno.execPath())"]);
+    const main = join(PROJECT, "services/launcher/main.ts");
+    return { runtime, command: [stdout.trim(), "run", "-A", "--no-check", main], remove: () => {} };
+  }
+  // Beside dist/, so that it finds the same packages.
+  const folder = mkdtempSync(join(PROJECT, ".bench-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const { code, stdout } = await runCommand("tsc", ["-p", "tsconfig.build.json", "--outDir", folder]);
+    if (code !== 0) throw new Error(`the launcher cannot be built: ${stdout}`);
+    cpSync(join(PROJECT, DESCRIPTORS), join(folder, DESCRIPTORS));
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  const node = join(PROJECT, "node_modules/node/bin/node");
+  return { runtime, command: [node, join(folder, "services/launcher/main.js")], remove };
+}
