@@ -6,7 +6,7 @@ import { ask as askWithLease, fulfilled, look, release } from "../harness/launch
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 import { type CloudName, NO_CLOUD } from "./harness/cloud_user.ts";
 import { type FaultyLauncher, type Patience, startFaultyLauncher } from "./harness/faulty_launcher.ts";
-import { signalServices, startServices } from "./harness/services.ts";
+import { killServices, signalServices, startServices } from "./harness/services.ts";
 
 const PATIENCE = 180_000;
 
@@ -116,7 +116,7 @@ describe("a launcher in front of a real OpenStack", { skip: NO_CLOUD ?? false },
     const { launcher } = await start("nodepool", { launchTimeout: 180 });
     const names = [await ask(launcher, ["small"]), await ask(launcher, ["small"])];
     await until("a server", async () => (await one.user.servers()).length > 0, PATIENCE);
-    await signalServices("SIGKILL", "nova-api", "neutron-server", "glance-api");
+    await killServices("nova-api", "neutron-server", "glance-api");
     await startServices();
     await Promise.all(names.map(served));
     for (const name of names) await release(launcher, name);

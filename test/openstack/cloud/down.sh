@@ -5,7 +5,7 @@
 set -u
 STATE=${OSIT_STATE:-/var/tmp/nodepool-openstack}
 RUN=$STATE/run
-start_time() { awk '{sub(/.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null; }
+start_time() { awk '{sub(/.*\) /, ""); if ($1 != "Z") print $20}' "/proc/$1/stat" 2>/dev/null; }
 ours() {                        # ours FILE: sets pid; true if still that process
     local st
     read -r pid st < "$1" || return 1

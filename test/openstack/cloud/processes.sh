@@ -4,7 +4,8 @@
 # A service is one session (setsid) whose leader's pid and start time are in
 # run/NAME.pid. The start time guards against a recycled pid: openstack-down.sh
 # signals a session only when both still match.
-start_time() { awk '{sub(/.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null || true; }
+# One that has ended and is not reaped yet has none.
+start_time() { awk '{sub(/.*\) /, ""); if ($1 != "Z") print $20}' "/proc/$1/stat" 2>/dev/null || true; }
 is_up() {
     local pid st
     [ -f "$RUN/$1.pid" ] || return 1
