@@ -66,7 +66,7 @@ const WANTED_MICROVERSION = 79;
 
 /**
  * Nova does much before it answers a create: on two cores, fifty at once were answered after 45 to 90 seconds each, eight
- * at once after 2 to 8, and the last server ran sooner. More of them only make answers late, or lost at a proxy.
+ * at a time after 1 to 15, and the last server ran sooner. More of them only make answers late, or lost at a proxy.
  */
 const CREATES_AT_ONCE = 8;
 
