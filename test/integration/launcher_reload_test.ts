@@ -148,4 +148,22 @@ describe("a launcher whose configuration changes", () => {
     await release(other, name);
     await untilStates(launcher);
   });
+
+  it("forgets no node whose provider is taken out while it is being returned", async () => {
+    one = await LauncherCase.begin(server, "cloud", "second");
+    const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
+    const pools = [{ name: "main", offers: ["small"] }];
+    const launcher = await one.launcher(setting(cloud, pools));
+    const names = await Promise.all(Array.from({ length: 20 }, () => ask(launcher, ["small"])));
+    for (const name of names) await fulfilled(launcher, name);
+    const returned = Promise.all(names.map((name) => release(launcher, name)));
+    await reload(launcher, setting(second, pools));
+    await returned;
+    const recorded = new Set([...launcher.view.nodes()].map(({ id }) => `np${id}`));
+    const forgotten = [...cloud.instances.values()].filter(({ name }) => !recorded.has(name));
+    assert.deepEqual(forgotten, []);
+    await reload(launcher, setting(cloud, pools));
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+  });
 });

@@ -43,6 +43,8 @@ export async function beginDelete(
   );
 }
 
+class ProviderGoneError extends Error {}
+
 /** A node as it is while it is deleted, and as its user left it. */
 interface Deletion {
   readonly deleting: NodeRecord;
@@ -73,7 +75,7 @@ async function runDelete(
     await context.view.settled();
   } catch (error) {
     await lock.release().catch(() => undefined);
-    const isInterrupted = signal.aborted || use.signal.aborted;
+    const isInterrupted = signal.aborted || use.signal.aborted || error instanceof ProviderGoneError;
     if (!isInterrupted && !isConflict(error) && !isZooKeeperError(error)) throw error;
     context.logger.info("deletion interrupted", { node, error: messageOf(error) });
   } finally {
@@ -90,9 +92,11 @@ async function removeUntilConfirmed(
   signals: readonly AbortSignal[],
 ): Promise<void> {
   const { clock, logger, newUuid } = environment.context;
-  const driver = driverOf(environment, record.provider);
   const neverLaunched = record.externalId === null && record.imageId === null;
-  if (driver === undefined || neverLaunched || record.state === "deleted") return;
+  if (neverLaunched || record.state === "deleted") return;
+  const driver = driverOf(environment, record.provider);
+  // Its provider has left the configuration since that was decided: the record stays for whoever serves it.
+  if (driver === undefined) throw new ProviderGoneError(`provider ${record.provider} is not served any more`);
   for (let failures = 1; ; failures += 1) {
     try {
       const late = "the provider did not confirm the deletion in 600 s";
