@@ -8,7 +8,8 @@ import { compared, type Report } from "./report.ts";
 const IN_FLIGHT = [1, 64, 256];
 const ROUND_MS = 400;
 const ROUNDS = 7;
-/** With one call in flight a round is a few hundred syncs of the disk, and they vary more than the clients do. */
+/** Calls of each in a round with one in flight. */
+const CALLS_ALONE = 100;
 const ROUNDS_ALONE = 21;
 
 interface Measured {
@@ -29,7 +30,10 @@ export async function compareCalls(server: ZooKeeperServer, report: Report): Pro
   const theirs = plainCalls(plain, "/bench/plain");
   for (const name of CALL_NAMES) {
     for (const inFlight of IN_FLIGHT) {
-      const measured = await measureInTurns(ours[name], theirs[name], inFlight);
+      const measured =
+        inFlight === 1
+          ? await measureAlone(ours[name], theirs[name])
+          : await measureInTurns(ours[name], theirs[name], inFlight);
       const what = `${name}, ${inFlight} in flight`;
       const pick = (field: keyof Measured) => ({
         ours: measured.ours.map((one) => one[field]),
@@ -52,13 +56,42 @@ export async function compareCalls(server: ZooKeeperServer, report: Report): Pro
 /** Both, turn by turn, the first for warming up and the order changing: what else runs here hits both. */
 async function measureInTurns(ours: () => Promise<unknown>, plain: () => Promise<unknown>, inFlight: number) {
   const measured: Record<"ours" | "plain", Measured[]> = { ours: [], plain: [] };
-  const rounds = inFlight === 1 ? ROUNDS_ALONE : ROUNDS;
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round <= ROUNDS; round += 1) {
     const order = [["ours", ours] as const, ["plain", plain] as const];
     if (round % 2 === 1) order.reverse();
     for (const [client, call] of order) {
       const result = await measure(call, inFlight);
       if (round > 0) measured[client].push(result);
+    }
+  }
+  return measured;
+}
+
+/**
+ * One call in flight: then each is a sync of the disk, and these vary from second to second more than the clients do.
+ * So the clients take turns call by call.
+ */
+async function measureAlone(ours: () => Promise<unknown>, plain: () => Promise<unknown>) {
+  const measured: Record<"ours" | "plain", Measured[]> = { ours: [], plain: [] };
+  const turns = [
+    { client: "ours", call: ours },
+    { client: "plain", call: plain },
+  ] as const;
+  for (let round = 0; round <= ROUNDS_ALONE; round += 1) {
+    const spent = { ours: { time: 0, cpu: 0 }, plain: { time: 0, cpu: 0 } };
+    for (let turn = 0; turn < CALLS_ALONE; turn += 1) {
+      for (const { client, call } of turns) {
+        const [begin, before] = [performance.now(), process.cpuUsage()];
+        await call();
+        const { user, system } = process.cpuUsage(before);
+        spent[client].time += performance.now() - begin;
+        spent[client].cpu += user + system;
+      }
+    }
+    if (round === 0) continue;
+    for (const client of ["ours", "plain"] as const) {
+      const { time, cpu } = spent[client];
+      measured[client].push({ rate: (CALLS_ALONE * 1000) / time, cpu: cpu / CALLS_ALONE });
     }
   }
   return measured;
