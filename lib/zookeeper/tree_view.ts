@@ -5,8 +5,8 @@
 //       missed.
 //   V2. Events are applied in the order in which they came; a znode's data may be newer than its event, never older.
 //       Where we have written it ourselves, it is taken from the write, unless a read before has shown more.
-//       So an unlocked node is never shown with the state that it had while it was locked.
-//   V3. Events that arrive together (those of one transaction) become visible together.
+//   V3. Events that arrive together (most often those of one transaction) become visible together: then no node is
+//       shown unlocked with the state that it had while it was locked.
 //   V4. After a reconnection everything is read again; what differs, deletions included, is reported as changed.
 import { ROOT } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
@@ -214,10 +214,11 @@ class TreeView implements View {
     }
   }
 
-  /** Leaves out what is older than what is shown, or was deleted meanwhile: a read of an earlier group saw further. */
+  /** Leaves out what is older than is shown, or was deleted since: an earlier read saw further. (Locks are not read.) */
   #newest = ([path, state]: [string, Znode | null | undefined]): [string, Znode | null | undefined][] => {
+    if (!state) return [[path, state]];
     if (this.#gone.has(path)) return [[path, undefined]];
-    return state && this.#index.showsNewer(path, state) ? [] : [[path, state]];
+    return this.#index.showsNewer(path, state) ? [] : [[path, state]];
   };
 
   #apply(states: Iterable<readonly [string, Znode | null | undefined]>, seen: number): void {

@@ -157,6 +157,7 @@ export function ownWriteCases(fixture: Fixture): void {
     }
     assert.deepEqual(backwards, []);
   });
+
   it("never brings back what was deleted, however many writes of ours are on their way", async () => {
     const [one, other] = await freshSessions();
     const view = await openCurrent(one);
