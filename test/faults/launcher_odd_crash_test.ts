@@ -26,12 +26,16 @@ async function duringLaunch(world: LauncherCrashWorld, act: Provoke): Promise<vo
   }
 }
 
-/** A request that its creator withdraws while its node is launched. */
+/** A request that its creator withdraws while its node is launched. The node becomes free, or goes. */
 async function withdrawDuringLaunch(world: LauncherCrashWorld): Promise<void> {
-  const id = await world.tree.ask();
-  await world.tree.node(id, "building");
-  await world.tree.withdraw(id);
-  await world.tree.untilGone(requestLockPath(id));
+  let node = "";
+  await duringLaunch(world, async () => {
+    const id = await world.tree.ask();
+    node = await world.tree.node(id, "building");
+    await world.tree.withdraw(id);
+    await world.tree.untilUnlocked(requestLockPath(id));
+  });
+  await world.tree.untilFree(node);
 }
 
 /**
@@ -73,8 +77,8 @@ const PROVOCATIONS: Readonly<Record<OddStep, Provoke>> = {
   "request.reset": async (world) => {
     await servedForNobody(world, await world.tree.ask({ state: "pending" }));
   },
-  "request.drop": (world) => duringLaunch(world, withdrawDuringLaunch),
-  "node.store": (world) => duringLaunch(world, withdrawDuringLaunch),
+  "request.drop": withdrawDuringLaunch,
+  "node.store": withdrawDuringLaunch,
   "node.abandon": (world) =>
     duringLaunch(world, async () => {
       const request = await world.create("large");

@@ -70,11 +70,25 @@ export class TreeHand {
     );
   }
 
-  /** Waits until a node belongs to no request any more. */
+  /** Waits until a node is ready for anybody, or gone. */
   async untilFree(id: string): Promise<void> {
     await until(
       `node ${id} is free`,
-      async () => decodeNode((await this.session.get(nodePath(id))).data).allocatedTo === null,
+      async () => {
+        const znode = await this.session.get(nodePath(id)).catch(ignoreMissing);
+        if (znode === null) return true;
+        const { state, allocatedTo } = decodeNode(znode.data);
+        return state === "ready" && allocatedTo === null;
+      },
+      PATIENCE_MS,
+    );
+  }
+
+  /** Waits until nobody is in the line of a lock; the root that a dead launcher leaves is swept much later. */
+  async untilUnlocked(root: string): Promise<void> {
+    await until(
+      `${root} is free`,
+      async () => ((await this.session.children(root).catch(ignoreMissing)) ?? []).length === 0,
       PATIENCE_MS,
     );
   }
