@@ -1,13 +1,11 @@
 // The launcher's program as it is deployed: on Node what is published, built for this run; on Deno the sources. (Node
 // runs the sources too, with a compiler for their types in the process, which takes 30 MB of it.)
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PROJECT, runCommand } from "../../harness/program.ts";
 
 export const RUNTIMES = ["node", "deno"] as const;
 export type Runtime = (typeof RUNTIMES)[number];
-
-const DESCRIPTORS = "lib/rpc/gen/nodepool.binpb";
 
 export interface LauncherProgram {
   readonly runtime: Runtime;
@@ -27,9 +25,8 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
   const folder = mkdtempSync(join(PROJECT, ".bench-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
-    const { code, stdout } = await runCommand("tsc", ["-p", "tsconfig.build.json", "--outDir", folder]);
+    const { code, stdout } = await runCommand("node", [join(PROJECT, "tools/build.ts"), folder]);
     if (code !== 0) throw new Error(`the launcher cannot be built: ${stdout}`);
-    cpSync(join(PROJECT, DESCRIPTORS), join(folder, DESCRIPTORS));
   } catch (error) {
     remove();
     throw error;
