@@ -4,10 +4,12 @@ import {
   type ImageSpec,
   type Instance,
   METADATA,
+  NotFoundError,
   type Provider,
   ProviderError,
   type ProviderImage,
 } from "../../lib/provider/contract.ts";
+import { checkImageFile } from "../../lib/provider/fake/image_file.ts";
 
 /** An image at a {@link FakeImageProvider}, with what it was made of. */
 export interface StoredImage extends ProviderImage {
@@ -44,13 +46,13 @@ export class FakeImageProvider implements Provider {
   }
 
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
-    this.calls.push(`upload ${spec.name}`);
+    const externalId = `image-${this.calls.push(`upload ${spec.name}`)}`;
     if (this.failUploads > 0) {
       this.failUploads -= 1;
       throw new ProviderError("the cloud takes no images today");
     }
     await this.gate;
-    const externalId = `image-${this.calls.length}`;
+    await checkImageFile(spec, signal);
     const content = await readFile(spec.path, "utf8");
     this.images.set(externalId, { externalId, name: spec.name, metadata: spec.metadata, spec, content });
     if (this.hang) {
@@ -81,7 +83,7 @@ export class FakeImageProvider implements Provider {
   }
 
   async createInstance(): Promise<Instance> {
-    throw new ProviderError("this provider launches nothing");
+    throw new NotFoundError("this provider launches nothing, and has nothing to launch from");
   }
 
   async deleteInstance(): Promise<void> {}

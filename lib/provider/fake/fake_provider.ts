@@ -1,8 +1,5 @@
 // The driver `fake`: a provider whose cloud is in memory, for tests of faults and of scale. It is taken only where
 // the configuration says `driver: fake`, and says so in the log.
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import type { ProviderConfig } from "../../config/types.ts";
 import {
   type ImageSpec,
@@ -20,6 +17,7 @@ import type { CloudApi } from "./api.ts";
 import { FakeCloud } from "./cloud.ts";
 import { CloudClient } from "./cloud_client.ts";
 import { startHostKeyServer } from "./host_key_server.ts";
+import { checkImageFile } from "./image_file.ts";
 import { readFakeSettings } from "./settings.ts";
 
 /** A provider on a fake cloud. */
@@ -101,21 +99,7 @@ export class CloudProvider implements Provider {
 
   /** Reads the file through, and keeps nothing of it. */
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
-    const { size } = await stat(spec.path);
-    if (size === 0) throw new ProviderError(`${spec.path} is no image: it is empty`, { retryable: false });
-    for (const [algorithm, wanted] of [
-      ["md5", spec.md5],
-      ["sha256", spec.sha256],
-    ] as const) {
-      if (wanted === null) continue;
-      const hash = createHash(algorithm);
-      for await (const chunk of createReadStream(spec.path, { signal })) hash.update(chunk);
-      const found = hash.digest("hex");
-      if (found === wanted) continue;
-      throw new ProviderError(`${spec.path}: its ${algorithm} is ${found}, not ${wanted} as it was built`, {
-        retryable: false,
-      });
-    }
+    await checkImageFile(spec, signal);
     return await this.#cloud.createImage({ name: spec.name, metadata: spec.metadata }, signal);
   }
 
