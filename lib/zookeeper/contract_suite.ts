@@ -1,11 +1,12 @@
 // What a coordination server must do for us, whichever it is: run against ZooKeeper itself and against our own.
 import { after, afterEach, before, describe } from "node:test";
-import { callCases, transactionCases } from "./contract/call_cases.ts";
+import { callCases } from "./contract/call_cases.ts";
 import { componentCases } from "./contract/component_cases.ts";
 import { Fixture, type StartServer } from "./contract/fixture.ts";
 import { lockCases } from "./contract/lock_cases.ts";
 import { ownWriteCases } from "./contract/own_write_cases.ts";
 import { sessionCases } from "./contract/session_cases.ts";
+import { transactionCases } from "./contract/transaction_cases.ts";
 import { viewCases } from "./contract/view_cases.ts";
 
 export type { ContractServer, StartServer } from "./contract/fixture.ts";

@@ -7,6 +7,7 @@ import type { ServerAddress } from "./connection.ts";
 import type { Credentials } from "./handshake.ts";
 import { leftByTransaction, OwnWrites } from "./own_writes.ts";
 import { type LinkOptions, SessionLink } from "./session_link.ts";
+import { TransactionGroups } from "./transaction_groups.ts";
 import { deleteRecursive, ensurePath } from "./tree_operations.ts";
 import {
   type CreateMode,
@@ -39,6 +40,7 @@ export class ZooKeeperSession implements Session {
   readonly #link: SessionLink;
   readonly #watches: Watches;
   readonly #own = new OwnWrites();
+  readonly #groups = new TransactionGroups((operations) => this.#commit(operations));
 
   constructor(options: SessionOptions) {
     this.#chroot = (options.chroot ?? "").replace(/\/+$/, "");
@@ -81,7 +83,7 @@ export class ZooKeeperSession implements Session {
   }
 
   async create(path: string, data: Uint8Array, mode: CreateMode): Promise<string> {
-    return this.#strip(await this.#link.call(requests.create(this.#full(path), data, mode)));
+    return this.#strip(await this.#call(requests.create(this.#full(path), data, mode)));
   }
 
   async createWithStat(
@@ -90,7 +92,7 @@ export class ZooKeeperSession implements Session {
     mode: WideCreateMode,
   ): Promise<{ path: string; stat: Stat }> {
     const request = requests.createWithStat(this.#full(path), data, mode);
-    const created = await this.#write([path], request, (answer) => {
+    const created = await this.#write(path, request, (answer) => {
       return new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]);
     });
     return { ...created, path: this.#strip(created.path) };
@@ -100,32 +102,32 @@ export class ZooKeeperSession implements Session {
   ensurePath(path: string): Promise<void> {
     const calls = {
       create: (at: string, data: Uint8Array, mode: CreateMode) => {
-        return this.#link.call(requests.create(at, data, mode));
+        return this.#call(requests.create(at, data, mode));
       },
-      exists: (at: string) => this.#link.call(requests.exists(at)).catch(nullWhenMissing),
+      exists: (at: string) => this.#call(requests.exists(at)).catch(nullWhenMissing),
     };
     return ensurePath(calls, this.#full(path));
   }
 
   get(path: string): Promise<{ data: Uint8Array; stat: Stat }> {
-    return this.#link.call(requests.get(this.#full(path)));
+    return this.#call(requests.get(this.#full(path)));
   }
 
   exists(path: string): Promise<Stat | null> {
-    return this.#link.call(requests.exists(this.#full(path))).catch(nullWhenMissing);
+    return this.#call(requests.exists(this.#full(path))).catch(nullWhenMissing);
   }
 
   children(path: string): Promise<string[]> {
-    return this.#link.call(requests.children(this.#full(path)));
+    return this.#call(requests.children(this.#full(path)));
   }
 
   set(path: string, data: Uint8Array, version: number): Promise<Stat> {
     const request = requests.set(this.#full(path), data, version);
-    return this.#write([path], request, (stat) => new Map([[path, { data, stat }]]));
+    return this.#write(path, request, (stat) => new Map([[path, { data, stat }]]));
   }
 
   delete(path: string, version: number): Promise<void> {
-    return this.#link.call(requests.delete(this.#full(path), version));
+    return this.#call(requests.delete(this.#full(path), version));
   }
 
   deleteRecursive(path: string): Promise<void> {
@@ -134,14 +136,7 @@ export class ZooKeeperSession implements Session {
 
   async multi(operations: readonly Operation[]): Promise<OperationResult[]> {
     if (operations.length === 0) return [];
-    const steps = operations.map((step) => ({ ...step, path: this.#full(step.path) }));
-    const paths = operations.map(({ path }) => path);
-    const answers = await this.#write(paths, requests.multi(steps), (results) => {
-      return leftByTransaction(operations, results, (path) => this.#strip(path));
-    });
-    return transactionResults(operations, answers).map((result) =>
-      result.kind === "create" ? { kind: "create", path: this.#strip(result.path) } : result,
-    );
+    return await this.#link.observe("multi", undefined, () => this.#groups.commit(operations));
   }
 
   written(path: string): Promise<Written | undefined> | undefined {
@@ -149,7 +144,7 @@ export class ZooKeeperSession implements Session {
   }
 
   sync(path: string): Promise<void> {
-    return this.#link.call(requests.sync(this.#full(path)));
+    return this.#call(requests.sync(this.#full(path)));
   }
 
   async gone(path: string, signal?: AbortSignal): Promise<void> {
@@ -161,7 +156,7 @@ export class ZooKeeperSession implements Session {
       let isWatched = false;
       try {
         // Not `exists`: its watch would stay on the server when there is no such znode.
-        const znode = await this.#link.call(requests.get(this.#full(path), true)).catch(nullWhenMissing);
+        const znode = await this.#call(requests.get(this.#full(path), true)).catch(nullWhenMissing);
         if (znode === null) return;
         isWatched = true;
         await wait.event;
@@ -182,7 +177,7 @@ export class ZooKeeperSession implements Session {
     const watch: RecursiveWatch = { path, listener, onReset };
     this.#watches.addRecursive(watch);
     try {
-      await this.#link.call(requests.addWatch(this.#full(path)));
+      await this.#call(requests.addWatch(this.#full(path)));
     } catch (error) {
       this.#watches.removeRecursive(watch);
       throw error;
@@ -200,21 +195,43 @@ export class ZooKeeperSession implements Session {
   }
 
   close(): Promise<void> {
+    this.#groups.flush();
     return this.#link.close();
   }
 
+  /** Each call comes after the transactions that were asked for before it. */
+  #call<T>(request: Request<T>): Promise<T> {
+    this.#groups.flush();
+    return this.#link.call(request);
+  }
+
   #write<T>(
-    paths: readonly string[],
+    path: string,
     request: Request<T>,
     left: (answer: T) => ReadonlyMap<string, Written>,
   ): Promise<T> {
-    return this.#own.call(paths, request, (own) => this.#link.call(own), left);
+    // Own writes are noted in the order in which they are sent.
+    this.#groups.flush();
+    return this.#own.call([path], request, (own) => this.#link.call(own), left);
+  }
+
+  async #commit(operations: readonly Operation[]): Promise<OperationResult[]> {
+    const steps = operations.map((step) => ({ ...step, path: this.#full(step.path) }));
+    const answers = await this.#own.call(
+      operations.map(({ path }) => path),
+      requests.multi(steps),
+      (own) => this.#link.send(own),
+      (results) => leftByTransaction(operations, results, (path) => this.#strip(path)),
+    );
+    return transactionResults(operations, answers).map((result) =>
+      result.kind === "create" ? { kind: "create", path: this.#strip(result.path) } : result,
+    );
   }
 
   /** A watch that has fired meanwhile, or went with its connection, is none to remove: that is as good. */
   async #removeWatches(path: string, kind: "data" | "any"): Promise<void> {
     if (this.state !== "connected") return;
-    await this.#link.call(requests.removeWatches(this.#full(path), kind)).catch(() => undefined);
+    await this.#call(requests.removeWatches(this.#full(path), kind)).catch(() => undefined);
   }
 
   /**

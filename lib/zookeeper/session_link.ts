@@ -119,9 +119,19 @@ export class SessionLink {
     });
   }
 
+  /** Makes a call that is observed. */
   call<T>(request: Request<T>): Promise<T> {
-    if (this.#state === "closed") return Promise.reject(closedError());
-    return this.#telemetry.observe(request.name, request.path, () => this.#calls.call(request));
+    return this.observe(request.name, request.path, () => this.send(request));
+  }
+
+  /** Makes a call for which its callers have each called {@link observe}. */
+  send<T>(request: Request<T>): Promise<T> {
+    return this.#state === "closed" ? Promise.reject(closedError()) : this.#calls.call(request);
+  }
+
+  /** Measures what is a call to its caller. */
+  observe<T>(operation: string, path: string | undefined, call: () => Promise<T>): Promise<T> {
+    return this.#telemetry.observe(operation, path, call);
   }
 
   /** Goes on with other servers; the connection is given up when its server is not among them. */

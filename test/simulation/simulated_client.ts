@@ -127,7 +127,8 @@ export class SimulatedClient {
     const contender = lock.contender.slice(lock.root.length + 1);
     this.taken.push({ client: this.name, root: lock.root, contender, line });
     for (let count = 1 + this.#random.below(3); count > 0; count -= 1) {
-      await this.#write(node, lock);
+      const atOnce = this.#random.chance(0.3) ? 3 : 1;
+      await Promise.all(Array.from({ length: atOnce }, () => this.#write(node, lock)));
       if (this.#random.chance(0.3)) await pause(this.#random.below(60));
     }
     await this.#call("release", () => lock.release());

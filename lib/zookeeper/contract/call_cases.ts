@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { CreateMode, Operation, WatchEvent } from "../types.ts";
+import type { WatchEvent } from "../types.ts";
 import {
   type Fixture,
   PATIENCE_MS,
@@ -208,76 +208,5 @@ export function callCases(fixture: Fixture): void {
       { kind: "created", path: "/a" },
       { kind: "created", path: "/a/0000000000" },
     ]);
-  });
-}
-
-/** Transactions. */
-export function transactionCases(fixture: Fixture): void {
-  const create = (path: string, mode: CreateMode = "persistent"): Operation => {
-    return { kind: "create", path, data: NOTHING, mode };
-  };
-
-  it("commits every step of a transaction", async () => {
-    const session = await fixture.session();
-    const place = await fixture.place(session);
-    await session.create(`${place}/old`, NOTHING, "persistent");
-    const before = (await session.exists(place))?.czxid ?? 0n;
-    const results = await session.multi([
-      { kind: "check", path: `${place}/old`, version: 0 },
-      create(`${place}/new`),
-      { kind: "set", path: `${place}/new`, data: text("x"), version: 0 },
-      create(`${place}/new/n-`, "ephemeral-sequential"),
-      { kind: "delete", path: `${place}/old`, version: 0 },
-    ]);
-    assert.deepEqual(
-      results.map(({ kind }) => kind),
-      ["check", "create", "set", "create", "delete"],
-    );
-    assert.deepEqual(results[3], { kind: "create", path: `${place}/new/n-0000000000` });
-    const { stat } = await session.get(`${place}/new`);
-    assert.equal(stat.czxid, stat.mzxid, "all steps have one transaction id");
-    assert.ok(stat.czxid > before);
-    assert.deepEqual(await session.children(place), ["new"]);
-  });
-
-  it("commits nothing when one step fails, and says which", async () => {
-    const session = await fixture.session();
-    const place = await fixture.place(session);
-    await session.create(`${place}/a`, text("before"), "persistent");
-    const attempts: [Operation, string][] = [
-      [{ kind: "check", path: `${place}/none`, version: -1 }, "NO_NODE"],
-      [{ kind: "check", path: `${place}/a`, version: 3 }, "BAD_VERSION"],
-      [{ kind: "set", path: `${place}/none`, data: NOTHING, version: -1 }, "NO_NODE"],
-      [{ kind: "delete", path: place, version: -1 }, "NOT_EMPTY"],
-      [create(`${place}/a`), "NODE_EXISTS"],
-    ];
-    for (const [failing, code] of attempts) {
-      const steps: Operation[] = [
-        { kind: "set", path: `${place}/a`, data: text("after"), version: -1 },
-        create(`${place}/b`),
-        failing,
-        create(`${place}/c`),
-      ];
-      await assert.rejects(session.multi(steps), (error) => {
-        assert.ok(error instanceof Error && "code" in error && "index" in error);
-        assert.deepEqual([error.code, error.index], [code, 2]);
-        return true;
-      });
-    }
-    assert.equal(textOf((await session.get(`${place}/a`)).data), "before");
-    assert.deepEqual(await session.children(place), ["a"]);
-  });
-
-  it("shows each step of a transaction what the steps before it did", async () => {
-    const session = await fixture.session();
-    const place = await fixture.place(session);
-    await session.multi([
-      create(`${place}/a`),
-      create(`${place}/a/b`),
-      { kind: "delete", path: `${place}/a/b`, version: -1 },
-      { kind: "delete", path: `${place}/a`, version: -1 },
-      create(`${place}/a`, "ephemeral"),
-    ]);
-    assert.equal((await session.exists(`${place}/a`))?.ephemeralOwner, session.sessionId);
   });
 }

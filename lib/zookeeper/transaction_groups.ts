@@ -1,0 +1,80 @@
+// Transactions that are asked for in one turn of the event loop, and in all that follows from it at once, are committed
+// as one: the server's work is by the transaction, and its disk's too.
+//
+// Invariants:
+//   G1. Each caller hears what it would hear alone: its own results, or its own refusal with the number of its own step.
+//   G2. A group that was refused has done nothing. Its transactions are then made one by one, in their order.
+//   G3. An answer that is lost is lost to the whole group: none or all of it was done.
+import { nextTick } from "node:process";
+import { isUncertain, isZooKeeperError, type Operation, type OperationResult } from "./types.ts";
+
+/** Above this many bytes of paths and documents another group begins. ZooKeeper takes 1 MB in one transaction. */
+const LARGEST_BYTES = 256 * 1024;
+/** When a group is refused, so many are made anew at most. */
+const LARGEST_COUNT = 32;
+
+type Commit = (operations: readonly Operation[]) => Promise<OperationResult[]>;
+
+interface Member {
+  readonly operations: readonly Operation[];
+  readonly resolve: (results: OperationResult[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The transactions of one session. */
+export class TransactionGroups {
+  readonly #send: Commit;
+  #waiting: Member[] = [];
+  #bytes = 0;
+
+  /** @param send sends one transaction at once */
+  constructor(send: Commit) {
+    this.#send = send;
+  }
+
+  /** Commits all of these operations or none. @throws what `send` throws for them alone */
+  commit(operations: readonly Operation[]): Promise<OperationResult[]> {
+    const bytes = bytesOf(operations);
+    if (this.#bytes + bytes > LARGEST_BYTES || this.#waiting.length === LARGEST_COUNT) this.flush();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operations, resolve, reject });
+      this.#bytes += bytes;
+      if (this.#waiting.length === 1) nextTick(() => this.flush());
+    });
+  }
+
+  /** Sends what waits, so that whatever is sent next comes after it. */
+  flush(): void {
+    const members = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    if (members.length > 1) void this.#together(members);
+    else this.#oneByOne(members);
+  }
+
+  async #together(members: readonly Member[]): Promise<void> {
+    try {
+      const results = await this.#send(members.flatMap(({ operations }) => operations));
+      let from = 0;
+      for (const { operations, resolve } of members) {
+        resolve(results.slice(from, from + operations.length));
+        from += operations.length;
+      }
+    } catch (error) {
+      const mayBeDone = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
+      if (!mayBeDone) this.#oneByOne(members);
+      else for (const { reject } of members) reject(error);
+    }
+  }
+
+  #oneByOne(members: readonly Member[]): void {
+    for (const { operations, resolve, reject } of members) this.#send(operations).then(resolve, reject);
+  }
+}
+
+function bytesOf(operations: readonly Operation[]): number {
+  return operations.reduce(
+    (sum, step) => sum + step.path.length + ("data" in step ? step.data.length : 0),
+    0,
+  );
+}

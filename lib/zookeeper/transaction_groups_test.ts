@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { TransactionGroups } from "./transaction_groups.ts";
+import { type Operation, type OperationResult, TransactionError, ZooKeeperError } from "./types.ts";
+
+const deletion = (path: string): Operation => ({ kind: "delete", path, version: -1 });
+const paths = (operations: readonly Operation[]) => operations.map(({ path }) => path).join(" ");
+
+/** Groups whose transactions are answered by `answer`, and what was sent. */
+function opened(answer: (sent: string) => Error | null) {
+  const sent: string[] = [];
+  const groups = new TransactionGroups(async (operations) => {
+    const words = paths(operations);
+    sent.push(words);
+    const error = answer(words);
+    if (error !== null) throw error;
+    return operations.map((): OperationResult => ({ kind: "delete" }));
+  });
+  return { groups, sent };
+}
+
+const outcomesOf = async (commits: readonly Promise<unknown>[]) =>
+  (await Promise.allSettled(commits)).map((one) => (one.status === "rejected" ? one.reason : "done"));
+
+describe("transactions that are asked for in one turn", () => {
+  it("are sent as one, in their order", async () => {
+    const { groups, sent } = opened(() => null);
+    await Promise.all([groups.commit([deletion("/a"), deletion("/b")]), groups.commit([deletion("/c")])]);
+    assert.deepEqual(sent, ["/a /b /c"]);
+  });
+
+  it("are sent one by one in their order when they are refused together", async () => {
+    const refusal = (sent: string) =>
+      sent.includes("/b") ? new TransactionError("NO_NODE", sent.indexOf("/b"), deletion("/b")) : null;
+    const { groups, sent } = opened(refusal);
+    const [first, second, third] = await outcomesOf([
+      groups.commit([deletion("/a")]),
+      groups.commit([deletion("/b")]),
+      groups.commit([deletion("/c")]),
+    ]);
+    assert.deepEqual(sent, ["/a /b /c", "/a", "/b", "/c"]);
+    assert.deepEqual([first, second.index, third], ["done", 0, "done"]);
+  });
+
+  for (const code of ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_EXPIRED"] as const) {
+    it(`are not sent again when it is not known what became of them: ${code}`, async () => {
+      const lost = new ZooKeeperError(code, "no answer");
+      const { groups, sent } = opened(() => lost);
+      const outcomes = await outcomesOf([groups.commit([deletion("/a")]), groups.commit([deletion("/b")])]);
+      assert.deepEqual([sent, outcomes], [["/a /b"], [lost, lost]]);
+    });
+  }
+
+  it("travel in groups that ZooKeeper takes", async () => {
+    const { groups, sent } = opened(() => null);
+    const large = (path: string): Operation => ({
+      kind: "set",
+      path,
+      data: new Uint8Array(100_000),
+      version: -1,
+    });
+    const larger = ["/a", "/b", "/c", "/d"].map((path) => groups.commit([large(path)]));
+    const small = Array.from({ length: 40 }, () => groups.commit([deletion("/e")]));
+    await Promise.all([...larger, ...small]);
+    const sizes = sent.map((words) => words.split(" ").length);
+    assert.deepEqual(sizes, [2, 32, 10]);
+  });
+
+  it("are sent before a call that comes after them", async () => {
+    const { groups, sent } = opened(() => null);
+    const commit = groups.commit([deletion("/a")]);
+    groups.flush();
+    assert.deepEqual(sent, ["/a"]);
+    await commit;
+  });
+});
