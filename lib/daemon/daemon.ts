@@ -20,6 +20,7 @@ import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { startTelemetry } from "../telemetry/setup.ts";
+import { turnWriter } from "../telemetry/turn_writer.ts";
 import { type OpenContext, openServiceContext, serversOf } from "./context.ts";
 import { type DaemonFlags, helpText, type NumberFlag, parseFlags, UsageError } from "./flags.ts";
 import { fullHostName } from "./host_name.ts";
@@ -98,7 +99,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     name: program,
     level: flags.logLevel,
     format: flags.logFormat ?? (host.stdout.isTTY ? "text" : "json"),
-    destination: host.stdout,
+    destination: turnWriter(host.stdout, host),
   });
   const version = readVersion();
   for (const warning of config.warnings) logger.warn("configuration", { problem: formatProblem(warning) });

@@ -1,7 +1,7 @@
 // Whole lives of nodes, many at a time, for a while: the rate, what one costs, and whether memory stays flat.
-import type { Session } from "../../../lib/zookeeper/types.ts";
+import zookeeper from "node-zookeeper-client";
 import { lastZxid, type ZooKeeperServer } from "../../harness/zookeeper.ts";
-import { ourCalls } from "../zookeeper/clients.ts";
+import { DATA, openPlain, plainCalls, promised } from "../zookeeper/clients.ts";
 import { median } from "../zookeeper/report.ts";
 import { GrpcLoad } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
@@ -47,7 +47,7 @@ export async function measureLives(
     const transactions = { name: "transactions of a life on demand, gRPC", value: steps, unit: "" };
     figures.tell({ ...transactions, target: 8, against: NODEPOOL.transactions });
     for (const [atOnce, rate] of [[AT_ONCE, lives.rate] as const, [1, await rateOfOne(live)] as const]) {
-      await tellRatio(stage.session, figures, { atOnce, rate, steps: Math.round(steps) });
+      await tellRatio(server, figures, { atOnce, rate, steps: Math.round(steps) });
     }
     await measurePython(server, stage, figures);
     load.close();
@@ -111,18 +111,19 @@ function tellMemory(figures: Figures, megabytes: readonly number[]): void {
   });
 }
 
-/** As many transactions of three writes each, by a plain session that does nothing else. */
+/** As many transactions of three writes each, each made alone, by node-zookeeper-client in a process that does nothing else. */
 async function tellRatio(
-  session: Session,
+  server: ZooKeeperServer,
   figures: Figures,
   { atOnce, rate, steps }: { atOnce: number; rate: number; steps: number },
 ): Promise<void> {
   let next = 0;
-  await session.ensurePath("/plain");
+  const client = await openPlain(server);
   const calls = await Promise.all(
-    Array.from({ length: atOnce }, async (_, worker) => {
-      await session.ensurePath(`/plain/${worker}`);
-      return ourCalls(session, `/plain/${worker}`).multi;
+    Array.from({ length: atOnce }, async () => {
+      const mode = zookeeper.CreateMode.PERSISTENT_SEQUENTIAL;
+      const path = await promised<string>((done) => client.create("/plain-", DATA, mode, done));
+      return plainCalls(client, path).multi;
     }),
   );
   const plain = await repeat(
@@ -134,6 +135,7 @@ async function tellRatio(
     atOnce,
     PLAIN_SECONDS,
   );
+  client.close();
   figures.tell({
     name: `lives, ${atOnce} at once, against ${steps} transactions of three writes each, in lives a second`,
     value: rate / plain.rate,
