@@ -48,7 +48,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   const tasks = new TaskGroup((error, name) => {
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
-  const metrics = createMetrics(view);
+  const metrics = createMetrics(view, () => environment.pools);
   const environment: Mutable<Environment> = {
     context,
     pools,

@@ -1,6 +1,7 @@
 // What the launcher measures. Names and units follow OpenTelemetry; without an SDK nothing is recorded.
 import { type Attributes, type BatchObservableResult, metrics } from "@opentelemetry/api";
-import type { View } from "../../lib/zookeeper/view.ts";
+import type { RequestEntry, View } from "../../lib/zookeeper/view.ts";
+import { offeredLabels, type ServedPool } from "./pool/served.ts";
 
 /** The launcher's instruments. Durations are in seconds. */
 export interface Metrics {
@@ -22,8 +23,11 @@ export interface Metrics {
   stop(): void;
 }
 
-/** Creates the instruments; gauges observe the view. */
-export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
+/** Creates the instruments; gauges observe the view and the pools that are served at that time. */
+export function createMetrics(
+  view: Pick<View, "nodes" | "requests">,
+  pools: () => readonly ServedPool[],
+): Metrics {
   const meter = metrics.getMeter("nodepool.launcher");
   const launches = meter.createHistogram("nodepool.launch.duration", { unit: "s" });
   const waits = meter.createHistogram("nodepool.request.wait", { unit: "s" });
@@ -35,6 +39,7 @@ export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
   const conflicts = meter.createCounter("nodepool.action.conflicts");
   const nodes = meter.createObservableGauge("nodepool.nodes");
   const requests = meter.createObservableGauge("nodepool.requests");
+  const addressable = meter.createObservableGauge("nodepool.requests.addressable");
   const observe = (result: BatchObservableResult) => {
     for (const [key, count] of countBy(view.nodes(), ({ record }) => [record?.provider, record?.state])) {
       const [provider = "", state = ""] = key.split("\n");
@@ -43,8 +48,14 @@ export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
     for (const [state, count] of countBy(view.requests(), ({ record }) => [record?.state])) {
       result.observe(requests, count, { state });
     }
+    const open = openRequests(view.requests());
+    for (const served of pools()) {
+      const attributes = { provider: served.provider.name, pool: served.pool.name };
+      result.observe(addressable, addressableBy(served, open), attributes);
+    }
   };
-  meter.addBatchObservableCallback(observe, [nodes, requests]);
+  const observed = [nodes, requests, addressable];
+  meter.addBatchObservableCallback(observe, observed);
   return {
     launch: (duration, attributes) => launches.record(duration, attributes),
     fulfilled: (duration, attributes) => waits.record(duration, attributes),
@@ -56,8 +67,37 @@ export function createMetrics(view: Pick<View, "nodes" | "requests">): Metrics {
     brake: (provider, on) => brakes.record(on ? 1 : 0, { provider }),
     leaked: (attributes) => leaks.add(1, attributes),
     conflict: (attributes) => conflicts.add(1, attributes),
-    stop: () => meter.removeBatchObservableCallback(observe, [nodes, requests]),
+    stop: () => meter.removeBatchObservableCallback(observe, observed),
   };
+}
+
+interface OpenRequests {
+  readonly labels: readonly string[];
+  readonly provider: string | null;
+  count: number;
+}
+
+/** How many requests have no answer yet, by what they ask for: of thousands, most ask for the same. */
+function openRequests(requests: Iterable<RequestEntry>): OpenRequests[] {
+  const groups = new Map<string, OpenRequests>();
+  for (const { record } of requests) {
+    if (record?.state !== "requested" && record?.state !== "pending") continue;
+    const { nodeTypes: labels, provider } = record;
+    const key = JSON.stringify([labels, provider]);
+    const group = groups.get(key) ?? { labels, provider, count: 0 };
+    group.count += 1;
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** How many of them the pool could serve: it offers all their labels, and no other provider was asked for. */
+function addressableBy(served: ServedPool, open: readonly OpenRequests[]): number {
+  const offered = new Set(offeredLabels(served));
+  return open
+    .filter(({ labels }) => labels.every((label) => offered.has(label)))
+    .filter(({ provider }) => provider === null || provider === served.provider.name)
+    .reduce((sum, { count }) => sum + count, 0);
 }
 
 function countBy<T>(items: Iterable<T>, keyOf: (item: T) => readonly (string | null | undefined)[]) {
