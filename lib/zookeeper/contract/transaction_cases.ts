@@ -135,11 +135,11 @@ export function transactionCases(fixture: Fixture): void {
   it("makes a call after the transactions that were asked for before it", async () => {
     const session = await fixture.session();
     const place = await fixture.place(session);
-    void session.multi([create(`${place}/a`)]);
-    void session.multi([create(`${place}/b`)]);
+    const before = [session.multi([create(`${place}/a`)]), session.multi([create(`${place}/b`)])];
     const children = session.children(place);
-    void session.multi([create(`${place}/c`)]);
+    const after = session.multi([create(`${place}/c`)]);
     assert.deepEqual((await children).sort(), ["a", "b"]);
+    await Promise.all([...before, after]);
   });
 
   it("takes transactions at a time that together are larger than one may be", async () => {
