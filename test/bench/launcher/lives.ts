@@ -111,7 +111,7 @@ function tellMemory(figures: Figures, megabytes: readonly number[]): void {
   });
 }
 
-/** As many transactions of three writes each, each made alone, by node-zookeeper-client in a process that does nothing else. */
+/** As many transactions of three writes each, each made alone, by a node-zookeeper-client while nothing else is done. */
 async function tellRatio(
   server: ZooKeeperServer,
   figures: Figures,

@@ -5,8 +5,8 @@ import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import type { ImageInfo } from "dockerode";
 import { messageOf } from "../../../std/errors.ts";
+import { assertTar, ChecksumMeter } from "../../checksums.ts";
 import { type ImageSpec, type Metadata, ProviderError, type ProviderImage } from "../../contract.ts";
-import { assertTar, ChecksumMeter } from "../checksums.ts";
 import { type DockerApi, isConflict, lastReport, unlessGone } from "./docker_api.ts";
 
 /** Says whose an image or container is: the provider's installation. */

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header } from "tar-stream";
 import { codeOf, messageOf } from "../../../std/errors.ts";
-import { assertTar, ChecksumMeter, type Checksums } from "../checksums.ts";
+import { assertTar, ChecksumMeter, type Checksums } from "../../checksums.ts";
 
 /** What was left out of a root file system. */
 export interface Unpacked {

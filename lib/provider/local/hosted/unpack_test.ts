@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { type Header, pack } from "tar-stream";
 import { temporaryDirectory } from "../../../../test/harness/local_provider.ts";
-import type { Checksums } from "../checksums.ts";
+import type { Checksums } from "../../checksums.ts";
 import { unpack } from "./unpack.ts";
 
 type Item = Partial<Header> & { readonly name: string; readonly content?: string };
