@@ -44,6 +44,7 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
     deleteImage: (id, signal) =>
       wrap("deleteImage", { image: id }, signal, (inner) => provider.deleteImage(id, inner)),
     limits: (signal) => wrap("limits", {}, signal, (inner) => provider.limits(inner)),
+    ...optional("zones", provider.zones, (zones) => () => zones.call(provider)),
     ...optional("progress", provider.progress, (progress) => (node: string) => progress.call(provider, node)),
     ...optional(
       "attach",

@@ -226,6 +226,8 @@ export interface Provider {
   limits(signal: AbortSignal): Promise<Resources>;
   /** What one node of this label of this pool takes. */
   resourcesOf(pool: string, label: string): Resources;
+  /** The zones that instances can be launched in, as far as is known just now. Absent where there are none. */
+  zones?(): readonly string[];
   /** Lets go of connections. Instances go on running, unless this process is what runs them. */
   stop(): Promise<void>;
 }

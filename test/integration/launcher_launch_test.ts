@@ -228,6 +228,14 @@ describe("a launch", () => {
     assert.deepEqual([...used].sort(), zones, "requests are spread over the zones");
   });
 
+  it("puts all nodes of a request into one zone of the provider where the pool lists none", async () => {
+    const { launcher } = await begin({}, ["z1", "z2", "z3"]);
+    for (let count = 0; count < 3; count += 1) {
+      const nodes = await fulfilled(launcher, await ask(launcher, ["small", "small", "small"]));
+      assert.equal(new Set(nodes.map(({ availabilityZone }) => availabilityZone)).size, 1);
+    }
+  });
+
   it("that fails for good at one provider is made at the next, and nobody goes back to the first", async () => {
     one = await LauncherCase.begin(server, "broken", "cloud");
     const [broken, cloud] = [new FakeProvider("broken"), new FakeProvider("cloud")];

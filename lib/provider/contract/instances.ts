@@ -22,6 +22,14 @@ export function testInstances(place: Place): void {
     await place.remove(instance);
   });
 
+  test("an instance comes to lie in the zone that is asked for, of those that the provider has", async () => {
+    for (const az of new Set(place.provider.zones?.() ?? [])) {
+      const instance = await place.create(place.instanceSpec({ az }));
+      assert.equal(instance.az, az);
+      await place.remove(instance);
+    }
+  });
+
   test("the instance's id is told before it runs", async () => {
     const events: string[] = [];
     let told = "";

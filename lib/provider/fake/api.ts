@@ -12,6 +12,8 @@ export interface InstanceWish {
 
 /** The API. Calls reject with the contract's errors, and with the signal's reason. */
 export interface CloudApi {
+  /** What instances are spread over. Empty: a cloud without zones, or one whose zones cannot be seen from here. */
+  readonly zones: readonly string[];
   /** Everybody's instances. */
   listInstances(signal: AbortSignal): Promise<Instance[]>;
   /** Answers as soon as the instance is there, running or not. */

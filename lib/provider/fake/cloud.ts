@@ -39,6 +39,7 @@ export class FakeCloud implements CloudApi {
   readonly calls: string[] = [];
   /** The names of all instances that were ever made on request. */
   readonly made: string[] = [];
+  readonly zones: readonly string[];
   readonly weather: Weather = fairWeather();
   /** Where every new instance listens; null: each at a port of its own, which nobody serves. */
   sshPort: number | null = null;
@@ -54,13 +55,14 @@ export class FakeCloud implements CloudApi {
   constructor(options: FakeCloudOptions = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#options = options;
+    this.zones = options.zones ?? [];
     this.#faults = new Faults(this.weather, this.#clock);
   }
 
   /** Puts an instance there, as one that somebody else or an earlier run has left. */
   add(name: string, metadata: Metadata, state: Instance["state"] = "building", more: Partial<Instance> = {}) {
     this.#last += 1;
-    const { zones = [] } = this.#options;
+    const { zones } = this;
     const instance: FakeInstance = {
       externalId: `fake-${this.#last}`,
       name,
@@ -127,7 +129,7 @@ export class FakeCloud implements CloudApi {
       throw new NotFoundError(`404: there is no image ${wish.image}`);
     }
     if (this.instances.size >= this.weather.quota) throw new QuotaError("403: quota exceeded for instances");
-    const { zones = [] } = this.#options;
+    const { zones } = this;
     if (wish.az !== null && zones.length > 0 && !zones.includes(wish.az)) {
       throw new ProviderError(`400: there is no zone ${wish.az}; zones are ${zones.join(", ")}`);
     }

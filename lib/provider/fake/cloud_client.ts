@@ -16,6 +16,7 @@ import type { ErrorMessage } from "./cloud_server.ts";
 export class CloudClient implements CloudApi {
   readonly #place: { readonly socketPath: string } | { readonly host: string; readonly port: number };
   readonly #agent = new Agent({ keepAlive: true });
+  readonly zones = [];
 
   /** @param address as unix:/path or 127.0.0.1:port */
   constructor(address: string) {

@@ -122,6 +122,10 @@ export class CloudProvider implements Provider {
   resourcesOf(pool: string, label: string): Resources {
     return this.#resources(pool, label);
   }
+
+  zones(): readonly string[] {
+    return this.#cloud.zones;
+  }
 }
 
 /** A provider with a cloud of its own at hand, for tests in one process. */

@@ -16,6 +16,7 @@ const label = (changes: Partial<LabelSettings>): LabelSettings => ({
   dynamicProperties: {},
   userData: null,
   networks: [],
+  zones: [],
   securityGroups: [],
   autoFloatingIp: true,
   configDrive: undefined,

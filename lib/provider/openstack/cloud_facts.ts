@@ -1,4 +1,4 @@
-// What the cloud has that labels name: flavors, networks, images. Asked for at the start, now and then, and anew when
+// What the cloud has that labels and pools name: flavors, networks, images, zones. Asked for at the start, now and then, and anew when
 // a launch has found that something is not as it was.
 
 import { abortable } from "../../std/abortable.ts";
@@ -39,6 +39,7 @@ export class CloudFacts {
   readonly #images = new Map<string, { readonly id: string; readonly at: number }>();
   #flavors: readonly Flavor[] = [];
   #networks: readonly Network[] = [];
+  #zones: readonly string[] = [];
   #problems: readonly string[] = [];
   #loadedAt = -Infinity;
   #isStale = false;
@@ -64,6 +65,11 @@ export class CloudFacts {
 
   get networks(): readonly Network[] {
     return this.#networks;
+  }
+
+  /** The zones that take servers; empty where the cloud does not tell them. */
+  get zones(): readonly string[] {
+    return this.#zones;
   }
 
   /** What stands in the way of labels, a sentence each. */
@@ -112,6 +118,15 @@ export class CloudFacts {
     }
   }
 
+  /**
+   * The zone to launch in, of one that was asked for: null, which is Nova's choice, where neither the pool nor the cloud
+   * lists it any more.
+   */
+  zoneFor(label: LabelSettings, asked: string | null): string | null {
+    if (asked === null || label.zones.includes(asked) || this.#zones.length === 0) return asked;
+    return this.#zones.includes(asked) ? asked : null;
+  }
+
   /** The id of a cloud image. @throws {NotFoundError} */
   async imageId(name: string, signal: AbortSignal): Promise<string> {
     const known = this.#images.get(name);
@@ -125,6 +140,13 @@ export class CloudFacts {
     const { compute, network } = this.#services;
     this.#flavors = await compute.flavors(signal);
     this.#networks = await network.networks(signal);
+    this.#zones = await compute.zones(signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      this.#logger.info("the cloud does not tell its zones; nodes of a request may come to lie in several", {
+        error: messageOf(error),
+      });
+      return [];
+    });
     const problems = new Set<string>();
     for (const label of this.#labels) {
       for (const problem of await this.#problemsOf(label, signal)) problems.add(problem);

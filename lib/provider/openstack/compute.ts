@@ -112,6 +112,15 @@ export class Compute {
     return raw.map(({ id = "", name = "", vcpus = 0, ram = 0 }) => ({ id, name, cores: vcpus, ram }));
   }
 
+  /** The names of the zones that take servers. */
+  async zones(signal: AbortSignal): Promise<string[]> {
+    const call = { service: "compute", method: "GET", path: "/os-availability-zone", signal } as const;
+    const { body } = await this.#api.call(call);
+    const zones = (body as { availabilityZoneInfo?: RawZone[] } | null)?.availabilityZoneInfo ?? [];
+    const open = zones.filter(({ zoneState }) => zoneState?.available === true);
+    return open.map(({ zoneName }) => zoneName ?? "").filter((name) => name !== "");
+  }
+
   /** Every server of the project, whoever made it. */
   async servers(signal: AbortSignal): Promise<Server[]> {
     const call = { service: "compute", path: "/servers/detail", headers: this.#headers, signal } as const;
@@ -220,6 +229,11 @@ interface RawFlavor {
   readonly original_name?: string;
   readonly vcpus?: number;
   readonly ram?: number;
+}
+
+interface RawZone {
+  readonly zoneName?: string;
+  readonly zoneState?: { readonly available?: boolean };
 }
 
 interface RawServer {

@@ -64,8 +64,13 @@ export function isQuotaMessage(message: string): boolean {
 const NO_IMAGE =
   /can not find requested image|invalid imageref|field\/attribute imageref|invalid image identifier|image .* could not be found|failed to get image|no image with id|image .* (is not active|is unacceptable: .*not found)/i;
 
-/** The error of a refused create, told apart into those that the contract knows. */
-export function asLaunchError(error: unknown, label: string): unknown {
+const ZONES = "availability-zones";
+
+/**
+ * The error of a refused create, told apart into those that the contract knows.
+ * @param zone that was not configured but told by the cloud; null when there was none
+ */
+export function asLaunchError(error: unknown, label: string, zone: string | null): unknown {
   if (!(error instanceof ApiError)) return error;
   const { status, reply, message } = error;
   if ((status === 403 || status === 409 || status === 413) && isQuotaMessage(reply)) {
@@ -78,6 +83,10 @@ export function asLaunchError(error: unknown, label: string): unknown {
   }
   const key = keyAtFault(reply);
   if (status !== 400 || key === null) return error;
+  if (key === ZONES && zone !== null) {
+    const text = `${message}; the cloud itself told of zone '${zone}' before, and is asked for its zones anew`;
+    return new ProviderError(text, { cause: error });
+  }
   return new ProviderError(`${message}; look at the key ${key} of label '${label}' or of its pool`, {
     retryable: false,
     cause: error,
@@ -87,7 +96,7 @@ export function asLaunchError(error: unknown, label: string): unknown {
 function keyAtFault(reply: string): string | null {
   const keys: readonly (readonly [RegExp, string])[] = [
     [/key_name|keypair/i, "key-name"],
-    [/availability zone/i, "availability-zones"],
+    [/availability zone/i, ZONES],
     [/security.group/i, "security-groups"],
     [/flavor/i, "flavor-name or min-ram"],
     [/network/i, "networks"],

@@ -80,6 +80,7 @@ export class Launches {
     const there = this.#find(await servers.fresh(signal), spec);
     if (there !== null) return there.id;
     await facts.refresh(signal);
+    const az = facts.zoneFor(label, spec.az);
     try {
       const { flavor, networkIds } = facts.plan(label);
       const imageId =
@@ -92,7 +93,7 @@ export class Launches {
         networkIds,
         securityGroups: label.securityGroups,
         keyName: label.keyName,
-        az: spec.az,
+        az,
         configDrive: label.configDrive,
         userData: label.userData,
         metadata: this.#metadata(spec, label),
@@ -105,7 +106,7 @@ export class Launches {
       }
       if (error instanceof ProviderError && !(error instanceof ApiError && error.status !== 400))
         facts.doubt();
-      throw asLaunchError(error, label.label);
+      throw asLaunchError(error, label.label, label.zones.includes(az ?? "") ? null : az);
     }
   }
 

@@ -89,7 +89,7 @@ describe("launches in OpenStack", () => {
       },
       {
         provider: "cloud-images: [{name: base, image-id: i7, config-drive: true}],",
-        pool: "networks: [inside], security-groups: [web, ssh],",
+        pool: "networks: [inside], security-groups: [web, ssh], availability-zones: [zone-1],",
         label:
           "cloud-image: base, flavor-name: small, key-name: k, boot-from-volume: true, volume-size: 7, userdata: '#!/bin/sh', " +
           "instance-properties: {colour: red, nodepool_node_id: mine}, dynamic-instance-properties: {job: '{request.requestor_data[job]}', bad: '{request.nothing}'}",
@@ -196,14 +196,57 @@ describe("launches in OpenStack", () => {
       ["Can not find requested image", /label 'small' needs an image/, NotFoundError],
     ];
     for (const [message, pattern, kind] of answers) {
-      const { provider } = await setUp(
-        novaWith({ status: 400, body: { badRequest: { message } } }, null).script,
-      );
+      const nova = novaWith({ status: 400, body: { badRequest: { message } } }, null);
+      const { provider } = await setUp(nova.script, { pool: "availability-zones: [z]," });
       await provider.start(signal);
-      const error = await create(provider).catch((thrown: unknown) => thrown);
+      const error = await create(provider, { az: "z" }).catch((thrown: unknown) => thrown);
       assert.ok(error instanceof kind && !error.retryable, message);
       assert.match(error.message, pattern);
       assert.match(error.message, /^provider p: Nova: POST \/servers answered 400/);
+    }
+  });
+
+  test("a zone that the cloud told of and has closed since is left out when the launch is repeated", async () => {
+    let zones = ["old", "new"];
+    const nova = novaWith(accepted);
+    const message = "The requested availability zone is not available";
+    const { cloud, provider } = await setUp((call) => {
+      if (call.path.startsWith("/os-availability-zone")) return { status: 200, body: zoneList(zones) };
+      if (call.method !== "POST" || !call.body.includes('"old"')) return nova.script(call);
+      return { status: 400, body: { badRequest: { message } } };
+    });
+    await provider.start(signal);
+    assert.deepEqual(provider.zones?.(), ["old", "new"]);
+    zones = ["new"];
+    const refused = await create(provider, { az: "old" }).catch((error: unknown) => error);
+    assert.ok(refused instanceof ProviderError && refused.retryable);
+    assert.match(
+      refused.message,
+      /the cloud itself told of zone 'old' before, and is asked for its zones anew/,
+    );
+    await fastClock().sleep(10_000);
+    await create(provider, { az: "old" });
+    const sent = cloud.calls.filter(({ method, path }) => method === "POST" && path === "/servers");
+    assert.deepEqual(
+      sent.map(({ body }) => JSON.parse(body).server.availability_zone),
+      ["old", undefined],
+    );
+    assert.deepEqual(provider.zones?.(), ["new"]);
+  });
+
+  test("zones are those that are open, and a cloud that does not tell them serves without", async () => {
+    const body = zoneList(["open"], ["shut"]);
+    for (const [answer, expected] of [
+      [{ status: 200, body }, ["open"]],
+      [{ status: 403, body: { forbidden: { message: "policy" } } }, []],
+    ] as const) {
+      const nova = novaWith(accepted);
+      const { provider } = await setUp((call) =>
+        call.path.startsWith("/os-availability-zone") ? answer : nova.script(call),
+      );
+      await provider.start(signal);
+      assert.deepEqual(provider.zones?.(), expected);
+      assert.equal((await create(provider, { az: "open" })).externalId, "s1");
     }
   });
 
@@ -243,3 +286,9 @@ describe("launches in OpenStack", () => {
     assert.equal(deletes, 3);
   });
 });
+
+/** Nova's list of zones. */
+function zoneList(open: readonly string[], shut: readonly string[] = []) {
+  const zone = (available: boolean) => (zoneName: string) => ({ zoneName, zoneState: { available } });
+  return { availabilityZoneInfo: [...open.map(zone(true)), ...shut.map(zone(false))] };
+}

@@ -231,6 +231,10 @@ class OpenStackProvider implements Provider {
     return this.#there.leftovers.remove(leftover, signal);
   }
 
+  zones(): readonly string[] {
+    return this.#connected?.facts.zones ?? [];
+  }
+
   async limits(signal: AbortSignal): Promise<Resources> {
     const { compute, volume, facts } = this.#there;
     // The same clock that asks for limits keeps flavors and networks up to date.

@@ -17,6 +17,8 @@ export interface LabelSettings {
   readonly userData: string | null;
   /** Names or ids; empty: the cloud's choice. */
   readonly networks: readonly string[];
+  /** Those that the pool lists. */
+  readonly zones: readonly string[];
   readonly securityGroups: readonly string[];
   readonly autoFloatingIp: boolean;
   readonly configDrive: boolean | undefined;
@@ -68,6 +70,7 @@ function readLabel(provider: Keys, pool: PoolConfig, label: PoolLabelConfig): La
     dynamicProperties: mapping(own["dynamic-instance-properties"]),
     userData: text(own.userdata),
     networks: networks.length > 0 ? networks : texts(pool.settings.networks),
+    zones: texts(pool.settings["availability-zones"]),
     securityGroups: texts(pool.settings["security-groups"]),
     autoFloatingIp: pool.settings["auto-floating-ip"] !== false,
     configDrive: typeof image["config-drive"] === "boolean" ? image["config-drive"] : undefined,

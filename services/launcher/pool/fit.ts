@@ -16,7 +16,7 @@ import {
   poolLimits,
   shortageOf,
 } from "./quota.ts";
-import { isEnabled, labelOf, nameOf, type ServedPool, zonesOf } from "./served.ts";
+import { isEnabled, labelOf, listedZones, nameOf, type ServedPool } from "./served.ts";
 
 const WAITS: Readonly<Record<Rule, Wait>> = {
   disabled: "turn",
@@ -63,7 +63,7 @@ export function fitOf(
     ? census.pick(pool, { labels: record.nodeTypes, zone: null })
     : record.nodeTypes.map(() => null);
   const launches = record.nodeTypes.filter((_label, index) => nodes[index] === null);
-  const zone = nodes.find((node) => node !== null)?.record.az ?? zoneFor(pool, request.id);
+  const zone = nodes.find((node) => node !== null)?.record.az ?? zoneFor(pool, request);
   const whole = wishOf(pool, record.nodeTypes);
   const tenant = tenantObstacle(world, census, record.tenantName, whole);
   if (tenant?.rule === "impossible") return never(tenant);
@@ -169,8 +169,16 @@ export function imageMissing(world: World, pool: ServedPool, labels: readonly st
   return null;
 }
 
-/** The zone of the pool's list in which all new nodes of a request are launched; null: the provider's choice. */
-export function zoneFor(pool: ServedPool, request: string): string | null {
-  const zones = zonesOf(pool);
-  return zones[Number(request.slice(-10).replace(/\D/g, "")) % zones.length] ?? null;
+/**
+ * The zone in which all new nodes of a request are launched: one that the pool lists, or, where it lists none and the
+ * request is for several nodes, one that the provider has. Null: the provider's choice, for it knows where there is room.
+ */
+export function zoneFor(
+  pool: ServedPool,
+  { id, record }: { readonly id: string; readonly record: RequestRecord },
+): string | null {
+  const listed = listedZones(pool);
+  const known = record.nodeTypes.length > 1 ? (pool.driver?.zones?.() ?? []) : [];
+  const zones = listed.length > 0 ? listed : known;
+  return zones[Number(id.slice(-10).replace(/\D/g, "")) % zones.length] ?? null;
 }

@@ -74,7 +74,7 @@ export function servedPools(
 }
 
 /** The availability zones that the pool's configuration lists. */
-export function zonesOf(served: ServedPool): readonly string[] {
+export function listedZones(served: ServedPool): readonly string[] {
   const zones = served.pool.settings["availability-zones"];
   return Array.isArray(zones) ? zones.filter((zone) => typeof zone === "string") : [];
 }

@@ -117,7 +117,7 @@ function supplement(
   if (obstacle === null) {
     for (const label of labels) census.reserve(pool, label, tenantName);
     const there = census.nodesOf(request).find((node) => node.record.az !== null);
-    const zone = there?.record.az ?? zoneFor(pool, request);
+    const zone = there?.record.az ?? zoneFor(pool, entry);
     draft.actions.push({ kind: "supplement", request, pool, labels, zone });
     return;
   }
