@@ -26,6 +26,8 @@ export interface FakeCloudOptions {
   readonly images?: "any" | "uploaded";
   /** The zones that instances are spread over. @default none */
   readonly zones?: readonly string[];
+  /** Whether it keeps a record of what was asked of it, for tests; it grows for ever. @default true */
+  readonly keepsRecord?: boolean;
 }
 
 const WHOLE: Resources = { instances: 1, cores: 1, ram: 1024 };
@@ -57,6 +59,10 @@ export class FakeCloud implements CloudApi {
     this.#options = options;
     this.zones = options.zones ?? [];
     this.#faults = new Faults(this.weather, this.#clock);
+  }
+
+  #note(record: string[], what: string): void {
+    if (this.#options.keepsRecord !== false) record.push(what);
   }
 
   /** Puts an instance there, as one that somebody else or an earlier run has left. */
@@ -110,7 +116,7 @@ export class FakeCloud implements CloudApi {
   }
 
   createInstance(wish: InstanceWish, signal: AbortSignal): Promise<Instance> {
-    this.calls.push(`create ${wish.name}`);
+    this.#note(this.calls, `create ${wish.name}`);
     return this.#faults.around("createInstance", signal, async () => {
       if (this.weather.gate !== null) await abortable(this.weather.gate, signal);
       const token = wish.metadata[METADATA.launchToken];
@@ -135,7 +141,7 @@ export class FakeCloud implements CloudApi {
     }
     const more = { resources: wish.resources, ...(wish.az === null ? {} : { az: wish.az }) };
     const instance = this.add(wish.name, wish.metadata, "building", more);
-    this.made.push(wish.name);
+    this.#note(this.made, wish.name);
     this.#runningAt.set(instance.externalId, this.#clock.now() + this.weather.createMs);
     const lag = this.weather.listLagMs;
     if (lag > 0) this.#hidden.set(instance.externalId, this.#clock.now() + lag);
@@ -159,7 +165,7 @@ export class FakeCloud implements CloudApi {
   }
 
   deleteInstance(id: string, signal: AbortSignal): Promise<void> {
-    this.calls.push(`delete ${this.instances.get(id)?.name ?? id}`);
+    this.#note(this.calls, `delete ${this.instances.get(id)?.name ?? id}`);
     return this.#faults.around("deleteInstance", signal, async () => {
       await this.#faults.pause(this.weather.deleteMs, signal);
       if (this.#faults.strikes("failDeletes"))

@@ -167,7 +167,9 @@ export function openFakeProvider(config: ProviderConfig, options: ProviderOption
     return new CloudProvider(config.name, new CloudClient(settings.cloud), settings.resourcesOf);
   }
   const keyServer = settings.hostKeys ? startHostKeyServer() : null;
-  const cloud = clouds.get(config.name) ?? new FakeCloud({ clock: options.clock, zones: settings.zones });
+  const { clock } = options;
+  const cloud =
+    clouds.get(config.name) ?? new FakeCloud({ clock, zones: settings.zones, keepsRecord: false });
   clouds.set(config.name, cloud);
   Object.assign(cloud.weather, settings.weather);
   return new ServedProvider(config.name, cloud, settings.resourcesOf, keyServer);

@@ -36,7 +36,7 @@ async function place(reach: (cloud: FakeCloud) => Promise<{ api: CloudApi; close
   const directory = await mkdtemp(join(tmpdir(), "nodepool-fake-"));
   const path = join(directory, "image.qcow2");
   await writeFile(path, "an image");
-  const cloud = new FakeCloud({ images: "uploaded" });
+  const cloud = new FakeCloud({ images: "uploaded", zones: ["east", "west"] });
   const { api, close } = await reach(cloud);
   const { weather } = cloud;
   const signal = () => AbortSignal.timeout(10_000);
@@ -196,6 +196,13 @@ describe("the weather of a fake cloud", () => {
     await cloud.limits(signal());
     await cloud.limits(signal());
     await assert.rejects(cloud.limits(signal()), /429/);
+  });
+
+  test("keeps no record of its calls where nobody looks at it", async () => {
+    const cloud = new FakeCloud({ keepsRecord: false });
+    const { externalId } = await cloud.createInstance(wish("one"), signal());
+    await cloud.deleteInstance(externalId, signal());
+    assert.deepEqual([cloud.calls, cloud.made], [[], []]);
   });
 
   test("lets a delete lie, and leave a port behind", async () => {
