@@ -2,6 +2,8 @@
 // Plain JavaScript for any Node.js, so that an old one gets a sentence instead of a syntax error.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
+import { homedir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -18,11 +20,21 @@ function programFile(program) {
   return installed ? built : source;
 }
 
+/**
+ * Keeps what Node.js makes of the sources, for the next start: it takes two thirds of the time that a command needs. In
+ * the user's own folder, for in one that others write to somebody could put other code. Does nothing where that cannot be.
+ */
+function keepCompiled() {
+  const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  if (process.env.NODE_COMPILE_CACHE === undefined) module.enableCompileCache?.(join(caches, "nodepool"));
+}
+
 /** Runs services/<program>/main with this process's arguments. */
 export async function launch(program) {
   const file = programFile(program);
   if (runsTypeScript) {
     process.argv[1] = file;
+    keepCompiled();
     await import(pathToFileURL(file).href);
     return;
   }

@@ -3,7 +3,9 @@
 /** A table: a header and rows of as many cells. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [header, ...rows].map((row) => row.map(printable));
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column] ?? ""))));
+  const widths = header.map((_, column) =>
+    cells.reduce((most, row) => Math.max(most, widthOf(row[column] ?? "")), 0),
+  );
   const rule = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+`;
   const [head = "", ...body] = cells.map(
     (row) => `|${widths.map((width, column) => ` ${pad(row[column] ?? "", width)} `).join("|")}|`,
@@ -32,14 +34,18 @@ export function stateWord(state: string): string {
     .toLowerCase();
 }
 
+/** Nearly all that is shown, ten thousand times over: what follows is for the rest. */
+const PLAIN = /^[ -~]*$/;
+
 // What a node or a user has named must not steer the reader's terminal.
 export function printable(text: string): string {
+  if (PLAIN.test(text)) return text;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 }
 
 function widthOf(text: string): number {
-  return [...text].length;
+  return PLAIN.test(text) ? text.length : [...text].length;
 }
 
 function pad(text: string, width: number): string {
