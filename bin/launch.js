@@ -1,7 +1,7 @@
 // Starts a program of this package: the compiled one when installed from npm, the TypeScript source in a checkout.
 // Plain JavaScript for any Node.js, so that an old one gets a sentence instead of a syntax error.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";
 import { dirname, join, sep } from "node:path";
@@ -25,8 +25,15 @@ function programFile(program) {
  * the user's own folder, for in one that others write to somebody could put other code. Does nothing where that cannot be.
  */
 function keepCompiled() {
+  if (process.env.NODE_COMPILE_CACHE !== undefined) return;
   const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  if (process.env.NODE_COMPILE_CACHE === undefined) module.enableCompileCache?.(join(caches, "nodepool"));
+  try {
+    // Not the folders above it: whose home is not there gets none.
+    if (!existsSync(caches)) mkdirSync(caches, { mode: 0o700 });
+    module.enableCompileCache?.(join(caches, "nodepool"));
+  } catch {
+    // It goes on without.
+  }
 }
 
 /** Runs services/<program>/main with this process's arguments. */
