@@ -11,13 +11,12 @@ import { GrpcLoad } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
 import { residentMegabytes } from "./process_meter.ts";
 import type { LauncherProgram } from "./program.ts";
-import { oneByOne } from "./speed.ts";
+import { oneByOne, WARM_UP } from "./speed.ts";
 import { POOL, PROVIDER, SESSION_TIMEOUT_MS, Stage } from "./stage.ts";
 
 const LABEL = "crowd";
 const FEW = 100;
 const WARM = 200;
-const WARM_UP = 20;
 const SETTLE_SECONDS = 10;
 const IDLE_SECONDS = 20;
 const PING_MS = SESSION_TIMEOUT_MS / 3;
@@ -101,10 +100,9 @@ async function putNodes(session: Session, cloud: FakeCloud, count: number): Prom
 }
 
 async function warm(stage: Stage): Promise<number> {
-  const load = await GrpcLoad.open(stage.clients, stage.session);
+  const load = new GrpcLoad(stage.clients, stage.session);
   await oneByOne(load, LABEL, WARM_UP);
   const { wait } = await oneByOne(load, LABEL, WARM);
-  load.close();
   return percentile(wait, 50);
 }
 

@@ -3,8 +3,6 @@ import type { Clients } from "../../../lib/rpc/client.ts";
 import { NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import type { Session } from "../../../lib/zookeeper/types.ts";
 
-const NODES = "/nodepool/nodes";
-
 /** A request that has its nodes; the stream that watches it stays open, for it keeps the lease. */
 export interface Taken {
   readonly name: string;
@@ -18,30 +16,16 @@ export interface Taken {
 
 export class GrpcLoad {
   readonly #clients: readonly Clients[];
+  readonly #session: Session;
   #calls = 0;
-  readonly #waiting = new Map<string, () => void>();
-  readonly #unwatch: () => void;
 
   /**
    * @param clients whose connections are taken in turns
    * @param session one that reaches the launcher's tree: it hears when a node's record is gone
    */
-  static async open(clients: readonly Clients[], session: Session): Promise<GrpcLoad> {
-    const waiting = new Map<string, () => void>();
-    const unwatch = await session.watchRecursive(
-      NODES,
-      ({ kind, path }) => {
-        if (kind === "deleted") waiting.get(path)?.();
-      },
-      () => {},
-    );
-    return new GrpcLoad(clients, waiting, unwatch);
-  }
-
-  private constructor(clients: readonly Clients[], waiting: Map<string, () => void>, unwatch: () => void) {
+  constructor(clients: readonly Clients[], session: Session) {
     this.#clients = clients;
-    this.#waiting = waiting;
-    this.#unwatch = unwatch;
+    this.#session = session;
   }
 
   #nextClient(): Clients["requests"] {
@@ -75,23 +59,12 @@ export class GrpcLoad {
 
   /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
   async giveBack({ name, nodes, client, watched }: Taken): Promise<number> {
-    const gone = Promise.all(
-      nodes.map((node) => {
-        const path = `/nodepool/${node}`;
-        return new Promise<void>((resolve) => this.#waiting.set(path, resolve)).finally(() =>
-          this.#waiting.delete(path),
-        );
-      }),
-    );
+    const gone = Promise.all(nodes.map((node) => this.#session.gone(`/nodepool/${node}`)));
     const begun = performance.now();
     await client.releaseRequest({ name });
     await gone;
     const took = performance.now() - begun;
     await watched;
     return took;
-  }
-
-  close(): void {
-    this.#unwatch();
   }
 }

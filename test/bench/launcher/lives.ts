@@ -29,7 +29,7 @@ export async function measureLives(
   const stage = await Stage.open(server, { program, labels: { cold: 0 }, cloud: null });
   try {
     await stage.start();
-    const load = await GrpcLoad.open(stage.clients, stage.session);
+    const load = new GrpcLoad(stage.clients, stage.session);
     const live = async () => await load.giveBack(await load.take("cold"));
     await repeat(live, AT_ONCE, WARM_UP_SECONDS);
     if (options.profile) stage.toggleProfile();
@@ -50,7 +50,6 @@ export async function measureLives(
       await tellRatio(server, figures, { atOnce, rate, steps: Math.round(steps) });
     }
     await measurePython(server, stage, figures);
-    load.close();
   } finally {
     await stage.close();
   }
