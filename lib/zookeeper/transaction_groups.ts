@@ -1,5 +1,6 @@
 // Transactions that are asked for in one turn of the event loop, and in all that follows from it at once, are committed
-// as one: the server's work is by the transaction, and its disk's too.
+// as one: the server's work is by the transaction, and its disk's too. What is asked for while two are on their way waits
+// for one of them, and is committed as one then: a session's writes are made one after the other anyhow.
 //
 // Invariants:
 //   G1. Each caller hears what it would hear alone: its own results, or its own refusal with the number of its own step.
@@ -12,6 +13,8 @@ import { isUncertain, isZooKeeperError, type Operation, type OperationResult } f
 const LARGEST_BYTES = 256 * 1024;
 /** When a group is refused, so many are made anew at most. */
 const LARGEST_COUNT = 32;
+/** One is with the disk while the next is on the wire. */
+const ON_THEIR_WAY = 2;
 
 type Commit = (operations: readonly Operation[]) => Promise<OperationResult[]>;
 
@@ -26,6 +29,8 @@ export class TransactionGroups {
   readonly #send: Commit;
   #waiting: Member[] = [];
   #bytes = 0;
+  /** Groups that are sent and not answered. */
+  #open = 0;
 
   /** @param send sends one transaction at once */
   constructor(send: Commit) {
@@ -39,7 +44,7 @@ export class TransactionGroups {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ operations, resolve, reject });
       this.#bytes += bytes;
-      if (this.#waiting.length === 1) nextTick(() => this.flush());
+      if (this.#waiting.length === 1) nextTick(() => this.#flushInTurn());
     });
   }
 
@@ -48,8 +53,17 @@ export class TransactionGroups {
     const members = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
-    if (members.length > 1) void this.#together(members);
-    else this.#oneByOne(members);
+    if (members.length === 0) return;
+    this.#open += 1;
+    const answered = members.length > 1 ? this.#together(members) : this.#oneByOne(members);
+    void answered.then(() => {
+      this.#open -= 1;
+      this.#flushInTurn();
+    });
+  }
+
+  #flushInTurn(): void {
+    if (this.#open < ON_THEIR_WAY) this.flush();
   }
 
   async #together(members: readonly Member[]): Promise<void> {
@@ -62,13 +76,17 @@ export class TransactionGroups {
       }
     } catch (error) {
       const mayBeDone = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
-      if (!mayBeDone) this.#oneByOne(members);
+      if (!mayBeDone) await this.#oneByOne(members);
       else for (const { reject } of members) reject(error);
     }
   }
 
-  #oneByOne(members: readonly Member[]): void {
-    for (const { operations, resolve, reject } of members) this.#send(operations).then(resolve, reject);
+  /** Never rejects. */
+  async #oneByOne(members: readonly Member[]): Promise<void> {
+    const answers = members.map(({ operations, resolve, reject }) =>
+      this.#send(operations).then(resolve, reject),
+    );
+    await Promise.all(answers);
   }
 }
 

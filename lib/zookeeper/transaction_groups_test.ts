@@ -7,17 +7,20 @@ const deletion = (path: string): Operation => ({ kind: "delete", path, version: 
 const paths = (operations: readonly Operation[]) => operations.map(({ path }) => path).join(" ");
 
 /** Groups whose transactions are answered by `answer`, and what was sent. */
-function opened(answer: (sent: string) => Error | null) {
+function opened(answer: (sent: string) => Error | null, delay: Promise<void> = Promise.resolve()) {
   const sent: string[] = [];
   const groups = new TransactionGroups(async (operations) => {
     const words = paths(operations);
     sent.push(words);
+    await delay;
     const error = answer(words);
     if (error !== null) throw error;
     return operations.map((): OperationResult => ({ kind: "delete" }));
   });
   return { groups, sent };
 }
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const outcomesOf = async (commits: readonly Promise<unknown>[]) =>
   (await Promise.allSettled(commits)).map((one) => (one.status === "rejected" ? one.reason : "done"));
@@ -64,6 +67,33 @@ describe("transactions that are asked for in one turn", () => {
     await Promise.all([...larger, ...small]);
     const sizes = sent.map((words) => words.split(" ").length);
     assert.deepEqual(sizes, [2, 32, 10]);
+  });
+
+  it("wait while two groups are on their way, and are sent as one when one of these is answered", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { groups, sent } = opened(() => null, promise);
+    const commits: Promise<unknown>[] = [];
+    for (const path of ["/a", "/b", "/c", "/d"]) {
+      commits.push(groups.commit([deletion(path)]));
+      await turn();
+    }
+    assert.deepEqual(sent, ["/a", "/b"]);
+    resolve();
+    await Promise.all(commits);
+    assert.deepEqual(sent, ["/a", "/b", "/c /d"]);
+  });
+
+  it("wait for no group that was refused", async () => {
+    const { groups, sent } = opened((words) =>
+      words === "/a" ? new ZooKeeperError("NO_NODE", words) : null,
+    );
+    const commits: Promise<unknown>[] = [];
+    for (const path of ["/a", "/a", "/a", "/b"]) {
+      commits.push(groups.commit([deletion(path)]).catch(() => "refused"));
+      await turn();
+    }
+    assert.deepEqual(await Promise.all(commits), ["refused", "refused", "refused", [{ kind: "delete" }]]);
+    assert.deepEqual(sent, ["/a", "/a", "/a", "/b"]);
   });
 
   it("are sent before a call that comes after them", async () => {
