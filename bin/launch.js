@@ -26,8 +26,9 @@ function programFile(program) {
  */
 function keepCompiled() {
   if (process.env.NODE_COMPILE_CACHE !== undefined) return;
-  const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   try {
+    // A user who is in no list of users has no home, and asking for it fails.
+    const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
     // Not the folders above it: whose home is not there gets none.
     if (!existsSync(caches)) mkdirSync(caches, { mode: 0o700 });
     module.enableCompileCache?.(join(caches, "nodepool"));
