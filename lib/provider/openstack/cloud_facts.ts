@@ -1,5 +1,5 @@
-// What the cloud has that labels and pools name: flavors, networks, images, zones. Asked for at the start, now and then, and anew when
-// a launch has found that something is not as it was.
+// What the cloud has that labels and pools name: flavors, networks, images, zones. Asked for at the start, now and then,
+// and anew when a launch has found that something is not as it was.
 
 import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
@@ -142,10 +142,11 @@ export class CloudFacts {
     this.#networks = await network.networks(signal);
     this.#zones = await compute.zones(signal).catch((error: unknown) => {
       signal.throwIfAborted();
-      this.#logger.info("the cloud does not tell its zones; nodes of a request may come to lie in several", {
+      // Where it tells none at all, nodes of a request may come to lie in several.
+      this.#logger.info("the cloud does not tell its zones; the last known ones count", {
         error: messageOf(error),
       });
-      return [];
+      return this.#zones;
     });
     const problems = new Set<string>();
     for (const label of this.#labels) {
