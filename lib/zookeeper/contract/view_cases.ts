@@ -129,6 +129,8 @@ export function viewCases(fixture: Fixture): void {
     const request = encodeRequest(newRequest(1, { nodeTypes: ["small"] }));
     await other.create("/nodepool/requests/200-", request, "ephemeral-sequential");
     await other.ensurePath("/nodepool/images/debian");
+    // What reaches the view together is told of once.
+    await until(() => view.image("debian") !== undefined, "the image");
     await other.create("/nodepool/images/debian/pause", NOTHING, "persistent");
     await until(() => view.image("debian")?.paused === true, "the pause");
     assert.deepEqual(heard, ["request 200-0000000000", "image debian", "image debian"]);
