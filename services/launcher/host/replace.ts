@@ -15,13 +15,14 @@ import { hostKey } from "./slots.ts";
  * Checks the host of a node that is about to be removed and makes the slot's next record: ready, or out of service.
  * Null when the node stands for no slot.
  *
- * @param run the node as its user left it; null when it was not used
+ * @param record the node; what its user held against the host is in it, also when another launcher began the deletion
+ * @param wasUsed whether it was used until it was deleted: then a host that cannot be used is suspicious
  */
 export async function replacementOf(
   environment: Environment,
   node: string,
   record: NodeRecord,
-  run: NodeRecord | null,
+  wasUsed: boolean,
   signal: AbortSignal,
 ): Promise<NodeRecord | null> {
   const { hand, hosts } = environment;
@@ -32,16 +33,15 @@ export async function replacementOf(
   const slot = hosts.slotOf(node);
   if (slot === undefined || !isDeepStrictEqual(slot.host, placed.host)) return null;
   const now = nowOf(environment);
-  const memory = remember(memoryOf(record), run, hand.hosts.get(hostKey(slot))?.last?.problem ?? null, now);
+  const problem = hand.hosts.get(hostKey(slot))?.last?.problem ?? null;
+  const reason = suspicionOf(record) ?? (wasUsed ? problem : null);
+  const memory = reason === null ? memoryOf(record) : blamed(record, reason, now);
   const judgement = hosts.judge(slot, [memory]);
   if (judgement.kind === "unknown") return null;
   const known = knownKeys(slot.host, hosts.nodesOf(slot));
   return newSlotRecord(slot, judgement, { memory, hostKeys: known, now });
 }
 
-/** A run is suspicious when its user says so, or when the host could not be used right after it. */
-function remember(memory: Memory, run: NodeRecord | null, problem: string | null, now: number): Memory {
-  if (run === null) return memory;
-  const reason = suspicionOf(run) ?? problem;
-  return reason === null ? memory : withSuspicion(memory, { time: now, job: jobOf(run), reason });
+function blamed(record: NodeRecord, reason: string, now: number): Memory {
+  return withSuspicion(memoryOf(record), { time: now, job: jobOf(record), reason });
 }

@@ -49,8 +49,7 @@ export function assignSlots(hosts: readonly PlacedHost[], nodes: readonly Readab
   const left: ReadableNode[] = [];
   const surplus: Surplus[] = [];
   const placeOf = (placed: PlacedHost, number: number) => `${hostKey(placed)} ${number}`;
-  // Those in use come first: what is idle can give way.
-  const ordered = [...nodes].sort((a, b) => Number(isIdle(a)) - Number(isIdle(b)) || (a.id < b.id ? -1 : 1));
+  const ordered = [...nodes].sort((a, b) => rankOf(a) - rankOf(b) || (a.id < b.id ? -1 : 1));
   for (const node of ordered) {
     const placed = hosts.find(({ host }) => host.identity === recordIdentity(node));
     const { slot } = node.record;
@@ -77,6 +76,15 @@ export function assignSlots(hosts: readonly PlacedHost[], nodes: readonly Readab
     }),
   );
   return { slots, surplus };
+}
+
+/**
+ * Those in use come first: what is idle can give way. Those being deleted come last: a record that is written as the
+ * successor of one may be seen a moment before the other is gone, and is not the one too many.
+ */
+function rankOf(node: ReadableNode): number {
+  if (node.record.state === "deleting" || node.record.state === "deleted") return 2;
+  return isIdle(node) ? 1 : 0;
 }
 
 function recordIdentity({ record }: ReadableNode): string {

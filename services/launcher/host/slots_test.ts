@@ -34,6 +34,15 @@ describe("the records of a machine", () => {
     ]);
   });
 
+  it("that are being deleted give way to their successors", () => {
+    const nodes = [slotNode("0001", "deleting", 0), slotNode("0002", "testing", 0)];
+    assert.deepEqual(told(placed(host()), nodes), [
+      "zuul 0: 0002",
+      "0001: slot 0 of zuul@h:22 is recorded twice",
+    ]);
+    assert.deepEqual(told(placed(host()), nodes.slice(0, 1)), ["zuul 0: 0001"]);
+  });
+
   it("of an identity that is gone stand for the free slot of that number of another, else they are surplus", () => {
     const nodes = [slotNode("0001", "ready", 0, { username: "old" }), slotNode("0002", "ready", 0)];
     assert.deepEqual(told(placed(host(), host({ username: "new" })), nodes), ["zuul 0: 0002", "new 0: 0001"]);

@@ -37,24 +37,24 @@ export async function beginDelete(
     external: record.externalId,
     reason: action.reason,
   });
-  const run = record.state === "used" || record.state === "in-use" ? record : null;
+  const wasUsed = record.state === "used" || record.state === "in-use";
   tasks.start(`deletion of node ${node.id}`, (signal) =>
-    runDelete(environment, node.id, { deleting, run }, lock(), signal),
+    runDelete(environment, node.id, { deleting, wasUsed }, lock(), signal),
   );
 }
 
 class ProviderGoneError extends Error {}
 
-/** A node as it is while it is deleted, and as its user left it. */
+/** A node as it is while it is deleted, and whether it was used until then. */
 interface Deletion {
   readonly deleting: NodeRecord;
-  readonly run: NodeRecord | null;
+  readonly wasUsed: boolean;
 }
 
 async function runDelete(
   environment: Environment,
   node: string,
-  { deleting: record, run }: Deletion,
+  { deleting: record, wasUsed }: Deletion,
   lock: HeldLock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -66,7 +66,7 @@ async function runDelete(
     await withSpan("node.delete", { attributes }, async () => {
       const signals = [signal, lock.signal, use.signal];
       await removeUntilConfirmed(environment, node, record, signals);
-      const next = await replacementOf(environment, node, record, run, AbortSignal.any(signals));
+      const next = await replacementOf(environment, node, record, wasUsed, AbortSignal.any(signals));
       await removeRecord(environment, node, lock, next);
     });
     hand.quotaBlocks.delete(record.provider ?? "");
