@@ -134,7 +134,7 @@ export class Transaction {
     this.create(`${root}/${token}__lock__`, data, "persistent-sequential");
   }
 
-  /** Gives a lock of ours back. */
+  /** Gives a lock of ours back; as a guard does, that fails the transaction unless the lock is still ours. */
   release(lock: HeldLock): void {
     this.#operations.push(lock.releaseOperation());
     this.#afterwards.push(() => lock.markReleased());

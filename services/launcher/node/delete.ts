@@ -130,12 +130,12 @@ async function removeRecord(
   const { session } = environment.context;
   for (let attempt = 1; ; attempt += 1) {
     const steps = transaction(environment, "node.forget");
-    steps.guard(lock);
     if (next !== null) steps.create(`${NODES}/`, encodeNode(next), "persistent-sequential");
     const others = attempt === 1 ? [] : await session.children(lock.root);
     for (const name of others) {
       if (`${lock.root}/${name}` !== lock.contender) steps.delete(`${lock.root}/${name}`);
     }
+    // This fails unless the lock is still ours.
     steps.delete(lock.contender);
     steps.delete(lock.root);
     steps.delete(nodePath(node));

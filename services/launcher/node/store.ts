@@ -23,7 +23,6 @@ export async function storeLaunch(
   const allocatedTo = isServed && launch.status === "ready" ? launch.request : null;
   const record = withNodeState({ ...launch.record, allocatedTo }, launch.status, nowOf(environment));
   const steps = transaction(environment, "node.store");
-  steps.guard(launch.lock);
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
   if (launch.leased && allocatedTo !== null) {
@@ -52,7 +51,6 @@ export async function abandonLaunch(
   }
   const record = withNodeState({ ...launch.record, allocatedTo: null }, "deleting", nowOf(environment));
   const steps = transaction(environment, "node.abandon");
-  steps.guard(launch.lock);
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);
   try {

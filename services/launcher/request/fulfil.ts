@@ -25,7 +25,6 @@ export async function fulfil(environment: Environment, action: ActionOf<"fulfil"
   await withSpan("request.fulfil", { parent: own.traceparent, attributes }, async () => {
     const nodes = action.nodes.map((id) => readyNode(environment, id));
     const steps = transaction(environment, "request.fulfil");
-    steps.guard(held.lock);
     handOver(steps, request, nodes, nowOf(environment), () => context.newUuid().replaceAll("-", ""));
     steps.release(held.lock);
     if (own.minReady) steps.delete(requestLockPath(request.id));
@@ -79,9 +78,7 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
   const request = readableRequest(environment, action.request);
   const now = nowOf(environment);
   const steps = transaction(environment, "request.give_up");
-  steps.guard(held.lock);
   if (launch !== undefined) {
-    steps.guard(launch.lock);
     steps.setNode(launch.node, withNodeState(launch.record, "failed", now), launch.version);
     steps.release(launch.lock);
   }

@@ -63,8 +63,7 @@ function handOverNode(
   if (own.lease !== null) {
     const contender = newToken();
     const owner = { lease: request.id, owner: request.record.requestor, expires: own.lease.expires };
-    if (node.held !== null) transaction.guard(node.held);
-    else transaction.renewLine(root, node.lock);
+    if (node.held === null) transaction.renewLine(root, node.lock);
     transaction.enterLease(root, contender, new TextEncoder().encode(JSON.stringify(owner)));
     const userData = encodeNodeLease({ request: request.id, contender });
     const inUse = { ...withNodeState(allocated, "in-use", now), userData };
@@ -73,7 +72,6 @@ function handOverNode(
     return;
   }
   if (node.held !== null) {
-    transaction.guard(node.held);
     transaction.setNode(node.id, withNodeState(allocated, "ready", now), node.version);
     transaction.release(node.held);
     return;
