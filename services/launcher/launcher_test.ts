@@ -56,7 +56,7 @@ describe("launcher: requests", () => {
     assert.equal(cloud.instances.size, 0);
   });
 
-  it("needs at most 8 transactions for the life of a node on demand", async () => {
+  it("needs 7 transactions for the life of a node on demand", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const session = await one.session();
@@ -74,7 +74,7 @@ describe("launcher: requests", () => {
       spent.push(Number((await mark()) - begin) - 1);
     }
     // The server may still be ending sessions of earlier cases during the first life.
-    assert.deepEqual(spent.slice(1), [8, 8, 8, 8]);
+    assert.deepEqual(spent.slice(1), [7, 7, 7, 7]);
   });
 
   it("needs 2 transactions to hand out a node that is ready", async () => {

@@ -5,8 +5,9 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
-import { nodePath } from "../../lib/model/paths.ts";
+import { nodeLockPath, nodePath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
 import {
@@ -114,6 +115,32 @@ describe("launcher: the life of nodes", () => {
     await release(launcher, request);
     await untilStates(launcher, "hold");
     await untilStates(launcher);
+  });
+
+  it("leaves a node that is returned to whoever waits for its lock, and deletes it when that is given back", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const request = await ask(launcher, ["small"]);
+    const [node] = await fulfilled(launcher, request);
+    const other = createLocks(await one.session());
+    const waiting = other.acquire(nodeLockPath(idOf(node?.name)), { timeout: 30_000 });
+    const contenders = () => launcher.view.node(idOf(node?.name))?.lock.contenders.length;
+    await until("somebody waits", () => contenders() === 2);
+    await release(launcher, request);
+    const lock = await waiting;
+    assert.deepEqual(statesOf(launcher), ["used"]);
+    await lock?.release();
+    await untilStates(launcher);
+  });
+
+  it("deletes what was taken through a launcher that does not serve its provider", async () => {
+    one = await LauncherCase.begin(server, "cloud", "other");
+    await one.launcher(simple(new FakeProvider("cloud")));
+    const stranger = await one.launcher(simple(new FakeProvider("other"), { maxServers: 0 }));
+    const request = await ask(stranger, ["small"]);
+    await fulfilled(stranger, request);
+    await release(stranger, request);
+    await untilStates(stranger);
   });
 
   it("holds a ready node at once and replaces it", async () => {

@@ -107,6 +107,14 @@ const PROVOCATIONS: Readonly<Record<OddStep, Provoke>> = {
     await world.tree.withdraw(idOf(request));
     await world.tree.untilGone(nodePath(node));
   },
+  "node.delete": async (world) => {
+    const id = await world.tree.ask();
+    await world.tree.untilRequest(id, "fulfilled");
+    const node = await world.tree.node(id, "ready");
+    await world.tree.use(node);
+    await world.tree.withdraw(id);
+    await world.tree.untilGone(nodePath(node));
+  },
   "node.force": async (world) => {
     const request = await world.create("large");
     const node = await world.fulfilled(request);

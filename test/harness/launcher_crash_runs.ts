@@ -64,7 +64,6 @@ export const LIFE_STEPS = [
   "request.fulfil",
   "request.assign",
   "request.release",
-  "node.delete",
   "node.remove",
   "node.forget",
 ] as const satisfies readonly Step[];

@@ -1,5 +1,5 @@
 // Nodes and requests as somebody sees and changes them who speaks to ZooKeeper itself, as Zuul does.
-import { decodeNode, type NodeState } from "../../lib/model/node.ts";
+import { decodeNode, encodeNode, type NodeState, withNodeState } from "../../lib/model/node.ts";
 import { NODES, nodePath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import {
   decodeRequest,
@@ -68,6 +68,13 @@ export class TreeHand {
       },
       PATIENCE_MS,
     );
+  }
+
+  /** Says of a node that it was used, as Zuul does in the end. */
+  async use(id: string): Promise<void> {
+    const { data } = await this.session.get(nodePath(id));
+    const used = withNodeState(decodeNode(data), "used", Date.now() / 1000);
+    await this.session.set(nodePath(id), encodeNode(used), -1);
   }
 
   /** Waits until a node is ready for anybody, or gone. */

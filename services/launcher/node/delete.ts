@@ -9,8 +9,9 @@ import type { Action } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { replacementOf } from "../host/replace.ts";
+import type { ReadableNode } from "../pool/census.ts";
 import { readableNode } from "../request/read.ts";
-import { isConflict } from "../transaction.ts";
+import { isConflict, type Transaction } from "../transaction.ts";
 import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
 import { withDeadline } from "./deadline.ts";
 
@@ -21,26 +22,65 @@ export async function beginDelete(
   environment: Environment,
   action: Extract<Action, { kind: "delete" }>,
 ): Promise<void> {
-  const { context, hand, tasks } = environment;
-  const node = readableNode(environment, action.node);
   const steps = transaction(environment, "node.delete");
-  const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, "deleting");
-  const { record } = node;
+  const node = readableNode(environment, action.node);
+  await commitDeletions(environment, steps, [prepareDelete(environment, steps, node, action.reason)]);
+}
+
+/** A deletion whose beginning is part of a transaction: see {@link prepareDelete}. */
+export interface PreparedDeletion {
+  readonly node: string;
+  readonly goOn: () => void;
+}
+
+/**
+ * Adds the beginning of a deletion to a transaction: `deleting` is written, and the node's lock taken. That is refused
+ * when anybody else stands in line.
+ *
+ * @param lease the lock's contenders that go: the node's lease ends with it
+ */
+export function prepareDelete(
+  environment: Environment,
+  steps: Transaction,
+  { id, record, version, lock }: ReadableNode,
+  reason: string,
+  lease: readonly string[] = [],
+): PreparedDeletion {
+  const { context, tasks } = environment;
+  const root = nodeLockPath(id);
   const isGone = record.state === "deleted";
   const deleting = isGone ? record : withNodeState(record, "deleting", nowOf(environment));
-  steps.setNode(node.id, deleting, node.version);
-  await steps.commit();
-  hand.deletions.add(node.id);
-  context.logger.info("deleting node", {
-    node: node.id,
-    provider: record.provider,
-    external: record.externalId,
-    reason: action.reason,
-  });
+  // The state comes first: nobody may see the node unlocked with the state before.
+  steps.setNode(id, deleting, version);
+  for (const name of lease) steps.delete(`${root}/${name}`);
+  const taken = steps.take(context.locks, root, lock, "deleting");
   const wasUsed = record.state === "used" || record.state === "in-use";
-  tasks.start(`deletion of node ${node.id}`, (signal) =>
-    runDelete(environment, node.id, { deleting, wasUsed }, lock(), signal),
-  );
+  const goOn = () => {
+    const { provider, externalId: external } = record;
+    context.logger.info("deleting node", { node: id, provider, external, reason });
+    tasks.start(`deletion of node ${id}`, (signal) =>
+      runDelete(environment, id, { deleting, wasUsed }, taken(), signal),
+    );
+  };
+  return { node: id, goOn };
+}
+
+/** Commits a transaction, and goes on with the deletions that it begins. */
+export async function commitDeletions(
+  { hand }: Environment,
+  steps: Transaction,
+  deletions: readonly PreparedDeletion[],
+): Promise<void> {
+  // Before the view shows them: nobody else here begins them then.
+  const begun = deletions.filter(({ node }) => !hand.deletions.has(node));
+  for (const { node } of begun) hand.deletions.add(node);
+  try {
+    await steps.commit();
+  } catch (error) {
+    for (const { node } of begun) hand.deletions.delete(node);
+    throw error;
+  }
+  for (const { goOn } of deletions) goOn();
 }
 
 class ProviderGoneError extends Error {}

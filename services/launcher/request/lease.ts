@@ -6,6 +6,7 @@ import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
+import { commitDeletions, type PreparedDeletion, prepareDelete } from "../node/delete.ts";
 import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
@@ -104,35 +105,42 @@ export async function releaseRequest(
     const entry = await freshly(context, requestPath(id), () => context.view.request(id));
     if (entry === undefined) return;
     const steps = transaction(environment, "request.release");
-    for (const node of entry.record?.nodes ?? []) returnNode(environment, steps, node, id, fault);
+    const nodes = entry.record?.nodes ?? [];
+    const deletions = nodes.flatMap((node) => returnNode(environment, steps, node, id, fault) ?? []);
     for (const node of environment.nodesOf(id)) {
       const isUnused = node.record.state === "ready" && node.lock.contenders.length === 0;
       if (isUnused) giveBack(steps, node, nowOf(environment));
     }
     steps.delete(requestPath(id), entry.version);
     if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
-    await steps.commit();
+    await commitDeletions(environment, steps, deletions);
     await context.view.settled();
-    context.logger.info("request released", { request: id, nodes: entry.record?.nodes ?? [] });
+    context.logger.info("request released", { request: id, nodes });
   });
 }
 
+/** Adds to a transaction that a node's lease ends and what becomes of it. One of a provider of ours goes at once. */
 function returnNode(
   environment: Environment,
   steps: Transaction,
   id: string,
   request: string,
   fault: string | null,
-): void {
+): PreparedDeletion | undefined {
   const node = environment.context.view.node(id);
   const lease = node?.record ? nodeLeaseOf(node.record) : null;
-  if (node?.record?.state !== "in-use" || lease?.request !== request) return;
+  if (node?.record?.state !== "in-use" || lease?.request !== request) return undefined;
   const wish = holdWishOf(node.record) ?? environment.hand.holdWishes.get(id) ?? null;
-  const record = returned(node.record, wish, nowOf(environment));
-  steps.setNode(id, fault === null ? record : withSuspicionOf(record, fault), node.version);
-  for (const contender of node.lock.contenders) {
-    if (contender.startsWith(lease.contender)) steps.delete(`${nodeLockPath(id)}/${contender}`);
+  const plain = returned(node.record, wish, nowOf(environment));
+  const record = fault === null ? plain : withSuspicionOf(plain, fault);
+  const own = node.lock.contenders.filter((name) => name.startsWith(lease.contender));
+  const isOurs = environment.pools.some((pool) => pool.provider.name === record.provider);
+  if (record.state === "used" && isOurs && own.length === node.lock.contenders.length) {
+    return prepareDelete(environment, steps, { ...node, record }, "was returned", own);
   }
+  steps.setNode(id, record, node.version);
+  for (const name of own) steps.delete(`${nodeLockPath(id)}/${name}`);
+  return undefined;
 }
 
 /** A lease has run out. */
@@ -152,6 +160,6 @@ export async function returnOrphan(environment: Environment, id: string): Promis
   const lease = nodeLeaseOf(node.record);
   if (lease === null) return;
   const steps = transaction(environment, "node.return");
-  returnNode(environment, steps, id, lease.request, null);
-  if (!steps.isEmpty) await steps.commit();
+  const deletion = returnNode(environment, steps, id, lease.request, null);
+  if (!steps.isEmpty) await commitDeletions(environment, steps, deletion === undefined ? [] : [deletion]);
 }
