@@ -1,11 +1,8 @@
 // Static hosts in use, with real SSH servers and a real ZooKeeper: who gets which slot, and which hosts are left out.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { encodeNode, withNodeState } from "../../lib/model/node.ts";
-import { nodePath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import { FRESH_SECONDS } from "../../services/launcher/host/free_slots.ts";
-import { withSuspicionOf } from "../../services/launcher/request/own_data.ts";
 import { HostStage } from "../harness/host_stage.ts";
 import { hostsConfig, recordsIn, reloadHosts, untilSlots } from "../harness/hosts.ts";
 import { type TestLauncher, until } from "../harness/launcher.ts";
@@ -210,60 +207,6 @@ describe("static hosts in use", () => {
     await reloadHosts(launcher, hostsConfig(known));
     const [node] = await fulfilled(launcher, name);
     assert.deepEqual(node?.hostKeys, [other.line]);
-  });
-
-  it("that two jobs left unusable are out of service until they are trusted again", async () => {
-    const server = await stage.servers.start([stage.key]);
-    const launcher = await stage.begin([
-      stage.host({ "connection-port": server.port, "max-parallel-jobs": 2 }),
-    ]);
-    const lines = (state: string) =>
-      [0, 1].map((slot) => `${slot} ${state} ${stage.at("zuul", server.port)} small`);
-    await untilSlots(launcher, ...lines("ready"));
-    const names = [
-      await ask(launcher, ["small"], { requestor: "first job" }),
-      await ask(launcher, ["small"], { requestor: "second job" }),
-    ];
-    for (const name of names) await fulfilled(launcher, name);
-    await server.stop();
-    for (const name of names) await release(launcher, name);
-    await untilSlots(launcher, ...lines("testing"));
-    await stage.servers.start([stage.key], server.port);
-    await until(
-      "it says why, though it answers",
-      () =>
-        recordsIn(launcher).every(({ comment }) =>
-          /suspicious runs of 2 jobs \((?=.*first job)(?=.*second job).*\)/s.test(comment ?? ""),
-        ),
-      PATIENCE_MS,
-    );
-    const [node] = [...launcher.view.nodes()];
-    const reply = await launcher.requests.explain({ name: `nodes/${node?.id}` }, callContext);
-    assert.match(reply.summary ?? "", /out of service: suspicious runs of 2 jobs/);
-  });
-
-  it("are suspected of what users hold against them, also when another launcher ends the deletion", async () => {
-    const host = stage.host({ "max-parallel-jobs": 2 });
-    const first = await stage.begin([host]);
-    const lines = (state: string) => [0, 1].map((slot) => `${slot} ${state} ${stage.at()} small`);
-    await untilSlots(first, ...lines("ready"));
-    const used = [...first.view.nodes()];
-    await first.stop();
-    const session = await stage.one.session();
-    for (const { id, record } of used) {
-      assert.ok(record);
-      const returned = withSuspicionOf({ ...record, requestor: `job of ${id}` }, "its disk is full");
-      await session.set(nodePath(id), encodeNode(withNodeState(returned, "deleting", Date.now() / 1000)), -1);
-    }
-    const second = await stage.one.launcher(hostsConfig([host]));
-    await untilSlots(second, ...lines("testing"));
-    const jobs =
-      /suspicious runs of 2 jobs \(job of \d+.*: its disk is full; job of \d+.*: its disk is full\)/;
-    await until(
-      "it says why",
-      () => recordsIn(second).every(({ comment }) => jobs.test(comment ?? "")),
-      PATIENCE_MS,
-    );
   });
 
   it("are kept by one launcher and handed out by each, no slot twice", async () => {
