@@ -50,10 +50,13 @@ export function prepareDelete(
   const root = nodeLockPath(id);
   const isGone = record.state === "deleted";
   const deleting = isGone ? record : withNodeState(record, "deleting", nowOf(environment));
-  // The state comes first: nobody may see the node unlocked with the state before.
-  steps.setNode(id, deleting, version);
+  // Watchers may see a transaction piece by piece: the lease's end is not to be seen before what comes of it, nor
+  // `deleting`, where there is no lease, before the lock of whoever deletes.
+  const write = () => steps.setNode(id, deleting, version);
+  if (lease.length > 0) write();
   for (const name of lease) steps.delete(`${root}/${name}`);
   const taken = steps.take(context.locks, root, lock, "deleting");
+  if (lease.length === 0) write();
   const wasUsed = record.state === "used" || record.state === "in-use";
   const goOn = () => {
     const { provider, externalId: external } = record;
