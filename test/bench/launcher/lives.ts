@@ -141,20 +141,17 @@ async function tellRatio(
     turns.push({ lives, plain: (await repeat(plain, atOnce, TURN_SECONDS)).rate });
   }
   client.close();
-  const [lives, alone] = [median(turns.map((turn) => turn.lives)), median(turns.map((turn) => turn.plain))];
-  figures.tell({
-    name: `lives, ${atOnce} at once, against ${steps} transactions of three writes each, in lives a second`,
-    value: median(turns.map((turn) => turn.lives / turn.plain)),
-    unit: `(${Math.round(lives)} of ${Math.round(alone)})`,
-    target: 0.5,
-    more: true,
+  tellShare(figures, `lives, ${atOnce} at once, against`, steps, {
+    lives: median(turns.map((turn) => turn.lives)),
+    plain: median(turns.map((turn) => turn.plain)),
+    share: median(turns.map((turn) => turn.lives / turn.plain)),
   });
 }
 
 async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Figures): Promise<void> {
   const cpu = await cpuMilliseconds(stage.pid);
-  const words = ["stream", "cold", String(PYTHON_SECONDS), String(PYTHON_AT_ONCE)];
-  const { gone, gone_s } = await zuulLoad(stage.hosts, ...words);
+  const often = [String(PYTHON_SECONDS), String(PYTHON_AT_ONCE)] as const;
+  const { gone, gone_s } = await zuulLoad(stage.hosts, "stream", "cold", ...often);
   const used = (await cpuMilliseconds(stage.pid)) - cpu;
   const rate = gone.length / gone_s;
   const name = `lives with ${PYTHON_AT_ONCE} at once, Python`;
@@ -167,4 +164,22 @@ async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Fig
   const value = (Number((await lastZxid(server.port)) - zxid) - 2) / COUNTED;
   const transactions = { name: "transactions of a life on demand, beside Zuul", value, unit: "" };
   figures.tell({ ...transactions, target: 20, against: NODEPOOL.transactions });
+  const steps = Math.round(value);
+  const plain = (await zuulLoad(stage.hosts, "plain", String(steps), ...often)).rate ?? Number.NaN;
+  tellShare(figures, `${name}, against`, steps, { lives: rate, plain, share: rate / plain });
+}
+
+function tellShare(
+  figures: Figures,
+  what: string,
+  steps: number,
+  { lives, plain, share }: { readonly lives: number; readonly plain: number; readonly share: number },
+): void {
+  figures.tell({
+    name: `${what} ${steps} transactions of three writes each, in lives a second`,
+    value: share,
+    unit: `(${Math.round(lives)} of ${Math.round(plain)})`,
+    target: 0.5,
+    more: true,
+  });
 }

@@ -3,9 +3,11 @@
   zuul_load.py HOSTS one LABEL COUNT              one node's life after the other
   zuul_load.py HOSTS burst LABEL COUNT            so many requests at once; used and returned when all are fulfilled
   zuul_load.py HOSTS stream LABEL SECONDS LIVES   so many lives at once, for so long
+  zuul_load.py HOSTS plain COUNT SECONDS LIVES    no lives: in place of each, so many transactions of three writes
 
 Prints one JSON document: "wait" (from a request's creation until it has read that it is fulfilled) and "gone" (from a
-node's unlocking until its znode is gone) as lists of milliseconds, and the seconds until all were fulfilled and gone.
+node's unlocking until its znode is gone) as lists of milliseconds, and the seconds until all were fulfilled and gone;
+of `plain`, "rate": in place of how many lives a second it has made transactions.
 """
 import json
 import queue
@@ -99,6 +101,31 @@ class Life:
         return time.monotonic()
 
 
+DATA = b'x' * 1024
+
+
+def plain(zk, transactions, seconds, at_once):
+    """Makes transactions of 1 kB documents as fast as it can; gives a rate as that of lives."""
+    begun = time.monotonic()
+
+    def worker():
+        path = zk.create('/plain-', DATA, sequence=True)
+        made = 0
+        while time.monotonic() < begun + seconds:
+            for _ in range(transactions):
+                steps = zk.transaction()
+                steps.create(path + '/t-', DATA)
+                steps.set_data(path, DATA)
+                steps.delete(path + '/t-')
+                steps.commit()
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(at_once) as workers:
+        made = sum(job.result() for job in [workers.submit(worker) for _ in range(at_once)])
+    return made / (time.monotonic() - begun)
+
+
 def main(hosts, verb, label, count, at_once=1):
     zk = KazooClient(hosts=hosts, timeout=20)
     zk.start(timeout=30)
@@ -112,7 +139,9 @@ def main(hosts, verb, label, count, at_once=1):
         waits.append(life.wait)
         gone.append((life.until_gone() - returned) * 1000)
 
-    if verb == 'one':
+    if verb == 'plain':
+        report['rate'] = plain(zk, int(label), count, at_once)
+    elif verb == 'one':
         for _ in range(count):
             Life(zk, label, fulfilled.put)
             finish(fulfilled.get(timeout=PATIENCE))

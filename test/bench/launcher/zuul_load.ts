@@ -12,6 +12,8 @@ export interface ZuulReport {
   readonly fulfilled_s?: number;
   /** Until all were gone. */
   readonly gone_s: number;
+  /** A second; of plain transactions only. */
+  readonly rate?: number;
 }
 
 export async function zuulLoad(hosts: string, ...words: readonly string[]): Promise<ZuulReport> {
