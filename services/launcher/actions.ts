@@ -103,11 +103,14 @@ export interface LaunchStatus {
   readonly reason: string;
 }
 
-/** Nodes that are being recorded for a request. */
+/** Nodes that are being recorded for a request, or given to it. */
 export interface Claim {
   readonly pool: ServedPool;
   readonly tenant: string | null;
+  /** The labels of those that are being recorded. */
   readonly labels: readonly string[];
+  /** Ready nodes that are being given to it, and what they take. */
+  readonly reused: ReadonlyMap<string, Amounts>;
   /** The nodes that the request had before. */
   readonly before: ReadonlySet<string>;
   /** Its places among racing launchers. */

@@ -146,14 +146,17 @@ export class WorldIndex {
     return this.#agenda.next;
   }
 
-  /** What a claim under way has reserved, less the nodes of it that the tree shows already. */
+  /** What a claim under way has reserved, less what the tree shows of it already. */
   #reserve(request: string): void {
     const claim = this.#hand.claims.get(request);
     if (claim === undefined) {
       this.reserved.set(request, null);
       return;
     }
-    const visible = this.nodes.nodesOf(request).filter(({ id }) => !claim.before.has(id)).length;
-    this.reserved.set(request, { ...claim, labels: claim.labels.slice(visible) });
+    const { pool, tenant, labels, reused, before } = claim;
+    const shown = new Set(this.nodes.nodesOf(request).map(({ id }) => id));
+    const recorded = [...shown].filter((id) => !before.has(id) && !reused.has(id)).length;
+    const given = [...reused].flatMap(([id, amounts]) => (shown.has(id) ? [] : [amounts]));
+    this.reserved.set(request, { pool, tenant, labels: labels.slice(recorded), given });
   }
 }

@@ -226,7 +226,8 @@ export class RandomWorld {
         hand.claims.set(someRequest, {
           pool: served,
           labels: ["small"],
-          tenant: null,
+          tenant: random.pick([null, "limited"]),
+          reused: new Map([[someNode, { instances: 1 }]]),
           before: new Set(),
           links: [],
         }),

@@ -98,6 +98,19 @@ describe("limits", () => {
     });
   }
 
+  it("of a tenant hold also where many ask for ready nodes at once", async () => {
+    const tenants = { limited: { instances: 1 } };
+    const { launcher } = await begin({}, { tenants, labels: { small: { minReady: 4 }, large: {} } });
+    await untilStates(launcher, "ready", "ready", "ready", "ready");
+    const wishes = Array.from({ length: 4 }, () => ask(launcher, ["small"], { tenant: "limited" }));
+    const names = await Promise.all(wishes);
+    await until("all have got their node or a reason", async () => {
+      const found = await Promise.all(names.map((name) => look(launcher, name)));
+      return found.every(({ request: { state, reason } }) => state === "STATE_FULFILLED" || reason !== "");
+    });
+    await untilStates(launcher, "in-use", "ready", "ready", "ready", "ready");
+  });
+
   it("of a tenant hold also where ready nodes are there", async () => {
     const tenants = { limited: { instances: 1 } };
     const { launcher } = await begin({}, { tenants, labels: { small: { minReady: 2 }, large: {} } });

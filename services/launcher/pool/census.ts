@@ -121,7 +121,7 @@ export class Census {
   /** Plans to give a free node away. */
   take(node: ReadableNode, tenant: string | null): void {
     this.#taken.add(node.id);
-    if (tenant !== null) this.#planned.tenant.add(tenant, amountsOf(node.record.resources), 1);
+    if (tenant !== null) this.#planned.tenant.add(tenant, this.#nodes.amountsOf(node.id), 1);
   }
 
   /** Plans to delete a free node. */

@@ -151,6 +151,11 @@ export class NodeIndex {
     return this.#providerUse.of(provider);
   }
 
+  /** What a node takes; nothing when it is gone or cannot be read. */
+  amountsOf(id: string): Amounts {
+    return this.#shares.get(id)?.amounts ?? NOTHING;
+  }
+
   usedByTenant(tenant: string | null): Amounts {
     return tenant === null ? NOTHING : this.#tenantUse.of(tenant);
   }

@@ -1,12 +1,15 @@
-// Room that claims under way have taken: their nodes are not in the tree yet.
-import { amountsOf } from "./quota.ts";
+// Room that claims under way have taken: the tree does not show yet what they record and give away.
+import { type Amounts, amountsOf } from "./quota.ts";
 import { nameOf, type ServedPool } from "./served.ts";
 import { Tally } from "./tally.ts";
 
 interface Reservation {
   readonly pool: ServedPool;
   readonly tenant: string | null;
+  /** The labels of nodes to launch. */
   readonly labels: readonly string[];
+  /** What ready nodes take that are given away: only the tenant uses more then. */
+  readonly given: readonly Amounts[];
 }
 
 export class Reservations {
@@ -21,14 +24,16 @@ export class Reservations {
   set(key: string, reservation: Reservation | null): void {
     const before = this.#byKey.get(key);
     if (before !== undefined) this.#apply(before, -1);
-    if (reservation === null || reservation.labels.length === 0) this.#byKey.delete(key);
+    if (reservation === null || (reservation.labels.length === 0 && reservation.given.length === 0))
+      this.#byKey.delete(key);
     else {
       this.#byKey.set(key, reservation);
       this.#apply(reservation, 1);
     }
   }
 
-  #apply({ pool, tenant, labels }: Reservation, sign: 1 | -1): void {
+  #apply({ pool, tenant, labels, given }: Reservation, sign: 1 | -1): void {
+    for (const amounts of given) if (tenant !== null) this.tenants.add(tenant, amounts, sign);
     for (const label of labels) {
       const amounts = amountsOf(pool.resourcesOf(label));
       this.pools.add(nameOf(pool), amounts, sign);

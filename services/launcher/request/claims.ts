@@ -3,7 +3,7 @@ import type { Config } from "../../../lib/config/types.ts";
 import type { Action, Claim, Hand } from "../actions.ts";
 import type { Environment } from "../environment.ts";
 import { wishOf } from "../pool/obstacle.ts";
-import { bounds, poolLimits } from "../pool/quota.ts";
+import { amountsOf, bounds, poolLimits } from "../pool/quota.ts";
 import type { ServedPool } from "../pool/served.ts";
 import { providerScope, tenantScope } from "./chains.ts";
 
@@ -15,13 +15,22 @@ export function openClaim(environment: Environment, action: Action): void {
   const record = context.view.request(request)?.record;
   if (!record) return;
   const { tenantName: tenant } = record;
+  const given = action.kind === "serve" ? action.nodes : [];
   const labels =
     action.kind === "supplement"
       ? action.labels
-      : record.nodeTypes.filter((_label, index) => action.nodes[index] === null);
+      : record.nodeTypes.filter((_label, index) => given[index] === null);
+  const reused = new Map(
+    given.flatMap((id, index) => {
+      if (id === null) return [];
+      const label = record.nodeTypes[index] ?? "";
+      const resources = context.view.node(id)?.record?.resources ?? pool.resourcesOf(label);
+      return [[id, amountsOf(resources)] as const];
+    }),
+  );
   const before = new Set(environment.nodesOf(request).map(({ id }) => id));
   const links = scopesOf(context.config, hand, pool, labels, tenant).map((scope) => chains.link(scope));
-  hand.claims.set(request, { pool, tenant, labels, before, links });
+  hand.claims.set(request, { pool, tenant, labels, reused, before, links });
 }
 
 /** Ends it; the view shows what came of it. */

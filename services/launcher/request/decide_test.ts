@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { NodeRecord } from "../../../lib/model/node.ts";
 import {
   decideIn,
   launch,
@@ -10,9 +11,20 @@ import {
   request,
   type Scene,
 } from "../../../test/harness/world.ts";
+import type { Claim } from "../actions.ts";
+import type { ServedPool } from "../pool/served.ts";
 import { encodeOwnData } from "./own_data.ts";
 
 const actionsIn = (scene: Scene) => decideIn(scene).actions;
+const claim = (served: ServedPool, more: Partial<Claim>): Claim => ({
+  pool: served,
+  tenant: null,
+  labels: [],
+  reused: new Map(),
+  before: new Set(),
+  links: [],
+  ...more,
+});
 const leased = (expires: number) => encodeOwnData({ lease: { duration: 60, expires } });
 
 describe("which node a request gets", () => {
@@ -225,11 +237,46 @@ describe("a request that waits for room", () => {
   });
 
   it("counts what is just being claimed", () => {
-    const claims = new Map([
-      ["200-0", { pool: one, labels: ["small"], tenant: null, before: new Set<string>(), links: [] }],
-    ]);
+    const claims = new Map([["200-0", claim(one, { labels: ["small"] })]]);
     const decision = decideIn({ pools: [one], hand: { claims }, requests: [request("200-1")] });
     assert.deepEqual(decision.actions, []);
+  });
+
+  it("counts what is just being claimed when its ready node is seen before its new one", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const claims = new Map([
+      ["200-1", claim(two, { labels: ["small"], reused: new Map([["0001", { instances: 1 }]]) })],
+    ]);
+    const scene: Scene = {
+      pools: [two],
+      busy: ["request:200-1", "node:0001"],
+      nodes: [node("0001", "ready", { allocatedTo: "200-1" })],
+      requests: [
+        request("200-1", { nodeTypes: ["small", "small"], state: "pending", locked: true }),
+        request("200-2", { reuse: false }),
+      ],
+      hand: { claims },
+    };
+    assert.deepEqual(actionsIn(scene), []);
+  });
+
+  it("counts ready nodes that are just being given away for their tenant, once", () => {
+    const plain = pool("cloud/main", ["small"]);
+    const claims = new Map([
+      ["200-1", claim(plain, { tenant: "acme", reused: new Map([["0001", { instances: 1 }]]) })],
+    ]);
+    const scene = (instances: number, given: Partial<NodeRecord>): Scene => ({
+      pools: [plain],
+      tenants: { acme: { instances } },
+      nodes: [node("0001", "ready", given), node("0002", "ready")],
+      busy: ["request:200-1", "node:0001"],
+      requests: [request("200-1", { tenantName: "acme" }), request("200-2", { tenantName: "acme" })],
+      hand: { claims },
+    });
+    const seen = { allocatedTo: "200-1", tenantName: "acme" };
+    assert.deepEqual(actionsIn(scene(1, {})), []);
+    assert.deepEqual(actionsIn(scene(1, seen)), []);
+    assert.deepEqual(actionsIn(scene(2, seen)), ["serve 200-2 at cloud/main with 0002"]);
   });
 
   it("waits for its turn when max-concurrency launches are under way", () => {

@@ -121,7 +121,7 @@ export async function reset(environment: Environment, action: ActionOf<"reset">)
   steps.proveFree(requestLockPath(request.id), request.lock);
   for (const node of environment.nodesOf(request.id)) {
     if (node.lock.contenders.length > 0) continue;
-    const freed: NodeRecord = { ...node.record, allocatedTo: null };
+    const freed: NodeRecord = { ...node.record, allocatedTo: null, tenantName: null };
     steps.proveFree(nodeLockPath(node.id), node.lock);
     const record = freed.state === "init" ? withNodeState(freed, "deleting", now) : freed;
     steps.setNode(node.id, record, node.version);
