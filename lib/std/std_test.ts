@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { backoffDelay } from "./backoff.ts";
 import { systemClock } from "./clock.ts";
 import { EventQueue, SlowConsumerError } from "./event_queue.ts";
+import { formatTime } from "./format_time.ts";
 import { Gate } from "./gate.ts";
 import { TaskGroup } from "./task_group.ts";
 
@@ -16,6 +17,16 @@ describe("backoffDelay", () => {
 
   it("spreads a delay over its upper half", () => {
     assert.equal(backoffDelay(1, { ...options, random: () => 0 }), 50);
+  });
+});
+
+describe("a time as people read it", () => {
+  it("is UTC to the second", () => {
+    assert.equal(formatTime(1_700_000_000.4), "2023-11-14T22:13:20Z");
+  });
+
+  it("is said of any number", () => {
+    for (const odd of [1e20, -1e300, Infinity]) assert.match(formatTime(odd), / s after 1970$/);
   });
 });
 

@@ -1,6 +1,8 @@
 // Whether an image is to be built.
+
 import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { formatsOf } from "../../lib/model/image.ts";
+import { formatTime } from "../../lib/std/format_time.ts";
 import type { ImageEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
 import {
@@ -9,7 +11,6 @@ import {
   buildKey,
   buildName,
   type Facts,
-  formatTime,
   hindrance,
   isGivenUp,
   readyBuilds,

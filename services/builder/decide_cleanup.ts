@@ -7,6 +7,7 @@
 //   K3. Files go only if they are ours (see image_files.ts), and only when this ZooKeeper says that their build is
 //       being deleted or has failed, or once held their record and does so no more. An empty or foreign ZooKeeper
 //       deletes nothing.
+import { formatTime } from "../../lib/std/format_time.ts";
 import type { BuildEntry, ImageEntry, UploadEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
 import {
@@ -16,7 +17,6 @@ import {
   deleteUploadKey,
   type Facts,
   filesKey,
-  formatTime,
   hindrance,
   isGivenUp,
   type LocalBuild,

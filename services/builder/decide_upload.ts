@@ -1,12 +1,13 @@
 // Which build is to be uploaded where.
+
 import type { ProviderConfig, ProviderImageConfig } from "../../lib/config/types.ts";
 import { formatsOf } from "../../lib/model/image.ts";
+import { formatTime } from "../../lib/std/format_time.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
 import {
   type BuilderConfig,
   buildName,
   type Facts,
-  formatTime,
   hindrance,
   isGivenUp,
   isTroubled,

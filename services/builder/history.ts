@@ -112,7 +112,7 @@ function decodeAttempt(value: unknown): Attempt[] {
       error: text("error"),
       exitCode: number("exitCode"),
       sizes: Object.fromEntries(
-        sizes.filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+        sizes.filter((entry): entry is [string, number] => Number.isSafeInteger(entry[1])),
       ),
       phases: list("phases").filter(isPhase),
     },

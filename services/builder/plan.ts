@@ -1,5 +1,7 @@
 // What the builder knows when it decides, and what it decides: plain data, without I/O.
+
 import type { Config, ProviderConfig } from "../../lib/config/types.ts";
+import { formatTime } from "../../lib/std/format_time.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
 
 import type { Room } from "./room.ts";
@@ -233,9 +235,4 @@ export function readyBuilds(image: ImageEntry | undefined): BuildEntry[] {
   return (image?.builds ?? [])
     .filter((build) => build.record?.state === "ready")
     .sort((a, b) => (b.record?.stateTime ?? 0) - (a.record?.stateTime ?? 0));
-}
-
-/** A time as people read it, in UTC. @param time seconds since the epoch */
-export function formatTime(time: number): string {
-  return new Date(Math.round(time) * 1000).toISOString().replace(".000Z", "Z");
 }

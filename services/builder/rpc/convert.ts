@@ -14,6 +14,7 @@ import {
   Upload_State,
 } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
+import { int32Of, timestampOf } from "../../../lib/rpc/values.ts";
 import type { BuildEntry, ImageEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
 import type { Outlook } from "../board.ts";
 import type { Attempt, Phase } from "../history.ts";
@@ -46,11 +47,6 @@ const UPLOAD_STATE: Readonly<Record<UploadState, Upload_State>> = {
   failed: Upload_State.STATE_FAILED,
 };
 
-/** @param time seconds since the epoch */
-function toDate(time: number): Date {
-  return new Date(time * 1000);
-}
-
 export function toImage({ name, entry, diskimage, outlook, errors }: ImageSource): Image {
   const request = entry?.buildRequest ?? null;
   const { reason, next, missing } = outlook;
@@ -58,11 +54,11 @@ export function toImage({ name, entry, diskimage, outlook, errors }: ImageSource
     name: formatName(IMAGE_NAME, { image: name }),
     paused: diskimage?.pause === true || entry?.paused === true,
     buildRequest: requestState(entry),
-    ...(request === null ? {} : { buildRequestTime: toDate(request.time) }),
+    ...(request === null ? {} : { buildRequestTime: timestampOf(request.time) }),
     reason: diskimage === undefined ? "it is not in this builder's configuration" : reason,
     lastError: errors.join("; "),
     configured: diskimage !== undefined,
-    ...(next === null ? {} : { nextBuildTime: toDate(next) }),
+    ...(next === null ? {} : { nextBuildTime: timestampOf(next) }),
     missingUploads: Object.fromEntries(missing),
   });
 }
@@ -77,8 +73,8 @@ function requestState(entry: ImageEntry | undefined): Image_BuildRequest {
   return served ? Image_BuildRequest.BUILD_REQUEST_BUILDING : Image_BuildRequest.BUILD_REQUEST_PENDING;
 }
 
-function toPhases(phases: readonly Phase[]): { name: string; startTime: Date }[] {
-  return phases.map(({ name, startedAt }) => ({ name, startTime: toDate(startedAt) }));
+function toPhases(phases: readonly Phase[]): { name: string; startTime: Date | undefined }[] {
+  return phases.map(({ name, startedAt }) => ({ name, startTime: timestampOf(startedAt) }));
 }
 
 const RESULT: Readonly<Record<Attempt["result"], BuildAttempt_Result>> = {
@@ -97,10 +93,10 @@ export function toAttempt(image: string, attempt: Attempt, entry: ImageEntry | u
     result: interrupted ? BuildAttempt_Result.RESULT_INTERRUPTED : RESULT[attempt.result],
     reason: attempt.reason,
     error: attempt.error ?? (interrupted ? "its builder went away in the middle of it" : ""),
-    ...(exitCode === null ? {} : { exitCode }),
+    ...(exitCode === null ? {} : { exitCode: int32Of(exitCode) }),
     builder: attempt.builder,
-    startTime: toDate(startedAt),
-    ...(endedAt === null ? {} : { endTime: toDate(endedAt) }),
+    startTime: timestampOf(startedAt),
+    ...(endedAt === null ? {} : { endTime: timestampOf(endedAt) }),
     formats: [...attempt.formats],
     sizes: attempt.sizes,
     phases: toPhases(attempt.phases),
@@ -117,7 +113,7 @@ export function toBuild(entry: BuildEntry, phases: readonly Phase[] | undefined)
     state: BUILD_STATE[record.state],
     builder: record.builder ?? "",
     formats: formatsOf(record),
-    stateTime: toDate(record.stateTime),
+    stateTime: timestampOf(record.stateTime),
     progress: phases?.at(-1)?.name ?? "",
     phases: toPhases(phases ?? []),
     error: record.error ?? "",
@@ -134,7 +130,7 @@ export function toUpload(entry: UploadEntry): Upload {
     externalId: record.externalId ?? "",
     externalName: record.externalName ?? "",
     format: record.format ?? "",
-    stateTime: toDate(record.stateTime),
+    stateTime: timestampOf(record.stateTime),
     error: record.error ?? "",
   });
 }
@@ -163,7 +159,7 @@ export function toDecision(decision: Decision): ImageDecision {
     provider,
     rule: waits === null || waits.rule === "running" ? "" : waits.rule,
     reason: decision.reason,
-    ...(waits === null || waits.next === null ? {} : { nextTime: toDate(waits.next) }),
+    ...(waits === null || waits.next === null ? {} : { nextTime: timestampOf(waits.next) }),
   });
 }
 

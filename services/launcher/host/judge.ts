@@ -1,6 +1,7 @@
 // Whether a host can be used: from its last check here, the keys that its records know, and what they remember. Pure.
 import { isDeepStrictEqual } from "node:util";
 import type { Host } from "../../../lib/provider/contract.ts";
+import { formatTime } from "../../../lib/std/format_time.ts";
 import { fingerprint } from "../../../lib/std/host_key.ts";
 import type { HostReport, HostStatus } from "../actions.ts";
 import type { ReadableNode } from "../pool/node_index.ts";
@@ -60,8 +61,8 @@ function judgeReport(
   const memories = [...nodes.map(({ record }) => memoryOf(record)), ...more];
   const quarantine = quarantineOf(memories, now);
   if (quarantine !== null && last.from < quarantine.until) {
-    const until = new Date(quarantine.until * 1000).toISOString().slice(0, 19);
-    return { kind: "bad", reason: `${quarantine.reason}; it is checked again at ${until} UTC` };
+    const until = formatTime(quarantine.until);
+    return { kind: "bad", reason: `${quarantine.reason}; it is checked again at ${until}` };
   }
   const confirmed = found.filter((line) => known.includes(line));
   return {

@@ -1,5 +1,6 @@
 import type { Component, ListComponentsResponse } from "../../../lib/rpc/gen/nodepool/v1/component.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
+import { int64Of, timestampOf } from "../../../lib/rpc/values.ts";
 import type { Shared } from "./shared.ts";
 
 /** Every builder, launcher and pool that is registered. What cannot be read is left out. */
@@ -11,7 +12,7 @@ export async function listComponents({ environment }: Shared): Promise<ListCompo
     return {
       ...common(component, znode, createdAt, record),
       configHash: typeof hash === "string" ? hash : "",
-      configGeneration: typeof generation === "number" ? BigInt(Math.trunc(generation)) : 0n,
+      configGeneration: typeof generation === "number" ? int64Of(generation) : 0n,
     };
   });
   const pools = Array.from(view.pools(), ({ record, znode, createdAt }) => ({
@@ -50,6 +51,6 @@ function common(
     provider: "",
     pool: "",
     labels: [],
-    createTime: new Date(createdAt * 1000),
+    createTime: timestampOf(createdAt),
   };
 }

@@ -4,6 +4,7 @@ import { meaningOf } from "../../../lib/model/paths.ts";
 import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
+import { int32Of, int64Of, timestampOf } from "../../../lib/rpc/values.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { textOf } from "../node/attempt.ts";
 import { holdWishOf } from "../request/own_data.ts";
@@ -27,11 +28,6 @@ export const nodeName = (id: string) => formatName("nodes/{node}", { node: id })
 
 /** The resource name of a request. */
 export const requestName = (id: string) => formatName("nodeRequests/{request}", { request: id });
-
-/** Seconds since the epoch as a timestamp; none for 0 and null. */
-export function timestamp(seconds: number | null): Date | undefined {
-  return seconds ? new Date(seconds * 1000) : undefined;
-}
 
 /** Whether a state of the record is meant by a word of a filter: READY, STATE_READY or ready. */
 export function isStateWord(state: string, word: string): boolean {
@@ -69,7 +65,7 @@ export function toNode(entry: NodeEntry): Node {
     privateIpv4: text(record.privateIpv4),
     publicIpv6: text(record.publicIpv6),
     connectionType: text(record.connectionType),
-    connectionPort: typeof record.connectionPort === "number" ? record.connectionPort : 0,
+    connectionPort: typeof record.connectionPort === "number" ? int32Of(record.connectionPort) : 0,
     username: text(record.username),
     hostKeys: [...record.hostKeys],
     availabilityZone: text(record.az),
@@ -77,8 +73,8 @@ export function toNode(entry: NodeEntry): Node {
     allocatedTo: record.allocatedTo === null ? "" : requestName(record.allocatedTo),
     locked,
     image: imageName(record.imageId),
-    createTime: timestamp(record.createdTime),
-    stateTime: timestamp(record.stateTime),
+    createTime: timestampOf(record.createdTime),
+    stateTime: timestampOf(record.stateTime),
     attributes: texts(record.attributes),
     comment: text(record.comment),
     holdJob: text(record.holdJob),
@@ -87,7 +83,7 @@ export function toNode(entry: NodeEntry): Node {
     shellType: text(record.shellType),
     holdRequested: holdWishOf(record) !== null,
     backingNode: share === null ? "" : nodeName(share.backingNode),
-    ...(record.slot === null ? {} : { slot: record.slot }),
+    ...(record.slot === null ? {} : { slot: int32Of(record.slot) }),
     sharedBy: sharedOf(record)?.provider ?? "",
   });
 }
@@ -111,8 +107,6 @@ function texts(values: Json): Record<string, string> {
 function amounts(values: Json): Record<string, bigint> {
   const entries = Object.entries(values ?? {});
   return Object.fromEntries(
-    entries.flatMap(([key, value]) =>
-      typeof value === "number" && Number.isFinite(value) ? [[key, BigInt(Math.trunc(value))]] : [],
-    ),
+    entries.flatMap(([key, value]) => (typeof value === "number" ? [[key, int64Of(value)]] : [])),
   );
 }

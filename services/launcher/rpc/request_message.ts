@@ -2,9 +2,10 @@
 import { parseRequestId, type RequestState } from "../../../lib/model/request.ts";
 import type { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { int32Of, int64Of, timestampOf } from "../../../lib/rpc/values.ts";
 import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { failureOf, ownDataOf } from "../request/own_data.ts";
-import { nodeName, requestName, timestamp, toNode } from "./node_message.ts";
+import { nodeName, requestName, toNode } from "./node_message.ts";
 import type { Shared } from "./shared.ts";
 
 const STATES: Readonly<Record<RequestState, NodeRequest_State>> = {
@@ -25,16 +26,16 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
     labels: [...record.nodeTypes],
     nodes: record.nodes.map(nodeName),
     requestor: record.requestor ?? "",
-    priority: Number(parseRequestId(id)?.priority ?? 0),
-    relativePriority: BigInt(Math.trunc(record.relativePriority)),
+    priority: int32Of(Number(parseRequestId(id)?.priority ?? 0)),
+    relativePriority: int64Of(record.relativePriority),
     provider: record.provider ?? "",
     tenant: record.tenantName ?? "",
     reuse: record.reuse,
     declinedBy: [...record.declinedBy],
     eventId: record.eventId ?? "",
-    createTime: timestamp(record.createdTime ?? entry.createdAt),
-    stateTime: timestamp(record.stateTime),
-    leaseExpireTime: timestamp(lease?.expires ?? null),
+    createTime: timestampOf(record.createdTime ?? entry.createdAt),
+    stateTime: timestampOf(record.stateTime),
+    leaseExpireTime: timestampOf(lease?.expires ?? null),
     reason: reasonOf(shared, entry),
   });
 }
