@@ -13,6 +13,9 @@ export const SUSPICION_AGE = 86_400;
 /** A host that lost trust is out for at least this many seconds. */
 export const QUARANTINE = 60;
 
+/** Clocks of several launchers may differ by so many seconds; what is later than that is no time at all. */
+const CLOCK_SKEW = 60;
+
 /** The latest suspicions that a record keeps. */
 const KEPT = 8;
 
@@ -42,11 +45,8 @@ export interface Quarantine {
 
 /** Whether a host is trusted, from what its slots remember. */
 export function quarantineOf(memories: readonly Memory[], now: number): Quarantine | null {
-  const trusted = Math.max(0, ...memories.map(({ trustedSince }) => trustedSince));
-  const counting = memories
-    .flatMap(({ suspicions }) => suspicions)
-    .filter(({ time }) => time > trusted && now - time < SUSPICION_AGE)
-    .sort((one, other) => one.time - other.time);
+  const { suspicions } = merged(memories, now);
+  const counting = suspicions.toSorted((one, other) => one.time - other.time);
   const byJob = new Map(counting.map((suspicion) => [suspicion.job, suspicion]));
   if (byJob.size < SUSPICIOUS_JOBS) return null;
   const until = Math.max(...counting.map(({ time }) => time)) + QUARANTINE;
@@ -54,12 +54,13 @@ export function quarantineOf(memories: readonly Memory[], now: number): Quaranti
   return { until, reason: `suspicious runs of ${byJob.size} jobs (${runs})` };
 }
 
-/** What several slots of one host remember, as one. */
+/** What counts of what several slots of one host remember. */
 export function merged(memories: readonly Memory[], now: number): Memory {
-  const trustedSince = Math.max(0, ...memories.map((memory) => memory.trustedSince));
+  const isTime = (time: number) => time <= now + CLOCK_SKEW;
+  const trustedSince = Math.max(0, ...memories.map((memory) => memory.trustedSince).filter(isTime));
   const suspicions = memories
     .flatMap((memory) => memory.suspicions)
-    .filter(({ time }) => time > trustedSince && now - time < SUSPICION_AGE);
+    .filter(({ time }) => isTime(time) && time > trustedSince && now - time < SUSPICION_AGE);
   return { suspicions, trustedSince };
 }
 

@@ -43,6 +43,15 @@ describe("the rule by which a host loses trust", () => {
     assert.equal(quarantineOf(memories, NOW), null);
     assert.deepEqual(merged(memories, NOW), { suspicions: [], trustedSince: NOW - 7 });
   });
+
+  it("does not count times that are none, and bears clocks that differ a little", () => {
+    const later = (seconds: number) => remember([NOW + seconds, "one"], [NOW + seconds, "two"]);
+    assert.notEqual(quarantineOf([later(30)], NOW), null);
+    for (const odd of [3600, 1.7e15, Infinity]) assert.equal(quarantineOf([later(odd)], NOW), null, `${odd}`);
+    const trusted = { ...NO_MEMORY, trustedSince: 1e300 };
+    assert.notEqual(quarantineOf([remember([NOW - 9, "one"], [NOW - 8, "two"]), trusted], NOW), null);
+    assert.deepEqual(merged([trusted], NOW), NO_MEMORY);
+  });
 });
 
 describe("what a host's record remembers", () => {
