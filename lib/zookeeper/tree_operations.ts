@@ -54,7 +54,7 @@ export async function deleteRecursive(
 }
 
 /** All paths at and below `path`, children before their parents; empty when it does not exist. */
-async function subtree(calls: Pick<Session, "children">, path: string): Promise<string[]> {
+export async function subtree(calls: Pick<Session, "children">, path: string): Promise<string[]> {
   let names: string[];
   try {
     names = await calls.children(path);

@@ -85,6 +85,18 @@ describe("a launcher", () => {
     await untilStates(launcher, "ready", "ready", "ready", "hold", "in-use");
   });
 
+  it("deletes a node with all that somebody has put below it", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const session = await one.session();
+    const path = "/nodepool/nodes/0000000007";
+    await session.ensurePath(`${path}/notes/of somebody`);
+    await session.ensurePath(`${path}/lock`);
+    const node = { state: "used", provider: "cloud", pool: "main", type: ["small"], external_id: "gone" };
+    await session.set(path, new TextEncoder().encode(JSON.stringify(node)), -1);
+    await one.launcher(simple(new FakeProvider("cloud")));
+    await until("the node is gone", async () => (await session.exists(path)) === null);
+  });
+
   it("takes a label that two pools define differently as each pool has it", async () => {
     one = await LauncherCase.begin(server, "slim", "wide");
     const slim = new FakeProvider("slim", new FakeCloud(), { instances: 1, cores: 2 });

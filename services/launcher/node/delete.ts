@@ -4,6 +4,7 @@ import { NODES, nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { subtree } from "../../../lib/zookeeper/tree_operations.ts";
 import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
@@ -70,7 +71,7 @@ export function prepareDelete(
 
 /** Commits a transaction, and goes on with the deletions that it begins. */
 export async function commitDeletions(
-  { hand }: Environment,
+  { hand, kick }: Environment,
   steps: Transaction,
   deletions: readonly PreparedDeletion[],
 ): Promise<void> {
@@ -80,7 +81,9 @@ export async function commitDeletions(
   try {
     await steps.commit();
   } catch (error) {
+    // Those that somebody else has sent to their deletion meanwhile were left to us.
     for (const { node } of begun) hand.deletions.delete(node);
+    kick();
     throw error;
   }
   for (const { goOn } of deletions) goOn();
@@ -110,7 +113,7 @@ async function runDelete(
       const signals = [signal, lock.signal, use.signal];
       await removeUntilConfirmed(environment, node, record, signals);
       const next = await replacementOf(environment, node, record, wasUsed, AbortSignal.any(signals));
-      await removeRecord(environment, node, lock, next);
+      await removeRecord(environment, node, lock, next, signals);
     });
     hand.quotaBlocks.delete(record.provider ?? "");
     metrics.deleted(nowOf(environment) - started, { provider: record.provider ?? "" });
@@ -134,7 +137,7 @@ async function removeUntilConfirmed(
   record: NodeRecord,
   signals: readonly AbortSignal[],
 ): Promise<void> {
-  const { clock, logger, newUuid } = environment.context;
+  const { clock } = environment.context;
   const neverLaunched = record.externalId === null && record.imageId === null;
   if (neverLaunched || record.state === "deleted") return;
   const driver = driverOf(environment, record.provider);
@@ -151,12 +154,22 @@ async function removeUntilConfirmed(
       return;
     } catch (error) {
       if (signals.some((signal) => signal.aborted)) throw error;
-      const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
-      const pause = backoffDelay(failures, { ...RETRY, random });
-      logger.warn("deletion failed, will be repeated", { node, failures, pause, error: messageOf(error) });
-      await withDeadline(clock, pause * 2, "", signals, (signal) => clock.sleep(pause, signal));
+      await pauseAfter(environment, { node, failures, error }, signals);
     }
   }
+}
+
+async function pauseAfter(
+  { context }: Environment,
+  failure: { readonly node: string; readonly failures: number; readonly error: unknown },
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const { clock, logger, newUuid } = context;
+  const { node, failures, error } = failure;
+  const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
+  const pause = backoffDelay(failures, { ...RETRY, random });
+  logger.warn("deletion failed, will be repeated", { node, failures, pause, error: messageOf(error) });
+  await withDeadline(clock, pause * 2, "", signals, (signal) => clock.sleep(pause, signal));
 }
 
 /**
@@ -169,25 +182,25 @@ async function removeRecord(
   node: string,
   lock: HeldLock,
   next: NodeRecord | null,
+  signals: readonly AbortSignal[],
 ): Promise<void> {
   const { session } = environment.context;
-  for (let attempt = 1; ; attempt += 1) {
+  const path = nodePath(node);
+  for (let failures = 0; ; failures += 1) {
+    // Whatever else somebody has put there is looked for when it shows.
+    const below = failures === 0 ? [lock.root, path] : await subtree(session, path);
     const steps = transaction(environment, "node.forget");
     if (next !== null) steps.create(`${NODES}/`, encodeNode(next), "persistent-sequential");
-    const others = attempt === 1 ? [] : await session.children(lock.root);
-    for (const name of others) {
-      if (`${lock.root}/${name}` !== lock.contender) steps.delete(`${lock.root}/${name}`);
-    }
     // This fails unless the lock is still ours.
     steps.delete(lock.contender);
-    steps.delete(lock.root);
-    steps.delete(nodePath(node));
+    for (const other of below) if (other !== lock.contender) steps.delete(other);
     steps.releasedWith(lock);
     try {
       await steps.commit();
       return;
     } catch (error) {
-      if (!isZooKeeperError(error, "NOT_EMPTY") || attempt === 3) throw error;
+      if (!isZooKeeperError(error, "NOT_EMPTY")) throw error;
+      if (failures > 0) await pauseAfter(environment, { node, failures, error }, signals);
     }
   }
 }
