@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { type Environment, nowOf } from "../environment.ts";
 import { isEnabled } from "../pool/served.ts";
-import { suspicionOf } from "../request/own_data.ts";
+import { suspicionOf, wasUsed } from "../request/own_data.ts";
 import { examineHost } from "./check.ts";
 import { knownKeys } from "./judge.ts";
 import { jobOf, type Memory, memoryOf, withSuspicion } from "./memory.ts";
@@ -15,14 +15,13 @@ import { hostKey } from "./slots.ts";
  * Checks the host of a node that is about to be removed and makes the slot's next record: ready, or out of service.
  * Null when the node stands for no slot.
  *
- * @param record the node; what its user held against the host is in it, also when another launcher began the deletion
- * @param wasUsed whether it was used until it was deleted: then a host that cannot be used is suspicious
+ * @param record the node; what its user held against the host is in it, and whether it was used, also when another
+ *   launcher began the deletion. A host that cannot be used after it was used is suspicious.
  */
 export async function replacementOf(
   environment: Environment,
   node: string,
   record: NodeRecord,
-  wasUsed: boolean,
   signal: AbortSignal,
 ): Promise<NodeRecord | null> {
   const { hand, hosts } = environment;
@@ -34,7 +33,7 @@ export async function replacementOf(
   if (slot === undefined || !isDeepStrictEqual(slot.host, placed.host)) return null;
   const now = nowOf(environment);
   const problem = hand.hosts.get(hostKey(slot))?.last?.problem ?? null;
-  const reason = suspicionOf(record) ?? (wasUsed ? problem : null);
+  const reason = suspicionOf(record) ?? (wasUsed(record) ? problem : null);
   const memory = reason === null ? memoryOf(record) : blamed(record, reason, now);
   const judgement = hosts.judge(slot, [memory]);
   if (judgement.kind === "unknown") return null;

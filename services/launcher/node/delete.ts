@@ -11,6 +11,7 @@ import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { replacementOf } from "../host/replace.ts";
 import type { ReadableNode } from "../pool/census.ts";
+import { markedUsed, wasUsed } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
 import { isConflict, type Transaction } from "../transaction.ts";
 import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
@@ -50,7 +51,10 @@ export function prepareDelete(
   const { context, tasks } = environment;
   const root = nodeLockPath(id);
   const isGone = record.state === "deleted";
-  const deleting = isGone ? record : withNodeState(record, "deleting", nowOf(environment));
+  // A host is checked when its node goes: whoever ends the deletion has to know what the host was used for.
+  const isUsedSlot = wasUsed(record) && environment.hosts.slotOf(id) !== undefined;
+  const marked = isUsedSlot ? markedUsed(record) : record;
+  const deleting = isGone ? record : withNodeState(marked, "deleting", nowOf(environment));
   // Watchers may see a transaction piece by piece: the lease's end is not to be seen before what comes of it, nor
   // `deleting`, where there is no lease, before the lock of whoever deletes.
   const write = () => steps.setNode(id, deleting, version);
@@ -58,13 +62,10 @@ export function prepareDelete(
   for (const name of lease) steps.delete(`${root}/${name}`);
   const taken = steps.take(context.locks, root, lock, "deleting");
   if (lease.length === 0) write();
-  const wasUsed = record.state === "used" || record.state === "in-use";
   const goOn = () => {
     const { provider, externalId: external } = record;
     context.logger.info("deleting node", { node: id, provider, external, reason });
-    tasks.start(`deletion of node ${id}`, (signal) =>
-      runDelete(environment, id, { deleting, wasUsed }, taken(), signal),
-    );
+    tasks.start(`deletion of node ${id}`, (signal) => runDelete(environment, id, deleting, taken(), signal));
   };
   return { node: id, goOn };
 }
@@ -91,16 +92,10 @@ export async function commitDeletions(
 
 class ProviderGoneError extends Error {}
 
-/** A node as it is while it is deleted, and whether it was used until then. */
-interface Deletion {
-  readonly deleting: NodeRecord;
-  readonly wasUsed: boolean;
-}
-
 async function runDelete(
   environment: Environment,
   node: string,
-  { deleting: record, wasUsed }: Deletion,
+  record: NodeRecord,
   lock: HeldLock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -112,7 +107,7 @@ async function runDelete(
     await withSpan("node.delete", { attributes }, async () => {
       const signals = [signal, lock.signal, use.signal];
       await removeUntilConfirmed(environment, node, record, signals);
-      const next = await replacementOf(environment, node, record, wasUsed, AbortSignal.any(signals));
+      const next = await replacementOf(environment, node, record, AbortSignal.any(signals));
       await removeRecord(environment, node, lock, next, signals);
     });
     hand.quotaBlocks.delete(record.provider ?? "");

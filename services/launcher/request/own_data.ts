@@ -134,6 +134,18 @@ export function withSuspicionOf(record: NodeRecord, reason: string): NodeRecord 
   return { ...record, extra: { ...record.extra, [SUSPICION_KEY]: reason } };
 }
 
+const USED_KEY = "was_used";
+
+/** Whether a node is or was used: one that is being deleted may say so. */
+export function wasUsed({ state, extra }: Pick<NodeRecord, "state" | "extra">): boolean {
+  return state === "used" || state === "in-use" || extra[USED_KEY] === true;
+}
+
+/** The node with the mark that it was used. */
+export function markedUsed(record: NodeRecord): NodeRecord {
+  return { ...record, extra: { ...record.extra, [USED_KEY]: true } };
+}
+
 const REASON_KEY = "reason";
 
 /** Why a request failed, where a launcher of ours wrote it down. */
