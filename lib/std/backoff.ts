@@ -20,3 +20,8 @@ export function backoffDelay(failures: number, options: BackoffOptions): number 
   const ceiling = Math.min(options.maximum, options.initial * growth);
   return ceiling / 2 + (ceiling / 2) * random();
 }
+
+/** Whether a pause lasts. Where the clock was set back it is over: it would last for as long as the clock went back. */
+export function isWaiting(pause: { readonly since: number; readonly until: number }, now: number): boolean {
+  return now >= pause.since && now < pause.until;
+}

@@ -117,6 +117,14 @@ export interface Claim {
   readonly links: readonly Link[];
 }
 
+/** A label's node could not be had for good: how often in a row, and until when (seconds) no more is asked for. */
+export interface Setback {
+  readonly count: number;
+  readonly since: number;
+  readonly until: number;
+  readonly reason: string;
+}
+
 /** What this process knows of a host. */
 export interface HostStatus {
   /** As it was configured when the check was begun. */
@@ -155,6 +163,8 @@ export interface Hand {
   readonly foreign: ReadonlyMap<string, Amounts>;
   /** Providers that refused for want of quota, and until when (seconds) nothing is launched there. */
   readonly quotaBlocks: ReadonlyMap<string, number>;
+  /** By label: see {@link Setback}. */
+  readonly setbacks: ReadonlyMap<string, Setback>;
   /** Pools (provider/pool) that were taken out of the configuration while we ran. */
   readonly retired: ReadonlySet<string>;
   /** Ids of pools of ours that are still registered and will not be in a moment. */
@@ -203,6 +213,8 @@ export interface Decision {
   readonly looked: ReadonlySet<string>;
   /** For each label that has fewer ready nodes than wanted, why no more are launched. */
   readonly labelReasons: ReadonlyMap<string, string>;
+  /** Labels that have all their ready nodes. */
+  readonly satisfied: ReadonlySet<string>;
   /** Ids of our pools in which a request waits for room: pools of lower priority may go first. */
   readonly paused: ReadonlySet<string>;
   /** When (seconds) time alone may change the decision; null when only events can. */
@@ -234,6 +246,7 @@ export class Draft implements Decision {
   readonly reasons = new Map<string, string>();
   looked: ReadonlySet<string> = new Set();
   readonly labelReasons = new Map<string, string>();
+  readonly satisfied = new Set<string>();
   readonly paused = new Set<string>();
   wakeAt: number | null = null;
 

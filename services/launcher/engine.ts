@@ -228,6 +228,7 @@ export class Engine {
     const [before, decision] = [this.#decision, decide(world)];
     this.#decision = decision;
     hand.prune((key) => exists(this.#environment, key));
+    for (const label of decision.satisfied) hand.setbacks.delete(label);
     for (const action of decision.actions) this.#begin(action);
     this.#components.setPaused(decision.paused);
     if (decision.wakeAt !== null) {

@@ -80,6 +80,7 @@ class Stage {
       deletions: hand.deletions,
       limits: hand.limits,
       asking: hand.asking,
+      setbacks: hand.setbacks,
       retired: hand.retired,
       withdrawing: hand.withdrawing,
       foreign: hand.foreign,

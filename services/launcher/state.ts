@@ -1,9 +1,17 @@
 // What this process has in hand: locks, launches, deletions, and what has to wait after a failure.
 import type { NodeRecord } from "../../lib/model/node.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
-import { backoffDelay } from "../../lib/std/backoff.ts";
+import { backoffDelay, isWaiting } from "../../lib/std/backoff.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
-import { type Claim, type Hand, type HoldWish, type HostStatus, keys, type LaunchStatus } from "./actions.ts";
+import {
+  type Claim,
+  type Hand,
+  type HoldWish,
+  type HostStatus,
+  keys,
+  type LaunchStatus,
+  type Setback,
+} from "./actions.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 
@@ -88,6 +96,7 @@ export class HandState implements Hand {
   readonly claims = new ToldMap<Claim>((id) => this.changed(keys.request(id)));
   readonly deletions = new ToldSet((id) => this.changed(keys.node(id)));
   readonly limits = new Map<string, Resources>();
+  readonly setbacks = new Map<string, Setback>();
   readonly retired = new Set<string>();
   readonly withdrawing = new Set<string>();
   readonly asking = new Set<string>();
@@ -117,11 +126,9 @@ export class HandState implements Hand {
     return this.#working.has(key) ? null : this.#waitsUntil(key);
   }
 
-  // Where the clock was set back, nothing waits any more: it would wait for as long as the clock went back.
   #waitsUntil(key: string): number | null {
     const failure = this.#failures.get(key);
-    const now = this.#now();
-    return failure !== undefined && now >= failure.since && now < failure.until ? failure.until : null;
+    return failure !== undefined && isWaiting(failure, this.#now()) ? failure.until : null;
   }
 
   /** Marks things as being worked on. */
@@ -157,13 +164,17 @@ export class HandState implements Hand {
     }
   }
 
-  /** Makes a key wait from now on (seconds), as if it had failed. */
-  postpone(key: string): void {
-    const count = (this.#failures.get(key)?.count ?? 0) + 1;
-    const delay = backoffDelay(count, { initial: 1, maximum: 60, random: this.#random });
+  /**
+   * Lets a label wait after its node could not be had, longer each time until it has all its nodes. What was asked for
+   * at the same time fails at the same time: that is one setback.
+   */
+  setBack(label: string, reason: string): void {
+    const before = this.setbacks.get(label);
     const since = this.#now();
-    this.#failures.set(key, { count, since, until: since + delay });
-    this.changed(key);
+    if (before !== undefined && isWaiting(before, since)) return;
+    const count = (before?.count ?? 0) + 1;
+    const delay = backoffDelay(count, { initial: 1, maximum: 60, random: this.#random });
+    this.setbacks.set(label, { count, since, until: since + delay, reason });
   }
 
   /** Forgets failures of things that are gone or were long ago, so that memory stays flat. */

@@ -43,10 +43,30 @@ describe("what is in hand", () => {
       () => 0,
       () => 0.5,
     );
-    hand.postpone("request:1");
+    hand.fail(["request:1"]);
+    hand.fail(["request:1"]);
     assert.equal(hand.isBusy("request:1"), true);
     hand.prune(() => false);
     assert.equal(hand.isBusy("request:1"), false);
+  });
+
+  it("lets a label wait longer after each failure, and takes what fails meanwhile for the same one", () => {
+    let now = 100;
+    const hand = new HandState(
+      () => now,
+      () => 0.99,
+    );
+    const pauses: number[] = [];
+    for (let count = 0; count < 9; count += 1) {
+      for (const reason of ["no host", "no host either"]) hand.setBack("small", reason);
+      const setback = hand.setbacks.get("small");
+      assert.equal(setback?.reason, "no host");
+      assert.equal(setback.count, count + 1);
+      pauses.push(setback.until - now);
+      now = setback.until;
+    }
+    for (const [index, pause] of pauses.entries()) assert.ok(pause >= (pauses[index - 1] ?? 0));
+    assert.ok((pauses[0] ?? 0) <= 1 && (pauses.at(-1) ?? 0) > 50 && (pauses.at(-1) ?? 0) <= 60);
   });
 
   it("does not wait for as long as the clock was set back", () => {

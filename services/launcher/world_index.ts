@@ -38,7 +38,7 @@ export class WorldIndex {
   readonly #reasons = new Map<string, string>();
   /** Requests in hand that lack nodes for which there was no room: looked at in every pass. */
   readonly hungry = new Set<string>();
-  /** Pending requests that nobody holds. */
+  /** Requests whose next step depends on who is registered: pending ones that nobody holds, failed ones for min-ready. */
   readonly #lost = new Set<string>();
   #nodes = new Set<string>();
   #requests = new Set<string>();
@@ -118,7 +118,8 @@ export class WorldIndex {
     const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
     const waits = entry.record.state === "requested" && isOpen && !isHeld && now < end;
     this.queue.update(request, waits, now);
-    if (entry.record.state === "pending" && !isHeld) this.#lost.add(id);
+    const isEnded = entry.record.state === "failed" && ownDataOf(entry.record).minReady;
+    if (isEnded || (entry.record.state === "pending" && !isHeld)) this.#lost.add(id);
     if (this.#hand.isBusy(key)) return;
     const aging = waitingSince(request) + AGING_SECONDS;
     this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));

@@ -173,6 +173,7 @@ function emptyHand(busy: readonly string[]): Hand {
     deletions: new Set(),
     limits: new Map(),
     asking: new Set(),
+    setbacks: new Map(),
     retired: new Set(),
     withdrawing: new Set(),
     foreign: new Map(),

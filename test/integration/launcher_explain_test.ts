@@ -72,6 +72,27 @@ describe("explain", () => {
     assert.deepEqual(facts, ["1 ready, 0 on their way, min-ready is 2"]);
   });
 
+  it("tells that a label waits after its node could not be had, and asks anew then", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.failCreates = 1000;
+    const setting = simple(cloud, { minReady: 2, launchRetries: 1 });
+    const launchers = [await one.launcher(setting), await one.launcher(setting)];
+    const wait = await until("a setback", async () => {
+      const found = await Promise.all(launchers.map((launcher) => explain(launcher, "labels/small")));
+      return found.map(({ summary }) => summary ?? "").find((summary) => summary.includes("failed"));
+    });
+    assert.match(
+      wait,
+      /^the last one failed \(cloud\/main: .*out of order.*\); the next is asked for in \d+ s$/,
+    );
+    cloud.weather.failCreates = 0;
+    const [launcher] = launchers;
+    assert.ok(launcher);
+    await untilStates(launcher, "ready", "ready");
+    assert.equal((await explain(launcher, "labels/small")).summary, "it has what min-ready asks for");
+  });
+
   it("refuses what it does not know", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));

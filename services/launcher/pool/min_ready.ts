@@ -4,6 +4,7 @@
 // for a label: the one whose pool was registered first among those that say that they keep its min-ready. So several
 // launchers never ask for the same node. A node counts until it is given away in the tree: what was only decided may
 // be refused, as when its request is withdrawn meanwhile, and the node asked for in its place would be one too many.
+import { isWaiting } from "../../../lib/std/backoff.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
@@ -13,38 +14,49 @@ import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
 /** Adds a request for what is missing of each label, after the requests were decided. */
 export function decideMinReady(world: World, census: Census, draft: Draft): void {
-  const wanted = [...world.config.labels.values()].filter((label) => label.minReady > 0);
+  const { config, hand, index } = world;
+  const wanted = [...config.labels.values()].filter((label) => label.minReady > 0);
   if (wanted.length === 0) return;
-  const { index } = world;
-  // A pool of ours that goes would keep its labels from being asked for until it is gone: those that come with others
-  // in the same pool would take the room, whatever their order is.
-  const pools = [...world.tree.pools()].filter(({ record }) => !world.hand.withdrawing.has(record?.id ?? ""));
+  const pools = stayingPools(world);
   for (const { name, minReady } of wanted) {
-    if (world.hand.isBusy(keys.label(name))) {
-      draft.wake(world.hand.retryAt(keys.label(name)) ?? Infinity);
-      continue;
-    }
-    const missing =
-      minReady - index.nodes.readyOf(name) - index.queue.comingOf(name) - index.nodes.comingOf(name);
-    if (missing <= 0) continue;
-    const offering = pools.filter(({ record }) => record?.supportedLabels.includes(name));
-    const keeping = offering.filter((pool) => keeps(pool, name));
-    const [first] = keeping.sort((a, b) => sequenceOf(a.znode) - sequenceOf(b.znode));
-    const isOurs = world.pools.some((pool) => pool.id === first?.record?.id);
-    if (!isOurs) continue;
-    // Hosts are ready as it is: no request makes more of them.
-    const ours = world.pools.filter(
-      (pool) => isEnabled(pool) && !pool.hosts && labelOf(pool, name) !== undefined,
-    );
-    const othersMayServe = offering.some(({ record }) => !world.pools.some((pool) => pool.id === record?.id));
-    const { count, reason } = plan(world, census, draft, ours, name, missing);
-    if (reason !== null) {
+    const ready = index.nodes.readyOf(name);
+    if (ready >= minReady) draft.satisfied.add(name);
+    const missing = minReady - ready - index.queue.comingOf(name) - index.nodes.comingOf(name);
+    const setback = hand.setbacks.get(name);
+    if (hand.isBusy(keys.label(name))) draft.wake(hand.retryAt(keys.label(name)) ?? Infinity);
+    else if (missing <= 0 || !isOurs(world, keeperOf(pools, name))) continue;
+    else if (setback === undefined || !isWaiting(setback, world.now)) {
+      askFor(world, census, draft, pools, name, missing);
+    } else {
+      const rest = Math.ceil(setback.until - world.now);
+      const reason = `the last one failed (${setback.reason}); the next is asked for in ${rest} s`;
       draft.labelReasons.set(name, reason);
-      for (const pool of ours) draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
+      draft.wake(setback.until);
     }
-    const ask = othersMayServe ? missing : count;
-    if (ask > 0) draft.actions.push({ kind: "ask-min-ready", label: name, count: ask });
   }
+}
+
+function askFor(
+  world: World,
+  census: Census,
+  draft: Draft,
+  pools: readonly PoolEntry[],
+  name: string,
+  missing: number,
+): void {
+  const offering = pools.filter(({ record }) => record?.supportedLabels.includes(name));
+  // Hosts are ready as it is: no request makes more of them.
+  const ours = world.pools.filter(
+    (pool) => isEnabled(pool) && !pool.hosts && labelOf(pool, name) !== undefined,
+  );
+  const othersMayServe = offering.some(({ record }) => !world.pools.some((pool) => pool.id === record?.id));
+  const { count, reason } = plan(world, census, draft, ours, name, missing);
+  if (reason !== null) {
+    draft.labelReasons.set(name, reason);
+    for (const pool of ours) draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
+  }
+  const ask = othersMayServe ? missing : count;
+  if (ask > 0) draft.actions.push({ kind: "ask-min-ready", label: name, count: ask });
 }
 
 function plan(
@@ -83,6 +95,31 @@ function launchObstacle(
   const before = draft.waitsForRoom.get(pool.id);
   if (refused !== null || before === undefined) return refused;
   return { rule: "aging", text: `request ${before} waits for room and goes first` };
+}
+
+/**
+ * Whether it is up to us to end a min-ready request of this label that has failed: whoever asks for the label, for he
+ * waits then before he asks anew; anybody where nobody keeps it any more.
+ */
+export function settlesFailed(world: World, label: string): boolean {
+  const keeper = keeperOf(stayingPools(world), label);
+  return keeper === undefined || isOurs(world, keeper);
+}
+
+// A pool of ours that goes would keep its labels from being asked for until it is gone: those that come with others
+// in the same pool would take the room, whatever their order is.
+function stayingPools(world: World): readonly PoolEntry[] {
+  return [...world.tree.pools()].filter(({ record }) => !world.hand.withdrawing.has(record?.id ?? ""));
+}
+
+/** The pool whose launcher asks for a label: the one that was registered first. */
+function keeperOf(pools: readonly PoolEntry[], label: string): PoolEntry | undefined {
+  const keeping = pools.filter((pool) => pool.record?.supportedLabels.includes(label) && keeps(pool, label));
+  return keeping.sort((a, b) => sequenceOf(a.znode) - sequenceOf(b.znode))[0];
+}
+
+function isOurs(world: World, pool: PoolEntry | undefined): boolean {
+  return world.pools.some(({ id }) => id === pool?.record?.id);
 }
 
 // Python launchers do not say what they keep: they count and ask on their own.

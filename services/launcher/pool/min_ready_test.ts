@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import { decideIn, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import { decideIn, NOW, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
 import { encodeOwnData } from "../request/own_data.ts";
 
 const labels = { small: { minReady: 2 } };
@@ -108,5 +108,39 @@ describe("min-ready", () => {
     assert.deepEqual(actionsIn({ requests: [request("900-1", own)], busy: ["label:small"] }), [
       "settle-min-ready 900-1",
     ]);
+  });
+
+  it("settles one that has failed before it asks for the next", () => {
+    const own = asked({ state: "failed", requestorData: encodeOwnData({ minReady: true }) });
+    const scene: Scene = { labels: { small: { minReady: 1 } }, requests: [request("900-1", own)] };
+    assert.deepEqual(actionsIn(scene), ["settle-min-ready 900-1"]);
+  });
+
+  it("leaves one that has failed to whoever asks for its label", () => {
+    const own = asked({ state: "failed", requestorData: encodeOwnData({ minReady: true }) });
+    const elder = {
+      ...otherPool("other/main", ["small"], { extra: { min_ready: { small: 2 } } }),
+      znode: "a0000000000",
+    };
+    const pools = [pool("first/main", []), pool("cloud/main", ["small"])];
+    const requests = [request("900-1", own)];
+    assert.deepEqual(actionsIn({ pools, others: [elder], requests }), []);
+    assert.deepEqual(actionsIn({ pools, others: [elder], requests, labels: { small: { minReady: 0 } } }), []);
+    const settle = ["settle-min-ready 900-1"];
+    assert.deepEqual(actionsIn({ pools, requests, labels: { small: { minReady: 0 } } }), settle);
+  });
+
+  it("waits after a node could not be had, and says why", () => {
+    const setback = { count: 3, since: NOW - 1, until: NOW + 6, reason: "no valid host was found" };
+    const hand = { setbacks: new Map([["small", setback]]) };
+    const decision = decideIn({ labels, hand });
+    assert.deepEqual(decision.actions, []);
+    assert.equal(
+      decision.labelReasons.small,
+      "the last one failed (no valid host was found); the next is asked for in 6 s",
+    );
+    assert.equal(decision.wakeAt, NOW + 6);
+    const over = { setbacks: new Map([["small", { ...setback, until: NOW }]]) };
+    assert.deepEqual(actionsIn({ hand: over }), ["ask for 2 small"]);
   });
 });

@@ -1,9 +1,9 @@
 // Makes and ends the requests that keep min-ready nodes.
 import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
-import { type Action, keys } from "../actions.ts";
+import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
-import { encodeOwnData } from "./own_data.ts";
+import { encodeOwnData, failureOf } from "./own_data.ts";
 import { readableRequest } from "./read.ts";
 
 /** Nodepool's priority of min-ready requests. */
@@ -40,6 +40,10 @@ export async function settleMinReady(
 ): Promise<void> {
   const { view } = environment.context;
   const request = readableRequest(environment, action.request);
+  // Before it is gone: who sees that asks for the next.
+  if (request.record.state === "failed") {
+    environment.hand.setBack(action.label, failureOf(request.record) ?? "its request failed");
+  }
   const steps = transaction(environment, "min_ready.settle");
   for (const id of request.record.nodes) {
     const node = view.node(id);
@@ -51,5 +55,4 @@ export async function settleMinReady(
   steps.delete(requestPath(request.id), request.version);
   if (request.lock.exists) steps.delete(requestLockPath(request.id));
   await steps.commit();
-  if (request.record.state === "failed") environment.hand.postpone(keys.label(action.label));
 }

@@ -41,7 +41,9 @@ export class Queue {
   update(entry: ReadableRequest, waits: boolean, now: number): void {
     this.remove(entry.id);
     const { record } = entry;
-    const isComing = record.requestor === MIN_READY_REQUESTOR && record.state !== "failed";
+    // One of ours that has failed counts until it is settled: only then it is known how long the next has to wait.
+    const isOpen = record.state !== "failed" || ownDataOf(record).minReady;
+    const isComing = record.requestor === MIN_READY_REQUESTOR && isOpen;
     const isAged = now - waitingSince(entry) >= AGING_SECONDS;
     const place: Place = {
       entry,
