@@ -124,6 +124,20 @@ describe("limits", () => {
     await fulfilled(launcher, next);
   });
 
+  it("of a provider hold also beside an instance whose node's document cannot be read", async () => {
+    const { cloud, launcher } = await begin({}, { limits: { instances: 1 } });
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    await launcher.stop();
+    const session = await one.session();
+    await session.set(`/nodepool/nodes/${idOf(node?.name)}`, new TextEncoder().encode('{"state": '), -1);
+    const next = await one.launcher({
+      labels: { small: {} },
+      providers: [{ driver: cloud, pools: [{ name: "main", offers: ["small"] }] }],
+    });
+    const reason = await failed(next, await ask(next, ["small"]));
+    assert.match(reason, /quota of instances is 1, in use 1, needed 1 \(1 of it not ours\)/);
+  });
+
   it("that are infinite are none", async () => {
     const { launcher } = await begin({}, { limits: { instances: Infinity, cores: Infinity } });
     await fulfilled(launcher, await ask(launcher, ["small", "small", "small"]));

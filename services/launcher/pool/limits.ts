@@ -84,14 +84,14 @@ export class LimitsWatch {
     }
   }
 
-  /** Instances that are not ours, and those of ours whose node nobody knows. */
+  /** Instances that are not ours, and those of ours whose node nobody knows or can read: no other count has them. */
   async #foreignUse(driver: Provider, signal: AbortSignal): Promise<Amounts> {
     const { view } = this.#environment.context;
     const own = await driver.listInstances(signal);
     await view.settled();
-    const leaked = own.filter(({ metadata }) => view.node(metadata[METADATA.node] ?? "") === undefined);
+    const uncounted = own.filter(({ metadata }) => !view.node(metadata[METADATA.node] ?? "")?.record);
     const foreign = (await driver.foreignInstances?.(signal)) ?? [];
-    return [...leaked, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
+    return [...uncounted, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
   }
 
   async #sleep(provider: string, signal: AbortSignal): Promise<void> {
