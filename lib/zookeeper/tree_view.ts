@@ -56,11 +56,12 @@ class TreeView implements View {
   #walking = true;
   /** Paths that something has happened to since the last read, with the last of it: one read for each, however many. */
   #incoming = new Map<string, Happened>();
+  /** The same of those that are being read. */
+  readonly #reading = new Set<ReadonlyMap<string, Happened>>();
   /** Paths of which the last that was heard is their deletion, until that is applied. */
   readonly #gone = new Set<string>();
   #received = 0;
   #applied = 0;
-  #groups = 0;
   #flushScheduled = false;
   #lastGroup: Promise<void> = Promise.resolve();
 
@@ -106,6 +107,10 @@ class TreeView implements View {
 
   settled(): Promise<void> {
     return this.#waitFor(this.#received);
+  }
+
+  isPending(path: string): boolean {
+    return this.#incoming.has(path) || [...this.#reading].some((events) => events.has(path));
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
@@ -171,7 +176,7 @@ class TreeView implements View {
     // What one packet from the server brings has been received by then.
     queueMicrotask(() => {
       this.#flushScheduled = false;
-      if (!this.#walking && this.#groups < GROUPS_AT_ONCE) this.#flush();
+      if (!this.#walking && this.#reading.size < GROUPS_AT_ONCE) this.#flush();
     });
   }
 
@@ -180,13 +185,14 @@ class TreeView implements View {
     const events = this.#incoming;
     this.#incoming = new Map();
     const [generation, seen, heardAt] = [this.#generation, this.#received, this.#clock.now()];
-    this.#groups += 1;
+    this.#reading.add(events);
     const reading = Promise.all([...events].map(([path, event]) => this.#read(path, event)));
     reading.catch(() => undefined);
     this.#lastGroup = this.#lastGroup
       .then(async () => {
         const states = await reading;
         if (generation !== this.#generation) return;
+        this.#reading.delete(events);
         this.#apply(states.flatMap(this.#newest), seen);
         for (const [path, { kind }] of events) if (kind === "deleted") this.#gone.delete(path);
         this.#telemetry.applied(this.#clock.now() - heardAt);
@@ -197,7 +203,7 @@ class TreeView implements View {
         void this.#readAll();
       })
       .finally(() => {
-        this.#groups -= 1;
+        this.#reading.delete(events);
         this.#scheduleFlush();
       });
   }

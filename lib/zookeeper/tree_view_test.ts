@@ -3,8 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { type SlowWire, startSlowWire } from "../../test/harness/slow_wire.ts";
 import { encodeNode, newNode } from "../model/node.ts";
-import { NODES, nodeLockPath } from "../model/paths.ts";
+import { NODES, nodeLockPath, nodePath } from "../model/paths.ts";
 import { silentLogger } from "../std/logger.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "./embedded/server.ts";
 import { connectSession } from "./session.ts";
@@ -18,18 +19,19 @@ describe("the view where the events of a transaction arrive together", () => {
   let dataDir: string;
   let server: EmbeddedServer;
   const sessions: Session[] = [];
+  const wires: SlowWire[] = [];
   before(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "nodepool-view-"));
     server = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
   });
   after(async () => {
     for (const session of sessions) await session.close();
+    for (const wire of wires) await wire.close();
     await server.close();
     await rm(dataDir, { recursive: true });
   });
 
-  async function connect(): Promise<Session> {
-    const { host, port } = server;
+  async function connect({ host, port }: { host: string; port: number } = server): Promise<Session> {
     const servers = [{ host, port }];
     const session = connectSession({ servers, sessionTimeoutMs: 10_000, logger: silentLogger });
     sessions.push(session);
@@ -78,5 +80,35 @@ describe("the view where the events of a transaction arrive together", () => {
       await view.close();
     }
     assert.deepEqual(exposed, []);
+  });
+
+  it("tells of what it may show without what was written before it, however late it reads", async () => {
+    const wire = await startSlowWire(server);
+    wires.push(wire);
+    const [writer, reader] = [await connect(), await connect(wire)];
+    const [first, last] = ["9000000001", "9000000002"];
+    const data = (slot: number) => encodeNode(newNode(1, { type: ["small"], slot }));
+    for (const id of [first, last]) await writer.create(nodePath(id), data(0), "persistent");
+    const view = openView(reader, silentLogger);
+    await view.ready();
+    const ahead: boolean[] = [];
+    view.subscribe(() => {
+      const [before, after] = [first, last].map((id) => view.node(id)?.record?.slot ?? 0);
+      if (after !== undefined && before !== undefined && after > before) {
+        ahead.push(view.isPending(nodePath(last)));
+      }
+    });
+    for (let slot = 1; slot <= 400; slot += 1) {
+      const set = (id: string) =>
+        ({ kind: "set", path: nodePath(id), data: data(slot), version: -1 }) as const;
+      await writer.multi([set(first), set(last)]);
+    }
+    await reader.sync("/");
+    await view.settled();
+    assert.equal(view.node(last)?.record?.slot, 400);
+    assert.equal(view.isPending(nodePath(last)), false);
+    assert.ok(ahead.length > 0, "it never was ahead: nothing was tried");
+    assert.ok(ahead.every((isPending) => isPending));
+    await view.close();
   });
 });

@@ -99,6 +99,11 @@ export interface View {
    * answered, the view shows it.
    */
   settled(): Promise<void>;
+  /**
+   * Whether something has happened to a path that is not shown yet. The path itself may be shown as it is after that,
+   * but what else was written by then need not be: who relies on the one for the other waits until it is settled.
+   */
+  isPending(path: string): boolean;
   /** Resolves when the view is current. */
   ready(signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -20,6 +20,8 @@ export interface BackingNode {
   readonly taken: ReadonlyMap<number, string>;
   /** Since when (seconds) nothing has been on it; null while something is. */
   readonly idleSince: number | null;
+  /** Whether all that has happened to it is seen. Else it may be emptier or fuller than it looks. */
+  readonly isSettled: boolean;
 }
 
 /** A request of this provider for a backing node. */
@@ -138,7 +140,9 @@ function claimSlots(holdings: Holdings, draft: Draft): Map<string, Waiting[]> {
   const failing = new Set(
     draft.actions.flatMap((action) => (action.kind === "withdraw" ? action.nodes : [])),
   );
-  const usable = holdings.backing.filter((node) => isUsable(holdings, node) && freeSlot(node) !== null);
+  const usable = holdings.backing.filter(
+    (node) => node.isSettled && isUsable(holdings, node) && freeSlot(node) !== null,
+  );
   usable.sort((a, b) => b.taken.size - a.taken.size || (a.id < b.id ? -1 : 1));
   const left = new Map<string, Waiting[]>();
   for (const one of [...holdings.waiting].sort((a, b) => (a.node < b.node ? -1 : 1))) {
@@ -197,7 +201,7 @@ function retire(holdings: Holdings, draft: Draft, backing: BackingNode): void {
   const over = whyOver(holdings, backing);
   const counts = `${taken.size} of ${backing.slots} slots of label ${label} in use`;
   if (own !== undefined) remind(draft, now, launched + own.maxAge);
-  if (taken.size > 0 || claimed) {
+  if (taken.size > 0 || claimed || !backing.isSettled) {
     draft.reasons.set(id, over === null ? counts : `${counts}; goes when it is empty: ${over}`);
     return;
   }

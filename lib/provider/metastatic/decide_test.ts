@@ -38,6 +38,7 @@ function node(id: string, taken: readonly number[], changes: Partial<BackingNode
     state: "in-use",
     taken: new Map(taken.map((slot) => [slot, `child-${slot}-of-${id}`])),
     idleSince: taken.length > 0 ? null : NOW,
+    isSettled: true,
     ...changes,
   };
 }
@@ -103,6 +104,12 @@ describe("which node gets which slot", () => {
       assert.deepEqual(actions, ["ask for 1 large"]);
     });
   }
+
+  it("gives none of a backing node of which a change is not seen yet, and asks for no other in its place", () => {
+    const given = { backing: [node("1", [0], { isSettled: false })], waiting: waits("a") };
+    assert.deepEqual(actionsOf(given), []);
+    assert.equal(decide(given).reasons.get("a"), "waits for its turn to get a slot");
+  });
 
   it("gives none of a backing node that is as old as max-age", () => {
     const backing = [node("1", [0])];
@@ -193,6 +200,8 @@ describe("when a backing node is given back", () => {
 
   it("gives an empty one back that is too old, has failed, or whose label is gone", () => {
     assert.deepEqual(actionsOf({ terms: terms({ maxAge: 10 }), backing: [node("1", [])] }), ["retire 1"]);
+    const unseen = [node("1", [], { isSettled: false })];
+    assert.deepEqual(actionsOf({ terms: terms({ maxAge: 10 }), backing: unseen }), []);
     assert.deepEqual(actionsOf({ backing: [node("1", [], { failed: true })] }), ["retire 1"]);
     assert.deepEqual(actionsOf({ terms: new Map(), backing: [node("1", [])] }), ["retire 1"]);
   });

@@ -1,5 +1,6 @@
 // What one provider holds, as decisions see it: which nodes that say that it shares them out it really has locked, and
 // since when nothing has been on them.
+import { nodePath } from "../../model/paths.ts";
 import { sharerName } from "../../model/shared_node.ts";
 import { isZooKeeperError } from "../../zookeeper/types.ts";
 import type { Nodepool } from "../nodepool.ts";
@@ -56,7 +57,9 @@ export class Holdings extends Records {
       else if (!this.#idleSince.has(id)) this.#idleSince.set(id, now);
       const { label, slots, failed, launched } = shared;
       const idleSince = this.#idleSince.get(id) ?? null;
-      return { id, label, slots, failed, launched, state: record.state, taken: new Map(taken), idleSince };
+      const isSettled = !this.#nodepool.view.isPending(nodePath(id));
+      const { state } = record;
+      return { id, label, slots, failed, launched, state, taken: new Map(taken), idleSince, isSettled };
     });
   }
 

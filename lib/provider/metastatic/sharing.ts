@@ -3,7 +3,9 @@
 //
 // Invariants:
 //   M1. A decision is made from a settled view, in the turn in which it settled, and is carried out with the versions
-//       that it saw. So two processes never give the same slot away: one of them finds the backing node changed.
+//       that it saw. So two processes never give the same slot away: one of them finds the backing node changed. Of a
+//       backing node of which a change is not shown yet nothing is given away: its version may be that of a claim
+//       whose node is not seen. (A claim writes its node first: what is told of the backing node is told later.)
 //   M2. Nothing about slots is kept in memory. A restart, another configuration or another launcher reads the same.
 //   M3. A backing node is ours only while our own contender, with our name as its data, is first in its lock's line.
 
@@ -160,9 +162,12 @@ export class Sharing {
     await this.#records.settled();
     if (!view.current || this.#stopped) return;
     const now = seconds(this.#options.clock);
+    const backing = this.#records.backingNodes(now);
+    // What is settled next need not differ from what is seen: no change tells of it.
+    if (backing.some(({ isSettled }) => !isSettled)) this.#again = true;
     const decision = decideBacking({
       terms: this.#options.terms,
-      backing: this.#records.backingNodes(now),
+      backing,
       requests: this.#records.backingRequests(),
       waiting: [...this.#tickets.values()],
       waitingEverywhere: (label) => this.#records.waitingOf(label),

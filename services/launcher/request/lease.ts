@@ -102,7 +102,12 @@ export async function releaseRequest(
 ): Promise<void> {
   const { context } = environment;
   await retryConflicts(context, requestPath(id), async () => {
-    const entry = await freshly(context, requestPath(id), () => context.view.request(id));
+    let entry = await freshly(context, requestPath(id), () => context.view.request(id));
+    // A node that is stored ready is written with its request: who sees the one's version has to see the other.
+    while (context.view.isPending(requestPath(id))) {
+      await context.view.settled();
+      entry = context.view.request(id);
+    }
     if (entry === undefined) return;
     const steps = transaction(environment, "request.release");
     const nodes = entry.record?.nodes ?? [];

@@ -1,0 +1,120 @@
+// Several launchers that give slots of one backing node away, over an embedded server, each seeing the others late.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type SlowWire, startSlowWire } from "../../../test/harness/slow_wire.ts";
+import { decodeNode, encodeNode, newNode } from "../../model/node.ts";
+import { NODES, nodeLockPath, nodePath, REQUESTS } from "../../model/paths.ts";
+import { encodeShared, shareOf, sharerName } from "../../model/shared_node.ts";
+import { systemClock } from "../../std/clock.ts";
+import { silentLogger } from "../../std/logger.ts";
+import { type EmbeddedServer, startEmbeddedServer } from "../../zookeeper/embedded/server.ts";
+import { connectSession } from "../../zookeeper/session.ts";
+import { openView } from "../../zookeeper/tree_view.ts";
+import type { Session } from "../../zookeeper/types.ts";
+import { Sharing } from "./sharing.ts";
+
+const BACKING = "9000000001";
+const LAUNCHERS = 4;
+const NODES_EACH = 25;
+const SLOTS = LAUNCHERS * NODES_EACH;
+const TERMS = { backingLabel: "large", slots: SLOTS, graceTime: 3600, minRetentionTime: 0, maxAge: Infinity };
+
+const child = encodeNode(newNode(1, { provider: "meta", type: ["small"], state: "building" }));
+
+describe("launchers that share one backing node out", () => {
+  let dataDir: string;
+  let server: EmbeddedServer;
+  let wire: SlowWire;
+  const closing: (() => Promise<void>)[] = [];
+  before(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "nodepool-sharing-"));
+    server = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
+    wire = await startSlowWire(server);
+  });
+  after(async () => {
+    for (const close of closing.reverse()) await close();
+    await wire.close();
+    await server.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  async function connect(): Promise<Session> {
+    const { host, port } = wire;
+    const session = connectSession({
+      servers: [{ host, port }],
+      sessionTimeoutMs: 10_000,
+      logger: silentLogger,
+    });
+    closing.push(() => session.close());
+    await session.connected();
+    return session;
+  }
+
+  async function putBackingNode(session: Session): Promise<void> {
+    for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
+    const userData = encodeShared({
+      provider: "meta",
+      label: "small",
+      slots: SLOTS,
+      failed: false,
+      launched: 1,
+    });
+    const record = newNode(1, { provider: "cloud", type: ["large"], state: "in-use", userData });
+    await session.create(nodePath(BACKING), encodeNode(record), "persistent");
+    await session.ensurePath(nodeLockPath(BACKING));
+    const owner = new TextEncoder().encode(sharerName("meta"));
+    await session.create(`${nodeLockPath(BACKING)}/00ff__lock__`, owner, "persistent-sequential");
+  }
+
+  async function launcher(): Promise<(node: string) => Promise<void>> {
+    const session = await connect();
+    const view = openView(session, silentLogger);
+    await view.ready();
+    const options = { provider: "meta", terms: new Map([["small", TERMS]]), clock: systemClock };
+    const sharing = new Sharing(
+      { ...options, logger: silentLogger },
+      { session, view, newUuid: randomUUID, step: async (_name, run) => await run() },
+    );
+    closing.push(async () => {
+      await sharing.stop();
+      await view.close();
+    });
+    return async (node) => {
+      await sharing.claim(
+        {
+          node,
+          label: "small",
+          above: [],
+          metadata: {},
+          note: async (_externalId, claim) => {
+            assert.ok(claim);
+            const record = { ...decodeNode(child), driverData: claim.driverData, slot: claim.slot };
+            const set = { kind: "set", path: nodePath(node), data: encodeNode(record), version: 0 } as const;
+            await session.multi([set, ...claim.operations]);
+          },
+        },
+        AbortSignal.timeout(60_000),
+      );
+    };
+  }
+
+  it("never give a slot to two nodes", async () => {
+    const session = await connect();
+    await putBackingNode(session);
+    const launchers = await Promise.all(Array.from({ length: LAUNCHERS }, launcher));
+    const ids = Array.from({ length: SLOTS }, (_, index) => String(index).padStart(10, "0"));
+    for (const id of ids) await session.create(nodePath(id), child, "persistent");
+    await Promise.all(ids.map((id, index) => launchers[index % LAUNCHERS]?.(id)));
+    const slots = await Promise.all(
+      ids.map(async (id) => shareOf(decodeNode((await session.get(nodePath(id))).data))?.slot),
+    );
+    assert.deepEqual(
+      slots.toSorted((a, b) => (a ?? -1) - (b ?? -1)),
+      ids.map((_id, slot) => slot),
+    );
+  });
+});

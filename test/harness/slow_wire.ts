@@ -1,0 +1,74 @@
+// A wire to a ZooKeeper server that carries one frame at a time and dawdles: reads reach the server late, so that they
+// bring what is newer than what they were made for, and what one transaction has changed is told piece by piece. All
+// stays in order, as ZooKeeper promises.
+import { Buffer } from "node:buffer";
+import net from "node:net";
+import { systemClock } from "../../lib/std/clock.ts";
+
+export interface SlowWire {
+  readonly host: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** One frame in so many dawdles, for so many milliseconds at most. */
+const [DAWDLES, PAUSE_MS] = [3, 4];
+
+/** Listens on a port of its own; `random` gives numbers in [0, 1). */
+export async function startSlowWire(
+  target: { readonly host: string; readonly port: number },
+  random: () => number = Math.random,
+): Promise<SlowWire> {
+  const sockets = new Set<net.Socket>();
+  const pause = () => (random() * DAWDLES < 1 ? systemClock.sleep(random() * PAUSE_MS) : nextTurn());
+  const join = (from: net.Socket, to: net.Socket) => {
+    sockets.add(from);
+    from.setNoDelay(true);
+    carry(from, to, pause);
+    from.on("error", () => {});
+    from.on("close", () => {
+      sockets.delete(from);
+      to.destroy();
+    });
+  };
+  const server = net.createServer((client) => {
+    const upstream = net.connect({ host: target.host, port: target.port });
+    join(client, upstream);
+    join(upstream, client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    host: "127.0.0.1",
+    port: (server.address() as net.AddressInfo).port,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function carry(from: net.Socket, to: net.Socket, pause: () => Promise<void>): void {
+  let rest = Buffer.alloc(0);
+  const frames: Buffer[] = [];
+  let isCarrying = false;
+  const deliver = async () => {
+    if (isCarrying) return;
+    isCarrying = true;
+    for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) {
+      await pause();
+      to.write(frame);
+    }
+    isCarrying = false;
+  };
+  from.on("data", (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
+      const end = 4 + rest.readInt32BE(0);
+      frames.push(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+    void deliver();
+  });
+}
