@@ -1,5 +1,6 @@
 // Launchers in this process on a real ZooKeeper, with fake providers and images that are ready.
 import { randomUUID } from "node:crypto";
+import process from "node:process";
 import type { Config, LabelConfig, PoolConfig, ProviderConfig } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
@@ -17,6 +18,7 @@ import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { type LauncherOptions, startLauncher } from "../../services/launcher/launcher.ts";
+import { startSlowWire } from "./slow_wire.ts";
 
 /** What a test says of its configuration; the rest has defaults. */
 export interface Setting {
@@ -114,19 +116,26 @@ export interface TestLauncher {
   crash(): Promise<void>;
 }
 
+/** Puts all launchers of a test behind slow wires. */
+const SLOW_WIRE = process.env.NODEPOOL_TEST_SLOW_WIRE === "1";
+
 /** Starts a launcher with a session of its own. */
 export async function startTestLauncher(
   server: { readonly host: string; readonly port: number },
   given: Setting | ReadConfig,
   options: LauncherOptions & {
     readonly chroot?: string;
+    /** Puts the launcher behind a slow wire: see its file. */
+    readonly slowWire?: boolean;
     readonly logger?: Logger;
     readonly clock?: Clock;
   } = {},
 ): Promise<TestLauncher> {
   const logger = options.logger ?? silentLogger;
+  const wire = (options.slowWire ?? SLOW_WIRE) ? await startSlowWire(server) : undefined;
+  const { host, port } = wire ?? server;
   const session = connectSession({
-    servers: [{ host: server.host, port: server.port }],
+    servers: [{ host, port }],
     chroot: options.chroot ?? "",
     sessionTimeoutMs: 6000,
     logger,
@@ -160,6 +169,7 @@ export async function startTestLauncher(
   const end = async () => {
     await view.close();
     await session.close();
+    await wire?.close();
   };
   return {
     nodes: find("nodepool.v1.NodeService") as NodeServiceImplementation,

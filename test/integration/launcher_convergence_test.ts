@@ -56,7 +56,9 @@ describe("launchers without demand", () => {
       };
       const options = { cleanupIntervalMs: 500 };
       const launchers = await Promise.all(
-        Array.from({ length: LAUNCHERS }, () => one.launcher(setting, options)),
+        Array.from({ length: LAUNCHERS }, (_, index) =>
+          one.launcher(setting, { ...options, slowWire: index > 0 }),
+        ),
       );
       await Promise.all(Array.from({ length: CLIENTS }, () => useSome(random, launchers)));
       cloud.weather.storm = null;

@@ -1,6 +1,6 @@
 // Requests of clients that have no ZooKeeper session: made, renewed and released through us. The request's znode
 // lives as long as the lease, and holds it; any launcher renews or ends it.
-import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
@@ -12,7 +12,7 @@ import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
 import { giveBack } from "./fulfil.ts";
 import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease, withSuspicionOf } from "./own_data.ts";
-import { readableNode, readableRequest } from "./read.ts";
+import { isRequestGone, readableNode, readableRequest } from "./read.ts";
 
 /** What a client asks for. */
 export interface LeasedRequest {
@@ -102,12 +102,9 @@ export async function releaseRequest(
 ): Promise<void> {
   const { context } = environment;
   await retryConflicts(context, requestPath(id), async () => {
-    let entry = await freshly(context, requestPath(id), () => context.view.request(id));
-    // A node that is stored ready is written with its request: who sees the one's version has to see the other.
-    while (context.view.isPending(requestPath(id))) {
-      await context.view.settled();
-      entry = context.view.request(id);
-    }
+    await freshly(context, requestPath(id), () => context.view.request(id));
+    await untilShown(environment, id);
+    const entry = context.view.request(id);
     if (entry === undefined) return;
     const steps = transaction(environment, "request.release");
     const nodes = entry.record?.nodes ?? [];
@@ -122,6 +119,19 @@ export async function releaseRequest(
     await context.view.settled();
     context.logger.info("request released", { request: id, nodes });
   });
+}
+
+/**
+ * Waits until all that was written with the versions of a request and of its nodes is shown: a node that is stored
+ * ready is written with its request, and a lease's contender with its node.
+ */
+async function untilShown({ context, nodesOf }: Environment, id: string): Promise<void> {
+  const { view } = context;
+  const isPending = () => {
+    const nodes = [...(view.request(id)?.record?.nodes ?? []), ...nodesOf(id).map((node) => node.id)];
+    return view.isPending(requestPath(id)) || nodes.some((node) => view.isPending(nodePath(node)));
+  };
+  while (isPending()) await view.settled();
 }
 
 /** Adds to a transaction that a node's lease ends and what becomes of it. One of a provider of ours goes at once. */
@@ -163,7 +173,7 @@ export async function endLease(environment: Environment, request: string): Promi
 export async function returnOrphan(environment: Environment, id: string): Promise<void> {
   const node = readableNode(environment, id);
   const lease = nodeLeaseOf(node.record);
-  if (lease === null) return;
+  if (lease === null || !(await isRequestGone(environment, lease.request, id))) return;
   const steps = transaction(environment, "node.return");
   const deletion = returnNode(environment, steps, id, lease.request, null);
   if (!steps.isEmpty) await commitDeletions(environment, steps, deletion === undefined ? [] : [deletion]);

@@ -1,4 +1,5 @@
 // Entries of the view for those who are going to write: gone or unreadable ones are a conflict.
+import { nodePath } from "../../../lib/model/paths.ts";
 import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Environment } from "../environment.ts";
 import type { ReadableNode } from "../pool/census.ts";
@@ -17,6 +18,19 @@ export function readableNode(environment: Environment, id: string): ReadableNode
   const entry = environment.context.view.node(id);
   if (entry?.record) return { ...entry, record: entry.record };
   throw new ZooKeeperError("NO_NODE", `node ${id} is gone`);
+}
+
+/**
+ * Whether a request that a node names is gone. A node may be shown as it was given away before its request is shown:
+ * all that was told before the node is waited for.
+ */
+export async function isRequestGone(
+  { context: { view } }: Environment,
+  request: string,
+  node: string,
+): Promise<boolean> {
+  while (view.isPending(nodePath(node))) await view.settled();
+  return view.request(request) === undefined;
 }
 
 /** A node to hand over: from our own launch when there is one, else as it stands in the tree. */

@@ -1,0 +1,58 @@
+// Launchers that hear of each other late and piece by piece, as at an ensemble under load.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import type { TestLauncher } from "../harness/launcher.ts";
+import { ask, idOf, LauncherCase, release, simple, untilStates } from "../harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+const LIVES = 60;
+
+/** Resolves as soon as the launcher sees the request in this state. */
+async function seen(launcher: TestLauncher, request: string, state: string): Promise<void> {
+  const isThere = () => launcher.view.request(request)?.record?.state === state;
+  await new Promise<void>((resolve) => {
+    const stop = launcher.view.subscribe(() => isThere() && done());
+    const done = () => {
+      stop();
+      resolve();
+    };
+    if (isThere()) done();
+  });
+}
+
+describe("launchers that hear of each other late", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  for (const [when, state] of [
+    ["when it is fulfilled", "fulfilled"],
+    ["while it is launched for", "pending"],
+  ] as const) {
+    it(`leave no node when a request is released at another one ${when}`, async () => {
+      one = await LauncherCase.begin(server, "cloud");
+      const cloud = new FakeProvider("cloud");
+      cloud.weather.createMs = 5;
+      const launchers = [
+        await one.launcher(simple(cloud), { slowWire: true }),
+        await one.launcher(simple(cloud), { slowWire: true }),
+      ];
+      const live = async (turn: number) => {
+        const [here, there] = turn % 2 === 0 ? launchers : launchers.toReversed();
+        assert.ok(here && there);
+        const name = await ask(here, ["small", "small"]);
+        await seen(there, idOf(name), state);
+        if (state === "pending") await new Promise((resolve) => setTimeout(resolve, turn % 20));
+        await release(there, name);
+      };
+      await Promise.all(Array.from({ length: LIVES }, (_, turn) => live(turn)));
+      for (const launcher of launchers) await untilStates(launcher);
+      assert.equal(cloud.instances.size, 0);
+    });
+  }
+});
