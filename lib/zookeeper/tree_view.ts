@@ -3,10 +3,11 @@
 // Invariants:
 //   V1. The watch is set before the walk begins, and what it reports during the walk is applied after it: nothing is
 //       missed.
-//   V2. Events are applied in the order in which they came; a znode's data may be newer than its event, never older.
-//       Where we have written it ourselves, it is taken from the write, unless a read before has shown more.
+//   V2. Events are applied in the order in which they came; a znode's data may be newer than its event, never older,
+//       and it is gone when its deletion has its turn, not before. So whoever sees it gone sees all that was written
+//       until then. Where we have written it ourselves, it is taken from the write, unless a read has shown more.
 //   V3. Events that arrive together (most often those of one transaction) become visible together: then no node is
-//       shown unlocked with the state that it had while it was locked.
+//       shown unlocked with the state that it had while it was locked, unless it is deleted by then.
 //   V4. After a reconnection everything is read again; what differs, deletions included, is reported as changed.
 import { ROOT } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
@@ -37,6 +38,9 @@ interface Happened {
   readonly written: Promise<Znode | undefined> | undefined;
 }
 
+/** A path and what it holds: a znode, null where existence is enough, undefined when it is gone. */
+type State = readonly [path: string, znode: Znode | null | undefined];
+
 class TreeView implements View {
   readonly #session: Session;
   readonly #logger: Logger;
@@ -58,8 +62,6 @@ class TreeView implements View {
   #incoming = new Map<string, Happened>();
   /** The same of those that are being read. */
   readonly #reading = new Set<ReadonlyMap<string, Happened>>();
-  /** Paths of which the last that was heard is their deletion, until that is applied. */
-  readonly #gone = new Set<string>();
   #received = 0;
   #applied = 0;
   #flushScheduled = false;
@@ -163,8 +165,6 @@ class TreeView implements View {
   }
 
   #receive({ kind, path }: WatchEvent): void {
-    if (kind === "deleted") this.#gone.add(path);
-    else this.#gone.delete(path);
     this.#incoming.set(path, { kind, written: kind === "deleted" ? undefined : this.#session.written(path) });
     this.#received += 1;
     this.#scheduleFlush();
@@ -193,8 +193,10 @@ class TreeView implements View {
         const states = await reading;
         if (generation !== this.#generation) return;
         this.#reading.delete(events);
-        this.#apply(states.flatMap(this.#newest), seen);
-        for (const [path, { kind }] of events) if (kind === "deleted") this.#gone.delete(path);
+        this.#apply(
+          states.flat().filter((state) => !this.#isOld(state)),
+          seen,
+        );
         this.#telemetry.applied(this.#clock.now() - heardAt);
       })
       .catch((error: unknown) => {
@@ -208,26 +210,27 @@ class TreeView implements View {
       });
   }
 
-  /** What a path holds after an event: a znode, null where existence is enough, undefined when it is gone. */
-  async #read(path: string, { kind, written }: Happened): Promise<[string, Znode | null | undefined]> {
-    if (kind === "deleted") return [path, undefined];
-    if (roleOf(path) !== "read") return [path, null];
+  /**
+   * What a path holds after an event. Nothing when it was deleted since: the server has told of that before it
+   * answered.
+   */
+  async #read(path: string, { kind, written }: Happened): Promise<State[]> {
+    if (kind === "deleted") return [[path, undefined]];
+    if (roleOf(path) !== "read") return [[path, null]];
     try {
-      return [path, (await written) ?? (await this.#session.get(path))];
+      return [[path, (await written) ?? (await this.#session.get(path))]];
     } catch (error) {
-      if (isZooKeeperError(error, "NO_NODE")) return [path, undefined];
+      if (isZooKeeperError(error, "NO_NODE")) return [];
       throw error;
     }
   }
 
-  /** Leaves out what is older than is shown, or was deleted since: an earlier read saw further. (Locks are not read.) */
-  #newest = ([path, state]: [string, Znode | null | undefined]): [string, Znode | null | undefined][] => {
-    if (!state) return [[path, state]];
-    if (this.#gone.has(path)) return [[path, undefined]];
-    return this.#index.showsNewer(path, state) ? [] : [[path, state]];
-  };
+  /** Whether something newer is shown: an earlier read saw further. (Locks are not read.) */
+  #isOld([path, znode]: State): boolean {
+    return znode !== undefined && znode !== null && this.#index.showsNewer(path, znode);
+  }
 
-  #apply(states: Iterable<readonly [string, Znode | null | undefined]>, seen: number): void {
+  #apply(states: Iterable<State>, seen: number): void {
     const changes = new Map<string, ViewChange>();
     for (const [path, state] of states) {
       const change = state === undefined ? this.#index.remove(path) : this.#index.put(path, state);
@@ -247,7 +250,6 @@ class TreeView implements View {
     while (!overtaken()) {
       this.#walking = true;
       this.#incoming.clear();
-      this.#gone.clear();
       const [seen, begunAt] = [this.#received, this.#clock.now()];
       try {
         const found = await walkTree(this.#session, ROOT);

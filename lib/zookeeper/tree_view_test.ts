@@ -111,4 +111,38 @@ describe("the view where the events of a transaction arrive together", () => {
     assert.ok(ahead.every((isPending) => isPending));
     await view.close();
   });
+
+  it("shows nothing as gone before what was written until then, however late it reads", async () => {
+    const wire = await startSlowWire(server);
+    wires.push(wire);
+    const [writer, reader] = [await connect(), await connect(wire)];
+    const data = (slot: number) => encodeNode(newNode(1, { type: ["small"], slot }));
+    const count = "9000000003";
+    await writer.create(nodePath(count), data(0), "persistent");
+    const view = openView(reader, silentLogger);
+    await view.ready();
+    const counts: [number, number][] = [];
+    view.subscribe(({ id }) => {
+      const turn = Number(id) - 8_000_000_000;
+      if (turn < 100 && view.node(id) === undefined) {
+        counts.push([turn, view.node(count)?.record?.slot ?? 0]);
+      }
+    });
+    for (let turn = 1; turn < 100; turn += 1) {
+      const path = nodePath(String(8_000_000_000 + turn));
+      await writer.create(path, data(0), "persistent");
+      await new Promise((resolve) => setTimeout(resolve, turn % 10));
+      await writer.set(path, data(1), 0);
+      await writer.set(nodePath(count), data(turn), -1);
+      await writer.delete(path, 1);
+    }
+    await reader.sync("/");
+    await view.settled();
+    await view.close();
+    assert.ok(counts.length > 0, "none was ever seen");
+    assert.deepEqual(
+      counts.filter(([turn, counted]) => counted < turn),
+      [],
+    );
+  });
 });
