@@ -80,8 +80,6 @@ async function claim(
   const now = nowOf(environment);
   const steps = transaction(environment, "request.claim");
   const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, pool.id);
-  const pending = withRequestState(request.record, "pending", now);
-  steps.setRequest(request.id, pending, request.version);
   for (const node of ready) {
     steps.proveFree(nodeLockPath(node.id), node.lock);
     const allocated = {
@@ -93,6 +91,8 @@ async function claim(
     steps.setNode(node.id, allocated, node.version);
   }
   recordNodes(steps, request, pool, labels, action.zone, now);
+  // After its nodes: whoever releases it gives back the nodes that he sees, so he must not see it pending before them.
+  steps.setRequest(request.id, withRequestState(request.record, "pending", now), request.version);
   addLinks(environment, request, steps);
   await steps.commit();
   hand.requests.set(request.id, { pool, lock: lock() });
