@@ -3,6 +3,7 @@ import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../l
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
+import type { Later } from "../transaction.ts";
 import { encodeOwnData, failureOf } from "./own_data.ts";
 import { readableRequest } from "./read.ts";
 
@@ -17,7 +18,9 @@ export async function askMinReady(
   environment: Environment,
   action: Extract<Action, { kind: "ask-min-ready" }>,
 ): Promise<void> {
+  const { view } = environment.context;
   const steps = transaction(environment, "min_ready.ask");
+  const paths: Later<string>[] = [];
   const now = nowOf(environment);
   for (let index = 0; index < Math.min(action.count, BATCH); index += 1) {
     const request = newRequest(now, {
@@ -27,9 +30,13 @@ export async function askMinReady(
       requestorData: encodeOwnData({ minReady: true }),
       eventId: environment.context.newUuid().replaceAll("-", ""),
     });
-    steps.create(`${REQUESTS}/${PRIORITY}-`, encodeRequest(request), "ephemeral-sequential");
+    const path = steps.create(`${REQUESTS}/${PRIORITY}-`, encodeRequest(request), "ephemeral-sequential");
+    paths.push(path);
   }
   await steps.commit();
+  // One that was served at once may be gone before it is seen: then its node has to be seen before more is asked for.
+  do await view.settled();
+  while (paths.some((path) => view.isPending(path())));
   environment.context.logger.info("asked for ready nodes", { label: action.label, count: action.count });
 }
 
