@@ -15,6 +15,7 @@ import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { BuildEntry, UploadEntry, View } from "../../lib/zookeeper/view.ts";
 import { type BuilderOptions, startBuilder } from "../../services/builder/builder.ts";
 import { diskimage, provider } from "./builder_state.ts";
+import { SLOW_WIRE, startSlowWire } from "./slow_wire.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
 /** What a test says of its configuration; the rest has defaults. */
@@ -176,7 +177,7 @@ export class BuilderCase {
   }
 
   async #connect(chroot: string, sessionTimeoutMs: number, logger: Logger) {
-    const { host, port } = this.#server;
+    const { host, port } = SLOW_WIRE ? await startSlowWire(this.#server) : this.#server;
     const session = connectSession({
       servers: [{ host, port }],
       chroot: chroot.replaceAll("/", "-").replace(/^-*/, "/"),

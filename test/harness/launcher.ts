@@ -1,6 +1,5 @@
 // Launchers in this process on a real ZooKeeper, with fake providers and images that are ready.
 import { randomUUID } from "node:crypto";
-import process from "node:process";
 import type { Config, LabelConfig, PoolConfig, ProviderConfig } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
@@ -18,7 +17,7 @@ import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { type LauncherOptions, startLauncher } from "../../services/launcher/launcher.ts";
-import { startSlowWire } from "./slow_wire.ts";
+import { SLOW_WIRE, startSlowWire } from "./slow_wire.ts";
 
 /** What a test says of its configuration; the rest has defaults. */
 export interface Setting {
@@ -115,9 +114,6 @@ export interface TestLauncher {
   /** Ends as a killed process does: the session is closed under the launcher's feet. */
   crash(): Promise<void>;
 }
-
-/** Puts all launchers of a test behind slow wires. */
-const SLOW_WIRE = process.env.NODEPOOL_TEST_SLOW_WIRE === "1";
 
 /** Starts a launcher with a session of its own. */
 export async function startTestLauncher(

@@ -3,7 +3,11 @@
 // stays in order, as ZooKeeper promises.
 import { Buffer } from "node:buffer";
 import net from "node:net";
+import process from "node:process";
 import { systemClock } from "../../lib/std/clock.ts";
+
+/** Puts all builders and launchers that tests start in their own process behind slow wires. */
+export const SLOW_WIRE = process.env.NODEPOOL_TEST_SLOW_WIRE === "1";
 
 export interface SlowWire {
   readonly host: string;
@@ -36,6 +40,7 @@ export async function startSlowWire(
     join(client, upstream);
     join(upstream, client);
   });
+  server.unref();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     host: "127.0.0.1",
