@@ -138,6 +138,31 @@ describe("limits", () => {
     assert.match(reason, /quota of instances is 1, in use 1, needed 1 \(1 of it not ours\)/);
   });
 
+  it("of a provider do not count an instance that goes while the provider is asked", async () => {
+    const { cloud, launcher } = await begin({}, { limits: { instances: 1 } });
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    await launcher.stop();
+    const list = cloud.listInstances.bind(cloud);
+    const { promise: isGone, resolve: goOn } = Promise.withResolvers<void>();
+    let calls = 0;
+    cloud.listInstances = async (signal) => {
+      calls += 1;
+      const isFirst = calls === 1;
+      const instances = await list(signal);
+      if (isFirst) await isGone;
+      return instances;
+    };
+    const next = await one.launcher({
+      labels: { small: {} },
+      providers: [{ driver: cloud, pools: [{ name: "main", offers: ["small"] }] }],
+    });
+    await release(next, name);
+    await untilStates(next);
+    goOn();
+    await fulfilled(next, await ask(next, ["small"]));
+  });
+
   it("that are infinite are none", async () => {
     const { launcher } = await begin({}, { limits: { instances: Infinity, cores: Infinity } });
     await fulfilled(launcher, await ask(launcher, ["small", "small", "small"]));

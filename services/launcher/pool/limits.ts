@@ -1,5 +1,6 @@
 // What each provider allows, and what others take of it: asked for at the start, once a minute, and as soon as a
 // provider refuses for want of quota.
+import { NODES } from "../../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -86,10 +87,17 @@ export class LimitsWatch {
 
   /** Instances that are not ours, and those of ours whose node nobody knows or can read: no other count has them. */
   async #foreignUse(driver: Provider, signal: AbortSignal): Promise<Amounts> {
-    const { view } = this.#environment.context;
+    const { session, view } = this.#environment.context;
+    const isCounted = (id: string) => Boolean(view.node(id)?.record);
+    // An instance whose node goes while the provider is asked was counted until then, and goes too.
+    const before = new Set(Array.from(view.nodes(), ({ id }) => id).filter(isCounted));
     const own = await driver.listInstances(signal);
+    await session.sync(NODES);
     await view.settled();
-    const uncounted = own.filter(({ metadata }) => !view.node(metadata[METADATA.node] ?? "")?.record);
+    const uncounted = own.filter(({ metadata }) => {
+      const node = metadata[METADATA.node] ?? "";
+      return !before.has(node) && !isCounted(node);
+    });
     const foreign = (await driver.foreignInstances?.(signal)) ?? [];
     return [...uncounted, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
   }
