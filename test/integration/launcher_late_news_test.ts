@@ -1,9 +1,19 @@
 // Launchers that hear of each other late and piece by piece, as at an ensemble under load.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
+import { NodeRequest_State, type WatchRequestResponse } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import type { TestLauncher } from "../harness/launcher.ts";
-import { ask, idOf, LauncherCase, release, simple, untilStates } from "../harness/launcher_case.ts";
+import {
+  ask,
+  callContext,
+  idOf,
+  LauncherCase,
+  release,
+  simple,
+  untilStates,
+} from "../harness/launcher_case.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const LIVES = 60;
@@ -29,6 +39,34 @@ describe("launchers that hear of each other late", () => {
   });
   after(() => server.close());
   afterEach(() => one.end());
+
+  it("tell that a request is fulfilled only with its nodes as they were handed over", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const [here, there] = [
+      await one.launcher(simple(cloud), { slowWire: true }),
+      await one.launcher(simple(cloud, { maxServers: 0 }), { slowWire: true }),
+    ];
+    const life = async () => {
+      const name = await ask(there, ["small", "small"]);
+      const watch = there.requests.watchRequest({ name }, callContext);
+      for await (const { event } of watch as AsyncIterable<WatchRequestResponse>) {
+        if (event?.$case !== "status" || event.value.request?.state !== NodeRequest_State.STATE_FULFILLED)
+          continue;
+        const { nodes } = event.value;
+        assert.deepEqual(
+          nodes.map(({ state, hostKeys }) => [state, hostKeys.length]),
+          [
+            [Node_State.STATE_IN_USE, 1],
+            [Node_State.STATE_IN_USE, 1],
+          ],
+        );
+        break;
+      }
+      await release(here, name);
+    };
+    await Promise.all(Array.from({ length: LIVES }, life));
+  });
 
   for (const [when, states, pause] of [
     ["when it is fulfilled", ["fulfilled"], 0],

@@ -44,7 +44,7 @@ function node(id: string, taken: readonly number[], changes: Partial<BackingNode
 }
 
 const request = (id: string, changes: Partial<BackingRequest> = {}): BackingRequest => {
-  return { id, label: "share", state: "requested", reason: null, node: null, ...changes };
+  return { id, label: "share", state: "requested", reason: null, node: null, isSettled: true, ...changes };
 };
 
 const waits = (...nodes: string[]): Waiting[] => nodes.map((id) => ({ node: id, label: "share" }));
@@ -153,6 +153,11 @@ describe("what becomes of a request for a backing node", () => {
   it("takes its node, also when nobody waits any more", () => {
     assert.deepEqual(actionsOf({ requests: [fulfilled], waiting: waits("a") }), ["take 9 with 2 slots"]);
     assert.deepEqual(actionsOf({ requests: [fulfilled] }), ["take 9 with 2 slots"]);
+  });
+
+  it("leaves it alone while a change of it is not seen yet: its node may not be seen either", () => {
+    const requests = [request("r", { state: "fulfilled", isSettled: false })];
+    assert.deepEqual(actionsOf({ requests, waiting: waits("a") }), []);
   });
 
   it("ends it when its node is gone", () => {

@@ -1,6 +1,6 @@
 // What one provider holds, as decisions see it: which nodes that say that it shares them out it really has locked, and
 // since when nothing has been on them.
-import { nodePath } from "../../model/paths.ts";
+import { nodePath, requestPath } from "../../model/paths.ts";
 import { sharerName } from "../../model/shared_node.ts";
 import { isZooKeeperError } from "../../zookeeper/types.ts";
 import type { Nodepool } from "../nodepool.ts";
@@ -81,6 +81,7 @@ export class Holdings extends Records {
       state: record?.state ?? "failed",
       reason: typeof reason === "string" ? reason : null,
       node: isThere && given !== undefined ? given : null,
+      isSettled: !this.#nodepool.view.isPending(requestPath(id)),
     };
   }
 

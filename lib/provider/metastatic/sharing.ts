@@ -163,12 +163,13 @@ export class Sharing {
     if (!view.current || this.#stopped) return;
     const now = seconds(this.#options.clock);
     const backing = this.#records.backingNodes(now);
+    const requests = this.#records.backingRequests();
     // What is settled next need not differ from what is seen: no change tells of it.
-    if (backing.some(({ isSettled }) => !isSettled)) this.#again = true;
+    if ([...backing, ...requests].some(({ isSettled }) => !isSettled)) this.#again = true;
     const decision = decideBacking({
       terms: this.#options.terms,
       backing,
-      requests: this.#records.backingRequests(),
+      requests,
       waiting: [...this.#tickets.values()],
       waitingEverywhere: (label) => this.#records.waitingOf(label),
       now,

@@ -2,6 +2,7 @@
 // lives as long as the lease, and holds it; any launcher renews or ends it.
 import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
@@ -127,11 +128,10 @@ export async function releaseRequest(
  */
 async function untilShown({ context, nodesOf }: Environment, id: string): Promise<void> {
   const { view } = context;
-  const isPending = () => {
+  await settle(view, () => {
     const nodes = [...(view.request(id)?.record?.nodes ?? []), ...nodesOf(id).map((node) => node.id)];
-    return view.isPending(requestPath(id)) || nodes.some((node) => view.isPending(nodePath(node)));
-  };
-  while (isPending()) await view.settled();
+    return [requestPath(id), ...nodes.map(nodePath)];
+  });
 }
 
 /** Adds to a transaction that a node's lease ends and what becomes of it. One of a provider of ours goes at once. */

@@ -1,6 +1,7 @@
 // Makes and ends the requests that keep min-ready nodes.
 import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import type { Later } from "../transaction.ts";
@@ -35,8 +36,8 @@ export async function askMinReady(
   }
   await steps.commit();
   // One that was served at once may be gone before it is seen: then its node has to be seen before more is asked for.
-  do await view.settled();
-  while (paths.some((path) => view.isPending(path())));
+  await view.settled();
+  await settle(view, () => paths.map((path) => path()));
   environment.context.logger.info("asked for ready nodes", { label: action.label, count: action.count });
 }
 

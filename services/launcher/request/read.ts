@@ -1,5 +1,6 @@
 // Entries of the view for those who are going to write: gone or unreadable ones are a conflict.
 import { nodePath } from "../../../lib/model/paths.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
 import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Environment } from "../environment.ts";
 import type { ReadableNode } from "../pool/census.ts";
@@ -29,7 +30,7 @@ export async function isRequestGone(
   request: string,
   node: string,
 ): Promise<boolean> {
-  while (view.isPending(nodePath(node))) await view.settled();
+  await settle(view, () => [nodePath(node)]);
   return view.request(request) === undefined;
 }
 

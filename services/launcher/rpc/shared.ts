@@ -4,6 +4,7 @@ import { nodePath, requestPath } from "../../../lib/model/paths.ts";
 import type { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
 import { notFound } from "../../../lib/rpc/errors.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import type { Engine } from "../engine.ts";
 import type { Environment } from "../environment.ts";
@@ -33,11 +34,13 @@ export async function findNode({ environment }: Shared, name: string): Promise<N
   return entry;
 }
 
-/** The request of a resource name. @throws INVALID_ARGUMENT, NOT_FOUND */
+/** The request of a resource name; its nodes are shown as they were with it. @throws INVALID_ARGUMENT, NOT_FOUND */
 export async function findRequest({ environment }: Shared, name: string): Promise<RequestEntry> {
   const { request: id } = parseName("nodeRequests/{request}", name);
   const { context } = environment;
-  const entry = await freshly(context, requestPath(id), () => context.view.request(id));
+  await freshly(context, requestPath(id), () => context.view.request(id));
+  await settle(context.view, () => [requestPath(id)]);
+  const entry = context.view.request(id);
   if (entry === undefined) throw notFound("request", name);
   return entry;
 }

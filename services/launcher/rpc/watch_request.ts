@@ -1,6 +1,8 @@
+import { requestPath } from "../../../lib/model/paths.ts";
 import type { WatchRequestRequest, WatchRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { EventQueue } from "../../../lib/std/event_queue.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { renewLease } from "../request/lease.ts";
 import { ownDataOf } from "../request/own_data.ts";
@@ -28,6 +30,8 @@ export async function* watchRequest(
       if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
       if (wake === "renew") await wakes.renew();
       if (wake !== "changed") continue;
+      // Who hears that it is fulfilled has to find its nodes as they were handed over.
+      await settle(view, () => [requestPath(id)]);
       const entry = view.request(id);
       if (entry === undefined) return;
       const print = fingerprint(shared, entry);

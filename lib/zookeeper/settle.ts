@@ -1,0 +1,12 @@
+import type { View } from "./view.ts";
+
+/**
+ * Waits until all that is known to have happened to these paths is shown, and with it what was written before them:
+ * see {@link View.isPending}. `paths` is asked anew each time, for they may depend on what is shown.
+ */
+export async function settle(
+  view: Pick<View, "isPending" | "settled">,
+  paths: () => readonly string[],
+): Promise<void> {
+  while (paths().some((path) => view.isPending(path))) await view.settled();
+}
