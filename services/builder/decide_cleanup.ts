@@ -118,6 +118,8 @@ function judgeUpload(build: BuildEntry, upload: UploadEntry, scope: Scope): Verd
       return { rule: "in-use", reason: "to be deleted when its upload has ended" };
     return { remove: "its deletion was asked for" };
   }
+  // Whether it is one of the newest cannot be told then; an import, too, is seen so for a moment.
+  if (build.record === null) return { rule: "unreadable", reason: "the record of its build cannot be read" };
   if (!scope.known && !isOurs(build, scope)) {
     return { rule: "not-ours", reason: `image ${upload.image} is not in ${scope.config.file}` };
   }

@@ -187,6 +187,19 @@ describe("keeping and deleting", () => {
     assert.equal(wait(plan, "delete-build/ubuntu/b1").reason, "'state' is 7");
   });
 
+  test("uploads of a build whose record cannot be read stay, but for those that somebody wants to be deleted", () => {
+    const uploads = [
+      { id: "1", provider: "cloud", age: 9 },
+      { id: "2", provider: "cloud", age: 9, state: "deleting" as const },
+    ];
+    const builds = [
+      { ...buildEntry("ubuntu", { id: "b1", age: 100, uploads }), record: null, problem: "no JSON" },
+    ];
+    const plan = decide([image("ubuntu", { builds })], UBUNTU, facts());
+    assert.deepEqual(deletions(plan), ["delete-upload b1/cloud/2"]);
+    assert.equal(wait(plan, "delete-upload/ubuntu/b1/cloud/1").rule, "unreadable");
+  });
+
   test("a provider that fails to delete is waited out", () => {
     const setback = { failures: 1, until: NOW + 5, error: "503", requestTime: null };
     const setbacks = new Map([["delete-upload/ubuntu/b3/cloud/1", setback]]);
