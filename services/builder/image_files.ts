@@ -50,6 +50,8 @@ interface Known {
 export class ImageFiles {
   readonly folder: string;
   readonly #known = new Map<string, Known>();
+  /** Of each scan under way: what has changed since it began, and is not as it has read it. */
+  readonly #scans = new Set<Set<string>>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -58,22 +60,45 @@ export class ImageFiles {
   /** Reads the folder anew. Markers that cannot be read are reported and their files left alone. */
   async scan(report: (problem: string) => void): Promise<void> {
     await mkdir(this.folder, { recursive: true });
+    const changed = new Set<string>();
+    this.#scans.add(changed);
+    try {
+      const found = await this.#read(report);
+      for (const stem of this.#known.keys()) {
+        if (!found.has(stem) && !changed.has(stem)) this.#known.delete(stem);
+      }
+      for (const [stem, { marker, formats }] of found) {
+        if (changed.has(stem)) continue;
+        const standing = this.#known.get(stem)?.standing ?? "unknown";
+        this.#known.set(stem, { marker, formats, standing });
+      }
+    } finally {
+      this.#scans.delete(changed);
+    }
+  }
+
+  async #read(report: (problem: string) => void): Promise<Map<string, Omit<Known, "standing">>> {
     const names = await readdir(this.folder);
-    const found = new Map<string, Known>();
+    const found = new Map<string, Omit<Known, "standing">>();
     for (const name of names.filter((candidate) => candidate.endsWith(MARKER))) {
       const path = join(this.folder, name);
       try {
         const marker = parseMarker(await readFile(path, "utf8"));
         const stem = buildName(marker.image, marker.build);
         if (stem + MARKER !== name) throw new Error("it is named for another build");
-        const standing = this.#known.get(stem)?.standing ?? "unknown";
-        found.set(stem, { marker, formats: formatsAmong(stem, names), standing });
+        found.set(stem, { marker, formats: formatsAmong(stem, names) });
       } catch (error) {
+        // A build that was deleted meanwhile.
+        if (codeOf(error) === "ENOENT") continue;
         report(`cannot use ${path}: ${messageOf(error)}; its files are left alone`);
       }
     }
-    this.#known.clear();
-    for (const [stem, known] of found) this.#known.set(stem, known);
+    return found;
+  }
+
+  /** The scans under way have read what was before. */
+  #noteChange(stem: string): void {
+    for (const changed of this.#scans) changed.add(stem);
   }
 
   /** What decisions need to know. */
@@ -117,6 +142,7 @@ export class ImageFiles {
       throw new Error(`cannot write into images-dir ${this.folder}: ${messageOf(error)}`, { cause: error });
     }
     const name = buildName(marker.image, marker.build);
+    this.#noteChange(name);
     const formats = this.#known.get(name)?.formats ?? new Set();
     this.#known.set(name, { marker, formats, standing: "unknown" });
   }
@@ -125,6 +151,7 @@ export class ImageFiles {
   async refresh(image: string, build: string): Promise<ReadonlySet<string>> {
     const name = buildName(image, build);
     const formats = formatsAmong(name, await readdir(this.folder));
+    this.#noteChange(name);
     const known = this.#known.get(name);
     if (known !== undefined) known.formats = formats;
     return formats;
@@ -161,6 +188,7 @@ export class ImageFiles {
       await rm(join(this.folder, file), { force: true, recursive: true });
     }
     await rm(stem + MARKER, { force: true });
+    this.#noteChange(name);
     this.#known.delete(name);
   }
 

@@ -86,6 +86,20 @@ test("a marker that cannot be read or names another build is reported, and its f
   );
 });
 
+test("a build that is marked or removed while the folder is read stays as it is then", async () => {
+  const files = new ImageFiles(folder);
+  for (let count = 0; count < 50; count += 1) await files.mark({ ...MARKER, build: `old${count}` });
+  const scan = files.scan(assert.fail);
+  await files.mark({ ...MARKER, build: "new" });
+  await files.mark({ ...MARKER, build: "old1", workspace: null, anchor: null });
+  await files.remove("ubuntu", "old2", null);
+  await scan;
+  assert.equal(files.marker("ubuntu", "new")?.build, "new");
+  assert.equal(files.marker("ubuntu", "old1")?.anchor, null);
+  assert.equal(files.marker("ubuntu", "old2"), undefined);
+  assert.equal(files.facts().size, 50);
+});
+
 test("checksums come from the files that diskimage-builder writes", async () => {
   const [md5, sha256] = ["a".repeat(32), "b".repeat(64)];
   await put("ubuntu-a1.qcow2");
