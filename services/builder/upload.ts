@@ -113,6 +113,7 @@ class Upload {
     logger.info("upload started", { format: this.#config.imageFormat });
     try {
       const { externalId, name } = await this.#send(number);
+      await context.view.settled();
       const outcome = await this.#store(path, this.#ready(externalId, name));
       if (outcome !== "stored") await this.#withdraw(externalId, outcome);
       this.#workshop.reached("upload: result stored");
@@ -201,10 +202,25 @@ class Upload {
     }
   }
 
+  /** Launches take the upload that became ready last: one of an older build is put before those of newer ones. */
   #ready(externalId: string, externalName: string): UploadRecord {
-    const { clock } = this.#workshop.context;
-    const format = this.#config.imageFormat;
-    return { ...this.#record, state: "ready", stateTime: seconds(clock), externalId, externalName, format };
+    const { clock, view } = this.#workshop.context;
+    const { image, record } = this.#build;
+    const made = record?.stateTime ?? 0;
+    const newer = (view.image(image)?.builds ?? [])
+      .filter((build) => build.record?.state === "ready" && build.record.stateTime > made)
+      .flatMap(({ uploads }) => uploads)
+      .filter((upload) => upload.provider === this.#provider.name && upload.record?.state === "ready")
+      .map((upload) => (upload.record?.stateTime ?? 0) - 0.001);
+    const stateTime = Math.min(seconds(clock), ...newer);
+    return {
+      ...this.#record,
+      state: "ready",
+      stateTime,
+      externalId,
+      externalName,
+      format: this.#config.imageFormat,
+    };
   }
 
   #store(path: string, record: UploadRecord): Promise<Outcome> {

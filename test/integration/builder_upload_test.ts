@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { BuilderCase, type BuilderSetting } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
-import { firstUpload, states, ubuntuAt } from "../harness/builder_images.ts";
+import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -41,6 +41,30 @@ describe("uploads to providers", { skip: !zooKeeperInstalled }, () => {
       assert.match(reasons[0] ?? "", /it waits for one of 2 upload workers, next in line/);
       assert.deepEqual(reasons.slice(1), ["it is under way here", "it is under way here"]);
       assert.equal(under(), 2);
+    } finally {
+      await api.close();
+    }
+  });
+
+  test("an upload of an older build that ends last is not taken for the newest", async () => {
+    let goOn = () => {};
+    cloud.gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const builder = await one.start(await setting());
+    const api = await serveBuilder(builder);
+    try {
+      await until("the first upload runs", () => cloud.calls.length === 1);
+      const older = builder.builds("ubuntu")[0]?.build;
+      cloud.gate = Promise.resolve();
+      await api.images.buildImage({ name: "images/ubuntu" });
+      const newer = (await firstUpload(builder, "the newer upload")).build;
+      goOn();
+      await until("both uploads", () => readyUploads(builder).length === 2);
+      assert.deepEqual(
+        readyUploads(builder).map(({ build }) => build),
+        [newer, older],
+      );
     } finally {
       await api.close();
     }
