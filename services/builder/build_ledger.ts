@@ -10,7 +10,13 @@ import { type BuildRecord, decodeBuild, encodeBuild, newBuild } from "../../lib/
 import { buildPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
-import { type HeldLock, isUncertain, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
+import {
+  type HeldLock,
+  isUncertain,
+  isZooKeeperError,
+  type Operation,
+  TransactionError,
+} from "../../lib/zookeeper/types.ts";
 import type { BuildFailure } from "./build_command.ts";
 import { type Attempt, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
@@ -91,9 +97,16 @@ export class BuildLedger {
             : await this.#storeOver(lock, found, data, attempt);
         if (stored !== null) return stored;
       } catch (error) {
-        if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
+        if (!this.#mayRepeat(error)) throw error;
       }
     }
+  }
+
+  #mayRepeat(error: unknown): boolean {
+    // The first step is the guard of our lock.
+    const isLockLost = error instanceof TransactionError && error.index === 0;
+    if (isLockLost) this.#subject.lock.forget();
+    return isLockLost || isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
   }
 
   /** Writes the result over the record that was made at the beginning; null to look again. */
@@ -113,6 +126,7 @@ export class BuildLedger {
     ];
     const write = { path: this.#path, data, version: found.version, besides };
     const outcome = await storeAndRelease(context.session, lock, write, abandoned);
+    if (outcome === "lock-lost") this.#subject.lock.forget();
     return outcome === "stored" ? true : null;
   }
 
