@@ -11,13 +11,16 @@ import {
   buildLockPath,
   buildPath,
   buildsLockPath,
+  orderContenders,
   uploadLockPath,
   uploadPath,
 } from "../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
-import type { HeldLock, Operation } from "../../lib/zookeeper/types.ts";
+import { subtree } from "../../lib/zookeeper/tree_operations.ts";
+import { type HeldLock, isZooKeeperError, type Operation, type Session } from "../../lib/zookeeper/types.ts";
+import { readHistory } from "./history.ts";
 import { judgeStanding } from "./image_anchor.ts";
 import { readZnode } from "./locked_write.ts";
 import type { DeleteBuildAction, DeleteFilesAction, DeleteUploadAction, ExamineFilesAction } from "./plan.ts";
@@ -143,8 +146,12 @@ export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction)
       const found = await readZnode(context.session, path);
       if (found === null) return;
       const record = decodeBuild(found.data);
-      if (record.state !== "deleting" && !(await condemn(workshop, action, lock, record, found.version)))
-        return;
+      if (record.state !== "deleting") {
+        if (!(await condemn(workshop, action, lock, record, found.version))) return;
+      } else {
+        const builder = await builderAt(context.session, image, build);
+        if (builder !== null) throw new Error(`builder ${builder} has not ended the build yet`);
+      }
       reached("delete build: condemned");
       // From here on no upload of it begins.
       await context.view.settled();
@@ -152,12 +159,38 @@ export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction)
       await removeBuild(workshop, image, build);
       reached("delete build: files deleted");
       if (entry === undefined || entry.uploads.length > 0 || entry.uploading.size > 0) return;
-      await context.session.deleteRecursive(path);
+      const paths = await subtree(context.session, path);
+      // Our place in the lock's line is below the build and goes with it.
+      await context.session.multi([
+        lock.guard(),
+        { kind: "check", path, version: entry.version },
+        ...paths.map((each): Operation => ({ kind: "delete", path: each, version: -1 })),
+      ]);
       lock.markReleased();
       reached("delete build: record deleted");
       context.logger.info("build deleted", { image, build, reason });
     }),
   );
+}
+
+/**
+ * Who is still at a build that was condemned while it ran, as the history and the build lock tell; null when nobody is.
+ * Without its record it would not hear that it was cancelled.
+ */
+async function builderAt(session: Session, image: string, build: string): Promise<string | null> {
+  const { attempts } = await readHistory(session, image);
+  const attempt = attempts.find((each) => each.build === build && each.result === "building");
+  if (attempt === undefined) return null;
+  const root = buildsLockPath(image);
+  try {
+    const [first] = orderContenders(await session.children(root));
+    if (first === undefined) return null;
+    const { data } = await session.get(`${root}/${first}`);
+    return new TextDecoder().decode(data) === attempt.builder ? attempt.builder : null;
+  } catch (error) {
+    if (isZooKeeperError(error, "NO_NODE")) return null;
+    throw error;
+  }
 }
 
 /** Writes that a build is being deleted; false when it has changed or is being built after all. */

@@ -15,16 +15,13 @@ export interface SlowWire {
   close(): Promise<void>;
 }
 
-/** One frame in so many dawdles, for so many milliseconds at most. */
-const [DAWDLES, PAUSE_MS] = [3, 4];
-
-/** Listens on a port of its own; `random` gives numbers in [0, 1). */
+/** Listens on a port of its own. The `part` of the frames that dawdles does so for `pauseMs` milliseconds at most. */
 export async function startSlowWire(
   target: { readonly host: string; readonly port: number },
-  random: () => number = Math.random,
+  { part = 1 / 3, pauseMs = 4 }: { readonly part?: number; readonly pauseMs?: number } = {},
 ): Promise<SlowWire> {
   const sockets = new Set<net.Socket>();
-  const pause = () => (random() * DAWDLES < 1 ? systemClock.sleep(random() * PAUSE_MS) : nextTurn());
+  const pause = () => (Math.random() < part ? systemClock.sleep(Math.random() * pauseMs) : nextTurn());
   const join = (from: net.Socket, to: net.Socket) => {
     sockets.add(from);
     from.setNoDelay(true);

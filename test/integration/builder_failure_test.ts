@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { buildPath, imagePath } from "../../lib/model/paths.ts";
+import { buildPath, buildsLockPath, imagePath } from "../../lib/model/paths.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
+import { startSlowWire } from "../harness/slow_wire.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 let server: ZooKeeperServer;
@@ -156,6 +158,41 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     await builder.session.delete(buildPath("ubuntu", entry.build), -1);
     await go();
     assert.equal((await uploaded(builder)).build, entry.build);
+  });
+
+  test("a build whose place in the lock's line somebody has taken away counts", async () => {
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    const contender = await until("its lock", () => builder.view.image("ubuntu")?.lock.contenders[0]);
+    await builder.session.delete(`${buildsLockPath("ubuntu")}/${contender}`, -1);
+    await go();
+    await uploaded(builder);
+    assert.equal((await runs()).length, 1);
+  });
+
+  test("a build that is cancelled ends, also when its builder hears of it last", async () => {
+    const wire = await startSlowWire(server, { pauseMs: 25, part: 1 });
+    const far = await BuilderCase.at(wire, one.folder).start(setting(await gated()), { name: "far" });
+    await running(1);
+    const near = await one.start(setting(await gated()), { name: "near" });
+    const { build } = await until("its record", () =>
+      near.builds("ubuntu").find(({ record }) => record?.state === "building"),
+    );
+    const api = await serveBuilder(near);
+    try {
+      await api.images.cancelBuild({ name: `images/ubuntu/builds/${build}` });
+      await running(2);
+      await go();
+      await uploaded(near);
+      await until("its record is gone", () => near.builds("ubuntu").every((each) => each.build !== build));
+      const { attempts } = await api.images.listBuildHistory({ parent: "images/ubuntu" });
+      const cancelled = attempts.find(({ name }) => name.endsWith(build));
+      assert.match(cancelled?.error ?? "", /an operator has ended it/);
+    } finally {
+      await api.close();
+      await far.stop();
+      await wire.close();
+    }
   });
 
   test("a build that somebody else has condemned meanwhile is dropped with its files", async () => {
