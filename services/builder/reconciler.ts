@@ -6,6 +6,7 @@
 //   L3. What an action has written is visible before it counts as ended: nobody decides on the state before it.
 //   L4. An action that fails is waited out by itself; nothing that it throws leaves the loop.
 import type { PlannedChange } from "../../lib/daemon/types.ts";
+import { buildPath, uploadPath } from "../../lib/model/paths.ts";
 import { type Clock, seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
@@ -43,6 +44,8 @@ export interface ReconcilerOptions {
   /** Looks anew at what no event tells of. */
   readonly resync: () => Promise<void>;
 }
+
+const ignore = () => {};
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -104,10 +107,26 @@ export class Reconciler {
         const delay = Math.min(Math.max(10, (plan.next - now) * 1000 + 1), 2 ** 31 - 1);
         this.#cancelTimer = clock.after(delay, () => this.trigger());
       }
-      for (const action of plan.actions) this.#start(action);
+      const hasty = plan.actions.filter((action) => this.#isHasty(action));
+      for (const action of plan.actions) if (!hasty.includes(action)) this.#start(action);
+      if (hasty.length > 0) view.settled().then(() => this.trigger(), ignore);
     } catch (error) {
       logger.error("deciding failed", { error: messageOf(error) });
     }
+  }
+
+  /**
+   * Whether something would be deleted because there are newer ones, of which a change is not shown yet: another of them
+   * may be on its way out.
+   */
+  #isHasty({ kind, image }: Action): boolean {
+    if (kind !== "delete-upload" && kind !== "delete-build") return false;
+    const { view } = this.#options;
+    const paths = (view.image(image)?.builds ?? []).flatMap(({ build, uploads }) => [
+      buildPath(image, build),
+      ...uploads.map(({ provider, upload }) => uploadPath(image, build, provider, upload)),
+    ]);
+    return paths.some((path) => view.isPending(path));
   }
 
   #facts(now: number): Facts {

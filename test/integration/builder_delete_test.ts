@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { encodeBuild, encodeUpload } from "../../lib/model/image.ts";
-import { buildPath, buildRequestPath, imagePath, imagePausePath, uploadPath } from "../../lib/model/paths.ts";
+import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
+import {
+  buildPath,
+  buildRequestPath,
+  imagePath,
+  imagePausePath,
+  uploadPath,
+  uploadsPath,
+} from "../../lib/model/paths.ts";
 import type { UploadEntry } from "../../lib/zookeeper/view.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
+import { startSlowWire } from "../harness/slow_wire.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 let server: ZooKeeperServer;
@@ -39,6 +47,45 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
     cloud = new FakeImageProvider("cloud");
   });
   afterEach(() => one.end());
+
+  test("two uploads stay where a third is ready just after another was condemned, however late that is heard", async () => {
+    const names = Array.from({ length: 15 }, (_none, index) => `image${index}`);
+    const { session } = await one.observe();
+    const put = async (name: string, build: string, at: number, state: "ready" | "uploading") => {
+      await session.ensurePath(uploadsPath(name, build, "cloud"));
+      const record = newBuild(at, { state: "ready", builder: "other", builderId: "other", formats: "qcow2" });
+      await session.set(buildPath(name, build), encodeBuild(record), -1);
+      await session.create(uploadPath(name, build, "cloud", "1"), upload(build, at, state), "persistent");
+    };
+    const upload = (build: string, at: number, state: "ready" | "uploading" | "deleting") =>
+      encodeUpload(newUpload(at, { state, externalId: build, externalName: build, format: "qcow2" }));
+    for (const name of names) for (const at of [1, 2]) await put(name, `b${at}`, at, "ready");
+    const wire = await startSlowWire(server);
+    const images = Object.fromEntries(names.map((name) => [name, { dibCommand: "/bin/false", pause: true }]));
+    const late = await BuilderCase.at(wire, one.folder).start({
+      images,
+      providers: [{ driver: cloud, images: names }],
+    });
+    try {
+      for (const name of names) {
+        const path = (build: string) => uploadPath(name, build, "cloud", "1");
+        await put(name, "b3", 3, "uploading");
+        await Promise.all([
+          session.set(path("b2"), upload("b2", 4, "deleting"), -1),
+          session.set(path("b3"), upload("b3", 4, "ready"), -1),
+        ]);
+      }
+      const builds = (name: string) => late.uploads(name).map(({ build }) => build);
+      await until("the condemned ones are gone", () => names.every((name) => !builds(name).includes("b2")));
+      assert.deepEqual(
+        names.filter((name) => builds(name).sort().join() !== "b1,b3"),
+        [],
+      );
+    } finally {
+      await late.stop();
+      await wire.close();
+    }
+  });
 
   test("a deleted upload falls back to the previous one; with the provider image paused it stays so", async () => {
     const given = await setting();
