@@ -93,9 +93,10 @@ export class WorldIndex {
       for (const node of this.nodes.nodesOf(id)) nodes.add(node.id);
     }
     for (const id of nodes) {
+      // When first, whether then: a pause may end in between.
+      this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
       this.hosts.update(id);
       for (const request of this.nodes.update(id)) requests.add(request);
-      this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
     }
     for (const id of requests) this.#place(id, now);
     return { nodes, requests, machines: this.hosts.takeTouched() };
@@ -112,7 +113,9 @@ export class WorldIndex {
       return;
     }
     const request: ReadableRequest = { ...entry, record: entry.record };
-    const isOpen = !this.#hand.isBusy(key) && entry.lock.contenders.length === 0;
+    // Asked once: a pause may end between two answers, and then nobody would look again.
+    const isBusy = this.#hand.isBusy(key);
+    const isOpen = !isBusy && entry.lock.contenders.length === 0;
     const isHeld = this.#hand.requests.has(id);
     const { lease } = ownDataOf(entry.record);
     const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
@@ -120,7 +123,7 @@ export class WorldIndex {
     this.queue.update(request, waits, now);
     const isEnded = entry.record.state === "failed" && ownDataOf(entry.record).minReady;
     if (isEnded || (entry.record.state === "pending" && !isHeld)) this.#lost.add(id);
-    if (this.#hand.isBusy(key)) return;
+    if (isBusy) return;
     const aging = waitingSince(request) + AGING_SECONDS;
     this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));
   }

@@ -60,6 +60,8 @@ function decideHost(
   const key = hostKey(placed);
   const nodes = slots.flatMap(({ node }) => node ?? []);
   const status = hand.hosts.get(key);
+  // Asked before anything is left out for it: its pause may end meanwhile.
+  const retry = hand.retryAt(keys.host(key));
   const judgement = judge(host, nodes, status, now);
   const keeps = hand.keeping.has(placed.pool.provider.name);
   const idle = slots.filter(
@@ -83,7 +85,7 @@ function decideHost(
   }
   const isWatched = keeps && (idle.length > 0 || missing.length > 0);
   if (isWatched) due = Math.min(due, nextCheck(placed, status, judgement));
-  if (host.problem === null) checkWhenDue(world, draft, placed, due);
+  if (host.problem === null) checkWhenDue(world, draft, placed, due, retry);
 }
 
 /** Brings an idle slot's record to what it should be; gives the time (seconds) of the check that it takes first. */
@@ -114,11 +116,16 @@ function nextCheck(placed: PlacedHost, status: HostStatus | undefined, judgement
   return at + Math.min(regular, RETRY_SECONDS * 2 ** Math.min(failures - 1, 10));
 }
 
-function checkWhenDue(world: World, draft: Draft, placed: PlacedHost, due: number): void {
+function checkWhenDue(
+  world: World,
+  draft: Draft,
+  placed: PlacedHost,
+  due: number,
+  retry: number | null,
+): void {
   const { hand, now } = world;
   const key = hostKey(placed);
   const since = hand.hosts.get(key)?.checkingSince ?? null;
-  const retry = hand.retryAt(keys.host(key));
   if (since !== null) {
     // A request that waits for it looks for another host then.
     if (draft.checks.has(key) && now - since < SLOW_SECONDS) draft.wake(since + SLOW_SECONDS);

@@ -23,7 +23,9 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
     if (ready >= minReady) draft.satisfied.add(name);
     const missing = minReady - ready - index.queue.comingOf(name) - index.nodes.comingOf(name);
     const setback = hand.setbacks.get(name);
-    if (hand.isBusy(keys.label(name))) draft.wake(hand.retryAt(keys.label(name)) ?? Infinity);
+    const retry = hand.retryAt(keys.label(name));
+    if (retry !== null) draft.wake(retry);
+    else if (hand.isBusy(keys.label(name))) continue;
     else if (missing <= 0 || !isOurs(world, keeperOf(pools, name))) continue;
     else if (setback === undefined || !isWaiting(setback, world.now)) {
       askFor(world, census, draft, pools, name, missing);

@@ -69,6 +69,31 @@ describe("which node a request gets", () => {
   });
 });
 
+describe("what waits after a lost race", () => {
+  for (const what of ["request:200-1", "node:0001", "label:large"]) {
+    it(`is looked at again when its pause ends, also when that is while it is looked at: ${what}`, () => {
+      for (const ends of [1, 2, 3, 4, 5, 6]) {
+        let answers = 0;
+        const isPausing = (key: string) => {
+          if (key === what) answers += 1;
+          return key === what && answers < ends;
+        };
+        const hand = { isBusy: isPausing, retryAt: (key: string) => (isPausing(key) ? NOW + 0.001 : null) };
+        const { actions, wakeAt } = decideIn({
+          nodes: [node("0001", "ready")],
+          requests: [request("200-1")],
+          labels: { large: { minReady: 1 } },
+          hand,
+        });
+        const isDone = ["serve 200-1 at cloud/main with 0001", "ask for 1 large"].every((action) =>
+          actions.includes(action),
+        );
+        assert.ok(isDone || (wakeAt ?? Infinity) <= NOW + 0.001, `it ended at answer ${ends}: ${actions}`);
+      }
+    });
+  }
+});
+
 describe("the order of requests", () => {
   const one = pool("cloud/main", ["small"], { maxServers: 1 });
 
