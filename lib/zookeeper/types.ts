@@ -191,7 +191,10 @@ export interface HeldLock {
   guard(): Operation;
   /** A step that gives the lock back; call {@link markReleased} once the transaction has been committed. */
   releaseOperation(): Operation;
-  /** Records that the lock was given back by {@link releaseOperation}, or by deleting the znode that it locks. */
+  /**
+   * Records that our place in the line is gone: by {@link releaseOperation}, by deleting the znode that it locks, or by
+   * somebody else's hand, as a refused {@link guard} tells.
+   */
   markReleased(): void;
   /** Gives the lock back; repeated until it is certain, so no contender stays behind. */
   release(): Promise<void>;

@@ -105,7 +105,7 @@ export class BuildLedger {
   #mayRepeat(error: unknown): boolean {
     // The first step is the guard of our lock.
     const isLockLost = error instanceof TransactionError && error.index === 0;
-    if (isLockLost) this.#subject.lock.forget();
+    if (isLockLost) this.#subject.lock.last.markReleased();
     return isLockLost || isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
   }
 
@@ -126,7 +126,6 @@ export class BuildLedger {
     ];
     const write = { path: this.#path, data, version: found.version, besides };
     const outcome = await storeAndRelease(context.session, lock, write, abandoned);
-    if (outcome === "lock-lost") this.#subject.lock.forget();
     return outcome === "stored" ? true : null;
   }
 

@@ -6,13 +6,11 @@ import type { HeldLock } from "../../lib/zookeeper/types.ts";
 /** How long to wait for a lock that was lost while the work under it goes on, in milliseconds. */
 const WHILE_WORKING = 60_000;
 
-/** A lock that is taken back when it was lost with its session, because the work under it goes on meanwhile. */
+/** A lock that is taken back when it was lost, because the work under it goes on meanwhile. */
 export class KeptLock {
   readonly #context: ServiceContext;
   readonly #logger: Logger;
   #lock: HeldLock;
-  /** Somebody has taken our place in its line away, although the session is there. */
-  #isForgotten = false;
 
   constructor(context: ServiceContext, lock: HeldLock, logger: Logger) {
     this.#context = context;
@@ -31,21 +29,13 @@ export class KeptLock {
    * @throws the signal's reason when it is aborted first
    */
   async own(signal: AbortSignal, timeout: number): Promise<HeldLock | null> {
-    if (!this.#lock.signal.aborted && !this.#isForgotten) return this.#lock;
+    if (!this.#lock.signal.aborted) return this.#lock;
     const { session, locks, hostname } = this.#context;
     await session.connected(signal);
     const options = { identifier: hostname, createParents: true, timeout, signal };
     const lock = await locks.acquire(this.#lock.root, options);
-    if (lock !== null) {
-      this.#lock = lock;
-      this.#isForgotten = false;
-    }
+    if (lock !== null) this.#lock = lock;
     return lock;
-  }
-
-  /** A write under the lock was refused because it is not ours any more: it is taken anew when it is needed next. */
-  forget(): void {
-    this.#isForgotten = true;
   }
 
   /** Takes the lock back whenever it is lost, until the signal is aborted or somebody else keeps it. */

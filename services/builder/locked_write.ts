@@ -46,6 +46,7 @@ export function sameData(a: Uint8Array, b: Uint8Array): boolean {
 
 /**
  * Writes a record and gives the lock back in one transaction. A write whose answer was lost is looked up and repeated.
+ * A lock that turns out to be lost is marked as released: its signal tells so from then on.
  *
  * @throws the signal's reason when it is aborted first
  */
@@ -70,7 +71,7 @@ export async function storeAndRelease(
         continue;
       }
       const outcome = await afterFailure(session, write, error, signal);
-      if (outcome === "stored") lock.markReleased();
+      if (outcome === "stored" || outcome === "lock-lost") lock.markReleased();
       if (outcome !== null) return outcome;
     }
   }
