@@ -1,3 +1,4 @@
+import type { Session } from "./types.ts";
 import type { View } from "./view.ts";
 
 /**
@@ -9,4 +10,13 @@ export async function settle(
   paths: () => readonly string[],
 ): Promise<void> {
   while (paths().some((path) => view.isPending(path))) await view.settled();
+}
+
+/** Waits until the view shows all that anybody has written at and below `path` until now. */
+export async function catchUp(
+  { session, view }: { readonly session: Pick<Session, "sync">; readonly view: Pick<View, "settled"> },
+  path: string,
+): Promise<void> {
+  await session.sync(path);
+  await view.settled();
 }

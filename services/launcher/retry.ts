@@ -1,5 +1,6 @@
 // Repeats what a person or program asked for when somebody else wrote at the same time.
 import type { ServiceContext } from "../../lib/daemon/types.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { isConflict } from "./transaction.ts";
 
 const ATTEMPTS = 5;
@@ -15,8 +16,7 @@ export async function retryConflicts<T>(
       return await attempt();
     } catch (error) {
       if (!isConflict(error) || count === ATTEMPTS) throw error;
-      await context.session.sync(path);
-      await context.view.settled();
+      await catchUp(context, path);
     }
   }
 }
@@ -29,7 +29,6 @@ export async function freshly<T>(
 ): Promise<T | undefined> {
   const known = read();
   if (known !== undefined) return known;
-  await context.session.sync(path);
-  await context.view.settled();
+  await catchUp(context, path);
   return read();
 }

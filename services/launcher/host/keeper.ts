@@ -3,6 +3,7 @@
 import { HOSTS, hostsLockPath } from "../../../lib/model/paths.ts";
 import type { Provider } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
+import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import type { HeldLock } from "../../../lib/zookeeper/types.ts";
 import type { Environment } from "../environment.ts";
 
@@ -65,8 +66,7 @@ export class HostKeepers {
     const { context, hand } = this.#environment;
     try {
       // What the keeper before us has written must be in view: what it has not, its lock keeps from being written.
-      await context.session.sync(HOSTS);
-      await context.view.settled();
+      await catchUp(context, HOSTS);
       if (lock.signal.aborted) return;
       hand.keeping.set(provider, lock);
       context.logger.info("this launcher keeps the hosts", { provider });

@@ -3,6 +3,7 @@
 import { NODES } from "../../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
+import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import type { Environment } from "../environment.ts";
 import { withDeadline } from "../node/deadline.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
@@ -87,13 +88,13 @@ export class LimitsWatch {
 
   /** Instances that are not ours, and those of ours whose node nobody knows or can read: no other count has them. */
   async #foreignUse(driver: Provider, signal: AbortSignal): Promise<Amounts> {
-    const { session, view } = this.#environment.context;
+    const { context } = this.#environment;
+    const { view } = context;
     const isCounted = (id: string) => Boolean(view.node(id)?.record);
     // An instance whose node goes while the provider is asked was counted until then, and goes too.
     const before = new Set(Array.from(view.nodes(), ({ id }) => id).filter(isCounted));
     const own = await driver.listInstances(signal);
-    await session.sync(NODES);
-    await view.settled();
+    await catchUp(context, NODES);
     const uncounted = own.filter(({ metadata }) => {
       const node = metadata[METADATA.node] ?? "";
       return !before.has(node) && !isCounted(node);

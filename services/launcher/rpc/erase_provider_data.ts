@@ -12,6 +12,7 @@ import type {
   EraseProviderDataResponse,
 } from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
 import { formatName, parseName } from "../../../lib/rpc/names.ts";
+import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts";
 import type { NodeEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
 import type { Shared } from "./shared.ts";
@@ -23,8 +24,7 @@ export async function eraseProviderData(
 ): Promise<EraseProviderDataResponse> {
   const { provider = "" } = parseName("providers/{provider}", name);
   const { session, view, logger } = environment.context;
-  await session.sync(ROOT);
-  await view.settled();
+  await catchUp(environment.context, ROOT);
   const nodes = [...view.nodes()].filter(({ record }) => record?.provider === provider);
   const uploads = [...view.images()]
     .flatMap(({ builds }) => builds.flatMap((build) => build.uploads))
