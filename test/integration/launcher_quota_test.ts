@@ -163,6 +163,34 @@ describe("limits", () => {
     await fulfilled(next, await ask(next, ["small"]));
   });
 
+  it("of a provider do not count an instance that comes and goes while the provider is asked", async () => {
+    const { cloud, launcher } = await begin({}, { limits: { instances: 1 } });
+    const list = cloud.listInstances.bind(cloud);
+    const { promise: isLaunched, resolve: launched } = Promise.withResolvers<void>();
+    const { promise: isListed, resolve: listed } = Promise.withResolvers<void>();
+    const { promise: isGone, resolve: gone } = Promise.withResolvers<void>();
+    cloud.listInstances = async (signal) => {
+      await isLaunched;
+      const instances = await list(signal);
+      listed();
+      await isGone;
+      return instances;
+    };
+    const next = await one.launcher({
+      labels: { small: {} },
+      providers: [{ driver: cloud, pools: [{ name: "main", offers: ["small"] }] }],
+    });
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    launched();
+    await isListed;
+    await release(launcher, name);
+    await untilStates(next);
+    await launcher.stop();
+    gone();
+    await fulfilled(next, await ask(next, ["small"]));
+  });
+
   it("that are infinite are none", async () => {
     const { launcher } = await begin({}, { limits: { instances: Infinity, cores: Infinity } });
     await fulfilled(launcher, await ask(launcher, ["small", "small", "small"]));

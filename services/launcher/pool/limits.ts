@@ -90,17 +90,25 @@ export class LimitsWatch {
   async #foreignUse(driver: Provider, signal: AbortSignal): Promise<Amounts> {
     const { context } = this.#environment;
     const { view } = context;
-    const isCounted = (id: string) => Boolean(view.node(id)?.record);
+    await view.ready(signal);
     // An instance whose node goes while the provider is asked was counted until then, and goes too.
-    const before = new Set(Array.from(view.nodes(), ({ id }) => id).filter(isCounted));
-    const own = await driver.listInstances(signal);
-    await catchUp(context, NODES);
-    const uncounted = own.filter(({ metadata }) => {
-      const node = metadata[METADATA.node] ?? "";
-      return !before.has(node) && !isCounted(node);
+    const counted = new Set<string>();
+    const note = (id: string) => {
+      if (view.node(id)?.record) counted.add(id);
+    };
+    for (const { id } of view.nodes()) note(id);
+    const stop = view.subscribe(({ kind, id }) => {
+      if (kind === "node") note(id);
     });
-    const foreign = (await driver.foreignInstances?.(signal)) ?? [];
-    return [...uncounted, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
+    try {
+      const own = await driver.listInstances(signal);
+      await catchUp(context, NODES);
+      const uncounted = own.filter(({ metadata }) => !counted.has(metadata[METADATA.node] ?? ""));
+      const foreign = (await driver.foreignInstances?.(signal)) ?? [];
+      return [...uncounted, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
+    } finally {
+      stop();
+    }
   }
 
   async #sleep(provider: string, signal: AbortSignal): Promise<void> {
