@@ -39,6 +39,11 @@ export function parseHostKey(text: string): HostKey | string {
   return { type, line: `${type} ${blob}` };
 }
 
+/** The types of these keys, each once and the preferred first; those of an unknown type are left out. */
+export function typesOf(lines: readonly string[]): readonly HostKeyType[] {
+  return HOST_KEY_TYPES.filter((type) => lines.some((line) => line.startsWith(`${type} `)));
+}
+
 /** A key in the short form that ssh-keygen -l shows: "ssh-ed25519 SHA256:…". */
 export function fingerprint(line: string): string {
   const [type = "", blob = ""] = line.split(" ");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { fingerprint, parseHostKey } from "./host_key.ts";
+import { fingerprint, parseHostKey, typesOf } from "./host_key.ts";
 
 const KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 
@@ -27,6 +27,11 @@ describe("a host key in a configuration", () => {
       assert.match(String(found), problem);
     });
   }
+
+  it("has one of the known types, of which the preferred comes first", () => {
+    const lines = ["ssh-dss AAAA", "ssh-rsa AAAA", "ssh-ed25519 AAAA", "ssh-rsa BBBB", "ssh-rsatoo AAAA"];
+    assert.deepEqual(typesOf(lines), ["ssh-ed25519", "ssh-rsa"]);
+  });
 
   it("has the fingerprint that ssh-keygen shows", () => {
     assert.equal(

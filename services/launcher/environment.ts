@@ -2,6 +2,7 @@
 
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
+import type { KeyScanOptions } from "../../lib/provider/key_scan.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import type { Gate } from "../../lib/std/gate.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
@@ -20,12 +21,7 @@ import type { HandState } from "./state.ts";
 import { Transaction } from "./transaction.ts";
 
 /** Reads a machine's SSH host keys, as "type base64". */
-export type ScanHostKeys = (options: {
-  host: string;
-  port: number;
-  timeoutMs: number;
-  signal: AbortSignal;
-}) => Promise<string[]>;
+export type ScanHostKeys = (options: Omit<KeyScanOptions, "clock" | "isBooting">) => Promise<string[]>;
 
 /** What the decisions know of hosts. */
 export interface HostKnowledge {

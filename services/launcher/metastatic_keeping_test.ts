@@ -69,6 +69,43 @@ describe("launcher: how long shared nodes are kept", () => {
     await untilBacking(launcher, second.backing);
   });
 
+  it("has a backing node prove one of its host keys for a node on it, and gives the node all of them", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const keys = ["ssh-ed25519 BBBB", "ssh-rsa CCCC"];
+    const asked: (readonly string[] | undefined)[] = [];
+    const setting = shared(new FakeProvider("cloud"), { share: {} }, { hostKeyChecking: true });
+    const launcher = await one.launcher(setting, {
+      scanHostKeys: async ({ types }) => {
+        asked.push(types);
+        return keys.filter((key) => types?.some((type) => key.startsWith(type)) ?? true);
+      },
+    });
+    const first = await take(launcher);
+    const second = await take(launcher);
+    assert.deepEqual(asked, [undefined, ["ssh-ed25519"], ["ssh-ed25519"]]);
+    for (const { id } of [first, second]) assert.deepEqual(recordOf(launcher, id).hostKeys, keys);
+  });
+
+  it("retires a backing node whose host key has changed", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const setting = shared(
+      new FakeProvider("cloud"),
+      { share: { "grace-time": 3600 } },
+      { hostKeyChecking: true },
+    );
+    const found = ["ssh-ed25519 BBBB", "ssh-ed25519 BBBB", "ssh-ed25519 CCCC"];
+    const launcher = await one.launcher(setting, {
+      scanHostKeys: async () => [found.shift() ?? "ssh-ed25519 DDDD"],
+    });
+    const first = await take(launcher);
+    const second = await take(launcher);
+    assert.notEqual(second.backing, first.backing);
+    assert.match(
+      recordOf(launcher, first.backing).comment ?? "",
+      /the host key of 127.0.0.1 port \d+ has changed/,
+    );
+  });
+
   it("keeps an idle backing node for its grace time and its minimum retention time", async () => {
     const launcher = await begin(new FakeProvider("cloud"), { share: { "min-retention-time": 3600 } });
     const first = await take(launcher);

@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import { abortable } from "../../std/abortable.ts";
 import { messageOf } from "../../std/errors.ts";
-import { fingerprint, HOST_KEY_TYPES } from "../../std/host_key.ts";
+import { fingerprint, HOST_KEY_TYPES, typesOf } from "../../std/host_key.ts";
 import { type Host, type HostCheck, ProviderError } from "../contract.ts";
 import { scanHostKeys } from "../key_scan.ts";
 
@@ -63,7 +63,7 @@ function reach({ name, port, timeout }: Host, signal: AbortSignal): Promise<void
 async function keysOf(host: Host, signal: AbortSignal): Promise<readonly string[]> {
   const { name, port, timeout, hostKeys } = host;
   // One connection for each key of the configuration is enough to prove it; others are not trusted.
-  const wanted = HOST_KEY_TYPES.filter((type) => hostKeys.some((line) => line.startsWith(`${type} `)));
+  const wanted = typesOf(hostKeys);
   const types = wanted.length === 0 ? HOST_KEY_TYPES : wanted;
   let found: readonly string[];
   try {

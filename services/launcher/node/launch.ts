@@ -12,7 +12,6 @@ import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
 import { type Action, keys } from "../actions.ts";
-import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { QUOTA_PAUSE_SECONDS } from "../pool/fit.ts";
 import { findImage, type LaunchImage } from "../pool/image.ts";
@@ -23,6 +22,7 @@ import type { Launch } from "../state.ts";
 import { isConflict } from "../transaction.ts";
 import { attemptOf, createInstance, removeAttempt, withAttempt, withInstance } from "./attempt.ts";
 import { withDeadline } from "./deadline.ts";
+import { readHostKeys } from "./host_keys.ts";
 
 /** Launches are tried again after this many milliseconds, times the attempts so far. */
 const RETRY_PAUSE_MS = 500;
@@ -179,29 +179,8 @@ async function waitFor(
 async function tryOnce(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
   const instance = await withSpan("node.create", {}, () => create(environment, launch, signal));
   const record = describeInstance(launch, instance);
-  const settings = labelOf(launch.pool, launch.label);
-  const isSsh = record.connectionType === "ssh" || record.connectionType === "network_cli";
-  const host = record.interfaceIp;
-  const port = typeof record.connectionPort === "number" ? record.connectionPort : 22;
-  if (settings?.hostKeyChecking !== true || !isSsh || host === null) {
-    launch.record = record;
-    return;
-  }
-  const timeoutMs = launch.pool.provider.bootTimeout * 1000;
-  const hostKeys = await withSpan(
-    "node.key_scan",
-    { attributes: { "server.address": host, "server.port": port } },
-    () =>
-      throughCheckpoints(environment.checkpoint, "node.scan", () =>
-        environment.scanHostKeys({ host, port, timeoutMs, signal }),
-      ),
-  ).catch(async (error: unknown) => {
-    signal.throwIfAborted();
-    const driver = driverOf(environment, record.provider);
-    await driver?.noteUnreachable?.(instance.externalId, messageOf(error), signal);
-    throw error;
-  });
-  launch.record = { ...record, hostKeys };
+  const hostKeys = await readHostKeys(environment, launch, { instance, record, signal });
+  launch.record = hostKeys === null ? record : { ...record, hostKeys };
 }
 
 // A driver may wrap what the callback throws: that the node is not ours any more must not look like its failure.

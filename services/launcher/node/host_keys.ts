@@ -1,0 +1,64 @@
+// The host keys of a node that was launched: read from its machine, or confirmed where the machine was there before.
+import type { NodeRecord } from "../../../lib/model/node.ts";
+import type { Instance } from "../../../lib/provider/contract.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { fingerprint, typesOf } from "../../../lib/std/host_key.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { throughCheckpoints } from "../checkpoint.ts";
+import { driverOf, type Environment } from "../environment.ts";
+import { labelOf } from "../pool/served.ts";
+import type { Launch } from "../state.ts";
+
+/** A node that is being launched, as the provider described it. */
+interface Launched {
+  readonly instance: Instance;
+  readonly record: NodeRecord;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The node's host keys as "type base64"; null when its label wants none, or it is not reached by SSH.
+ *
+ * The keys of a machine that others use already are known: one connection proves one of them. Asking for all types
+ * again takes a connection for each, and an SSH server drops connections when many at once have not logged in, those
+ * of the jobs on that machine among them.
+ *
+ * @throws {Error} that no server answers, or one with another key; the provider has been told of it then
+ */
+export async function readHostKeys(
+  environment: Environment,
+  launch: Launch,
+  { instance, record, signal }: Launched,
+): Promise<readonly string[] | null> {
+  const settings = labelOf(launch.pool, launch.label);
+  const isSsh = record.connectionType === "ssh" || record.connectionType === "network_cli";
+  const host = record.interfaceIp;
+  if (settings?.hostKeyChecking !== true || !isSsh || host === null) return null;
+  const port = typeof record.connectionPort === "number" ? record.connectionPort : 22;
+  const timeoutMs = launch.pool.provider.bootTimeout * 1000;
+  const known = instance.host?.hostKeys ?? [];
+  const [proof] = typesOf(known);
+  const scan = async () => {
+    const types = proof === undefined ? {} : { types: [proof] };
+    const found = await environment.scanHostKeys({ host, port, timeoutMs, signal, ...types });
+    return proof === undefined ? found : confirmed(known, found, `${host} port ${port}`);
+  };
+  const attributes = { "server.address": host, "server.port": port };
+  try {
+    return await withSpan("node.key_scan", { attributes }, () =>
+      throughCheckpoints(environment.checkpoint, "node.scan", scan),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    const driver = driverOf(environment, record.provider);
+    await driver?.noteUnreachable?.(instance.externalId, messageOf(error), signal);
+    throw error;
+  }
+}
+
+/** The known keys, if all that were found are among them. */
+function confirmed(known: readonly string[], found: readonly string[], place: string): readonly string[] {
+  const other = found.find((key) => !known.includes(key));
+  if (other === undefined) return known;
+  throw new Error(`the host key of ${place} has changed: it shows ${fingerprint(other)} now`);
+}
