@@ -34,8 +34,6 @@ export function deadlineOf(metadata: Metadata): number {
 export interface CallLimit {
   /** Aborted when the call must end; its reason is the error that the caller gets. */
   readonly signal: AbortSignal;
-  /** Rejects with the signal's reason when it is aborted; never resolves. */
-  readonly ended: Promise<never>;
   /** Lets go of timers and listeners. */
   release(): void;
 }
@@ -66,10 +64,6 @@ export function limitCall(options: CallLimitOptions): CallLimit {
     : () => {};
   caller.addEventListener("abort", gone, { once: true });
   draining?.addEventListener("abort", drain, { once: true });
-  const ended = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
-  });
-  ended.catch(() => {});
   if (caller.aborted) gone();
   if (draining?.aborted) drain();
   const release = () => {
@@ -77,7 +71,7 @@ export function limitCall(options: CallLimitOptions): CallLimit {
     caller.removeEventListener("abort", gone);
     draining?.removeEventListener("abort", drain);
   };
-  return { signal: controller.signal, ended, release };
+  return { signal: controller.signal, release };
 }
 
 /** What callers get while the server shuts down. */

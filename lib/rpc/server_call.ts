@@ -7,6 +7,7 @@ import {
   type ServerMiddlewareCall,
   Status,
 } from "nice-grpc-common";
+import { abortable } from "../std/abortable.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { openSpan } from "../telemetry/trace.ts";
@@ -72,11 +73,7 @@ async function* run<Request, Response>(
     Response | undefined,
     undefined
   >;
-  const step = <T>(advance: () => Promise<T>): Promise<T> => {
-    const stepping = context.with(inside, advance);
-    stepping.catch(() => {});
-    return Promise.race([stepping, limit.ended]);
-  };
+  const step = <T>(advance: () => Promise<T>) => abortable(context.with(inside, advance), limit.signal);
   let done = false;
   try {
     while (true) {
