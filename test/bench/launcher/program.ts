@@ -19,7 +19,9 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
   if (runtime === "deno") {
     const { stdout } = await runCommand("deno", ["eval", "console.log(Deno.execPath())"]);
     const main = join(PROJECT, "services/launcher/main.ts");
-    return { runtime, command: [stdout.trim(), "run", "-A", "--no-check", main], remove: () => {} };
+    // As deno.json starts it.
+    const options = "--v8-flags=--max-semi-space-size=8";
+    return { runtime, command: [stdout.trim(), "run", "-A", "--no-check", options, main], remove: () => {} };
   }
   // Beside dist/, so that it finds the same packages.
   const folder = mkdtempSync(join(PROJECT, ".bench-"));
@@ -32,5 +34,7 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
     throw error;
   }
   const node = join(PROJECT, "node_modules/node/bin/node");
-  return { runtime, command: [node, join(folder, "services/launcher/main.js")], remove };
+  // As deploy/ starts it.
+  const options = "--max-semi-space-size=16";
+  return { runtime, command: [node, options, join(folder, "services/launcher/main.js")], remove };
 }
