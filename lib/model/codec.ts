@@ -187,7 +187,8 @@ export function encodeDocument<Table extends FieldTable>(table: Table, record: R
     if (omitNull && (value === null || value === undefined)) continue;
     document[key] = value ?? null;
   }
-  return ENCODER.encode(JSON.stringify({ ...document, ...record.extra }));
+  const { extra } = record;
+  return ENCODER.encode(JSON.stringify(extra === NO_EXTRA ? document : { ...document, ...extra }));
 }
 
 /** A record whose every field has its default, for building new ones. `state` and the like come from `given`. */

@@ -61,9 +61,16 @@ export function withRequestState(record: RequestRecord, state: RequestState, now
 
 /** The parts of a request id `<priority>-<sequence>`, or undefined when it has not exactly these two parts. */
 export function parseRequestId(id: string): { priority: string; sequence: string } | undefined {
-  const [priority, sequence, ...rest] = id.split("-");
-  if (!priority || !sequence || rest.length > 0) return undefined;
-  return { priority, sequence };
+  const hyphen = hyphenOf(id);
+  if (hyphen === id.length) return undefined;
+  return { priority: id.slice(0, hyphen), sequence: id.slice(hyphen + 1) };
+}
+
+/** Where the priority of a request id ends; behind its end when it has not exactly two parts. */
+function hyphenOf(id: string): number {
+  const hyphen = id.indexOf("-");
+  const isRequestId = hyphen > 0 && hyphen < id.length - 1 && hyphen === id.lastIndexOf("-");
+  return isRequestId ? hyphen : id.length;
 }
 
 /** Sort order of the queue: priority, then relative priority, then age; lower first. */
@@ -71,12 +78,14 @@ export function compareRequests(
   a: { id: string; record: Pick<RequestRecord, "relativePriority"> },
   b: { id: string; record: Pick<RequestRecord, "relativePriority"> },
 ): number {
-  const [left, right] = [parseRequestId(a.id), parseRequestId(b.id)];
-  const [leftPriority, rightPriority] = [left?.priority ?? a.id, right?.priority ?? b.id];
-  if (leftPriority !== rightPriority) return leftPriority < rightPriority ? -1 : 1;
-  const relative = a.record.relativePriority - b.record.relativePriority;
-  if (relative !== 0) return relative;
-  const [leftSequence, rightSequence] = [left?.sequence ?? "", right?.sequence ?? ""];
-  if (leftSequence === rightSequence) return 0;
-  return leftSequence < rightSequence ? -1 : 1;
+  const [left, right] = [hyphenOf(a.id), hyphenOf(b.id)];
+  return (
+    compareTexts(a.id.slice(0, left), b.id.slice(0, right)) ||
+    a.record.relativePriority - b.record.relativePriority ||
+    compareTexts(a.id.slice(left), b.id.slice(right))
+  );
+}
+
+function compareTexts(left: string, right: string): number {
+  return left === right ? 0 : left < right ? -1 : 1;
 }

@@ -34,6 +34,8 @@ export function roleOf(path: string): Role {
 
 /** The lock root that a path is a contender of. */
 export function lockOfContender(path: string): string | undefined {
+  // Asked of every path that anything happens to: most are no lock's, and need not be taken apart.
+  if (!path.includes("__lock__")) return undefined;
   const slash = path.lastIndexOf("/");
   const root = path.slice(0, slash);
   return contenderSequence(path.slice(slash + 1)) !== undefined && isLockRoot(root) ? root : undefined;
@@ -41,6 +43,7 @@ export function lockOfContender(path: string): string | undefined {
 
 /** Whether a path is a lock's root. */
 export function isLockRoot(path: string): boolean {
+  if (!path.endsWith("/lock") && !path.startsWith(`${REQUEST_LOCKS}/`)) return false;
   const [, , family, ...parts] = path.split("/");
   if (family === "requests-lock") return parts.length === 1;
   if (parts.at(-1) !== "lock") return false;

@@ -194,7 +194,7 @@ class TreeView implements View {
         if (generation !== this.#generation) return;
         this.#reading.delete(events);
         this.#apply(
-          states.flat().filter((state) => !this.#isOld(state)),
+          states.filter((state): state is State => state !== null && !this.#isOld(state)),
           seen,
         );
         this.#telemetry.applied(this.#clock.now() - heardAt);
@@ -211,16 +211,19 @@ class TreeView implements View {
   }
 
   /**
-   * What a path holds after an event. Nothing when it was deleted since: the server has told of that before it
-   * answered.
+   * What a path holds after an event. Null when it was deleted since: the server has told of that before it answered.
    */
-  async #read(path: string, { kind, written }: Happened): Promise<State[]> {
-    if (kind === "deleted") return [[path, undefined]];
-    if (roleOf(path) !== "read") return [[path, null]];
+  #read(path: string, { kind, written }: Happened): State | Promise<State | null> {
+    if (kind === "deleted") return [path, undefined];
+    if (roleOf(path) !== "read") return [path, null];
+    return this.#readData(path, written);
+  }
+
+  async #readData(path: string, written: Happened["written"]): Promise<State | null> {
     try {
-      return [[path, (await written) ?? (await this.#session.get(path))]];
+      return [path, (await written) ?? (await this.#session.get(path))];
     } catch (error) {
-      if (isZooKeeperError(error, "NO_NODE")) return [];
+      if (isZooKeeperError(error, "NO_NODE")) return null;
       throw error;
     }
   }

@@ -53,7 +53,8 @@ export class Watches {
   dispatch(event: WatchEvent): void {
     this.wake(event.path);
     for (let path = event.path; ; path = parentOf(path)) {
-      for (const { listener } of [...(this.#recursive.get(path) ?? [])]) this.#call(() => listener(event));
+      const watches = this.#recursive.get(path);
+      if (watches !== undefined) for (const { listener } of [...watches]) this.#call(() => listener(event));
       if (path === "/") return;
     }
   }

@@ -7,8 +7,8 @@ export class Tally {
   /** Adds the amounts to the key's sum, or with -1 takes them away. */
   add(key: string, amounts: Amounts, sign: 1 | -1): void {
     const sum = this.#sums.get(key) ?? {};
-    for (const [name, amount] of Object.entries(amounts)) {
-      const value = (sum[name] ?? 0) + sign * amount;
+    for (const name of Object.keys(amounts)) {
+      const value = (sum[name] ?? 0) + sign * (amounts[name] ?? 0);
       if (value === 0) delete sum[name];
       else sum[name] = value;
     }

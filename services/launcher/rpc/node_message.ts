@@ -52,7 +52,7 @@ export function toNode(entry: NodeEntry): Node {
   const locked = lock.contenders.length > 0;
   if (record === null) return Node.fromPartial({ name: nodeName(id), locked, comment: text(problem) });
   const share = shareOf(record);
-  return Node.fromPartial({
+  return {
     name: nodeName(id),
     state: STATES[record.state],
     labels: [...record.type],
@@ -83,9 +83,9 @@ export function toNode(entry: NodeEntry): Node {
     shellType: text(record.shellType),
     holdRequested: holdWishOf(record) !== null,
     backingNode: share === null ? "" : nodeName(share.backingNode),
-    ...(record.slot === null ? {} : { slot: int32Of(record.slot) }),
+    slot: record.slot === null ? undefined : int32Of(record.slot),
     sharedBy: sharedOf(record)?.provider ?? "",
-  });
+  };
 }
 
 /** An upload's path as its resource name; the name of a provider's own image as it is. */

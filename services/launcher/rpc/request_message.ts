@@ -20,7 +20,7 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
   const { id, record, problem } = entry;
   if (record === null) return NodeRequest.fromPartial({ name: requestName(id), reason: problem ?? "" });
   const lease = ownDataOf(record).lease;
-  return NodeRequest.fromPartial({
+  return {
     name: requestName(id),
     state: STATES[record.state],
     labels: [...record.nodeTypes],
@@ -37,7 +37,7 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
     stateTime: timestampOf(record.stateTime),
     leaseExpireTime: timestampOf(lease?.expires ?? null),
     reason: reasonOf(shared, entry),
-  });
+  };
 }
 
 /** Why a request waits or has failed; empty when there is nothing to say. */
