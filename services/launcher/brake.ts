@@ -11,8 +11,17 @@ export const BRAKE_MINIMUM = 5;
 /** Things count for this many seconds. */
 export const BRAKE_WINDOW = 300;
 
+/** What a brake watches over, and what is wrong with it then. */
+const SUBJECTS = {
+  nodes: "nodes and instances were lost, leaked or left behind",
+  images: "images were in no record",
+} as const;
+export type BrakeSubject = keyof typeof SUBJECTS;
+
 /** What the decision is made from. */
 export interface BrakeState {
+  /** @default nodes */
+  readonly subject?: BrakeSubject;
   /** When (seconds) each thing last looked wrong or was deleted for it. */
   readonly suspects: ReadonlyMap<string, number>;
   /** Everything at the provider or recorded as being there. */
@@ -30,14 +39,20 @@ export interface BrakeDecision {
 }
 
 /** Decides. Pure. */
-export function decideBrake({ suspects, total, releasedUntil, now }: BrakeState): BrakeDecision {
+export function decideBrake({
+  subject = "nodes",
+  suspects,
+  total,
+  releasedUntil,
+  now,
+}: BrakeState): BrakeDecision {
   const recent = [...suspects.values()].filter((time) => now - time < BRAKE_WINDOW).length;
   // What was deleted already is not among what is there now, but it was.
   const all = Math.max(total, recent);
   if (recent < BRAKE_MINIMUM || recent <= all * BRAKE_PART) return { on: false, reason: "" };
   const percent = Math.round((recent / all) * 100);
   const numbers = `${recent} of ${all} (${percent} %, the limit is ${BRAKE_PART * 100} %)`;
-  const what = `nodes and instances were lost, leaked or left behind within ${BRAKE_WINDOW / 60} minutes: ${numbers}`;
+  const what = `${SUBJECTS[subject]} within ${BRAKE_WINDOW / 60} minutes: ${numbers}`;
   if (now < releasedUntil) {
     const left = Math.ceil(releasedUntil - now);
     return { on: false, reason: `${what}; the brake is released for another ${left} s` };
@@ -48,11 +63,16 @@ export function decideBrake({ suspects, total, releasedUntil, now }: BrakeState)
   };
 }
 
-/** The brake of one provider. Times are seconds. */
+/** One brake of a provider. Times are seconds. */
 export class Brake {
+  readonly #subject: BrakeSubject;
   readonly #suspects = new Map<string, number>();
   #releasedUntil = 0;
   #decision: BrakeDecision = { on: false, reason: "" };
+
+  constructor(subject: BrakeSubject = "nodes") {
+    this.#subject = subject;
+  }
 
   get decision(): BrakeDecision {
     return this.#decision;
@@ -65,6 +85,7 @@ export class Brake {
     }
     for (const key of keys) this.#suspects.set(key, now);
     this.#decision = decideBrake({
+      subject: this.#subject,
       suspects: this.#suspects,
       total,
       releasedUntil: this.#releasedUntil,
@@ -82,18 +103,29 @@ export class Brake {
 
 /** The brakes of all providers. */
 export class Brakes {
-  readonly #brakes = new Map<string, Brake>();
+  readonly #brakes = new Map<string, Readonly<Record<BrakeSubject, Brake>>>();
   readonly #released = new Set<() => void>();
 
-  of(provider: string): Brake {
-    const brake = this.#brakes.get(provider) ?? new Brake();
-    this.#brakes.set(provider, brake);
-    return brake;
+  of(provider: string, subject: BrakeSubject): Brake {
+    return this.#both(provider)[subject];
+  }
+
+  /** Whether any brake of a provider is on, and why. */
+  decision(provider: string): BrakeDecision {
+    const on = Object.values(this.#both(provider)).flatMap(({ decision }) => (decision.on ? [decision] : []));
+    return { on: on.length > 0, reason: on.map(({ reason }) => reason).join("; ") };
   }
 
   release(provider: string, now: number): void {
-    this.of(provider).release(now);
+    for (const brake of Object.values(this.#both(provider))) brake.release(now);
     for (const listener of this.#released) listener();
+  }
+
+  #both(provider: string): Readonly<Record<BrakeSubject, Brake>> {
+    const known = this.#brakes.get(provider);
+    const both = known ?? { nodes: new Brake("nodes"), images: new Brake("images") };
+    this.#brakes.set(provider, both);
+    return both;
   }
 
   /** Hears when a brake is released. */

@@ -2,12 +2,12 @@
 // look finds is acted upon only when the next one, a grace time later, finds it again, and unless the brake is on.
 import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
 import type { Instance, Leftover, Provider } from "../../lib/provider/contract.ts";
-import { messageOf } from "../../lib/std/errors.ts";
-import { withSpan } from "../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
-import { type Comparison, compare, Sightings } from "./cleanup_compare.ts";
+import { type Comparison, compare } from "./cleanup_compare.ts";
+import { Looks } from "./cleanup_looks.ts";
+import { type Finding, Remover } from "./cleanup_remover.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
 import { withDeadline } from "./node/deadline.ts";
@@ -18,59 +18,26 @@ const LIST_TIMEOUT_MS = 60_000;
 /** An empty lock root of a request that is gone is kept for this many seconds. */
 const LOCK_ROOT_AGE = 600;
 
-/** One thing that looks wrong, and what is done about it. */
-interface Finding {
-  readonly key: string;
-  readonly remove: () => Promise<void>;
-}
-
 /** The cleanup of one launcher. */
 export class Cleanup {
   readonly #environment: Environment;
-  readonly #sightings: Sightings;
-  readonly #looking = new Set<Provider>();
+  readonly #remover: Remover;
+  readonly #looks: Looks;
 
   /** @param graceMs how long a thing must have looked wrong, in milliseconds */
   constructor(environment: Environment, graceMs: number) {
     this.#environment = environment;
-    this.#sightings = new Sightings(graceMs / 1000);
+    this.#remover = new Remover(environment, "nodes", graceMs);
+    this.#looks = new Looks(environment, "provider.cleanup", (driver, signal) => this.#look(driver, signal));
   }
 
-  /** Begins to look through every provider; one that fails or hangs does not stop the others. */
+  /** Begins to look through every provider, and sweeps. */
   async pass(signal: AbortSignal): Promise<void> {
-    const { context, tasks } = this.#environment;
-    for (const driver of context.providers) {
-      // A provider of hosts has no instances to compare with.
-      if (this.#looking.has(driver) || driver.checkHost !== undefined) continue;
-      this.#looking.add(driver);
-      tasks.start(`a look at provider ${driver.name}`, async (ending) => {
-        try {
-          await this.#look(driver, ending);
-        } finally {
-          this.#looking.delete(driver);
-        }
-      });
-    }
-    if (!signal.aborted && context.view.current) await this.#sweep();
+    this.#looks.start();
+    if (!signal.aborted && this.#environment.context.view.current) await this.#sweep();
   }
 
   async #look(driver: Provider, signal: AbortSignal): Promise<void> {
-    const { context } = this.#environment;
-    if (signal.aborted || !context.view.current) return;
-    try {
-      const attributes = { "nodepool.provider": driver.name };
-      await withSpan("provider.cleanup", { attributes }, () => this.#lookThrough(driver, signal));
-    } catch (error) {
-      if (signal.aborted) return;
-      context.logger.warn("provider could not be looked through", {
-        provider: driver.name,
-        error: messageOf(error),
-      });
-    }
-    this.#environment.kick();
-  }
-
-  async #lookThrough(driver: Provider, signal: AbortSignal): Promise<void> {
     const { context, metrics } = this.#environment;
     const { view } = context;
     const known = new Set(Array.from(view.nodes(), (node) => node.id));
@@ -88,15 +55,8 @@ export class Cleanup {
   }
 
   async #act(driver: Provider, found: Comparison, signal: AbortSignal): Promise<void> {
-    const now = nowOf(this.#environment);
     const findings = this.#findings(driver, found, signal);
-    const mayRemove = this.#applyBrake(driver, findings, found.total, now);
-    for (const { key, remove } of findings) {
-      const isConfirmed = this.#sightings.confirm(key, now);
-      if (!isConfirmed || !mayRemove || signal.aborted) continue;
-      await remove().catch((error: unknown) => this.#report(driver, key, error));
-    }
-    this.#sightings.endPass(driver.name);
+    await this.#remover.act(driver.name, findings, found.total + found.leftovers.length, signal);
   }
 
   #findings(driver: Provider, found: Comparison, signal: AbortSignal): Finding[] {
@@ -112,25 +72,6 @@ export class Cleanup {
       })),
       ...found.lost.map((node) => ({ key: `${name}/node/${node.id}`, remove: () => this.#removeLost(node) })),
     ];
-  }
-
-  #applyBrake(driver: Provider, findings: readonly Finding[], total: number, now: number): boolean {
-    const { context, brakes, metrics } = this.#environment;
-    const brake = brakes.of(driver.name);
-    const before = brake.decision;
-    const suspects = findings.map(({ key }) => key);
-    const leftovers = suspects.length - suspects.filter((key) => /\/(instance|node)\//.test(key)).length;
-    const decision = brake.note(suspects, total + leftovers, now);
-    metrics.brake(driver.name, decision.on);
-    const fields = { provider: driver.name, reason: decision.reason };
-    if (decision.on && !before.on) context.logger.error("the brake is on", fields);
-    else if (before.on && !decision.on) context.logger.warn("the brake is off", fields);
-    return !decision.on;
-  }
-
-  #report(driver: Provider, thing: string, error: unknown): void {
-    const fields = { provider: driver.name, thing, error: messageOf(error) };
-    this.#environment.context.logger.warn("not removed, will be tried again", fields);
   }
 
   #bounded<T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 // Compares what a provider has with what is recorded of it. Pure.
-import { type Instance, type Leftover, METADATA } from "../../lib/provider/contract.ts";
-import type { NodeEntry } from "../../lib/zookeeper/view.ts";
+import { type Instance, type Leftover, METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
+import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import type { Tree } from "./actions.ts";
 import { launchToken, textOf } from "./node/attempt.ts";
 
@@ -65,6 +65,31 @@ export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
   if (entry.record === null || token === undefined) return true;
   const isOwn = textOf(entry.record.externalId) === instance.externalId;
   return isOwn || entry.record.externalId === null || token === launchToken(node, entry.record);
+}
+
+/**
+ * Images of the provider that carry the number of an upload which is not recorded, whatever its state. Others carry no
+ * such number: they are somebody's who has made them by hand.
+ */
+export function leakedImages(
+  tree: Pick<View, "images">,
+  provider: string,
+  images: readonly ProviderImage[],
+): ProviderImage[] {
+  const numbers = new Set<string>();
+  const ids = new Set<string>();
+  for (const { builds } of tree.images()) {
+    for (const upload of builds.flatMap(({ uploads }) => uploads)) {
+      if (upload.provider !== provider) continue;
+      numbers.add(`${upload.build}/${upload.upload}`);
+      if (upload.record?.externalId) ids.add(textOf(upload.record.externalId));
+    }
+  }
+  return images.filter(({ externalId, metadata }) => {
+    const { [METADATA.provider]: owner, [METADATA.build]: build, [METADATA.upload]: upload } = metadata;
+    if (owner !== provider || !build || !upload) return false;
+    return !numbers.has(`${build}/${upload}`) && !ids.has(externalId);
+  });
 }
 
 /** Remembers what looked wrong: only what does so in two passes in a row, a grace time apart, is acted upon. */

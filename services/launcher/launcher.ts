@@ -13,6 +13,7 @@ import { Attachments } from "./attachments.ts";
 import { Brakes } from "./brake.ts";
 import type { ReachCheckpoint } from "./checkpoint.ts";
 import { Cleanup } from "./cleanup.ts";
+import { ImageCleanup } from "./cleanup_images.ts";
 import { Components } from "./components.ts";
 import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
@@ -157,15 +158,28 @@ function tellOfOrphans({ context }: Environment): void {
   }
 }
 
+/** Images are looked at less often, and have to look lost for an hour. */
 function startCleanup(environment: Environment, interval: number): void {
+  const nodes = new Cleanup(environment, interval / 2);
+  const images = new ImageCleanup(environment, interval * 60);
+  repeat(environment, "cleanup", interval, (signal) => nodes.pass(signal));
+  repeat(environment, "cleanup of images", interval * 10, () => images.pass());
+}
+
+/** Runs passes of a cleanup until the launcher stops, and one at once when somebody has released a brake. */
+function repeat(
+  environment: Environment,
+  name: string,
+  interval: number,
+  pass: (signal: AbortSignal) => Promise<void>,
+): void {
   const { clock } = environment.context;
-  const cleanup = new Cleanup(environment, interval / 2);
-  environment.tasks.start("cleanup", async (signal) => {
+  environment.tasks.start(name, async (signal) => {
     let again = () => {};
     const stop = environment.brakes.onRelease(() => again());
     try {
       while (!signal.aborted) {
-        await cleanup.pass(signal);
+        await pass(signal);
         const wake = new AbortController();
         again = () => wake.abort();
         await clock.sleep(interval, AbortSignal.any([signal, wake.signal])).catch(() => {});

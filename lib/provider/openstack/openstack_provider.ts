@@ -201,12 +201,16 @@ class OpenStackProvider implements Provider {
     // Glance looks for the property itself: a project may have thousands of other images.
     const query = { [METADATA.provider]: this.name };
     const images = await this.#there.image.images(query, signal);
-    return images.filter(({ properties }) => properties[METADATA.provider] === this.name).map(readImage);
+    return images.filter((image) => this.#isUpload(image)).map(readImage);
   }
 
   async foreignImages(signal: AbortSignal): Promise<ProviderImage[]> {
     const images = await this.#there.image.ownImages(signal);
-    return images.filter(({ properties }) => properties[METADATA.provider] !== this.name).map(readImage);
+    return images.filter((image) => !this.#isUpload(image)).map(readImage);
+  }
+
+  #isUpload({ properties }: GlanceImage): boolean {
+    return properties[METADATA.provider] === this.name && !DERIVED.some((key) => key in properties);
   }
 
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
@@ -262,6 +266,19 @@ class OpenStackProvider implements Provider {
     return readInstance(server, floatingIp, { cloud, facts, hasIpv6 });
   }
 }
+
+/**
+ * Properties that Nova and Cinder give to an image of a server or a volume. It has those of the image that the server
+ * was launched from too, ours among them, and is somebody's who wants to keep it.
+ */
+const DERIVED = [
+  "base_image_ref",
+  "bdm_v2",
+  "block_device_mapping",
+  "image_type",
+  "instance_uuid",
+  "signature_verified",
+];
 
 function readImage({ id, name, properties }: GlanceImage): ProviderImage {
   return { externalId: id, name, metadata: metadataOf(properties) };

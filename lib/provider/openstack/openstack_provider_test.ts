@@ -25,6 +25,25 @@ describe("starting an OpenStack provider", () => {
     await assert.rejects(provider.listInstances(signal), /provider p was not started/);
   });
 
+  test("an image that somebody has made of a node is not among our uploads", async () => {
+    const ours = { nodepool_provider_name: "p", nodepool_build_id: "b", nodepool_upload_id: "1" };
+    const images = [
+      { id: "upload", name: "img-1", ...ours },
+      { id: "snapshot", name: "kept", ...ours, image_type: "snapshot", base_image_ref: "upload" },
+      { id: "of a volume", name: "kept too", ...ours, signature_verified: "False" },
+      { id: "another's", name: "img-2", ...ours, nodepool_provider_name: "q" },
+    ];
+    const { provider } = await setUp(({ path }) =>
+      path.startsWith("/images") ? { status: 200, body: { images } } : undefined,
+    );
+    await provider.start(signal);
+    const idsOf = async (list: Promise<readonly { externalId: string }[]> | undefined) =>
+      (await list)?.map(({ externalId }) => externalId);
+    assert.deepEqual(await idsOf(provider.listImages(signal)), ["upload"]);
+    const others = ["snapshot", "of a volume", "another's"];
+    assert.deepEqual(await idsOf(provider.foreignImages?.(signal)), others);
+  });
+
   test("a problem that the cloud's owner mends goes away, and the daemon hears of both", async () => {
     let networks: { id: string; name: string }[] = [];
     let heard = 0;

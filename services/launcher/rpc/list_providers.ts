@@ -6,10 +6,6 @@ import type { Shared } from "./shared.ts";
 /** Every provider of this launcher's configuration. */
 export async function listProviders({ environment }: Shared): Promise<ListProvidersResponse> {
   const { config, unserved } = environment.context;
-  const brakeOf = (provider: string) => {
-    const { on, reason } = environment.brakes.of(provider).decision;
-    return on ? reason : "";
-  };
   const providers = config.providers.map((provider) => {
     const description = driverOf(environment, provider.name)?.describe();
     const problem = unserved.find((candidate) => candidate.name === provider.name)?.problem;
@@ -24,7 +20,7 @@ export async function listProviders({ environment }: Shared): Promise<ListProvid
       description: description?.summary ?? "",
       problem: problem ?? description?.problem ?? "",
       pools,
-      brake: brakeOf(provider.name),
+      brake: environment.brakes.decision(provider.name).reason,
     };
   });
   return { providers };

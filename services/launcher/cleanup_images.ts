@@ -1,0 +1,63 @@
+// Looks at the providers from time to time for images of ours that no record knows: what is left of an upload that was
+// cut off, or of a deletion that was a lie. They only cost room, and one deleted in error costs every launch from it:
+// so they must have looked lost for long.
+import type { Provider, ProviderImage } from "../../lib/provider/contract.ts";
+import { leakedImages } from "./cleanup_compare.ts";
+import { Looks } from "./cleanup_looks.ts";
+import { Remover } from "./cleanup_remover.ts";
+import type { Environment } from "./environment.ts";
+import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
+import { withDeadline } from "./node/deadline.ts";
+
+const LIST_TIMEOUT_MS = 60_000;
+
+/** The cleanup of images of one launcher. */
+export class ImageCleanup {
+  readonly #environment: Environment;
+  readonly #remover: Remover;
+  readonly #looks: Looks;
+
+  /** @param graceMs how long an image must have looked lost, in milliseconds */
+  constructor(environment: Environment, graceMs: number) {
+    this.#environment = environment;
+    this.#remover = new Remover(environment, "images", graceMs);
+    const look = (driver: Provider, signal: AbortSignal) => this.#look(driver, signal);
+    this.#looks = new Looks(environment, "provider.image_cleanup", look);
+  }
+
+  /** Begins to look through every provider. */
+  async pass(): Promise<void> {
+    this.#looks.start();
+  }
+
+  async #look(driver: Provider, signal: AbortSignal): Promise<void> {
+    const { clock, view } = this.#environment.context;
+    const images = await withDeadline(clock, LIST_TIMEOUT_MS, "no answer in 60 s", [signal], (inner) =>
+      driver.listImages(inner),
+    );
+    // The record comes before the image: who sees the image and is up to date sees the record.
+    await view.settled();
+    if (!view.current || signal.aborted) return;
+    const leaked = leakedImages(view, driver.name, images);
+    this.#environment.metrics.drift(driver.name, { image: leaked.length });
+    const findings = leaked.map((image) => ({
+      key: `${driver.name}/image/${image.externalId}`,
+      remove: () => this.#remove(driver, image, signal),
+    }));
+    await this.#remover.act(driver.name, findings, images.length, signal);
+  }
+
+  async #remove(driver: Provider, image: ProviderImage, signal: AbortSignal): Promise<void> {
+    const { context, metrics } = this.#environment;
+    const { externalId, name } = image;
+    context.logger.warn("removing an image that no upload knows", {
+      provider: driver.name,
+      external: externalId,
+      name,
+    });
+    await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], (inner) =>
+      driver.deleteImage(externalId, inner),
+    );
+    metrics.leaked({ provider: driver.name, kind: "image" });
+  }
+}

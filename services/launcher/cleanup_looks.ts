@@ -1,0 +1,56 @@
+// Looks through every provider that may have something: each at its own pace, so that one that fails or hangs does not
+// stop the others.
+import type { Provider } from "../../lib/provider/contract.ts";
+import { messageOf } from "../../lib/std/errors.ts";
+import { withSpan } from "../../lib/telemetry/trace.ts";
+import type { Environment } from "./environment.ts";
+
+export class Looks {
+  readonly #environment: Environment;
+  readonly #span: string;
+  readonly #look: (driver: Provider, signal: AbortSignal) => Promise<void>;
+  readonly #looking = new Set<Provider>();
+
+  /** @param span the name of the span of one look */
+  constructor(
+    environment: Environment,
+    span: string,
+    look: (driver: Provider, signal: AbortSignal) => Promise<void>,
+  ) {
+    this.#environment = environment;
+    this.#span = span;
+    this.#look = look;
+  }
+
+  /** Begins to look through every provider that is not being looked through. */
+  start(): void {
+    const { context, tasks } = this.#environment;
+    for (const driver of context.providers) {
+      // A provider of hosts has no instances and no images.
+      if (this.#looking.has(driver) || driver.checkHost !== undefined) continue;
+      this.#looking.add(driver);
+      tasks.start(`${this.#span} ${driver.name}`, async (signal) => {
+        try {
+          await this.#lookThrough(driver, signal);
+        } finally {
+          this.#looking.delete(driver);
+        }
+      });
+    }
+  }
+
+  async #lookThrough(driver: Provider, signal: AbortSignal): Promise<void> {
+    const { context } = this.#environment;
+    if (signal.aborted || !context.view.current) return;
+    const provider = driver.name;
+    try {
+      const attributes = { "nodepool.provider": provider };
+      await withSpan(this.#span, { attributes }, () => this.#look(driver, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      const fields = { provider, span: this.#span, error: messageOf(error) };
+      context.logger.warn("provider could not be looked through", fields);
+    }
+    this.#environment.kick();
+  }
+}

@@ -1,0 +1,65 @@
+// What a look at a provider has found is acted upon only when the next one, a grace time later, finds it again, and
+// unless the brake is on.
+import { messageOf } from "../../lib/std/errors.ts";
+import type { BrakeSubject } from "./brake.ts";
+import { Sightings } from "./cleanup_compare.ts";
+import { type Environment, nowOf } from "./environment.ts";
+
+/** One thing that looks wrong, and what is done about it. */
+export interface Finding {
+  /** Begins with the provider's name and a slash. */
+  readonly key: string;
+  readonly remove: () => Promise<void>;
+}
+
+export class Remover {
+  readonly #environment: Environment;
+  readonly #subject: BrakeSubject;
+  readonly #sightings: Sightings;
+
+  /** @param graceMs how long a thing must have looked wrong, in milliseconds */
+  constructor(environment: Environment, subject: BrakeSubject, graceMs: number) {
+    this.#environment = environment;
+    this.#subject = subject;
+    this.#sightings = new Sightings(graceMs / 1000);
+  }
+
+  /**
+   * Acts upon all that one look at a provider has found; what cannot be removed is logged and found again.
+   *
+   * @param total how many things the provider has, or is recorded as having
+   */
+  async act(
+    provider: string,
+    findings: readonly Finding[],
+    total: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const now = nowOf(this.#environment);
+    const mayRemove = this.#applyBrake(provider, findings, total, now);
+    for (const { key, remove } of findings) {
+      const isConfirmed = this.#sightings.confirm(key, now);
+      if (!isConfirmed || !mayRemove || signal.aborted) continue;
+      await remove().catch((error: unknown) => this.#report(provider, key, error));
+    }
+    this.#sightings.endPass(provider);
+  }
+
+  #applyBrake(provider: string, findings: readonly Finding[], total: number, now: number): boolean {
+    const { context, brakes, metrics } = this.#environment;
+    const brake = brakes.of(provider, this.#subject);
+    const before = brake.decision;
+    const suspects = findings.map(({ key }) => key);
+    const decision = brake.note(suspects, total, now);
+    metrics.brake(provider, brakes.decision(provider).on);
+    const fields = { provider, reason: decision.reason };
+    if (decision.on && !before.on) context.logger.error("the brake is on", fields);
+    else if (before.on && !decision.on) context.logger.warn("the brake is off", fields);
+    return !decision.on;
+  }
+
+  #report(provider: string, thing: string, error: unknown): void {
+    const fields = { provider, thing, error: messageOf(error) };
+    this.#environment.context.logger.warn("not removed, will be tried again", fields);
+  }
+}
