@@ -15,6 +15,11 @@ export function seconds(clock: Clock): number {
   return clock.now() / 1000;
 }
 
+/** Milliseconds of a clock that nobody sets, where there is one: for how long something takes or is to wait. */
+export function elapsed(clock: Clock): number {
+  return clock.elapsed?.() ?? clock.now();
+}
+
 /** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
 export const systemClock: Clock = {
   now: () => Date.now(),

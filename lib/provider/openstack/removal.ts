@@ -1,5 +1,5 @@
 // Deletes one server with its floating addresses, and waits until it is gone.
-import type { Clock } from "../../std/clock.ts";
+import { type Clock, elapsed } from "../../std/clock.ts";
 import { ProviderError } from "../contract.ts";
 import type { Compute } from "./compute.ts";
 import type { FloatingIps } from "./floating_ips.ts";
@@ -55,8 +55,8 @@ async function awaitEnd(tools: RemovalTools, id: string, signal: AbortSignal): P
         idleSince = null;
         return undefined;
       }
-      idleSince ??= clock.now();
-      if (clock.now() - idleSince < IDLE_MS) return undefined;
+      idleSince ??= elapsed(clock);
+      if (elapsed(clock) - idleSince < IDLE_MS) return undefined;
       return `it is in state ${server.status}${server.fault === null ? "" : `: ${server.fault.trim()}`}`;
     }, signal);
     if (outcome !== "gone" || compute.listsEverything) return outcome;

@@ -2,7 +2,7 @@
 // waits, and the less often, the longer the youngest of them has waited: one list serves all machines of a provider.
 
 import { abortable } from "../../std/abortable.ts";
-import type { Clock } from "../../std/clock.ts";
+import { type Clock, elapsed } from "../../std/clock.ts";
 import type { Server } from "./compute.ts";
 
 /** Servers by id. */
@@ -72,7 +72,7 @@ export class ServerList {
         result.reject(error);
       }
     };
-    const waiter = { since: this.#clock.now(), look };
+    const waiter = { since: elapsed(this.#clock), look };
     this.#waiters.add(waiter);
     // A newcomer is not to wait out the long pause of those who have waited long.
     this.#wake?.();
@@ -101,10 +101,10 @@ export class ServerList {
   }
 
   async #pause(): Promise<void> {
-    const begun = this.#clock.now();
+    const begun = elapsed(this.#clock);
     while (this.#waiters.size > 0 && !this.#closing.aborted) {
       const due = begun + this.#pauseMs(begun);
-      const left = due - this.#clock.now();
+      const left = due - elapsed(this.#clock);
       if (left <= 0) return;
       const woken = new AbortController();
       this.#wake = () => woken.abort();
@@ -121,9 +121,9 @@ export class ServerList {
   }
 
   async #list(): Promise<Servers> {
-    const started = this.#clock.now();
+    const started = elapsed(this.#clock);
     const servers = await this.#fetch(this.#closing);
-    this.#lastTookMs = this.#clock.now() - started;
+    this.#lastTookMs = elapsed(this.#clock) - started;
     // Of a server whose host cannot be asked the list has little more than the id: what we knew of it still holds.
     const whole = servers.map((server) =>
       server.status === "UNKNOWN" && server.name === "" ? (this.#known.get(server.id) ?? server) : server,
