@@ -117,22 +117,30 @@ export class ApiClient {
     const items: T[] = [];
     let query = call.query ?? {};
     for (let page = 1; page <= PAGES; page += 1) {
-      const { body } = await this.call({ ...call, method: "GET", query });
+      const { body, status } = await this.call({ ...call, method: "GET", query });
       const reply = (body ?? {}) as Readonly<Record<string, unknown>>;
       const part = reply[key];
-      if (Array.isArray(part)) items.push(...(part as T[]));
+      // No list is not an empty one: whoever takes it for one believes that everything is gone.
+      if (!Array.isArray(part)) throw this.#error(call, status, `an answer without '${key}'`, true);
+      items.push(...(part as T[]));
       const next = nextPage(reply, key);
-      if (next === null || !Array.isArray(part) || part.length === 0) return items;
+      if (next === null || part.length === 0) return items;
       // Of the address only the query: behind a proxy the services do not know their own name.
       query = Object.fromEntries(new URL(next, "http://next/").searchParams);
     }
     throw this.#error(call, null, `a list of more than ${PAGES} pages`, false);
   }
 
+  /** The error of a call that was taken, and whose answer says nothing: nobody knows what was done. */
+  unreadable(call: Pick<ApiCall, "service" | "path" | "method">): ApiError {
+    return this.#error(call, null, "an answer that does not say what was made", true);
+  }
+
   /** How long to wait before the call is made again; null when it must not be. */
   #waitBefore(error: ApiError, isRepeatable: boolean, attempt: number): number | null {
     if (attempt >= ATTEMPTS) return null;
-    const isRefused = error.status === 429 || (error.status === 503 && error.retryAfterMs !== null);
+    // A 503 comes from a proxy too that has given up on a service which goes on.
+    const isRefused = error.status === 429;
     const isTransient = error.status === null || [408, 500, 502, 503, 504].includes(error.status);
     if (!isRefused && !(isTransient && isRepeatable && error.retryable)) return null;
     return Math.max(backoffDelay(attempt, PAUSE), Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS));

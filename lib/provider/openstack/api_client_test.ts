@@ -136,6 +136,45 @@ describe("calls of OpenStack's services", () => {
     assert.deepEqual(sleeps, [7000]);
   });
 
+  test("a create is not repeated after a 503 that asks to come again: a proxy says that too", async () => {
+    const answer = { status: 503, headers: { "retry-after": "1" }, body: {} };
+    const { api, cloud } = await setUp(() => answer);
+    await assert.rejects(api.call(create), /answered 503/);
+    assert.equal(cloud.calls.length, 1);
+    await assert.rejects(api.call(servers), /answered 503/);
+    assert.equal(cloud.calls.length, 5);
+  });
+
+  test("an answer without its list is an error, and no empty list", async () => {
+    for (const body of ["", {}, { servers: null }]) {
+      const { api } = await setUp(() => ({ status: 200, body }));
+      const error = await api.list("servers", servers).catch((thrown: unknown) => thrown);
+      assert.ok(error instanceof ApiError && error.retryable);
+      assert.match(error.message, /answered 200: an answer without 'servers'/);
+    }
+  });
+
+  test("a token that cannot be renewed is used as long as it holds", async () => {
+    let isDown = false;
+    const login = () => (isDown ? { status: 503, body: {} } : undefined);
+    const { api, cloud, advance } = await setUp(() => undefined, { tokenLife: 1000, login });
+    await api.call(servers);
+    isDown = true;
+    advance(900_000);
+    await api.call(servers);
+    await api.call(servers);
+    assert.equal(cloud.logins.length, 2, "Keystone is not asked at each call");
+    advance(101_000);
+    await assert.rejects(api.call(servers), /no token/);
+  });
+
+  test("what answers a login with nonsense is named", async () => {
+    for (const body of ["null", "<html>", "{}"]) {
+      const { api } = await setUp(() => undefined, { login: () => ({ status: 201, body }) });
+      await assert.rejects(api.call(servers), /what answers there is no Keystone; check auth_url/);
+    }
+  });
+
   test("a refusal is final and says what the service said", async () => {
     const { api, cloud } = await setUp(() => ({
       status: 400,

@@ -146,7 +146,9 @@ export class Compute {
     const call = { service: "compute", method: "POST", path: "/servers", signal } as const;
     const body = { server: serverBody(wish) };
     const reply = await this.#creates.pass(() => this.#api.call({ ...call, body }), signal);
-    return (reply.body as { server: { id: string } }).server.id;
+    const { id } = (reply.body as { server?: { id?: unknown } } | null)?.server ?? {};
+    if (typeof id !== "string" || id === "") throw this.#api.unreadable(call);
+    return id;
   }
 
   /** Asks for the end of a server. False when there is none. */

@@ -44,7 +44,9 @@ export class ApiError extends ProviderError {
 
 /** Whether a call may have been done although it failed: its answer was lost, or the service broke down over it. */
 export function mayHaveWorked(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === null || error.status >= 500);
+  if (!(error instanceof ApiError)) return false;
+  const { status } = error;
+  return status === null || status >= 500 || status < 300;
 }
 
 /** Whether what the call is about is not there. */

@@ -14,6 +14,7 @@ export interface Token {
   readonly id: string;
   /** Milliseconds since the epoch, by our own clock; Infinity when Keystone does not say. */
   readonly renewAt: number;
+  readonly expiresAt: number;
   readonly projectId: string | null;
   readonly catalogue: readonly CatalogueEntry[];
 }
@@ -21,6 +22,8 @@ export interface Token {
 /** A token is renewed when this much of its life is left, at most five minutes. */
 const MARGIN = 0.2;
 const LONGEST_MARGIN_MS = 300_000;
+/** While a token still holds, Keystone is asked again after this long when it gave no other. */
+const RENEWAL_PAUSE_MS = 10_000;
 const DEADLINE_MS = 60_000;
 
 interface TokenBody {
@@ -79,6 +82,11 @@ export class Identity {
     const signal = AbortSignal.any([this.#closing, expiry.signal]);
     try {
       return await withSpan("openstack.login", { kind: "client" }, () => this.#login(signal));
+    } catch (error) {
+      const [token, now] = [this.#token, this.#clock.now()];
+      if (token === null || now >= token.expiresAt) throw error;
+      this.#token = { ...token, renewAt: Math.min(token.expiresAt, now + RENEWAL_PAUSE_MS) };
+      return this.#token;
     } finally {
       cancel();
     }
@@ -90,7 +98,7 @@ export class Identity {
     const reply = await this.#post(`${authUrl}/auth/tokens`, credentials.body, signal);
     if (reply.status !== 201) throw this.#refused(reply);
     const id = reply.headers["x-subject-token"];
-    const token = (JSON.parse(reply.text) as TokenBody).token;
+    const token = readBody(reply.text)?.token;
     if (typeof id !== "string" || token === undefined) {
       throw this.#failed(null, "what answers there is no Keystone", "check auth_url");
     }
@@ -100,6 +108,7 @@ export class Identity {
     this.#token = {
       id,
       renewAt: Number.isFinite(life) ? asked + life - margin : Infinity,
+      expiresAt: Number.isFinite(life) ? asked + life : Infinity,
       projectId: token.project?.id ?? null,
       catalogue: token.catalog ?? [],
     };
@@ -137,5 +146,13 @@ export class Identity {
       `no token for ${credentials.who}: Keystone at ${authUrl} ${answer}: ${reply}; ${remedy} (cloud '${name}' of ${source})`,
       { service: "identity", status, reply, retryable: true, cause },
     );
+  }
+}
+
+function readBody(text: string): TokenBody | null {
+  try {
+    return JSON.parse(text) as TokenBody | null;
+  } catch {
+    return null;
   }
 }
