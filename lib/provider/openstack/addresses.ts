@@ -20,6 +20,11 @@ export interface AddressContext {
   readonly hasIpv6: boolean;
 }
 
+interface Networks {
+  readonly cloud: Pick<Cloud, "networks">;
+  readonly networks: readonly Network[];
+}
+
 type Facts = Pick<Server, "addresses" | "accessIpv4" | "accessIpv6">;
 
 export function chooseAddresses(server: Facts, context: AddressContext): ChosenAddresses {
@@ -46,11 +51,14 @@ export function chooseAddresses(server: Facts, context: AddressContext): ChosenA
     (mayUseIpv6 ? publicIpv6 : null) ??
     publicIpv4 ??
     privateIpv4 ??
-    publicIpv6;
+    publicIpv6 ??
+    // Of a site only, which may be ours: better than none.
+    firstOf(server, (each) => each.version === 6 && !isLinkLocal(each.address));
   return { interfaceIp, publicIpv4, privateIpv4, publicIpv6 };
 }
 
-function findPublicIpv4(server: Facts, context: AddressContext): string | null {
+/** The address at which a server can be reached from outside; null when it has none. */
+export function findPublicIpv4(server: Facts, context: Networks): string | null {
   return (
     server.accessIpv4 ??
     firstOf(server, (each) => isFixed4(each) && isExternal(each.network, context)) ??
@@ -71,23 +79,23 @@ function isFixed4({ version, isFloating }: ServerAddress): boolean {
   return version === 4 && !isFloating;
 }
 
-function isNamed(hint: NetworkHint, network: string, { networks }: AddressContext): boolean {
+function isNamed(hint: NetworkHint, network: string, { networks }: Networks): boolean {
   return hint.name === network || networks.some(({ id, name }) => name === network && id === hint.name);
 }
 
-function hintOf(network: string, context: AddressContext): NetworkHint | undefined {
+function hintOf(network: string, context: Networks): NetworkHint | undefined {
   return context.cloud.networks.find(
     (hint) => hint.routesExternally !== undefined && isNamed(hint, network, context),
   );
 }
 
-function isExternal(network: string, context: AddressContext): boolean {
+function isExternal(network: string, context: Networks): boolean {
   const hint = hintOf(network, context);
   if (hint !== undefined) return hint.routesExternally === true;
   return context.networks.some(({ name, isExternal }) => name === network && isExternal);
 }
 
-function isInternal(network: string, context: AddressContext): boolean {
+function isInternal(network: string, context: Networks): boolean {
   return hintOf(network, context)?.routesExternally === false;
 }
 
@@ -110,5 +118,9 @@ function isGlobal(address: string): boolean {
 
 /** Whether an IPv6 address is one of a link or of a site only. */
 function isLocal(address: string): boolean {
-  return /^(fe[89ab]|f[cd]|::1$)/i.test(address);
+  return isLinkLocal(address) || /^f[cd]/i.test(address);
+}
+
+function isLinkLocal(address: string): boolean {
+  return /^(fe[89ab]|::1$)/i.test(address);
 }

@@ -76,6 +76,7 @@ describe("addresses of a server", () => {
     assert.equal(choose(both).publicIpv6, "2001:db8::5");
     assert.equal(choose([fixed("inside", "fd00::5"), fixed("inside", "10.0.0.5")]).publicIpv6, null);
     assert.equal(choose([fixed("inside", "2001:db8::5")], {}, { hasIpv6: false }).interfaceIp, "2001:db8::5");
+    assert.equal(choose([fixed("inside", "fd00::5")]).interfaceIp, "fd00::5");
   });
 
   test("inside a private cloud the private address is taken", () => {

@@ -71,17 +71,25 @@ export class FloatingIps {
     }
   }
 
-  /** Deletes those that were made for a server. @param addresses floating addresses that Nova has seen at it */
+  /**
+   * Deletes those that were made for a server. Nova's word alone is not enough for one that does not say whose it is: of a
+   * server on a host that is down it is old, and the address may be another server's by now.
+   *
+   * @param addresses floating addresses that Nova has seen at it
+   */
   async removeFrom(
     serverId: string,
     addresses: readonly string[],
     all: readonly FloatingIp[],
     signal: AbortSignal,
   ): Promise<void> {
-    for (const { id, address, description } of all) {
-      if (readDescription(description)?.server === serverId || addresses.includes(address)) {
-        await this.#api.deleteFloatingIp(id, signal);
-      }
+    const ports = all.some(({ address }) => addresses.includes(address))
+      ? await this.#api.portsOf(serverId, signal)
+      : [];
+    for (const { id, address, description, portId } of all) {
+      const words = readDescription(description);
+      const isSeen = addresses.includes(address) && ports.some((port) => port.id === portId);
+      if (words === null ? isSeen : words.server === serverId) await this.#api.deleteFloatingIp(id, signal);
     }
   }
 

@@ -1,11 +1,13 @@
 // Makes one server: safe to repeat, because Nova has no token for that. Name and metadata go with the server, and a list
 // comes before each create; a create whose answer was lost is looked up.
 
-import type { Clock } from "../../std/clock.ts";
+import type { Cloud } from "../../config/clouds/cloud.ts";
+import { type Clock, elapsed } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import { type InstanceSpec, METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
 import { formatString } from "../format_string.ts";
+import { findPublicIpv4 } from "./addresses.ts";
 import type { CloudFacts } from "./cloud_facts.ts";
 import type { Compute, Server } from "./compute.ts";
 import { ApiError, asLaunchError, isQuotaMessage, mayHaveWorked } from "./errors.ts";
@@ -17,6 +19,7 @@ import type { LabelSettings } from "./settings.ts";
 /** What a launch needs. */
 export interface LaunchTools {
   readonly provider: string;
+  readonly cloud: Cloud;
   readonly compute: Compute;
   readonly servers: ServerList;
   readonly facts: CloudFacts;
@@ -65,12 +68,9 @@ export class Launches {
     signal: AbortSignal,
   ): Promise<{ readonly server: Server; readonly floatingIp: FloatingIp | null }> {
     const server = await this.#awaitActive(id, spec, signal);
-    const { facts, floatingIps } = this.#tools;
-    const isReachable = server.addresses.some(({ isFloating }) => isFloating) || server.accessIpv4 !== null;
-    const isOutside = server.addresses.some(({ network }) =>
-      facts.networks.some(({ name, isExternal }) => name === network && isExternal),
-    );
-    const needsFloatingIp = label.autoFloatingIp && !isReachable && !isOutside;
+    const { cloud, facts, floatingIps } = this.#tools;
+    const isReachable = findPublicIpv4(server, { cloud, networks: facts.networks }) !== null;
+    const needsFloatingIp = label.autoFloatingIp && !isReachable;
     const floatingIp = needsFloatingIp ? await floatingIps.attach(server, facts.networks, signal) : null;
     return { server, floatingIp };
   }
@@ -166,17 +166,24 @@ export class Launches {
     const { clock, compute, servers } = this.#tools;
     let activeSince: number | null = null;
     let wasThere = false;
-    const outcome = await servers.until((list): Server | "absent" | undefined => {
+    const look = (list: Servers): Server | "absent" | undefined => {
       const server = list.get(id);
       if (server === undefined) return wasThere ? "absent" : undefined;
       wasThere = true;
       if (server.status === "ERROR" || isGone(server.status)) return server;
       if (server.status !== "ACTIVE" || server.taskState !== null) return undefined;
-      activeSince ??= clock.now();
-      const isLate = clock.now() - activeSince > ADDRESS_MS;
+      activeSince ??= elapsed(clock);
+      const isLate = elapsed(clock) - activeSince > ADDRESS_MS;
       return server.addresses.length > 0 || isLate ? server : undefined;
-    }, signal);
-    const server = outcome === "absent" ? await compute.server(id, signal) : outcome;
+    };
+    let outcome = await servers.until(look, signal);
+    let server = outcome === "absent" ? await compute.server(id, signal) : outcome;
+    // A list may lack one that is there: of a part of the cloud that could not be asked just then.
+    while (outcome === "absent" && (server?.status === "BUILD" || server?.status === "UNKNOWN")) {
+      wasThere = false;
+      outcome = await servers.until(look, signal);
+      server = outcome === "absent" ? await compute.server(id, signal) : outcome;
+    }
     if (server?.status === "ACTIVE" && server.addresses.length > 0) return server;
     throw await this.#failure(id, server, spec);
   }

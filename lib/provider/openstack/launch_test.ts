@@ -30,6 +30,95 @@ describe("launches in OpenStack", () => {
     }
   });
 
+  test("a create whose answer cannot be read finds its server", async () => {
+    for (const body of ['{"server": {"id', { server: {} }, ""]) {
+      const { cloud, provider } = await setUp(novaWith({ status: 202, body }).script);
+      await provider.start(signal);
+      assert.equal((await create(provider)).externalId, "s1");
+      assert.equal(cloud.calls.filter(({ method }) => method === "POST").length, 1);
+    }
+  });
+
+  test("a server that a list lacks while it is being built is waited for", async () => {
+    const building = server({ status: "BUILD", addresses: {} });
+    const nova = novaWith(accepted, null);
+    let lists = 0;
+    const { provider } = await setUp((call) => {
+      if (call.method === "GET" && call.path === "/servers/s1")
+        return { status: 200, body: { server: building } };
+      if (!call.path.startsWith("/servers/detail")) return nova.script(call);
+      lists += 1;
+      const shown = [[], [building], [], [server()]][Math.min(lists - 1, 3)];
+      return { status: 200, body: { servers: shown } };
+    });
+    await provider.start(signal);
+    assert.equal((await create(provider)).interfaceIp, "10.0.0.5");
+  });
+
+  test("a server that can be reached from outside takes no floating address", async () => {
+    const networks = [
+      { id: "n1", name: "inside" },
+      { id: "n2", name: "outside", "router:external": true },
+    ];
+    for (const [network, addr, wants] of [
+      ["inside", "8.8.4.4", 0],
+      ["public", "10.0.0.5", 0],
+      ["inside", "10.0.0.5", 1],
+    ] as const) {
+      const addresses = { [network]: [{ addr, version: 4, "OS-EXT-IPS:type": "fixed" }] };
+      const nova = novaWith(accepted, server({ addresses }));
+      const { cloud, provider } = await setUp(
+        (call) => {
+          if (call.path.startsWith("/networks")) return { status: 200, body: { networks } };
+          if (call.path.startsWith("/ports")) {
+            const port = { id: "port", device_id: "s1", network_id: "n1", fixed_ips: [{ ip_address: addr }] };
+            return { status: 200, body: { ports: [port] } };
+          }
+          if (call.method === "POST" && call.path === "/floatingips") {
+            const floatingip = { id: "f1", floating_ip_address: "198.51.100.7", port_id: "port" };
+            return { status: 201, body: { floatingip } };
+          }
+          return nova.script(call);
+        },
+        { pool: "auto-floating-ip: true, networks: [inside]," },
+      );
+      await provider.start(signal);
+      await create(provider);
+      const made = cloud.calls.filter(({ method, path }) => method === "POST" && path === "/floatingips");
+      assert.equal(made.length, wants, `${network} ${addr}`);
+    }
+  });
+
+  test("a deletion leaves an address alone that another server has by now", async () => {
+    const address = { addr: "198.51.100.7", version: 4, "OS-EXT-IPS:type": "floating" };
+    const nova = novaWith(accepted, null);
+    nova.list.push(server({ addresses: { inside: [address] } }));
+    const words = (id: string) => `nodepool {"provider":"p","node":"1","server":"${id}"}`;
+    const floatingips = [
+      { id: "another's", floating_ip_address: address.addr, port_id: "of s2", description: words("s2") },
+      { id: "by hand", floating_ip_address: address.addr, port_id: "of s2", description: "" },
+      { id: "not by us", floating_ip_address: address.addr, port_id: "of s1", description: "" },
+      { id: "by us", floating_ip_address: "198.51.100.8", port_id: null, description: words("s1") },
+    ];
+    const { cloud, provider } = await setUp((call) => {
+      if (call.method === "GET" && call.path.startsWith("/floatingips")) {
+        return { status: 200, body: { floatingips } };
+      }
+      if (call.path.startsWith("/ports")) {
+        return { status: 200, body: { ports: [{ id: "of s1", device_id: "s1" }] } };
+      }
+      return call.method === "DELETE" && call.service === "network" ? { status: 204 } : nova.script(call);
+    });
+    await provider.start(signal);
+    await provider.listInstances(signal);
+    await provider.deleteInstance("s1", signal);
+    const deleted = cloud.calls.filter(({ method, service }) => method === "DELETE" && service === "network");
+    assert.deepEqual(
+      deleted.map(({ path }) => path),
+      ["/floatingips/not%20by%20us", "/floatingips/by%20us"],
+    );
+  });
+
   test("a create that was not answered and made nothing fails, to be tried again", async () => {
     const { provider } = await setUp(novaWith({ status: 500, body: {} }, null).script);
     await provider.start(signal);
