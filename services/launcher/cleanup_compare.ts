@@ -2,7 +2,7 @@
 import { type Instance, type Leftover, METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
 import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import type { Tree } from "./actions.ts";
-import { launchToken, textOf } from "./node/attempt.ts";
+import { textOf } from "./node/attempt.ts";
 
 /** What a provider has. */
 export interface Inventory {
@@ -56,15 +56,17 @@ export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory
   return { leaked, leftovers, lost, total };
 }
 
-/** The record comes before the instance, so an instance whose node is unknown has lost it. */
+/**
+ * The record comes before the instance, so an instance whose node is unknown has lost it. Once the record has an
+ * instance's id, another one of the node is a double, made by a create that was done although nobody heard of it.
+ */
 export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
   const node = instance.metadata[METADATA.node] ?? "";
   const entry = tree.node(node);
   if (entry === undefined) return false;
-  const token = instance.metadata[METADATA.launchToken];
-  if (entry.record === null || token === undefined) return true;
-  const isOwn = textOf(entry.record.externalId) === instance.externalId;
-  return isOwn || entry.record.externalId === null || token === launchToken(node, entry.record);
+  const isOfOurs = instance.metadata[METADATA.launchToken] !== undefined;
+  if (entry.record === null || entry.record.externalId === null || !isOfOurs) return true;
+  return textOf(entry.record.externalId) === instance.externalId;
 }
 
 /**

@@ -75,6 +75,18 @@ describe("launcher: cleanup", () => {
     );
   });
 
+  it("removes a node's second instance, of a create that was done although nobody heard of it", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    const [first] = cloud.instances.values();
+    assert.ok(node && first);
+    cloud.add(first.name, first.metadata, "running");
+    await until("the second one gone", () => cloud.instances.size === 1);
+    assert.deepEqual([...cloud.instances.keys()], [first.externalId]);
+  });
+
   it("removes the port that a deletion left, and the instance whose deletion was a lie", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const cloud = new FakeProvider("cloud");

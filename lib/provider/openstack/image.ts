@@ -39,10 +39,10 @@ export class ImageApi {
     return (await this.#api.list<RawImage>("images", call)).map(readImage);
   }
 
-  /** The images that the token's project owns. */
-  async ownImages(signal: AbortSignal): Promise<GlanceImage[]> {
+  /** The images that the token's project owns, of those that fit the query: an administrator sees those of all. */
+  async ownImages(signal: AbortSignal, query: Readonly<Record<string, string>> = {}): Promise<GlanceImage[]> {
     const owner = await this.#api.projectId(signal);
-    return await this.images(owner === null ? {} : { owner }, signal);
+    return await this.images(owner === null ? query : { ...query, owner }, signal);
   }
 
   /** One image; null when there is none. */

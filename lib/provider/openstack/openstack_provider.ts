@@ -101,7 +101,7 @@ class OpenStackProvider implements Provider {
     const surroundings = { clock, logger, closing, onProblem };
     const facts = new CloudFacts(settings.labels, { compute, network, image }, surroundings);
     const floatingIps = new FloatingIps(cloud, network);
-    const launches = new Launches({ provider, compute, servers, facts, floatingIps, clock, logger });
+    const launches = new Launches({ provider, cloud, compute, servers, facts, floatingIps, clock, logger });
     const { portCleanupInterval, cleanFloatingIps } = settings;
     const cleaning = { portCleanupInterval, cleanFloatingIps };
     const leftovers = new Leftovers({ provider, network, volume, servers, clock, ...cleaning });
@@ -199,8 +199,7 @@ class OpenStackProvider implements Provider {
 
   async listImages(signal: AbortSignal): Promise<ProviderImage[]> {
     // Glance looks for the property itself: a project may have thousands of other images.
-    const query = { [METADATA.provider]: this.name };
-    const images = await this.#there.image.images(query, signal);
+    const images = await this.#there.image.ownImages(signal, { [METADATA.provider]: this.name });
     return images.filter((image) => this.#isUpload(image)).map(readImage);
   }
 

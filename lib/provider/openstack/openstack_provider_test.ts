@@ -33,7 +33,7 @@ describe("starting an OpenStack provider", () => {
       { id: "of a volume", name: "kept too", ...ours, signature_verified: "False" },
       { id: "another's", name: "img-2", ...ours, nodepool_provider_name: "q" },
     ];
-    const { provider } = await setUp(({ path }) =>
+    const { cloud, provider } = await setUp(({ path }) =>
       path.startsWith("/images") ? { status: 200, body: { images } } : undefined,
     );
     await provider.start(signal);
@@ -42,6 +42,11 @@ describe("starting an OpenStack provider", () => {
     assert.deepEqual(await idsOf(provider.listImages(signal)), ["upload"]);
     const others = ["snapshot", "of a volume", "another's"];
     assert.deepEqual(await idsOf(provider.foreignImages?.(signal)), others);
+    const asked = cloud.calls.filter(({ service }) => service === "image").map(({ path }) => path);
+    assert.deepEqual(asked.slice(-2), [
+      "/images?limit=200&nodepool_provider_name=p&owner=project-1",
+      "/images?limit=200&owner=project-1",
+    ]);
   });
 
   test("a problem that the cloud's owner mends goes away, and the daemon hears of both", async () => {
