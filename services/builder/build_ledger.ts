@@ -18,7 +18,7 @@ import {
   TransactionError,
 } from "../../lib/zookeeper/types.ts";
 import type { BuildFailure } from "./build_command.ts";
-import { type Attempt, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
+import { type Attempt, latestPhases, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import type { KeptLock } from "./kept_lock.ts";
 import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
@@ -43,7 +43,7 @@ export class BuildLedger {
   readonly #workshop: Workshop;
   readonly #subject: LedgerSubject;
   readonly #path: string;
-  readonly #phases: Phase[];
+  #phases: readonly Phase[];
   readonly startedAt: number;
   /** What the files take, in bytes by format. */
   sizes: Readonly<Record<string, number>> = {};
@@ -54,15 +54,21 @@ export class BuildLedger {
     this.#subject = subject;
     this.#path = buildPath(subject.diskimage.name, subject.build);
     this.startedAt = begun?.startedAt ?? seconds(workshop.context.clock);
-    this.#phases = [...(begun?.phases ?? [])];
+    this.#phases = latestPhases(begun?.phases ?? []);
   }
 
-  /** Notes what the build does now; it is written with the result. */
+  /**
+   * Notes what the build does now; it is written with the result.
+   *
+   * @returns the phases to show. They are no more than the history keeps: each change is published with all of them,
+   *   and a command may announce phases without end.
+   */
   phase(name: string): readonly Phase[] {
     if (this.#phases.at(-1)?.name !== name) {
-      this.#phases.push({ name, startedAt: seconds(this.#workshop.context.clock) });
+      const begun = { name, startedAt: seconds(this.#workshop.context.clock) };
+      this.#phases = latestPhases([...this.#phases, begun]);
     }
-    return [...this.#phases];
+    return this.#phases;
   }
 
   /** Makes the record of a build that begins. */

@@ -52,12 +52,17 @@ export function withAttempt(
   const shortened = {
     ...attempt,
     error: attempt.error?.slice(0, LONGEST_ERROR) ?? null,
-    phases: attempt.phases.slice(-MOST_PHASES),
+    phases: latestPhases(attempt.phases),
   };
   const all = [...attempts.filter(({ build }) => build !== attempt.build), shortened];
   const newestReady = lastReady(all);
   const recent = new Set(all.filter(({ startedAt }) => startedAt > now - keep).slice(-MOST));
   return all.filter((each) => recent.has(each) || each === newestReady);
+}
+
+/** As many phases as are kept of a build: the latest, which tell where it stands or where it failed. */
+export function latestPhases(phases: readonly Phase[]): readonly Phase[] {
+  return phases.slice(-MOST_PHASES);
 }
 
 /** The newest attempt that made an image. */

@@ -229,7 +229,10 @@ export interface Build {
     | undefined;
   /** What the build is doing now, taken from its output; only while it is building at the answering builder. */
   progress: string;
-  /** The phases that the build has come to, in their order; only while it is building at the answering builder. */
+  /**
+   * The latest phases that the build has come to, in their order, fifty at most; only while it is building at the
+   * answering builder.
+   */
   phases: BuildPhase[];
   /** Why it failed, in a sentence; empty when it did not. */
   error: string;
@@ -351,7 +354,7 @@ export interface BuildAttempt {
   formats: string[];
   /** What the files took on disk, in bytes, by format. */
   sizes: { [key: string]: bigint };
-  /** The phases that it came to, in their order. */
+  /** The latest phases that it came to, in their order, fifty at most. */
   phases: BuildPhase[];
 }
 
