@@ -9,6 +9,9 @@ import { buildName } from "./plan.ts";
 /** The build ids that Nodepool gives: 32 hex digits, or ten digits in old data. */
 const LOG_NAME = /^(.+)-([0-9a-f]{32}|\d{10})\.log$/;
 
+/** The longest piece of a line, in characters, that a follower waits on for its line end. */
+const LONGEST_PIECE = 65_536;
+
 /** A log that is being written. Writing never fails the build: the first problem is kept in {@link problem}. */
 export class BuildLogWriter {
   readonly #handle: FileHandle;
@@ -120,7 +123,10 @@ export class BuildLogs {
     return (await stat(this.path(image, build)).catch(() => null)) !== null;
   }
 
-  /** The log in pieces of whole lines, from its beginning until the build has ended. Constant memory. */
+  /**
+   * The log in pieces of whole lines, from its beginning until the build has ended. Constant memory: a line that is
+   * longer than 64 KiB, as a progress bar draws it with carriage returns only, comes in several pieces.
+   */
   async *follow(image: string, build: string, signal: AbortSignal): AsyncGenerator<string, void, void> {
     const writer = this.#writers.get(buildName(image, build));
     const handle = await open(this.path(image, build), constants.O_RDONLY);
@@ -134,7 +140,8 @@ export class BuildLogs {
         if (bytesRead > 0) {
           offset += bytesRead;
           rest += decoder.write(buffer.subarray(0, bytesRead));
-          const end = rest.lastIndexOf("\n") + 1;
+          const whole = rest.lastIndexOf("\n") + 1;
+          const end = whole === 0 && rest.length > LONGEST_PIECE ? rest.length : whole;
           if (end > 0) yield rest.slice(0, end);
           rest = rest.slice(end);
           continue;

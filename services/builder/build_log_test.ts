@@ -78,6 +78,19 @@ test("the log of a build that has ended is sent whole, in lines", async () => {
   assert.ok(pieces.length > 1 && pieces.every((piece) => piece.endsWith("\n")));
 });
 
+test("a line without an end, as a progress bar draws it, is sent in pieces that fit into messages", async () => {
+  const logs = new BuildLogs(join(folder, "endless"), 7);
+  const writer = await logs.begin("ubuntu", id(1));
+  const text = `first\n${"⣿ 12.3 %\r".repeat(100_000)}\nlast\n`;
+  await writer.append(text);
+  await logs.end("ubuntu", id(1));
+  const pieces: string[] = [];
+  for await (const piece of logs.follow("ubuntu", id(1), never)) pieces.push(piece);
+  assert.equal(pieces.join(""), text);
+  const longest = Math.max(...pieces.map((piece) => piece.length));
+  assert.ok(longest < 128 * 1024, `a piece of ${longest} characters`);
+});
+
 test("a follower that is cancelled ends", async () => {
   const logs = new BuildLogs(join(folder, "cancel"), 7);
   await logs.begin("ubuntu", id(1));

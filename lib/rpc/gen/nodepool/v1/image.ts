@@ -673,7 +673,7 @@ export interface WatchBuildLogRequest {
 
 /** WatchBuildLogResponse is a piece of the log. */
 export interface WatchBuildLogResponse {
-  /** Whole lines, each with its line end. */
+  /** Whole lines, each with its line end; a line of more than 64 KiB comes in several messages. */
   text: string;
 }
 
