@@ -1,4 +1,5 @@
 // What a build is doing, read from the output of its command.
+import { Buffer } from "node:buffer";
 
 /** diskimage-builder's phases in the order in which they run, as people call them. */
 const PHASES: readonly (readonly [RegExp, string])[] = [
@@ -30,7 +31,8 @@ export function phaseOf(text: string): string | null {
 
 function phaseOfLine(line: string): string | null {
   const announced = ANNOUNCED.exec(line)?.[1];
-  if (announced !== undefined) return announced;
+  // A copy: what is cut out of a text keeps the whole, and phases are kept for long.
+  if (announced !== undefined) return Buffer.from(announced).toString();
   const hook = HOOK.exec(line)?.[1];
   if (hook !== undefined) return PHASES.find(([folder]) => folder.test(hook))?.[1] ?? null;
   return CONVERT.test(line) ? "converting the image" : null;
