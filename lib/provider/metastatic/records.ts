@@ -57,6 +57,11 @@ export class Records {
     return this.#waiting.get(label) ?? 0;
   }
 
+  /** Whether a node is being launched and has no slot. */
+  isWaiting(node: string): boolean {
+    return (this.#children.get(node)?.waitsFor ?? null) !== null;
+  }
+
   /** The nodes that have a slot. */
   children(): string[] {
     return [...this.#children].flatMap(([id, { backing }]) => (backing === null ? [] : [id]));

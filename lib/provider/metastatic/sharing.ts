@@ -95,6 +95,8 @@ export class Sharing {
     wish: Pick<Ticket, "node" | "label" | "above" | "metadata" | "note">,
     signal: AbortSignal,
   ): Promise<void> {
+    // A signal that is aborted already tells nobody.
+    signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
@@ -170,7 +172,8 @@ export class Sharing {
       terms: this.#options.terms,
       backing,
       requests,
-      waiting: [...this.#tickets.values()],
+      // What is asked for a node that is gone would be withdrawn and asked for again without end.
+      waiting: [...this.#tickets.values()].filter(({ node }) => this.#records.isWaiting(node)),
       waitingEverywhere: (label) => this.#records.waitingOf(label),
       now,
     });

@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { type SlowWire, startSlowWire } from "../../../test/harness/slow_wire.ts";
 import { decodeNode, encodeNode, newNode } from "../../model/node.ts";
 import { NODES, nodeLockPath, nodePath, REQUESTS } from "../../model/paths.ts";
@@ -21,7 +22,12 @@ const BACKING = "9000000001";
 const LAUNCHERS = 4;
 const NODES_EACH = 25;
 const SLOTS = LAUNCHERS * NODES_EACH;
-const TERMS = { backingLabel: "large", slots: SLOTS, graceTime: 3600, minRetentionTime: 0, maxAge: Infinity };
+const OWN = { backingLabel: "large", slots: SLOTS, graceTime: 3600, minRetentionTime: 0, maxAge: Infinity };
+/** Of the label "rare" there is no backing node. */
+const TERMS = new Map([
+  ["small", OWN],
+  ["rare", OWN],
+]);
 
 const child = encodeNode(newNode(1, { provider: "meta", type: ["small"], state: "building" }));
 
@@ -29,13 +35,14 @@ describe("launchers that share one backing node out", () => {
   let dataDir: string;
   let server: EmbeddedServer;
   let wire: SlowWire;
-  const closing: (() => Promise<void>)[] = [];
-  before(async () => {
+  let closing: (() => Promise<void>)[];
+  beforeEach(async () => {
+    closing = [];
     dataDir = await mkdtemp(join(tmpdir(), "nodepool-sharing-"));
     server = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
     wire = await startSlowWire(server);
   });
-  after(async () => {
+  afterEach(async () => {
     for (const close of closing.reverse()) await close();
     await wire.close();
     await server.close();
@@ -70,11 +77,11 @@ describe("launchers that share one backing node out", () => {
     await session.create(`${nodeLockPath(BACKING)}/00ff__lock__`, owner, "persistent-sequential");
   }
 
-  async function launcher(): Promise<(node: string) => Promise<void>> {
+  async function launcher() {
     const session = await connect();
     const view = openView(session, silentLogger);
     await view.ready();
-    const options = { provider: "meta", terms: new Map([["small", TERMS]]), clock: systemClock };
+    const options = { provider: "meta", terms: TERMS, clock: systemClock };
     const sharing = new Sharing(
       { ...options, logger: silentLogger },
       { session, view, newUuid: randomUUID, step: async (_name, run) => await run() },
@@ -83,11 +90,11 @@ describe("launchers that share one backing node out", () => {
       await sharing.stop();
       await view.close();
     });
-    return async (node) => {
+    return async (node: string, { label = "small", signal = AbortSignal.timeout(60_000) } = {}) => {
       await sharing.claim(
         {
           node,
-          label: "small",
+          label,
           above: [],
           metadata: {},
           note: async (_externalId, claim) => {
@@ -97,7 +104,7 @@ describe("launchers that share one backing node out", () => {
             await session.multi([set, ...claim.operations]);
           },
         },
-        AbortSignal.timeout(60_000),
+        signal,
       );
     };
   }
@@ -116,5 +123,30 @@ describe("launchers that share one backing node out", () => {
       slots.toSorted((a, b) => (a ?? -1) - (b ?? -1)),
       ids.map((_id, slot) => slot),
     );
+  });
+
+  it("give none to who has given up before", async () => {
+    await putBackingNode(await connect());
+    const claim = await launcher();
+    const signal = AbortSignal.abort(new Error("given up"));
+    const outcome = claim("1", { signal }).then(String, String);
+    assert.equal(await Promise.race([outcome, turn("it waits")]), "Error: given up");
+  });
+
+  it("ask for no backing node for a node that is gone", async () => {
+    const session = await connect();
+    await putBackingNode(session);
+    const claim = await launcher();
+    const stop = new AbortController();
+    const gone = claim("1", { label: "rare", signal: stop.signal });
+    // Each is decided on after all that was decided before has been done.
+    for (const id of ["2", "3"]) {
+      await session.create(nodePath(id), child, "persistent");
+      await claim(id);
+    }
+    stop.abort(new Error("given up"));
+    await assert.rejects(gone, /given up/);
+    const request = await session.create(`${REQUESTS}/`, new Uint8Array(), "persistent-sequential");
+    assert.equal(request, `${REQUESTS}/0000000000`, "there were requests before");
   });
 });
