@@ -1,18 +1,26 @@
+/** So many entries may be kept besides: below that nothing is worth the work. */
+const SPARE = 16;
+
 /** What is to be looked at when: one time for each key, the earliest first. */
 export class Agenda {
   readonly #times = new Map<string, number>();
-  /** A binary heap; entries that were replaced stay until they come up. */
-  readonly #heap: { readonly at: number; readonly key: string }[] = [];
+  /** A binary heap; entries that were replaced stay until they come up, or are too many. */
+  #heap: { readonly at: number; readonly key: string }[] = [];
+
+  /** How many entries are kept: at most {@link SPARE} more than two for each key after a time was set. */
+  get kept(): number {
+    return this.#heap.length;
+  }
 
   /** Sets a key's time, or takes it off with null. */
   set(key: string, at: number | null): void {
     if (at === null || !Number.isFinite(at)) {
       this.#times.delete(key);
-      return;
+    } else if (this.#times.get(key) !== at) {
+      this.#times.set(key, at);
+      this.#push({ at, key });
     }
-    if (this.#times.get(key) === at) return;
-    this.#times.set(key, at);
-    this.#push({ at, key });
+    if (this.#heap.length > 2 * this.#times.size + SPARE) this.#rebuild();
   }
 
   /** The earliest time; null when there is none. */
@@ -33,6 +41,12 @@ export class Agenda {
       keys.push(key);
     }
     return keys;
+  }
+
+  /** Lets go of the entries that were replaced. It takes about as many changes until the next time as there are keys. */
+  #rebuild(): void {
+    // What is in order is a heap.
+    this.#heap = Array.from(this.#times, ([key, at]) => ({ at, key })).sort((a, b) => a.at - b.at);
   }
 
   #push(entry: { at: number; key: string }): void {

@@ -59,4 +59,36 @@ describe("Agenda", () => {
     assert.deepEqual(agenda.due(2), ["a"]);
     assert.deepEqual(agenda.due(100), []);
   });
+
+  it("does not keep the times that were replaced, however far off they are", () => {
+    const agenda = new Agenda();
+    const far = 1_000_000;
+    for (let turn = 0; turn < 1000; turn += 1) {
+      agenda.set("changed", far - turn);
+      agenda.set(`gone ${turn}`, far + turn);
+      agenda.set(`gone ${turn}`, null);
+      agenda.set("again", far);
+      if (turn % 2 === 0) agenda.set("again", null);
+    }
+    assert.ok(agenda.kept < 30, `${agenda.kept} entries for 2 keys`);
+    assert.deepEqual(agenda.due(2 * far), ["changed", "again"]);
+    assert.equal(agenda.next, null);
+  });
+
+  it("gives keys in the order of their times, however often they were replaced", () => {
+    const agenda = new Agenda();
+    const times = new Map<string, number>();
+    for (const [index, at] of numbers(5000).entries()) {
+      const key = `k${index % 70}`;
+      const isOff = at % 3 === 0;
+      agenda.set(key, isOff ? null : at);
+      if (isOff) times.delete(key);
+      else times.set(key, at);
+    }
+    const order = agenda.due(1000).map((key) => times.get(key));
+    assert.deepEqual(
+      order,
+      [...times.values()].toSorted((left, right) => left - right),
+    );
+  });
 });
