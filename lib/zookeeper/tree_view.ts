@@ -116,15 +116,8 @@ class TreeView implements View {
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
-    if (signal === undefined) return this.#waitFor(0);
-    signal.throwIfAborted();
-    let stop = () => {};
-    const aborted = new Promise<never>((_, reject) => {
-      const abort = () => reject(signal.reason);
-      signal.addEventListener("abort", abort, { once: true });
-      stop = () => signal.removeEventListener("abort", abort);
-    });
-    await Promise.race([this.#waitFor(0), aborted]).finally(stop);
+    signal?.throwIfAborted();
+    await this.#waitFor(0, signal);
   }
 
   async close(): Promise<void> {
@@ -138,10 +131,10 @@ class TreeView implements View {
     await this.#running;
   }
 
-  #waitFor(target: number): Promise<void> {
+  #waitFor(target: number, signal?: AbortSignal): Promise<void> {
     if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (this.#current && this.#applied >= target) return Promise.resolve();
-    return this.#waiters.wait(target);
+    return this.#waiters.wait(target, signal);
   }
 
   async #start(): Promise<void> {

@@ -1,4 +1,5 @@
 // Who waits for the view to have caught up.
+import { abortable } from "../std/abortable.ts";
 
 interface Waiter {
   /** How many events must have been applied. */
@@ -10,9 +11,22 @@ interface Waiter {
 export class ViewWaiters {
   readonly #waiters = new Set<Waiter>();
 
-  /** Resolves when so many events have been applied to a view that is current. */
-  wait(target: number): Promise<void> {
-    return new Promise((resolve, reject) => this.#waiters.add({ target, resolve, reject }));
+  /** How many wait. */
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /**
+   * Resolves when so many events have been applied to a view that is current.
+   * @throws the signal's reason when it is aborted first
+   */
+  wait(target: number, signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { target, resolve, reject };
+    this.#waiters.add(waiter);
+    // As it is, where it can be: who waits goes on in the turn in which the events were applied.
+    if (signal === undefined) return promise;
+    return abortable(promise, signal).finally(() => this.#waiters.delete(waiter));
   }
 
   /** So many have been. */
