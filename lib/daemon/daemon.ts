@@ -99,7 +99,9 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     name: program,
     level: flags.logLevel,
     format: flags.logFormat ?? (host.stdout.isTTY ? "text" : "json"),
-    destination: turnWriter(host.stdout, host),
+    destination: turnWriter(host.stdout, host, (lines) => {
+      logger.warn("log lines were dropped: nobody read standard output", { lines });
+    }),
   });
   const version = readVersion();
   for (const warning of config.warnings) logger.warn("configuration", { problem: formatProblem(warning) });

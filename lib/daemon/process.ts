@@ -35,7 +35,8 @@ export interface DaemonProcess {
   readonly stdout: {
     write(text: string): unknown;
     readonly isTTY?: boolean;
-    on(event: "error", listener: (error: unknown) => void): unknown;
+    readonly writableLength: number;
+    on(event: "error" | "drain", listener: (error: unknown) => void): unknown;
   };
   readonly stderr: { write(text: string): unknown };
   on(event: string, listener: (first: unknown) => void): unknown;

@@ -23,7 +23,7 @@ function scene() {
     argv: [],
     env: {},
     pid: 7,
-    stdout: { write: () => {}, on: () => {} },
+    stdout: { write: () => {}, writableLength: 0, on: () => {} },
     stderr: { write: () => {} },
     on: (event: string, listener: (first: unknown) => void) => events.on(event, listener),
     exit: (code: number) => exits.push(code),
