@@ -6,6 +6,10 @@ import { messageOf } from "../../std/errors.ts";
 import { fingerprint, HOST_KEY_TYPES, typesOf } from "../../std/host_key.ts";
 import { type Host, type HostCheck, ProviderError } from "../contract.ts";
 import { scanHostKeys } from "../key_scan.ts";
+import { Lookups } from "./lookups.ts";
+
+/** Of the whole process, as the resolver's queue is. */
+const lookups = new Lookups((name) => lookup(name, { all: true }));
 
 /** @throws {ProviderError} that says what is wrong */
 export async function checkHost(host: Host, signal: AbortSignal): Promise<HostCheck> {
@@ -27,7 +31,7 @@ async function addressOf(
 ): Promise<{ ipv4: string | null; ipv6: string | null }> {
   const late = AbortSignal.timeout(timeout * 1000);
   try {
-    const found = await abortable(lookup(name, { all: true }), AbortSignal.any([signal, late]));
+    const found = await abortable(lookups.find(name), AbortSignal.any([signal, late]));
     const of = (family: number) => found.find((one) => one.family === family)?.address ?? null;
     return { ipv4: of(4), ipv6: of(4) === null ? of(6) : null };
   } catch (error) {
