@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../../std/logger.ts";
+import { manualClock } from "../contract/manual_clock.ts";
 import type { Faults, ReplyFault } from "./faults.ts";
 import { type EmbeddedServer, type EmbeddedServerOptions, startEmbeddedServer } from "./server.ts";
 import { TestClient } from "./test_client.ts";
@@ -60,6 +62,17 @@ function failOnce(type: number, fault: ReplyFault): void {
     },
   };
 }
+
+/** What an administrator's command is answered. */
+const ask = (port: number, word: string) =>
+  new Promise<string>((resolve) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(word));
+    socket.on("data", (chunk) => {
+      answer += String(chunk);
+    });
+    socket.on("close", () => resolve(answer));
+  });
 
 test("a dropped reply: the write was carried out, the next call is answered", async () => {
   const one = await client();
@@ -189,6 +202,28 @@ test("a frame over the limit, or none at all, ends its connection and no other",
   assert.equal((await one.create("/a", "x".repeat(1_000_000))).error, errorCode.ok);
 });
 
+test("who connects and asks for no session is shown out after 10 s, who has one stays", async () => {
+  const { clock, advance, timers } = manualClock();
+  const own = await start({ dataDir: join(root, "strangers"), clock });
+  const idle = timers();
+  const sockets = [connect(own.port, "127.0.0.1"), connect(own.port, "127.0.0.1")];
+  const ended = Promise.all(sockets.map((socket) => once(socket, "close")));
+  await Promise.all(sockets.map((socket) => once(socket.resume(), "connect")));
+  sockets[1]?.write(Buffer.from([0]));
+  const one = await TestClient.start(own.port, { timeout: 40_000 });
+  clients.push(one);
+  const connections = async () => /^zk_num_alive_connections\t(\d+)$/m.exec(await ask(own.port, "mntr"))?.[1];
+  advance(9_999);
+  assert.equal(await connections(), "4", "with the one that asks");
+  advance(1);
+  assert.equal(await connections(), "2");
+  await ended;
+  assert.notEqual(await one.exists("/"), null);
+  await one.disconnect();
+  await own.close();
+  assert.ok(timers() <= idle, `${timers()} timers are left, there were ${idle}`);
+});
+
 test("a client that does not read its replies is not read from, and gets them all later", async () => {
   const one = await client();
   await one.create("/a", "x".repeat(1_000_000));
@@ -235,21 +270,12 @@ test("other ACLs than the open one are invalid, for every kind of znode", async 
 test("administrators' commands are answered", async () => {
   const one = await client();
   await one.create("/e", "", 1);
-  const ask = (word: string) =>
-    new Promise<string>((resolve) => {
-      let answer = "";
-      const socket = connect(server.port, "127.0.0.1", () => socket.write(word));
-      socket.on("data", (chunk) => {
-        answer += String(chunk);
-      });
-      socket.on("close", () => resolve(answer));
-    });
-  assert.equal(await ask("ruok"), "imok");
-  assert.match(await ask("srvr"), /^Zxid: 0x2$/m);
-  assert.match(await ask("srvr"), /^Mode: standalone$/m);
-  assert.match(await ask("envi"), /^zookeeper\.version=3\.8\.0/m);
-  assert.match(await ask("stat"), /^Clients:$/m);
-  assert.match(await ask("mntr"), /^zk_ephemerals_count\t1$/m);
+  assert.equal(await ask(server.port, "ruok"), "imok");
+  assert.match(await ask(server.port, "srvr"), /^Zxid: 0x2$/m);
+  assert.match(await ask(server.port, "srvr"), /^Mode: standalone$/m);
+  assert.match(await ask(server.port, "envi"), /^zookeeper\.version=3\.8\.0/m);
+  assert.match(await ask(server.port, "stat"), /^Clients:$/m);
+  assert.match(await ask(server.port, "mntr"), /^zk_ephemerals_count\t1$/m);
 });
 
 test("a second server on the directory is refused, as is a directory that cannot be used", async () => {

@@ -1,7 +1,7 @@
 // Connections and sessions of a running embedded server.
 import { Buffer } from "node:buffer";
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../std/clock.ts";
 import type { Logger } from "../../std/logger.ts";
 import { Connection } from "./connection.ts";
@@ -15,6 +15,9 @@ import { answerCommand, type Status } from "./status.ts";
 import type { SessionRecord } from "./transaction.ts";
 import { WatchTable } from "./watches.ts";
 import { Reader } from "./wire.ts";
+
+/** How long a connection may take to say which session it wants, in milliseconds; as ZooKeeper has it. */
+const handshakeTimeout = 10_000;
 
 export interface EmbeddedServerOptions {
   /** Where the log and the snapshots are kept; made when it does not exist. One server per directory. */
@@ -48,6 +51,8 @@ export class Service {
   readonly #reaper: Reaper;
   readonly #connections = new Set<Connection>();
   readonly #bySession = new Map<bigint, Connection>();
+  /** Who has no session yet, and what takes its deadline off. */
+  readonly #strangers = new Map<Connection, () => void>();
   #lastSessionId: bigint;
   #packetsReceived = 0;
   #closing = false;
@@ -89,7 +94,7 @@ export class Service {
     });
     this.#lastSessionId = 0n;
     this.#trackAll();
-    this.listener = createServer((socket) => this.#connections.add(new Connection(socket, this)));
+    this.listener = createServer((socket) => this.#accept(socket));
   }
 
   get durable(): number {
@@ -106,6 +111,7 @@ export class Service {
 
   closed(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#forgetStranger(connection);
     this.#watches.removeWatcher(connection);
     if (this.#bySession.get(connection.sessionId) === connection)
       this.#bySession.delete(connection.sessionId);
@@ -141,6 +147,21 @@ export class Service {
     await closed;
   }
 
+  #accept(socket: Socket): void {
+    const connection = new Connection(socket, this);
+    this.#connections.add(connection);
+    const end = () => {
+      this.misbehaved(connection, `got no session within ${handshakeTimeout / 1000} s`);
+      connection.destroy();
+    };
+    this.#strangers.set(connection, this.#clock.after(handshakeTimeout, end));
+  }
+
+  #forgetStranger(connection: Connection): void {
+    this.#strangers.get(connection)?.();
+    this.#strangers.delete(connection);
+  }
+
   /** Answers the first frame: a new session, an old one again, or "expired". */
   #connect(connection: Connection, frame: Buffer): void {
     const reader = new Reader(frame);
@@ -164,6 +185,7 @@ export class Service {
       connection.endAfter(state.zxid);
       return;
     }
+    this.#forgetStranger(connection);
     connection.sessionId = session.id;
     this.#bySession.set(session.id, connection);
     this.#tracker.track(session.id, timeout);
