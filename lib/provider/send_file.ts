@@ -1,6 +1,7 @@
 // Sends image files to clouds. A file stream allocates every piece anew, which costs a third of the speed.
 import { type FileHandle, open } from "node:fs/promises";
 import type { Writable } from "node:stream";
+import { abortable } from "../std/abortable.ts";
 
 /** Bytes of a piece, and how many are on their way at once: the memory that a file of any size takes. */
 const PIECE = 1 << 20;
@@ -13,26 +14,24 @@ const PIECES = 4;
  * @throws what broke the stream, what the file system says, or the signal's reason
  */
 export async function sendFile(path: string, target: Writable, signal: AbortSignal): Promise<void> {
-  const broken = Promise.withResolvers<never>();
-  // It may break while nobody waits for a piece.
-  broken.promise.catch(() => undefined);
+  const broken = new AbortController();
   // A receiver that has the whole file may answer and close before the word of it has come through our promises.
   const onClose = () => {
     if (target.writableFinished) return;
-    broken.reject(new Error("the connection was closed before the whole file was sent"));
+    broken.abort(new Error("the connection was closed before the whole file was sent"));
   };
-  const onAbort = () => broken.reject(signal.reason);
-  target.on("error", broken.reject);
+  const onAbort = () => broken.abort(signal.reason);
+  target.on("error", (error) => broken.abort(error));
   target.on("close", onClose);
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   const file = await open(path).catch((error: unknown) => {
-    broken.reject(error);
+    broken.abort(error);
     return null;
   });
   try {
-    const whole = file === null ? broken.promise : sendPieces(file, target, broken.promise);
-    await Promise.race([whole, broken.promise]);
+    broken.signal.throwIfAborted();
+    if (file !== null) await abortable(sendPieces(file, target, broken.signal), broken.signal);
   } catch (error) {
     target.destroy();
     throw error;
@@ -44,7 +43,7 @@ export async function sendFile(path: string, target: Writable, signal: AbortSign
   }
 }
 
-async function sendPieces(file: FileHandle, target: Writable, broken: Promise<never>): Promise<void> {
+async function sendPieces(file: FileHandle, target: Writable, broken: AbortSignal): Promise<void> {
   const pieces = Array.from({ length: PIECES }, () => ({
     bytes: new Uint8Array(PIECE),
     sent: Promise.resolve(),
@@ -55,7 +54,7 @@ async function sendPieces(file: FileHandle, target: Writable, broken: Promise<ne
     const piece = pieces[turn % PIECES];
     if (piece === undefined) return;
     // A piece's memory is used again when what was in it has left.
-    await Promise.race([piece.sent, broken]);
+    await abortable(piece.sent, broken);
     const { bytesRead } = await file.read(piece.bytes, 0, PIECE, offset);
     offset += bytesRead;
     const part = piece.bytes.subarray(0, bytesRead);
