@@ -198,7 +198,7 @@ export class ApiClient {
         signal,
       });
       if (reply.status >= 200 && reply.status < 300) return this.#read(call, reply);
-      const said = this.identity.redact(replyMessage(reply.text));
+      const said = replyMessage(this.identity.redact(withoutUserData(call, reply.text)));
       return this.#error(
         call,
         reply.status,
@@ -252,6 +252,12 @@ export class ApiClient {
     const message = `provider ${this.#options.provider}: ${what} ${answer}: ${reply}`;
     return new ApiError(message, { service: call.service, status, reply, retryable, ...more });
   }
+}
+
+/** Nova repeats what it does not take: of a server's user data, which may hold secrets, nothing is told. */
+function withoutUserData({ body }: ApiCall, text: string): string {
+  const data = (body as { server?: { user_data?: unknown } } | undefined)?.server?.user_data;
+  return typeof data === "string" && data !== "" ? text.replaceAll(data, "***") : text;
 }
 
 function nextPage(reply: Readonly<Record<string, unknown>>, key: string): string | null {

@@ -225,6 +225,16 @@ describe("calls of OpenStack's services", () => {
     assert.equal(/token-1|hunter2secret/.test(`${error.message} ${error.reply} ${error.stack}`), false);
   });
 
+  test("a server's user data is not told, though Nova repeats it", async () => {
+    const data = Buffer.from("#cloud-config secret").toString("base64").repeat(40);
+    const message = `Invalid input for field/attribute user_data. Value: ${data}. Too long.`;
+    const { api } = await setUp(() => ({ status: 400, body: { badRequest: { message } } }));
+    const body = { server: { user_data: data } };
+    const error = await api.call({ ...create, body }).catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.reply, "Invalid input for field/attribute user_data. Value: ***. Too long.");
+  });
+
   test("a wrong password is told with cloud, file and remedy, and without the password", async () => {
     const { api } = await setUp(() => undefined, {
       login: (body) => ({ status: 401, body: { error: { message: `wrong: ${body}` } } }),

@@ -1,7 +1,7 @@
 // Floating addresses of nodes: one is made for a server that cannot be reached otherwise, and goes with it.
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
-import { ApiError, isQuotaMessage, mayHaveWorked } from "./errors.ts";
+import { ApiError, isNotFound, isQuotaMessage, mayHaveWorked } from "./errors.ts";
 import type { FloatingIp, Network, NetworkApi, Port } from "./network.ts";
 
 /** What a floating address of ours says of itself: whose it is, whichever becomes of its server. */
@@ -46,7 +46,7 @@ export class FloatingIps {
 
   /**
    * Makes one and attaches it to the server; repeated, it finds the one that is there. Null when the server has no port
-   * that one could be attached to.
+   * that one could be attached to. Of several ports, one may be of a network without a router: the next is tried.
    *
    * @throws {QuotaError} {@link ProviderError}
    */
@@ -57,18 +57,22 @@ export class FloatingIps {
   ): Promise<FloatingIp | null> {
     const source = this.source(networks);
     if (source === null) return null;
-    const port = this.#choosePort(await this.#api.portsOf(server.id, signal), networks);
-    if (port === null) return null;
-    const found = await this.#api.floatingIpOf(port.id, signal);
-    if (found !== null) return found;
-    const description = describeFloatingIp(server.id, server.metadata);
-    try {
-      return await this.#api.createFloatingIp({ networkId: source.id, port, description }, signal);
-    } catch (error) {
-      const made = mayHaveWorked(error) ? await this.#api.floatingIpOf(port.id, signal) : null;
-      if (made !== null) return made;
-      throw asFloatingIpError(error);
+    const ports = this.#usablePorts(await this.#api.portsOf(server.id, signal), networks);
+    for (const port of ports) {
+      const found = await this.#api.floatingIpOf(port.id, signal);
+      if (found !== null) return found;
     }
+    const description = describeFloatingIp(server.id, server.metadata);
+    for (const port of ports) {
+      try {
+        return await this.#api.createFloatingIp({ networkId: source.id, port, description }, signal);
+      } catch (error) {
+        const made = mayHaveWorked(error) ? await this.#api.floatingIpOf(port.id, signal) : null;
+        if (made !== null) return made;
+        if (!isNotFound(error) || port === ports.at(-1)) throw asFloatingIpError(error);
+      }
+    }
+    return null;
   }
 
   /**
@@ -93,11 +97,13 @@ export class FloatingIps {
     }
   }
 
-  #choosePort(ports: readonly Port[], networks: readonly Network[]): Port | null {
+  /** Ports with an IPv4 address, that of the network of `nat_destination` first. */
+  #usablePorts(ports: readonly Port[], networks: readonly Network[]): readonly Port[] {
     const hint = this.#cloud.networks.find(({ natDestination }) => natDestination);
     const wanted = networks.find(({ id, name }) => id === hint?.name || name === hint?.name);
     const usable = ports.filter(({ ipv4 }) => ipv4 !== null);
-    return usable.find(({ networkId }) => networkId === wanted?.id) ?? usable[0] ?? null;
+    const isWanted = ({ networkId }: Port) => networkId === wanted?.id;
+    return [...usable.filter(isWanted), ...usable.filter((port) => !isWanted(port))];
   }
 }
 

@@ -95,6 +95,7 @@ export class ImageApi {
     const body = {
       // Its own keys come last: no property may take their place.
       ...wish.properties,
+      ...sizesIn(wish.properties),
       name: wish.name,
       disk_format: wish.diskFormat,
       container_format: "bare",
@@ -154,4 +155,10 @@ function readImage(raw: RawImage): GlanceImage {
     size: raw.size ?? null,
     properties: Object.fromEntries(properties),
   };
+}
+
+/** Properties of Glance's own that are numbers; in `meta` every value is a text. */
+function sizesIn(properties: Readonly<Record<string, string>>): Record<string, number> {
+  const sizes = ["min_disk", "min_ram"].map((key) => [key, Number(properties[key] ?? Number.NaN)] as const);
+  return Object.fromEntries(sizes.filter(([, size]) => Number.isInteger(size)));
 }

@@ -89,6 +89,36 @@ describe("launches in OpenStack", () => {
     }
   });
 
+  test("an address that no router leads to from one network is attached in the next", async () => {
+    const nova = novaWith(accepted);
+    const tried: string[] = [];
+    const { provider } = await setUp(
+      (call) => {
+        if (call.path.startsWith("/networks")) {
+          const inside = ["storage", "inside"].map((name) => ({ id: name, name }));
+          const networks = [...inside, { id: "out", name: "out", "router:external": true }];
+          return { status: 200, body: { networks } };
+        }
+        if (call.path.startsWith("/ports")) {
+          const port = (id: string) => ({ id, network_id: id, fixed_ips: [{ ip_address: "10.0.0.5" }] });
+          return { status: 200, body: { ports: [port("storage"), port("inside")] } };
+        }
+        if (call.method === "POST" && call.path === "/floatingips") {
+          const { port_id: port } = JSON.parse(call.body).floatingip;
+          tried.push(port);
+          const floatingip = { id: "f1", floating_ip_address: "198.51.100.7", port_id: port };
+          const refusal = { NeutronError: { message: "External network out is not reachable" } };
+          return port === "storage" ? { status: 404, body: refusal } : { status: 201, body: { floatingip } };
+        }
+        return nova.script(call);
+      },
+      { pool: "auto-floating-ip: true, networks: [storage, inside]," },
+    );
+    await provider.start(signal);
+    assert.equal((await create(provider)).publicIpv4, "198.51.100.7");
+    assert.deepEqual(tried, ["storage", "inside"]);
+  });
+
   test("a deletion leaves an address alone that another server has by now", async () => {
     const address = { addr: "198.51.100.7", version: 4, "OS-EXT-IPS:type": "floating" };
     const nova = novaWith(accepted, null);

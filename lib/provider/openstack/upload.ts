@@ -16,6 +16,8 @@ const CHECKSUM_KEYS = {
 
 /** How long Glance may take to make an image active after it has all of it. */
 const POLL_MS = 1000;
+/** An image that is not there so many times in a row is not there. */
+const ABSENCES = 3;
 const CLEAN_UP_MS = 60_000;
 
 /** What an upload needs. */
@@ -115,12 +117,14 @@ async function becomeActive(
   file: { readonly path: string; readonly md5: string },
   signal: AbortSignal,
 ): Promise<void> {
-  for (;;) {
+  for (let absences = 0; ; ) {
     const now = await image.image(id, signal);
-    if (now === null || ["killed", "deleted", "pending_delete"].includes(now.status)) {
+    // Several Glances behind one address do not know the same at the same time.
+    absences = now === null ? absences + 1 : 0;
+    if (absences >= ABSENCES || ["killed", "deleted", "pending_delete"].includes(now?.status ?? "")) {
       throw new ProviderError(`Glance gave up image ${id} of ${file.path} while it took it in`);
     }
-    if (now.status === "active") {
+    if (now?.status === "active") {
       if (now.md5 === null || now.md5 === file.md5) return;
       throw new ProviderError(
         `Glance has another image than ${file.path}: its MD5 is ${now.md5}, not ${file.md5}`,
