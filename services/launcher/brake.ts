@@ -18,6 +18,9 @@ const SUBJECTS = {
 } as const;
 export type BrakeSubject = keyof typeof SUBJECTS;
 
+/** A brake is released for so many seconds: at images is looked every ten minutes. */
+const RELEASE: Readonly<Record<BrakeSubject, number>> = { nodes: BRAKE_WINDOW, images: 1500 };
+
 /** What the decision is made from. */
 export interface BrakeState {
   /** @default nodes */
@@ -94,9 +97,9 @@ export class Brake {
     return this.#decision;
   }
 
-  /** Lets the cleanup go on for a window, whatever it finds. */
+  /** Lets the cleanup go on for a while, whatever it finds. */
   release(now: number): void {
-    this.#releasedUntil = now + BRAKE_WINDOW;
+    this.#releasedUntil = now + RELEASE[this.#subject];
     this.#decision = { on: false, reason: "released; the next look at the provider goes on" };
   }
 }

@@ -71,7 +71,8 @@ export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
 
 /**
  * Images of the provider that carry the number of an upload which is not recorded, whatever its state. Others carry no
- * such number: they are somebody's who has made them by hand.
+ * such number: they are somebody's who has made them by hand. While no upload of the provider is recorded none is
+ * leaked: somebody looks at the wrong ZooKeeper, or at one that was emptied.
  */
 export function leakedImages(
   tree: Pick<View, "images">,
@@ -87,6 +88,7 @@ export function leakedImages(
       if (upload.record?.externalId) ids.add(textOf(upload.record.externalId));
     }
   }
+  if (numbers.size === 0) return [];
   return images.filter(({ externalId, metadata }) => {
     const { [METADATA.provider]: owner, [METADATA.build]: build, [METADATA.upload]: upload } = metadata;
     if (owner !== provider || !build || !upload) return false;

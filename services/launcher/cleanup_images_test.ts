@@ -41,8 +41,8 @@ describe("images that no upload knows", () => {
     assert.equal(leaked([upload({})], numbered("b1", "0000000001")), false);
     assert.equal(leaked([upload({})], numbered("b1", "0000000002")), true);
     assert.equal(leaked([upload({})], numbered("b2", "0000000001")), true);
-    assert.equal(leaked([upload({ provider: "other" })], numbered("b1", "0000000001")), true);
-    assert.equal(leaked([], numbered("b1", "0000000001")), true);
+    const elsewhere = upload({ provider: "other", upload: "0000000002" });
+    assert.equal(leaked([upload({}), elsewhere], numbered("b1", "0000000002")), true);
   });
 
   it("are none whose upload's document cannot be read, or is being deleted", () => {
@@ -58,9 +58,15 @@ describe("images that no upload knows", () => {
   });
 
   it("are none without a number, or of another provider", () => {
-    assert.equal(leaked([], { [METADATA.provider]: "cloud" }), false);
-    assert.equal(leaked([], { [METADATA.provider]: "cloud", [METADATA.upload]: "0000000001" }), false);
-    assert.equal(leaked([], numbered("b1", "0000000001", "other")), false);
+    const own = { [METADATA.provider]: "cloud" };
+    assert.equal(leaked([upload({})], own), false);
+    assert.equal(leaked([upload({})], { ...own, [METADATA.upload]: "0000000002" }), false);
+    assert.equal(leaked([upload({})], numbered("b1", "0000000002", "other")), false);
+  });
+
+  it("are none while no upload of the provider is recorded, as in an emptied ZooKeeper", () => {
+    assert.equal(leaked([], numbered("b1", "0000000001")), false);
+    assert.equal(leaked([upload({ provider: "other" })], numbered("b1", "0000000002")), false);
   });
 });
 

@@ -63,7 +63,7 @@ export class Identity {
 
   /** A service has refused this token: the next call gets another. */
   refuse(token: Token): void {
-    if (this.#token === token) this.#token = null;
+    if (this.#token?.id === token.id) this.#token = null;
   }
 
   /** The text without credentials and token. */

@@ -176,16 +176,14 @@ export class Launches {
       const isLate = elapsed(clock) - activeSince > ADDRESS_MS;
       return server.addresses.length > 0 || isLate ? server : undefined;
     };
-    let outcome = await servers.until(look, signal);
-    let server = outcome === "absent" ? await compute.server(id, signal) : outcome;
-    // A list may lack one that is there: of a part of the cloud that could not be asked just then.
-    while (outcome === "absent" && (server?.status === "BUILD" || server?.status === "UNKNOWN")) {
-      wasThere = false;
-      outcome = await servers.until(look, signal);
-      server = outcome === "absent" ? await compute.server(id, signal) : outcome;
+    for (;;) {
+      const outcome = await servers.until(look, signal);
+      const server = outcome === "absent" ? await compute.server(id, signal) : outcome;
+      if (server?.status === "ACTIVE" && server.addresses.length > 0) return server;
+      // A list may lack one that is there: of a part of the cloud that could not be asked just then.
+      const isComing = outcome === "absent" && (server?.status === "BUILD" || server?.status === "UNKNOWN");
+      if (!isComing) throw await this.#failure(id, server, spec);
     }
-    if (server?.status === "ACTIVE" && server.addresses.length > 0) return server;
-    throw await this.#failure(id, server, spec);
   }
 
   /** Why the server does not run. One that a quota has stopped is deleted: nothing was launched. */

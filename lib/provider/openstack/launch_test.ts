@@ -55,6 +55,23 @@ describe("launches in OpenStack", () => {
     assert.equal((await create(provider)).interfaceIp, "10.0.0.5");
   });
 
+  test("a server that is deleted while a list lacks it has vanished", async () => {
+    const building = server({ status: "BUILD", addresses: {} });
+    const nova = novaWith(accepted, null);
+    let [lists, looks] = [0, 0];
+    const { provider } = await setUp((call) => {
+      if (call.method === "GET" && call.path === "/servers/s1") {
+        looks += 1;
+        return looks === 1 ? { status: 200, body: { server: building } } : { status: 404 };
+      }
+      if (!call.path.startsWith("/servers/detail")) return nova.script(call);
+      lists += 1;
+      return { status: 200, body: { servers: lists === 2 ? [building] : [] } };
+    });
+    await provider.start(signal);
+    await assert.rejects(create(provider), /server s1 of np0000000001 has vanished/);
+  });
+
   test("a server that can be reached from outside takes no floating address", async () => {
     const networks = [
       { id: "n1", name: "inside" },

@@ -30,7 +30,7 @@ import { NetworkApi } from "./network.ts";
 import { removeServer } from "./removal.ts";
 import { ServerList } from "./server_list.ts";
 import { type LabelSettings, type OpenStackSettings, readSettings } from "./settings.ts";
-import { metadataOf, uploadImage } from "./upload.ts";
+import { CHECKSUM_KEYS, metadataOf, uploadImage } from "./upload.ts";
 import { VolumeApi } from "./volume.ts";
 
 /** Makes the provider; {@link Provider.start} reads clouds.yaml and connects. */
@@ -208,8 +208,10 @@ class OpenStackProvider implements Provider {
     return images.filter((image) => !this.#isUpload(image)).map(readImage);
   }
 
-  #isUpload({ properties }: GlanceImage): boolean {
-    return properties[METADATA.provider] === this.name && !DERIVED.some((key) => key in properties);
+  #isUpload({ properties, md5 }: GlanceImage): boolean {
+    const sent = properties[CHECKSUM_KEYS.md5] || null;
+    const isSame = md5 === null || sent === null || md5 === sent;
+    return properties[METADATA.provider] === this.name && isSame && !DERIVED.some((key) => key in properties);
   }
 
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
@@ -268,7 +270,8 @@ class OpenStackProvider implements Provider {
 
 /**
  * Properties that Nova and Cinder give to an image of a server or a volume. It has those of the image that the server
- * was launched from too, ours among them, and is somebody's who wants to keep it.
+ * was launched from too, ours among them, and is somebody's who wants to keep it. (Cinder does not always give one; then
+ * only the checksum tells that it is not what was uploaded.)
  */
 const DERIVED = [
   "base_image_ref",

@@ -27,8 +27,12 @@ describe("starting an OpenStack provider", () => {
 
   test("an image that somebody has made of a node is not among our uploads", async () => {
     const ours = { nodepool_provider_name: "p", nodepool_build_id: "b", nodepool_upload_id: "1" };
+    const sent = { ...ours, "owner_specified.openstack.md5": "a" };
     const images = [
-      { id: "upload", name: "img-1", ...ours },
+      { id: "upload", name: "img-1", ...sent, checksum: "a" },
+      { id: "under way", name: "img-1", ...sent, checksum: null },
+      { id: "without a checksum", name: "img-1", ...ours, checksum: "a" },
+      { id: "of a cloned volume", name: "kept", ...sent, checksum: "b" },
       { id: "snapshot", name: "kept", ...ours, image_type: "snapshot", base_image_ref: "upload" },
       { id: "of a volume", name: "kept too", ...ours, signature_verified: "False" },
       { id: "another's", name: "img-2", ...ours, nodepool_provider_name: "q" },
@@ -39,8 +43,8 @@ describe("starting an OpenStack provider", () => {
     await provider.start(signal);
     const idsOf = async (list: Promise<readonly { externalId: string }[]> | undefined) =>
       (await list)?.map(({ externalId }) => externalId);
-    assert.deepEqual(await idsOf(provider.listImages(signal)), ["upload"]);
-    const others = ["snapshot", "of a volume", "another's"];
+    assert.deepEqual(await idsOf(provider.listImages(signal)), ["upload", "under way", "without a checksum"]);
+    const others = ["of a cloned volume", "snapshot", "of a volume", "another's"];
     assert.deepEqual(await idsOf(provider.foreignImages?.(signal)), others);
     const asked = cloud.calls.filter(({ service }) => service === "image").map(({ path }) => path);
     assert.deepEqual(asked.slice(-2), [

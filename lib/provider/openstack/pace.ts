@@ -25,7 +25,10 @@ export class Pace {
     if (this.#gapMs === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting: Waiting = { begin: resolve };
-    const giveUp = () => reject(signal.reason);
+    const giveUp = () => {
+      this.#waiting.delete(waiting);
+      reject(signal.reason);
+    };
     signal.addEventListener("abort", giveUp, { once: true });
     this.#waiting.add(waiting);
     void this.#give();
@@ -33,7 +36,6 @@ export class Pace {
       await promise;
     } finally {
       signal.removeEventListener("abort", giveUp);
-      this.#waiting.delete(waiting);
     }
   }
 

@@ -9,7 +9,7 @@ import { mayHaveWorked } from "./errors.ts";
 import type { ImageApi } from "./image.ts";
 
 /** Where openstacksdk keeps the checksums of the file, so that its users find them too. */
-const CHECKSUM_KEYS = {
+export const CHECKSUM_KEYS = {
   md5: "owner_specified.openstack.md5",
   sha256: "owner_specified.openstack.sha256",
 } as const;
