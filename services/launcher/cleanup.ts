@@ -6,14 +6,12 @@ import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
 import { type Comparison, compare } from "./cleanup_compare.ts";
-import { Looks } from "./cleanup_looks.ts";
+import { askForList, Looks } from "./cleanup_looks.ts";
 import { type Finding, Remover } from "./cleanup_remover.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
 import { withDeadline } from "./node/deadline.ts";
 import { forceDelete } from "./node/force_delete.ts";
-
-const LIST_TIMEOUT_MS = 60_000;
 
 /** An empty lock root of a request that is gone is kept for this many seconds. */
 const LOCK_ROOT_AGE = 600;
@@ -41,8 +39,10 @@ export class Cleanup {
     const { context, metrics } = this.#environment;
     const { view } = context;
     const known = new Set(Array.from(view.nodes(), (node) => node.id));
-    const instances = await this.#bounded(signal, (inner) => driver.listInstances(inner));
-    const leftovers = await this.#bounded(signal, async (inner) => driver.listLeftovers?.(inner));
+    const instances = await askForList(this.#environment, signal, (inner) => driver.listInstances(inner));
+    const leftovers = await askForList(this.#environment, signal, async (inner) =>
+      driver.listLeftovers?.(inner),
+    );
     await view.settled();
     if (!view.current || signal.aborted) return;
     const found = compare(view, { provider: driver.name, instances, leftovers: leftovers ?? [], known });
@@ -72,11 +72,6 @@ export class Cleanup {
       })),
       ...found.lost.map((node) => ({ key: `${name}/node/${node.id}`, remove: () => this.#removeLost(node) })),
     ];
-  }
-
-  #bounded<T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { clock } = this.#environment.context;
-    return withDeadline(clock, LIST_TIMEOUT_MS, "no answer in 60 s", [signal], call);
   }
 
   async #removeLeaked(driver: Provider, instance: Instance, signal: AbortSignal): Promise<void> {

@@ -3,13 +3,11 @@
 // so they must have looked lost for long.
 import type { Provider, ProviderImage } from "../../lib/provider/contract.ts";
 import { leakedImages } from "./cleanup_compare.ts";
-import { Looks } from "./cleanup_looks.ts";
+import { askForList, Looks } from "./cleanup_looks.ts";
 import { Remover } from "./cleanup_remover.ts";
 import type { Environment } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
 import { withDeadline } from "./node/deadline.ts";
-
-const LIST_TIMEOUT_MS = 60_000;
 
 /** The cleanup of images of one launcher. */
 export class ImageCleanup {
@@ -31,10 +29,8 @@ export class ImageCleanup {
   }
 
   async #look(driver: Provider, signal: AbortSignal): Promise<void> {
-    const { clock, view } = this.#environment.context;
-    const images = await withDeadline(clock, LIST_TIMEOUT_MS, "no answer in 60 s", [signal], (inner) =>
-      driver.listImages(inner),
-    );
+    const { view } = this.#environment.context;
+    const images = await askForList(this.#environment, signal, (inner) => driver.listImages(inner));
     // The record comes before the image: who sees the image and is up to date sees the record.
     await view.settled();
     if (!view.current || signal.aborted) return;

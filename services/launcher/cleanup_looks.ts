@@ -4,6 +4,18 @@ import type { Provider } from "../../lib/provider/contract.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
 import type { Environment } from "./environment.ts";
+import { withDeadline } from "./node/deadline.ts";
+
+const LIST_TIMEOUT_MS = 60_000;
+
+/** Asks a provider for a list, but not for long. */
+export function askForList<T>(
+  { context: { clock } }: Environment,
+  signal: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withDeadline(clock, LIST_TIMEOUT_MS, `no answer in ${LIST_TIMEOUT_MS / 1000} s`, [signal], ask);
+}
 
 export class Looks {
   readonly #environment: Environment;
