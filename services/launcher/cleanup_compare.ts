@@ -1,6 +1,6 @@
 // Compares what a provider has with what is recorded of it. Pure.
 import { type Instance, type Leftover, METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
-import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
+import type { NodeEntry, UploadEntry, View } from "../../lib/zookeeper/view.ts";
 import type { Tree } from "./actions.ts";
 import { textOf } from "./node/attempt.ts";
 
@@ -69,6 +69,12 @@ export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
   return textOf(entry.record.externalId) === instance.externalId;
 }
 
+/** All uploads to a provider that are recorded, whatever their state. */
+export function uploadsAt(tree: Pick<View, "images">, provider: string): UploadEntry[] {
+  const builds = Array.from(tree.images(), (image) => image.builds).flat();
+  return builds.flatMap(({ uploads }) => uploads).filter((upload) => upload.provider === provider);
+}
+
 /**
  * Images of the provider that carry the number of an upload which is not recorded, whatever its state. Others carry no
  * such number: they are somebody's who has made them by hand. While no upload of the provider is recorded none is
@@ -81,12 +87,9 @@ export function leakedImages(
 ): ProviderImage[] {
   const numbers = new Set<string>();
   const ids = new Set<string>();
-  for (const { builds } of tree.images()) {
-    for (const upload of builds.flatMap(({ uploads }) => uploads)) {
-      if (upload.provider !== provider) continue;
-      numbers.add(`${upload.build}/${upload.upload}`);
-      if (upload.record?.externalId) ids.add(textOf(upload.record.externalId));
-    }
+  for (const { build, upload, record } of uploadsAt(tree, provider)) {
+    numbers.add(`${build}/${upload}`);
+    if (record?.externalId) ids.add(textOf(record.externalId));
   }
   if (numbers.size === 0) return [];
   return images.filter(({ externalId, metadata }) => {

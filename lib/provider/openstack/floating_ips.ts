@@ -87,14 +87,14 @@ export class FloatingIps {
     all: readonly FloatingIp[],
     signal: AbortSignal,
   ): Promise<void> {
-    const ports = all.some(({ address }) => addresses.includes(address))
-      ? await this.#api.portsOf(serverId, signal)
-      : [];
-    for (const { id, address, description, portId } of all) {
-      const words = readDescription(description);
-      const isSeen = addresses.includes(address) && ports.some((port) => port.id === portId);
-      if (words === null ? isSeen : words.server === serverId) await this.#api.deleteFloatingIp(id, signal);
-    }
+    const seen = all.filter(
+      ({ address, description }) => addresses.includes(address) && readDescription(description) === null,
+    );
+    // Most say whose they are: then no ports need be asked for.
+    const ports = seen.length === 0 ? [] : await this.#api.portsOf(serverId, signal);
+    const attached = seen.filter(({ portId }) => ports.some(({ id }) => id === portId));
+    const made = all.filter(({ description }) => readDescription(description)?.server === serverId);
+    for (const { id } of [...attached, ...made]) await this.#api.deleteFloatingIp(id, signal);
   }
 
   /** Ports with an IPv4 address, that of the network of `nat_destination` first. */

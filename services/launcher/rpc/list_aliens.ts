@@ -10,7 +10,7 @@ import type {
 } from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
 import { formatName, parseName } from "../../../lib/rpc/names.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
-import { isKnown } from "../cleanup_compare.ts";
+import { isKnown, uploadsAt } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
 import { textOf } from "../node/attempt.ts";
 import type { Shared } from "./shared.ts";
@@ -53,13 +53,11 @@ export async function listAlienImages(
   const { items, problems } = await askEach(environment, request.provider, async (driver) => {
     const images = await driver.listImages(signal);
     await view.settled();
-    const ready = new Set<string>();
-    for (const { builds } of view.images()) {
-      for (const upload of builds.flatMap(({ uploads }) => uploads)) {
-        if (upload.provider !== driver.name || upload.record?.state !== "ready") continue;
-        ready.add(textOf(upload.record.externalId));
-      }
-    }
+    const ready = new Set(
+      uploadsAt(view, driver.name).flatMap(({ record }) =>
+        record?.state === "ready" ? [textOf(record.externalId)] : [],
+      ),
+    );
     return images
       .filter(({ externalId }) => !ready.has(externalId))
       .map(({ externalId, name }: ProviderImage) => ({
