@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { freePort } from "../../test/harness/ports.ts";
 import { scanHostKeys } from "./key_scan.ts";
 
 const run = promisify(execFile);
@@ -15,14 +16,6 @@ type KeyName = keyof typeof KEYS;
 const never = new AbortController().signal;
 const scan = (port: number, timeoutMs: number, signal = never) =>
   scanHostKeys({ host: "127.0.0.1", port, timeoutMs, signal });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe("a scan of OpenSSH's host keys", () => {
   let directory: string;

@@ -10,6 +10,7 @@ import { REAP_INTERVAL_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Certificate } from "./certificates.ts";
+import { freePort } from "./ports.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
 /** With a logger and Netty's codecs, which the package's class path lacks. */
@@ -60,8 +61,8 @@ export interface ZooKeeperOptions {
 /** Starts one server. The caller closes it; if it forgets, the server dies with this process. */
 export async function startZooKeeper(options: ZooKeeperOptions = {}): Promise<ZooKeeperServer> {
   const directory = await mkdtemp(join(tmpdir(), "nodepool-zookeeper-"));
-  const [port = 0, securePort = 0] = await freePorts(2);
-  const server = new Server(directory, port, options.tls ? securePort : 0, options);
+  const securePort = options.tls ? await freePort() : 0;
+  const server = new Server(directory, await freePort(), securePort, options);
   await server.configure([]);
   await server.start();
   return server;
@@ -72,7 +73,7 @@ export async function startEnsemble(size = 3, options: ZooKeeperOptions = {}): P
   const directories = await Promise.all(
     Array.from({ length: size }, () => mkdtemp(join(tmpdir(), "nodepool-zookeeper-"))),
   );
-  const ports = await freePorts(size * 4);
+  const ports = await Promise.all(Array.from({ length: size * 4 }, freePort));
   const lines = directories.map(
     (_, index) => `server.${index + 1}=127.0.0.1:${ports[size + index]}:${ports[2 * size + index]}`,
   );
@@ -240,22 +241,6 @@ export function fourLetterWord(port: number, word: string): Promise<string> {
     socket.on("error", reject);
     socket.on("close", () => resolve(chunks.join("")));
   });
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<net.Server>((resolve, reject) => {
-          const server = net.createServer().listen(0, "127.0.0.1", () => resolve(server));
-          server.on("error", reject);
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** The server's own log of what it committed, for tests that count transactions: the last zxid. */
