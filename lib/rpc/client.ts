@@ -1,6 +1,14 @@
 // Clients of a launcher and a builder. Channels connect on the first call.
 import { Channel, type ChannelOptions, credentials } from "@grpc/grpc-js";
-import { type Client, createClientFactory } from "nice-grpc";
+import {
+  type Client,
+  type CompatServiceDefinition,
+  createClientFactory,
+  type DefaultCallOptions,
+  type NormalizedServiceDefinition,
+  Status,
+} from "nice-grpc";
+import { type RetryOptions, retryMiddleware } from "nice-grpc-client-middleware-retry";
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
@@ -11,43 +19,22 @@ import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
 import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
 import { ProviderServiceDefinition } from "./gen/nodepool/v1/provider.ts";
 import { RequestServiceDefinition } from "./gen/nodepool/v1/request.ts";
+import { proxyAnswerMiddleware } from "./proxy_answer.ts";
 
-// Calls that change nothing, and CreateRequest and RenewRequest, which may be repeated: these are tried again when
-// a server is unavailable. Streams are not: whoever reads one decides where to go on.
-const REPEATABLE: readonly { readonly service: string; readonly method?: string }[] = [
-  { service: "nodepool.v1.NodeService", method: "ListNodes" },
-  { service: "nodepool.v1.NodeService", method: "GetNode" },
-  { service: "nodepool.v1.RequestService", method: "ListRequests" },
-  { service: "nodepool.v1.RequestService", method: "GetRequest" },
-  { service: "nodepool.v1.RequestService", method: "CreateRequest" },
-  { service: "nodepool.v1.RequestService", method: "RenewRequest" },
-  { service: "nodepool.v1.RequestService", method: "ReleaseRequest" },
-  { service: "nodepool.v1.ImageService", method: "ListImages" },
-  { service: "nodepool.v1.ImageService", method: "ListBuilds" },
-  { service: "nodepool.v1.ImageService", method: "ListUploads" },
-  { service: "nodepool.v1.ProviderService" },
-  { service: "nodepool.v1.ComponentService" },
-  { service: "nodepool.v1.ConfigService" },
-];
-
-const SERVICE_CONFIG = {
-  loadBalancingConfig: [],
-  methodConfig: [
-    {
-      name: REPEATABLE,
-      retryPolicy: {
-        maxAttempts: 4,
-        initialBackoff: "0.1s",
-        maxBackoff: "1s",
-        backoffMultiplier: 2,
-        retryableStatusCodes: ["UNAVAILABLE"],
-      },
-    },
-  ],
+/**
+ * How a call is made that changes nothing or may be repeated: it is tried again while no server is available. Not by
+ * gRPC's own retries, which take the HTTP status of a proxy for the server's answer. Streams are not: whoever reads one
+ * decides where to go on.
+ */
+const REPEATED: RetryOptions = {
+  retry: true,
+  retryMaxAttempts: 3,
+  retryBaseDelayMs: 100,
+  retryMaxDelayMs: 1000,
+  retryableStatuses: [Status.UNAVAILABLE],
 };
 
 const CHANNEL_OPTIONS: ChannelOptions = {
-  "grpc.service_config": JSON.stringify(SERVICE_CONFIG),
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
   // Whoever makes clients twice wants two connections: each has room for a limited number of calls.
@@ -67,16 +54,19 @@ export interface ConnectOptions {
   readonly clock?: Clock;
 }
 
+/** What a call may be given besides what nice-grpc knows. */
+type CallOptions = RetryOptions & DeadlineOptions;
+
 /** A client of each service. Their calls reject with `ClientError`, or with the reason of an aborted signal. */
 export interface Clients {
-  readonly nodes: Client<typeof NodeServiceDefinition, DeadlineOptions>;
-  readonly requests: Client<typeof RequestServiceDefinition, DeadlineOptions>;
-  readonly providers: Client<typeof ProviderServiceDefinition, DeadlineOptions>;
-  readonly components: Client<typeof ComponentServiceDefinition, DeadlineOptions>;
-  readonly images: Client<typeof ImageServiceDefinition, DeadlineOptions>;
+  readonly nodes: Client<typeof NodeServiceDefinition, CallOptions>;
+  readonly requests: Client<typeof RequestServiceDefinition, CallOptions>;
+  readonly providers: Client<typeof ProviderServiceDefinition, CallOptions>;
+  readonly components: Client<typeof ComponentServiceDefinition, CallOptions>;
+  readonly images: Client<typeof ImageServiceDefinition, CallOptions>;
   /** The configuration of the launcher, and that of the builder. */
-  readonly launcherConfig: Client<typeof ConfigServiceDefinition, DeadlineOptions>;
-  readonly builderConfig: Client<typeof ConfigServiceDefinition, DeadlineOptions>;
+  readonly launcherConfig: Client<typeof ConfigServiceDefinition, CallOptions>;
+  readonly builderConfig: Client<typeof ConfigServiceDefinition, CallOptions>;
   /** Closes the connections; calls under way fail. */
   close(): void;
 }
@@ -86,13 +76,23 @@ export function connectClients(options: ConnectOptions): Clients {
   const launcher = connect("the launcher", options.launcherAddress, options);
   const builder = connect("the builder", options.builderAddress, options);
   return {
-    nodes: launcher.factory.create(NodeServiceDefinition, launcher.channel),
-    requests: launcher.factory.create(RequestServiceDefinition, launcher.channel),
-    providers: launcher.factory.create(ProviderServiceDefinition, launcher.channel),
-    components: launcher.factory.create(ComponentServiceDefinition, launcher.channel),
-    images: builder.factory.create(ImageServiceDefinition, builder.channel),
-    launcherConfig: launcher.factory.create(ConfigServiceDefinition, launcher.channel),
-    builderConfig: builder.factory.create(ConfigServiceDefinition, builder.channel),
+    nodes: launcher.make(NodeServiceDefinition, { listNodes: REPEATED, getNode: REPEATED }),
+    requests: launcher.make(RequestServiceDefinition, {
+      listRequests: REPEATED,
+      getRequest: REPEATED,
+      createRequest: REPEATED,
+      renewRequest: REPEATED,
+      releaseRequest: REPEATED,
+    }),
+    providers: launcher.make(ProviderServiceDefinition, { "*": REPEATED }),
+    components: launcher.make(ComponentServiceDefinition, { "*": REPEATED }),
+    images: builder.make(ImageServiceDefinition, {
+      listImages: REPEATED,
+      listBuilds: REPEATED,
+      listUploads: REPEATED,
+    }),
+    launcherConfig: launcher.make(ConfigServiceDefinition, { "*": REPEATED }),
+    builderConfig: builder.make(ConfigServiceDefinition, { "*": REPEATED }),
     close: () => {
       launcher.channel.close();
       builder.channel.close();
@@ -104,7 +104,9 @@ function connect(kind: string, address: string, options: ConnectOptions) {
   const channel = new Channel(parseAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
   // The first middleware is the innermost.
   const factory = createClientFactory()
+    .use(proxyAnswerMiddleware)
     .use(errorDetailsClientMiddleware)
+    .use(retryMiddleware)
     .use(
       clientCallMiddleware({
         peer: { kind, address },
@@ -112,5 +114,9 @@ function connect(kind: string, address: string, options: ConnectOptions) {
         defaultDeadlineMs: options.deadlineMs ?? 15_000,
       }),
     );
-  return { channel, factory };
+  const make = <Service extends CompatServiceDefinition>(
+    definition: Service,
+    defaults: DefaultCallOptions<NormalizedServiceDefinition<Service>, CallOptions>,
+  ): Client<Service, CallOptions> => factory.create(definition, channel, defaults);
+  return { channel, make };
 }

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { constants, createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { silentLogger } from "../std/logger.ts";
 import { connectClients } from "./client.ts";
@@ -61,6 +64,51 @@ test("a read is tried again while a server is unavailable, a change is not", asy
   });
   assert.equal(calls.holdNode, 1);
 });
+
+/** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */
+async function connectToProxy(answer: (stream: ServerHttp2Stream) => void) {
+  const proxy = createHttp2Server();
+  proxy.on("stream", answer);
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const clients = connectClients({ launcherAddress: address, builderAddress: address });
+  cleanups.push(
+    () => proxy.close(),
+    () => clients.close(),
+  );
+  return clients;
+}
+
+test("a read is tried again when a proxy has no server for it just now", async () => {
+  let calls = 0;
+  const clients = await connectToProxy((stream) => {
+    calls += 1;
+    if (calls < 3) {
+      stream.respond({ ":status": 502, "content-type": "text/html" });
+      stream.end("<h1>502 Bad Gateway</h1>");
+    } else {
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(Buffer.alloc(5));
+    }
+  });
+  assert.deepEqual((await clients.nodes.listNodes({})).nodes, []);
+  assert.equal(calls, 3);
+});
+
+for (const code of ["NO_ERROR", "INTERNAL_ERROR", "CANCEL", "PROTOCOL_ERROR"] as const) {
+  test(`a stream that a proxy ends with ${code} is told as one whose server is away`, async () => {
+    const clients = await connectToProxy((stream) => {
+      stream.respond({ ":status": 200, "content-type": "application/grpc" });
+      stream.on("error", () => {});
+      setTimeout(() => stream.close(constants[`NGHTTP2_${code}`]), 20);
+    });
+    const read = async () => {
+      for await (const _ of clients.nodes.watchNodes({})) assert.fail("there is no message");
+    };
+    await assert.rejects(read(), { code: "UNAVAILABLE", reason: "UNREACHABLE" });
+  });
+}
 
 test("a server without the service is told as another program", async () => {
   const clients = await connectTo({});
