@@ -19,6 +19,8 @@ import uuid
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+# What a stream ends with when its launcher goes away, or when a proxy loses it.
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
 DESCRIPTORS = pathlib.Path(__file__).parent.parent / "lib" / "rpc" / "gen" / "nodepool.binpb"
 ADDRESS = os.environ.get("NODEPOOL_LAUNCHER_ADDRESS", "127.0.0.1:8990")
 
@@ -46,19 +48,26 @@ class Requests:
         return lambda timeout=None, **fields: call(message(**fields), timeout=timeout)
 
 
-def watch(events, fulfilled, outcome):
-    """Reads the stream to its end. While it is open, the lease on the nodes is kept alive."""
-    try:
-        for event in events:
-            request = event.status.request
-            state = request.State.Name(request.state)
-            if state == "STATE_FAILED":
-                raise RuntimeError(f"no node: {request.reason}")
-            if state == "STATE_FULFILLED" and not fulfilled.is_set():
-                outcome["node"] = event.status.nodes[0]
-                fulfilled.set()
-    except (RuntimeError, grpc.RpcError) as error:
-        outcome["error"] = error.details() if isinstance(error, grpc.RpcError) else str(error)
+def watch(requests, name, fulfilled, finished, outcome):
+    """Reads what becomes of the request, which keeps the lease on the nodes alive. A stream that breaks is opened anew:
+    the launcher comes back, or another one answers."""
+    while not finished.is_set():
+        try:
+            for event in requests.WatchRequest(name=name):
+                request = event.status.request
+                state = request.State.Name(request.state)
+                if state == "STATE_FAILED":
+                    outcome["error"] = f"no node: {request.reason}"
+                if state == "STATE_FULFILLED":
+                    outcome["node"] = event.status.nodes[0]
+                if outcome:
+                    fulfilled.set()
+            break
+        except grpc.RpcError as error:
+            if error.code() not in AWAY:
+                outcome["error"] = error.details()
+                break
+            finished.wait(1)
     fulfilled.set()
 
 
@@ -72,9 +81,8 @@ def main():
         # The request_id makes the call safe to repeat: a second one with the same id would answer with the same request.
         created = requests.CreateRequest(request=wanted, request_id=str(uuid.uuid4()), timeout=10)
         name = created.request.name
-        events = requests.WatchRequest(name=name)
-        fulfilled, outcome = threading.Event(), {}
-        threading.Thread(target=watch, args=(events, fulfilled, outcome), daemon=True).start()
+        fulfilled, finished, outcome = threading.Event(), threading.Event(), {}
+        threading.Thread(target=watch, args=(requests, name, fulfilled, finished, outcome), daemon=True).start()
         try:
             fulfilled.wait()
             if "node" not in outcome:
@@ -88,8 +96,8 @@ def main():
             }
             return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
         finally:
+            finished.set()
             requests.ReleaseRequest(name=name, timeout=10)
-            events.cancel()
 
 
 if __name__ == "__main__":

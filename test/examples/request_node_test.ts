@@ -1,7 +1,7 @@
 // The Python example as its reader runs it, against a server that plays the launcher's part.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { invalidArgument } from "../../lib/rpc/errors.ts";
+import { invalidArgument, unavailable } from "../../lib/rpc/errors.ts";
 import { Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import {
   NodeRequest,
@@ -25,8 +25,9 @@ const NODE = Node.fromPartial({
 
 const notCalled = () => Promise.reject(new Error("the example does not call this"));
 
-/** A launcher's part: one label is served, one is refused at once, one fails after a while. */
+/** A launcher's part: one label is served, one is refused at once, one fails after a while, one's first stream breaks. */
 class Launcher {
+  readonly watched: string[] = [];
   readonly released: string[] = [];
   readonly requestIds: string[] = [];
 
@@ -56,10 +57,14 @@ class Launcher {
         value: { request: NodeRequest.fromPartial({ name, state, reason }), nodes },
       },
     });
+    this.watched.push(name);
     yield status(NodeRequest_State.STATE_PENDING, []);
     yield name.endsWith("broken")
       ? status(NodeRequest_State.STATE_FAILED, [], "every pool declined")
       : status(NodeRequest_State.STATE_FULFILLED, [NODE]);
+    if (name.endsWith("cut") && this.watched.filter((one) => one === name).length === 1) {
+      throw unavailable("DRAINING", "going");
+    }
     yield { event: { $case: "bookmark", value: { synced: false } } };
   }
 }
@@ -99,6 +104,13 @@ describe("examples/request_node.py", { skip }, () => {
   it("gives the node back when the command has ended", async () => {
     await run("other", "--", "true");
     assert.ok(launcher.released.includes("nodeRequests/200-other"));
+  });
+
+  it("keeps the node when its launcher goes away, by watching the request anew", async () => {
+    const { code, stderr } = await run("cut", "--", "sleep", "2");
+    assert.equal(code, 0, stderr);
+    const watched = launcher.watched.filter((name) => name === "nodeRequests/200-cut");
+    assert.equal(watched.length, 2);
   });
 
   it("names each request by a UUID of its own, so that it may be repeated", () => {
