@@ -6,7 +6,7 @@ import type { Requirement } from "./requirements.ts";
 // `npm start` asks for is 70 packages, 44 MB to download and 162 MB on disk; podman is most of it (28 packages, 31 MB),
 // diskimage-builder comes next (35 packages, 11 MB). docker.io would be 66 MB; it is taken only for the tests.
 // ZooKeeper's library with a headless JRE is 75 packages and 88 MB, where the package zookeeper (which brings a
-// desktop program) is 150 and 145 MB. All that `npm test` asks for is 186 packages, 201 MB, 677 MB on disk.
+// desktop program) is 150 and 145 MB. All that `npm test` asks for is some 195 packages, 205 MB, 690 MB on disk.
 
 function programs(...names: string[]): () => Promise<boolean> {
   return async () => (await Promise.all(names.map(findProgram))).every((path) => path !== null);
@@ -109,6 +109,15 @@ const tests: readonly Requirement[] = [
     packages: ["python3-grpcio"],
     optional: true,
     probe: async () => (await thisMachine().run("/usr/bin/python3", ["-c", "import grpc"])) === 0,
+  },
+  {
+    name: "HAProxy and nginx",
+    why: "test launchers behind an HTTP/2 proxy",
+    packages: ["haproxy", "nginx"],
+    optional: true,
+    probe: async () =>
+      (await isAccessible("/usr/sbin/haproxy", constants.X_OK)) &&
+      (await isAccessible("/usr/sbin/nginx", constants.X_OK)),
   },
   {
     name: "the OpenSSH server",

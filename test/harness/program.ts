@@ -34,8 +34,17 @@ export function startProgram(
   env: Record<string, string> = {},
 ): Program {
   const [command, ...prefix] = runtimeCommand(file);
+  return startCommand(command, [...prefix, ...args], env);
+}
+
+/** Starts any command. */
+export function startCommand(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Program {
   return watchChild(
-    spawn(command, [...prefix, ...args], {
+    spawn(command, args, {
       cwd: PROJECT,
       env: {
         ...process.env,
