@@ -188,7 +188,7 @@ export class Launches {
 
   /** Why the server does not run. One that a quota has stopped is deleted: nothing was launched. */
   async #failure(id: string, server: Server | null, spec: InstanceSpec): Promise<ProviderError> {
-    const { compute, servers } = this.#tools;
+    const { compute, logger, servers } = this.#tools;
     const name = `server ${id} of ${spec.name}`;
     if (server === null || isGone(server.status)) return new ProviderError(`${name} has vanished`);
     if (server.status === "ACTIVE") {
@@ -202,8 +202,13 @@ export class Launches {
     const fault = whole?.fault ?? "Nova does not say why";
     const message = `${name} is in state ${server.status}: ${fault.trim()}`;
     if (!isQuotaMessage(fault)) return new ProviderError(message);
-    await compute.delete(id, limit);
-    await servers.until((list) => (list.has(id) ? undefined : true), limit).catch(() => undefined);
+    try {
+      await compute.delete(id, limit);
+      await servers.until((list) => (list.has(id) ? undefined : true), limit);
+    } catch (error) {
+      // It goes with its node, which the launcher deletes.
+      logger.warn("a server that a quota has stopped is still there", { name, error: messageOf(error) });
+    }
     return new QuotaError(message);
   }
 }

@@ -303,6 +303,17 @@ describe("launches in OpenStack", () => {
     }
   });
 
+  test("a quota is told as one although Nova does not delete the server just then", async () => {
+    const fault = { message: "Quota exceeded for resources: ['port']" };
+    const nova = novaWith(accepted, server({ status: "ERROR", fault }));
+    const conflict = { conflictingRequest: { message: "Cannot 'delete' instance s1 in task_state x" } };
+    const { provider } = await setUp((call) =>
+      call.method === "DELETE" ? { status: 409, body: conflict } : nova.script(call),
+    );
+    await provider.start(signal);
+    await assert.rejects(create(provider), QuotaError);
+  });
+
   test("other faults of a server are told as Nova tells them", async () => {
     const fault = { message: "No valid host was found. " };
     const { provider } = await setUp(novaWith(accepted, server({ status: "ERROR", fault })).script);
