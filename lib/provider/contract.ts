@@ -54,6 +54,11 @@ export interface InstanceSpec {
   } | null;
   /** Stored with the instance: provider, pool, node, image, launch token. */
   readonly metadata: Metadata;
+  /**
+   * The instance of an earlier call that the node's record has: where there are several of the launch token, the create
+   * goes on with this one. Absent when none was recorded.
+   */
+  readonly externalId?: string;
 }
 
 /** A machine at a provider. */

@@ -208,9 +208,16 @@ describe("launcher: the life of nodes", () => {
     await until("an instance", () => cloud.instances.size === 1);
     await until("its id is stored", () => [...first.view.nodes()][0]?.record?.externalId !== null);
     await first.crash();
+    const create = cloud.createInstance.bind(cloud);
+    const told: (string | undefined)[] = [];
+    cloud.createInstance = (spec, note, signal) => {
+      told.push(spec.externalId);
+      return create(spec, note, signal);
+    };
     const second = await one.launcher(simple(cloud));
     const [node] = await fulfilled(second, request);
     assert.equal(node?.name, "nodes/0000000000");
+    assert.deepEqual(told, [...cloud.instances.keys()], "the provider is told which instance is recorded");
     assert.equal(cloud.instances.size, 1);
     assert.equal(cloud.calls.filter((call) => call.startsWith("delete")).length, 0);
     await release(second, request);

@@ -112,6 +112,10 @@ export class Launches {
 
   /** The server of this launch. @throws {ProviderError} when another launch of the node has one */
   #find(servers: Servers, spec: InstanceSpec): Server | null {
+    // The recorded one counts before a double, and also while Nova cannot tell its name: its host may be down.
+    const recorded = servers.get(spec.externalId ?? "");
+    const isRecorded = recorded !== undefined && ["", spec.name].includes(recorded.name);
+    if (isRecorded && !isGone(recorded.status)) return recorded;
     const ours = [...servers.values()].filter(
       ({ name, metadata, status }) =>
         name === spec.name && metadata[METADATA.provider] === this.#tools.provider && !isGone(status),

@@ -189,6 +189,35 @@ describe("launches in OpenStack", () => {
     assert.equal((await create(second.provider)).externalId, "s1");
   });
 
+  test("of two servers of a launch, a repeated create goes on with the one that is recorded", async () => {
+    const nova = novaWith(accepted);
+    nova.list.push(server({ id: "double" }), server({ id: "recorded" }));
+    const { provider } = await setUp(nova.script);
+    await provider.start(signal);
+    assert.equal((await create(provider, { externalId: "recorded" })).externalId, "recorded");
+  });
+
+  test("a recorded server of another name is somebody else's", async () => {
+    const nova = novaWith(accepted);
+    nova.list.push(server({ id: "others", name: "np-0000000099" }));
+    const { provider } = await setUp(nova.script);
+    await provider.start(signal);
+    assert.equal((await create(provider, { externalId: "others" })).externalId, "s1");
+  });
+
+  test("a recorded server whose name Nova cannot tell just then is waited for, and no second one made", async () => {
+    const nova = novaWith(accepted);
+    let lists = 0;
+    const { cloud, provider } = await setUp((call) => {
+      if (!call.path.startsWith("/servers/detail")) return nova.script(call);
+      lists += 1;
+      return { status: 200, body: { servers: [lists < 3 ? { id: "s1", status: "UNKNOWN" } : server()] } };
+    });
+    await provider.start(signal);
+    assert.equal((await create(provider, { externalId: "s1" })).interfaceIp, "10.0.0.5");
+    assert.ok(cloud.calls.every(({ method }) => method === "GET"));
+  });
+
   test("eight creates at most are under way at once", async () => {
     const nova = novaWith(accepted, null);
     let [running, most] = [0, 0];

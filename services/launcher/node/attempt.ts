@@ -79,6 +79,7 @@ export async function createInstance(
     az: record.az,
     request: asker,
     metadata,
+    ...(record.externalId === null ? {} : { externalId: textOf(record.externalId) }),
   };
   return await throughCheckpoints(environment.checkpoint, "node.create", () =>
     driver.createInstance(spec, note, signal),
