@@ -66,6 +66,12 @@ const NOT_OF_A_CLOUD = new Set([
   "OS_PREFER_IPV6",
 ]);
 
+/** Variables of test programs, which openstacksdk leaves out too. */
+const NOT_OF_OPENSTACK = /^OS_(TEST|STD|LOG)/;
+
+/** What says which part of a cloud is meant, and makes no cloud alone. */
+const CHOICE = "OS_REGION_NAME";
+
 /**
  * Resolves a cloud.
  *
@@ -109,9 +115,13 @@ function onlyOne(files: CloudFiles): string {
 function environmentCloud(env: Env): Mapping | null {
   const entries = Object.entries(env).filter(
     ([key, value]) =>
-      /^OS_[A-Z0-9_]+$/.test(key) && !NOT_OF_A_CLOUD.has(key) && value !== undefined && value !== "",
+      /^OS_[A-Z0-9_]+$/.test(key) &&
+      !NOT_OF_A_CLOUD.has(key) &&
+      !NOT_OF_OPENSTACK.test(key) &&
+      value !== undefined &&
+      value !== "",
   );
-  if (entries.length === 0) return null;
+  if (entries.every(([key]) => key === CHOICE)) return null;
   return Object.fromEntries(entries.map(([key, value]) => [key.slice(3).toLowerCase(), value]));
 }
 

@@ -174,6 +174,12 @@ describe("clouds.yaml", () => {
     assert.equal((await resolve({ clouds: two, env }, "a")).authUrl, "https://k:5000/v3");
   });
 
+  test("a region, or what is not meant for a cloud, makes no cloud of the environment", async () => {
+    const env = { OS_REGION_NAME: "r", OS_LOG_CAPTURE: "1", OS_TEST_PATH: "t", OS_STDOUT_CAPTURE: "1" };
+    const { name, region } = await resolve({ clouds: `clouds: {only: {${auth}}}`, env }, null);
+    assert.deepEqual([name, region], ["only", null]);
+  });
+
   test("what is missing is named with cloud, file and key", async () => {
     const rejected = async (clouds: string, name: string | null, pattern: RegExp) => {
       const error = await resolve({ clouds }, name).catch((thrown: unknown) => thrown);
