@@ -47,7 +47,7 @@ export interface ScriptOptions {
   /** PEM texts; absent: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Answers a login; undefined gives a token. */
-  readonly login?: (body: string) => ScriptedAnswer | undefined;
+  readonly login?: (body: string) => ScriptedAnswer | undefined | Promise<ScriptedAnswer | undefined>;
   /** Seconds that a token lives. @default 3600 */
   readonly tokenLife?: number;
   /** Services that the catalogue lacks. */
@@ -68,7 +68,7 @@ export async function startScriptedOpenStack(
     const path = request.url ?? "";
     if (path === "/v3/auth/tokens") {
       logins.push(body);
-      return options.login?.(body) ?? token(url, logins.length, options);
+      return (await options.login?.(body)) ?? token(url, logins.length, options);
     }
     const [service = "", prefix = ""] =
       Object.entries(PREFIXES).find(([, each]) => path.startsWith(each)) ?? [];

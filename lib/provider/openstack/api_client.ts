@@ -65,10 +65,9 @@ export class ApiClient {
   readonly #duration;
 
   constructor(options: ApiClientOptions) {
-    const { cloud, connections, clock, closing } = options;
     this.#options = options;
-    this.identity = new Identity(cloud, connections, clock, closing);
-    this.#pace = new Pace(options.rate, clock);
+    this.identity = new Identity(options);
+    this.#pace = new Pace(options.rate, options.clock);
     this.#duration = metrics.getMeter("nodepool").createHistogram("nodepool.openstack.request.duration", {
       description: "Time that calls to OpenStack's services take",
       unit: "s",
@@ -198,7 +197,7 @@ export class ApiClient {
         signal,
       });
       if (reply.status >= 200 && reply.status < 300) return this.#read(call, reply);
-      const said = replyMessage(this.identity.redact(withoutUserData(call, reply.text)));
+      const said = replyMessage(this.identity.redact(withoutUserData(call, reply.text), token));
       return this.#error(
         call,
         reply.status,
@@ -213,7 +212,7 @@ export class ApiClient {
       closing.throwIfAborted();
       const isTls = isTlsProblem(error);
       const remedy = isTls ? "; set cacert to the authority's file" : "";
-      return this.#error(call, null, `${this.identity.redact(messageOf(error))}${remedy}`, !isTls, {
+      return this.#error(call, null, `${this.identity.redact(messageOf(error), token)}${remedy}`, !isTls, {
         cause: error,
       });
     } finally {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { makeCertificates } from "../../../test/harness/certificates.ts";
+import { until } from "../../../test/harness/launcher.ts";
 import {
   type Script,
   type ScriptOptions,
@@ -12,7 +13,7 @@ import {
 import { resolveCloud } from "../../config/clouds/cloud.ts";
 import { readCloudFiles } from "../../config/clouds/files.ts";
 import { type Clock, systemClock } from "../../std/clock.ts";
-import { silentLogger } from "../../std/logger.ts";
+import { type Logger, silentLogger } from "../../std/logger.ts";
 import { ApiClient } from "./api_client.ts";
 import { ApiError } from "./errors.ts";
 import { HttpConnections } from "./http.ts";
@@ -45,6 +46,8 @@ function hasty(): { clock: Clock; sleeps: number[]; advance(milliseconds: number
 }
 
 async function setUp(script: Script, options: ScriptOptions & { rate?: number; more?: string } = {}) {
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (message) => warnings.push(message) };
   const cloud = await startScriptedOpenStack(script, options);
   const folder = await mkdtemp(join(tmpdir(), "nodepool-clouds-"));
   const path = join(folder, "clouds.yaml");
@@ -60,7 +63,7 @@ async function setUp(script: Script, options: ScriptOptions & { rate?: number; m
     connections,
     rate: options.rate ?? 0,
     clock: time.clock,
-    logger: silentLogger,
+    logger,
     closing: closing.signal,
   });
   cleanups.push(async () => {
@@ -68,7 +71,7 @@ async function setUp(script: Script, options: ScriptOptions & { rate?: number; m
     await cloud.close();
     await rm(folder, { recursive: true });
   });
-  return { api, cloud, closing, ...time };
+  return { api, cloud, closing, warnings, ...time };
 }
 
 const signal = new AbortController().signal;
@@ -84,9 +87,33 @@ describe("calls of OpenStack's services", () => {
     await api.call(servers);
     assert.equal(cloud.logins.length, 1);
     advance(2000);
-    await api.call(servers);
+    await until("the renewed token in use", async () => {
+      await api.call(servers);
+      return cloud.calls.at(-1)?.headers["x-auth-token"] === "token-2";
+    });
     assert.equal(cloud.logins.length, 2);
-    assert.equal(cloud.calls.at(-1)?.headers["x-auth-token"], "token-2");
+  });
+
+  test("calls go on with a token that holds while Keystone hangs, and wait for it when it has expired", async () => {
+    const hanging = Promise.withResolvers<undefined>();
+    let isHanging = false;
+    const login = () => (isHanging ? hanging.promise : undefined);
+    const { api, cloud, advance } = await setUp(() => undefined, { tokenLife: 1000, login });
+    await api.call(servers);
+    isHanging = true;
+    advance(900_000);
+    await api.call(servers);
+    await api.call(servers);
+    advance(101_000);
+    const waiting = api.call(servers);
+    await until("Keystone is asked", () => cloud.logins.length === 2);
+    assert.equal(cloud.calls.length, 3);
+    hanging.resolve(undefined);
+    await waiting;
+    assert.deepEqual(
+      cloud.calls.map(({ headers }) => headers["x-auth-token"]),
+      ["token-1", "token-1", "token-1", "token-2"],
+    );
   });
 
   test("a token that is refused is replaced and the call made again, a create too", async () => {
@@ -157,15 +184,20 @@ describe("calls of OpenStack's services", () => {
   test("a token that cannot be renewed is used as long as it holds", async () => {
     let isDown = false;
     const login = () => (isDown ? { status: 503, body: {} } : undefined);
-    const { api, cloud, advance } = await setUp(() => undefined, { tokenLife: 1000, login });
+    const { api, cloud, advance, warnings } = await setUp(() => undefined, { tokenLife: 1000, login });
     await api.call(servers);
     isDown = true;
     advance(900_000);
     await api.call(servers);
+    await until("the renewal failed", () => warnings.length > 0);
     await api.call(servers);
     assert.equal(cloud.logins.length, 2, "Keystone is not asked at each call");
-    advance(101_000);
+    advance(20_000);
+    await api.call(servers);
+    await until("Keystone is asked again", () => cloud.logins.length === 3);
+    advance(81_000);
     await assert.rejects(api.call(servers), /no token/);
+    assert.equal(warnings.length, 1, "it is told once");
   });
 
   test("what answers a login with nonsense is named", async () => {

@@ -1,9 +1,10 @@
-// The token: got from Keystone with the cloud's credentials, shared by all calls, and renewed before it expires or
-// as soon as a service does not take it any more.
+// The token: got from Keystone with the cloud's credentials, shared by all calls, and renewed before it expires, while
+// calls go on with it, or as soon as a service does not take it any more.
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
+import type { Logger } from "../../std/logger.ts";
 import { withSpan } from "../../telemetry/trace.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { ApiError, replyMessage } from "./errors.ts";
@@ -35,29 +36,46 @@ interface TokenBody {
   };
 }
 
+/** What logging in needs. */
+export interface IdentityTools {
+  readonly provider: string;
+  readonly cloud: Cloud;
+  readonly connections: HttpConnections;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Aborted when the provider is stopped. */
+  readonly closing: AbortSignal;
+}
+
 export class Identity {
-  readonly #cloud: Cloud;
-  readonly #connections: HttpConnections;
-  readonly #clock: Clock;
-  readonly #closing: AbortSignal;
+  readonly #tools: IdentityTools;
   #token: Token | null = null;
   #renewal: Promise<Token> | null = null;
+  /** Whether the last renewal failed: only the first failure in a row is told. */
+  #isFailing = false;
   /** How many tokens were got. */
   logins = 0;
 
-  constructor(cloud: Cloud, connections: HttpConnections, clock: Clock, closing: AbortSignal) {
-    this.#cloud = cloud;
-    this.#connections = connections;
-    this.#clock = clock;
-    this.#closing = closing;
+  constructor(tools: IdentityTools) {
+    this.#tools = tools;
   }
 
-  /** A token that is good for a while. @throws {ApiError} when Keystone gives none, with the remedy */
+  /**
+   * A token that still holds; it is renewed meanwhile when it will not hold for long.
+   *
+   * @throws {ApiError} when there is none and Keystone gives none, with the remedy
+   */
   async token(signal: AbortSignal): Promise<Token> {
-    if (this.#token !== null && this.#clock.now() < this.#token.renewAt) return this.#token;
-    this.#renewal ??= this.#renew().finally(() => {
-      this.#renewal = null;
-    });
+    const [token, now] = [this.#token, this.#tools.clock.now()];
+    if (token !== null && now < token.renewAt) return token;
+    if (this.#renewal === null) {
+      this.#renewal = this.#renew().finally(() => {
+        this.#renewal = null;
+      });
+      // Nobody may be waiting for it.
+      this.#renewal.catch(() => undefined);
+    }
+    if (token !== null && now < token.expiresAt) return token;
     return await abortable(this.#renewal, signal);
   }
 
@@ -66,25 +84,32 @@ export class Identity {
     if (this.#token?.id === token.id) this.#token = null;
   }
 
-  /** The text without credentials and token. */
-  redact(text: string): string {
-    const secrets = [...this.#cloud.credentials.secrets, this.#token?.id ?? ""].filter(
-      (one) => one.length > 3,
-    );
+  /** The text without credentials and tokens: the present one, and that of the call, which may be older. */
+  redact(text: string, token: Token | null = null): string {
+    const { secrets: own } = this.#tools.cloud.credentials;
+    const secrets = [...own, this.#token?.id ?? "", token?.id ?? ""].filter((one) => one.length > 3);
     return secrets.reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
   }
 
   async #renew(): Promise<Token> {
+    const { clock, closing, logger, provider } = this.#tools;
     const expiry = new AbortController();
-    const cancel = this.#clock.after(DEADLINE_MS, () =>
+    const cancel = clock.after(DEADLINE_MS, () =>
       expiry.abort(new Error(`no answer in ${DEADLINE_MS / 1000} s`)),
     );
-    const signal = AbortSignal.any([this.#closing, expiry.signal]);
+    const signal = AbortSignal.any([closing, expiry.signal]);
     try {
-      return await withSpan("openstack.login", { kind: "client" }, () => this.#login(signal));
+      const renewed = await withSpan("openstack.login", { kind: "client" }, () => this.#login(signal));
+      this.#isFailing = false;
+      return renewed;
     } catch (error) {
-      const [token, now] = [this.#token, this.#clock.now()];
+      const [token, now] = [this.#token, clock.now()];
       if (token === null || now >= token.expiresAt) throw error;
+      const seconds = Math.round((token.expiresAt - now) / 1000);
+      const fields = { provider, error: messageOf(error), seconds };
+      if (!this.#isFailing && !closing.aborted)
+        logger.warn("the token cannot be renewed; calls go on with it for so many seconds", fields);
+      this.#isFailing = true;
       this.#token = { ...token, renewAt: Math.min(token.expiresAt, now + RENEWAL_PAUSE_MS) };
       return this.#token;
     } finally {
@@ -93,8 +118,8 @@ export class Identity {
   }
 
   async #login(signal: AbortSignal): Promise<Token> {
-    const { authUrl, credentials } = this.#cloud;
-    const asked = this.#clock.now();
+    const { authUrl, credentials } = this.#tools.cloud;
+    const asked = this.#tools.clock.now();
     const reply = await this.#post(`${authUrl}/auth/tokens`, credentials.body, signal);
     if (reply.status !== 201) throw this.#refused(reply);
     const id = reply.headers["x-subject-token"];
@@ -119,9 +144,9 @@ export class Identity {
     const headers = { "content-type": "application/json", accept: "application/json" };
     try {
       const call = { method: "POST", url: new URL(url), headers, body: JSON.stringify(body), signal };
-      return await this.#connections.call({ ...call, isFresh: true });
+      return await this.#tools.connections.call({ ...call, isFresh: true });
     } catch (error) {
-      if (this.#closing.aborted) throw error;
+      if (this.#tools.closing.aborted) throw error;
       const remedy = isTlsProblem(error)
         ? "set cacert to the authority's file, or verify: false if nobody can listen in between"
         : "check auth_url, and that Keystone runs";
@@ -140,7 +165,7 @@ export class Identity {
   }
 
   #failed(status: number | null, reply: string, remedy: string, cause?: unknown): ApiError {
-    const { authUrl, credentials, name, source } = this.#cloud;
+    const { authUrl, credentials, name, source } = this.#tools.cloud;
     const answer = status === null ? "cannot be asked" : `answered ${status}`;
     return new ApiError(
       `no token for ${credentials.who}: Keystone at ${authUrl} ${answer}: ${reply}; ${remedy} (cloud '${name}' of ${source})`,
