@@ -17,6 +17,8 @@ export interface ScriptedAnswer {
   readonly status: number;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Comes from a proxy before the service: without the id that each answer of a service has. */
+  readonly isFromProxy?: boolean;
   /** Breaks the connection instead of answering. */
   readonly isLost?: boolean;
 }
@@ -79,12 +81,13 @@ export async function startScriptedOpenStack(
   };
   const listener = (request: IncomingMessage, response: import("node:http").ServerResponse) => {
     answer(request).then(
-      ({ status, body, headers, isLost }) => {
+      ({ status, body, headers, isFromProxy, isLost }) => {
         if (isLost) {
           request.socket.destroy();
           return;
         }
-        response.writeHead(status, { "content-type": "application/json", ...headers });
+        const id = isFromProxy ? {} : { "x-openstack-request-id": "req-1" };
+        response.writeHead(status, { "content-type": "application/json", ...id, ...headers });
         response.end(body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body));
       },
       () => request.socket.destroy(),

@@ -9,7 +9,7 @@ import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import { withSpan } from "../../telemetry/trace.ts";
 import { endpointOf } from "./catalogue.ts";
-import { ApiError, replyMessage, SERVICE_NAMES, type ServiceName } from "./errors.ts";
+import { ApiError, isOwnNotFound, replyMessage, SERVICE_NAMES, type ServiceName } from "./errors.ts";
 import { type HttpConnections, type HttpReply, isTlsProblem } from "./http.ts";
 import { Identity, type Token } from "./identity.ts";
 import { Pace } from "./pace.ts";
@@ -140,7 +140,7 @@ export class ApiClient {
     if (attempt >= ATTEMPTS) return null;
     // A 503 comes from a proxy too that has given up on a service which goes on.
     const isRefused = error.status === 429;
-    const isTransient = error.status === null || [408, 500, 502, 503, 504].includes(error.status);
+    const isTransient = error.status === null || [404, 408, 500, 502, 503, 504].includes(error.status);
     if (!isRefused && !(isTransient && isRepeatable && error.retryable)) return null;
     return Math.max(backoffDelay(attempt, PAUSE), Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS));
   }
@@ -198,15 +198,13 @@ export class ApiClient {
       });
       if (reply.status >= 200 && reply.status < 300) return this.#read(call, reply);
       const said = replyMessage(this.identity.redact(withoutUserData(call, reply.text), token));
-      return this.#error(
-        call,
-        reply.status,
-        said,
-        reply.status >= 500 || [401, 403, 408, 409, 429].includes(reply.status),
-        {
-          retryAfterMs: retryAfter(reply, this.#options.clock.now()),
-        },
-      );
+      const { status } = reply;
+      const isNotFound = status === 404 && isOwnNotFound(reply);
+      const isPassing = status >= 500 || [401, 403, 404, 408, 409, 429].includes(status);
+      return this.#error(call, status, said, isPassing && !isNotFound, {
+        isNotFound,
+        retryAfterMs: retryAfter(reply, this.#options.clock.now()),
+      });
     } catch (error) {
       call.signal.throwIfAborted();
       closing.throwIfAborted();
@@ -244,11 +242,17 @@ export class ApiClient {
     status: number | null,
     reply: string,
     retryable: boolean,
-    more: { readonly retryAfterMs?: number | null; readonly cause?: unknown } = {},
+    more: {
+      readonly isNotFound?: boolean;
+      readonly retryAfterMs?: number | null;
+      readonly cause?: unknown;
+    } = {},
   ): ApiError {
     const answer = status === null ? "was not answered" : `answered ${status}`;
     const what = `${SERVICE_NAMES[call.service]}: ${call.method ?? "GET"} ${call.path}`;
-    const message = `provider ${this.#options.provider}: ${what} ${answer}: ${reply}`;
+    const isFromProxy = status === 404 && more.isNotFound !== true;
+    const remedy = isFromProxy ? "; the service itself does not say so: look at the proxy before it" : "";
+    const message = `provider ${this.#options.provider}: ${what} ${answer}: ${reply}${remedy}`;
     return new ApiError(message, { service: call.service, status, reply, retryable, ...more });
   }
 }

@@ -20,6 +20,8 @@ export class ApiError extends ProviderError {
   readonly status: number | null;
   /** What the service said, without our own words around it. */
   readonly reply: string;
+  /** Whether the service itself says that what the call is about is not there. */
+  readonly isNotFound: boolean;
   /** How long the service asks us to wait, in milliseconds; null when it does not say. */
   readonly retryAfterMs: number | null;
 
@@ -30,6 +32,7 @@ export class ApiError extends ProviderError {
       readonly status: number | null;
       readonly reply: string;
       readonly retryable: boolean;
+      readonly isNotFound?: boolean;
       readonly retryAfterMs?: number | null;
       readonly cause?: unknown;
     },
@@ -38,6 +41,7 @@ export class ApiError extends ProviderError {
     this.service = facts.service;
     this.status = facts.status;
     this.reply = facts.reply;
+    this.isNotFound = facts.isNotFound ?? false;
     this.retryAfterMs = facts.retryAfterMs ?? null;
   }
 }
@@ -49,9 +53,23 @@ export function mayHaveWorked(error: unknown): boolean {
   return status === null || status >= 500 || status < 300;
 }
 
-/** Whether what the call is about is not there. */
+/** Whether what the call is about is not there, by the service's own word. */
 export function isNotFound(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 404;
+  return error instanceof ApiError && error.isNotFound;
+}
+
+/** Every answer of a service has one of these, whatever its form. */
+const REQUEST_IDS = ["x-openstack-request-id", "x-compute-request-id"];
+
+/** How the services say it themselves: for clouds whose proxies do not pass the ids on. */
+const NOT_FOUND = /"itemNotFound"|"NeutronError"|(No|Failed to find) image\b/;
+
+/** Whether a 404 is the service's own, and not that of a proxy that does not reach it. */
+export function isOwnNotFound(reply: {
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}): boolean {
+  return REQUEST_IDS.some((name) => reply.headers[name] !== undefined) || NOT_FOUND.test(reply.text);
 }
 
 const QUOTA = /quota|maximum number of ports exceeded|no more ip addresses available/i;

@@ -112,7 +112,7 @@ function asFloatingIpError(error: unknown): unknown {
   const isFull =
     error.status === 409 && (isQuotaMessage(error.reply) || /no more ip addresses/i.test(error.reply));
   if (isFull) return new QuotaError(error.message, { cause: error });
-  if (error.status !== 404 && error.status !== 400) return error;
+  if (!isNotFound(error) && error.status !== 400) return error;
   const remedy =
     "is there a router between its network and the external one? Else set auto-floating-ip: false";
   return new ProviderError(`${error.message}; ${remedy}`, { retryable: error.retryable, cause: error });

@@ -445,6 +445,31 @@ describe("launches in OpenStack", () => {
     assert.deepEqual(provider.resourcesOf("main", "small"), { instances: 1, cores: 2, ram: 64 });
   });
 
+  test("only the service's own word confirms a deletion, not that of a proxy which does not reach it", async () => {
+    const page = "<html><body><h1>404 Not Found</h1>nginx</body></html>";
+    const itemNotFound = { itemNotFound: { code: 404, message: "Instance s1 could not be found." } };
+    for (const [answer, isConfirmed] of [
+      [{ status: 404, body: page, isFromProxy: true }, false],
+      [{ status: 404, body: { message: "no Route matched" }, isFromProxy: true }, false],
+      [{ status: 404, body: page }, true],
+      [{ status: 404, body: itemNotFound, isFromProxy: true }, true],
+    ] as const) {
+      const { cloud, provider } = await setUp(({ method }) => (method === "DELETE" ? answer : undefined));
+      await provider.start(signal);
+      const outcome = await provider.deleteInstance("s1", signal).catch((error: unknown) => error);
+      const deletes = cloud.calls.filter(({ method }) => method === "DELETE").length;
+      if (isConfirmed) assert.deepEqual([outcome, deletes], [undefined, 1]);
+      else {
+        assert.ok(outcome instanceof ProviderError && outcome.retryable);
+        assert.match(
+          outcome.message,
+          /answered 404: .*; the service itself does not say so: look at the proxy/,
+        );
+        assert.equal(deletes, 4, "it is asked again, as after a 503");
+      }
+    }
+  });
+
   test("a server that Nova does nothing about is deleted again, and then given up with its state", async () => {
     let deletes = 0;
     const { provider } = await setUp(({ method, path }) => {
