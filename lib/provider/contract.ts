@@ -206,7 +206,8 @@ export interface Provider {
   deleteImage(externalId: string, signal: AbortSignal): Promise<void>;
   /**
    * Instances and images at the place that do not carry this provider's name in their metadata: they count against
-   * the quota, and operators ask for them. Absent when the provider cannot list them.
+   * the quota, and operators ask for them. Also those of which the provider cannot tell just now whose they are: the
+   * instance of a node among them is not lost. Absent when the provider cannot list them.
    */
   foreignInstances?(signal: AbortSignal): Promise<Instance[]>;
   foreignImages?(signal: AbortSignal): Promise<ProviderImage[]>;

@@ -45,7 +45,17 @@ export class Cleanup {
     );
     await view.settled();
     if (!view.current || signal.aborted) return;
-    const found = compare(view, { provider: driver.name, instances, leftovers: leftovers ?? [], known });
+    const inventory = { provider: driver.name, instances, leftovers: leftovers ?? [], known };
+    let found = compare(view, inventory);
+    if (found.lost.length > 0 && driver.foreignInstances !== undefined) {
+      // Of an instance in a part of the cloud that is down, a provider may know the id and not whose it is.
+      const foreign = await askForList(this.#environment, signal, async (inner) =>
+        driver.foreignInstances?.(inner),
+      );
+      await view.settled();
+      if (!view.current || signal.aborted) return;
+      found = compare(view, { ...inventory, foreign: foreign ?? [] });
+    }
     metrics.drift(driver.name, {
       instance: found.leaked.length,
       leftover: found.leftovers.length,

@@ -8,6 +8,8 @@ import { textOf } from "./node/attempt.ts";
 export interface Inventory {
   readonly provider: string;
   readonly instances: readonly Instance[];
+  /** Instances that do not say whose they are, as far as they were asked for: a node's own may be among them. */
+  readonly foreign?: readonly Instance[];
   readonly leftovers: readonly Leftover[];
   /** The nodes that were recorded before it was asked: a later one may have no instance yet. */
   readonly known: ReadonlySet<string>;
@@ -30,7 +32,7 @@ const PRESENT = new Set(["ready", "in-use", "hold"]);
 
 /** Compares one provider. */
 export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory): Comparison {
-  const { provider, instances, known } = inventory;
+  const { provider, instances, foreign = [], known } = inventory;
   const leaked = instances.filter(
     (instance) => instance.metadata[METADATA.node] !== undefined && !isKnown(tree, instance),
   );
@@ -40,7 +42,7 @@ export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory
       (node === null || tree.node(node) === undefined),
   );
   const alive = new Set(
-    instances
+    [...instances, ...foreign]
       .filter(({ state }) => state === "running" || state === "building")
       .map(({ externalId }) => externalId),
   );
@@ -67,6 +69,15 @@ export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
   const isOfOurs = instance.metadata[METADATA.launchToken] !== undefined;
   if (entry.record === null || entry.record.externalId === null || !isOfOurs) return true;
   return textOf(entry.record.externalId) === instance.externalId;
+}
+
+/** The instances that nodes of a provider have recorded, by their ids. */
+export function recordedInstances(tree: Pick<Tree, "nodes">, provider: string): Set<string> {
+  const ids = new Set<string>();
+  for (const { record } of tree.nodes()) {
+    if (record?.provider === provider && record.externalId !== null) ids.add(textOf(record.externalId));
+  }
+  return ids;
 }
 
 /** All uploads to a provider that are recorded, whatever their state. */

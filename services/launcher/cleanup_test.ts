@@ -87,6 +87,26 @@ describe("launcher: cleanup", () => {
     assert.deepEqual([...cloud.instances.keys()], [first.externalId]);
   });
 
+  it("keeps a node of whose instance the cloud can tell only the id, and calls that no alien", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }), OFTEN);
+    await untilStates(launcher, "ready");
+    const [instance] = cloud.instances.values();
+    assert.ok(instance);
+    Object.assign(instance, { name: "", metadata: {} });
+    // A lost node goes in the look in which the first of these goes.
+    for (const number of ["98", "99"]) {
+      cloud.add(`np00000000${number}`, leakedMetadata(`00000000${number}`), "running");
+      await until("a leak gone", () => cloud.instances.size === 1);
+    }
+    assert.deepEqual([...cloud.instances.keys()], [instance.externalId]);
+    const [node] = launcher.view.nodes();
+    assert.equal(node?.record?.state, "ready");
+    const aliens = await launcher.providers.listAlienInstances({ provider: "" }, callContext);
+    assert.deepEqual(aliens.instances, []);
+  });
+
   it("removes the port that a deletion left, and the instance whose deletion was a lie", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const cloud = new FakeProvider("cloud");

@@ -138,6 +138,18 @@ describe("limits", () => {
     assert.match(reason, /quota of instances is 1, in use 1, needed 1 \(1 of it not ours\)/);
   });
 
+  it("of a provider count a node's instance once, also while the cloud can tell only its id", async () => {
+    const { cloud, launcher } = await begin({}, { limits: { instances: 1 } });
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    await launcher.stop();
+    for (const instance of cloud.instances.values()) Object.assign(instance, { name: "", metadata: {} });
+    const next = await one.launcher({
+      labels: { small: {} },
+      providers: [{ driver: cloud, pools: [{ name: "main", offers: ["small"] }] }],
+    });
+    await waits(next, await ask(next, ["small"]), /quota of instances is 1, in use 1, needed 1/);
+  });
+
   it("of a provider do not count an instance that goes while the provider is asked", async () => {
     const { cloud, launcher } = await begin({}, { limits: { instances: 1 } });
     const name = await ask(launcher, ["small"]);

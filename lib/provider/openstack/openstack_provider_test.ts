@@ -25,6 +25,18 @@ describe("starting an OpenStack provider", () => {
     await assert.rejects(provider.listInstances(signal), /provider p was not started/);
   });
 
+  test("a server of which Nova can tell only the id is listed, and counts as running", async () => {
+    const { provider } = await setUp(({ path }) =>
+      path.startsWith("/servers/detail")
+        ? { status: 200, body: { servers: [{ id: "s1", status: "UNKNOWN", tenant_id: "project-1" }] } }
+        : undefined,
+    );
+    await provider.start(signal);
+    assert.deepEqual(await provider.listInstances(signal), []);
+    const [listed] = (await provider.foreignInstances?.(signal)) ?? [];
+    assert.deepEqual([listed?.externalId, listed?.state], ["s1", "running"]);
+  });
+
   test("an image that somebody has made of a node is not among our uploads", async () => {
     const ours = { nodepool_provider_name: "p", nodepool_build_id: "b", nodepool_upload_id: "1" };
     const sent = { ...ours, "owner_specified.openstack.md5": "a" };

@@ -4,6 +4,7 @@ import { NODES } from "../../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
+import { recordedInstances } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
 import { withDeadline } from "../node/deadline.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
@@ -105,7 +106,9 @@ export class LimitsWatch {
       await catchUp(context, NODES);
       const uncounted = own.filter(({ metadata }) => !counted.has(metadata[METADATA.node] ?? ""));
       const foreign = (await driver.foreignInstances?.(signal)) ?? [];
-      return [...uncounted, ...foreign].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
+      const recorded = recordedInstances(view, driver.name);
+      const others = foreign.filter(({ externalId }) => !recorded.has(externalId));
+      return [...uncounted, ...others].map(({ resources }) => amountsOf(resources)).reduce(add, NOTHING);
     } finally {
       stop();
     }

@@ -10,7 +10,7 @@ import type {
 } from "../../../lib/rpc/gen/nodepool/v1/provider.ts";
 import { formatName, parseName } from "../../../lib/rpc/names.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
-import { isKnown, uploadsAt } from "../cleanup_compare.ts";
+import { isKnown, recordedInstances, uploadsAt } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
 import { textOf } from "../node/attempt.ts";
 import type { Shared } from "./shared.ts";
@@ -26,6 +26,7 @@ export async function listAlienInstances(
     const own = await driver.listInstances(signal);
     const foreign = (await driver.foreignInstances?.(signal)) ?? [];
     await view.settled();
+    const recorded = recordedInstances(view, driver.name);
     const message = (instance: Instance, leaked: boolean) => ({
       provider: formatName("providers/{provider}", { provider: driver.name }),
       externalId: instance.externalId,
@@ -37,7 +38,9 @@ export async function listAlienInstances(
     });
     return [
       ...own.filter((instance) => !isKnown(view, instance)).map((instance) => message(instance, true)),
-      ...foreign.map((instance) => message(instance, false)),
+      ...foreign
+        .filter(({ externalId }) => !recorded.has(externalId))
+        .map((instance) => message(instance, false)),
     ];
   });
   return { instances: items, problems };
