@@ -18,12 +18,18 @@ import { messageOf } from "../../std/errors.ts";
 const LONGEST_ANSWER = 64 * 1024 * 1024;
 /** Connections to one service at once. */
 const CONNECTIONS = 16;
+/** How long a server may take to ask for a body, in milliseconds; not every one knows that it should. */
+const PATIENCE_MS = 1000;
+const EXPECTATION_FAILED = 417;
 
 export interface HttpCall {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** A text, or what writes the body and ends it. */
+  /**
+   * A text, or what writes the body and ends it. The server is told of the latter before it is sent: it can say no while
+   * its answer is still heard, which is not sure once it closes the connection in the middle of the body.
+   */
   readonly body?: string | ((target: Writable) => Promise<void>);
   /**
    * Takes a connection that was not used before. A connection that was idle may be closed by the server just as we
@@ -51,7 +57,9 @@ export class HttpConnections {
   }
 
   /** Reads the files of the cloud's authority and certificate. @throws {CloudConfigError} for one that is not there */
-  static async open(cloud: Cloud): Promise<HttpConnections> {
+  static async open(
+    cloud: Pick<Cloud, "name" | "source" | "verify" | "caFile" | "certFile" | "keyFile">,
+  ): Promise<HttpConnections> {
     const read = async (key: string, path: string | null) => {
       if (path === null) return undefined;
       try {
@@ -77,7 +85,21 @@ export class HttpConnections {
 
   /** Makes the call. @throws whatever broke the connection, or the signal's reason */
   async call(call: HttpCall): Promise<HttpReply> {
-    const { method, url, headers, body, signal } = call;
+    const { body } = call;
+    if (typeof body !== "function") return await this.#exchange(call, call.headers, body);
+    let isBegun = false;
+    const send = (target: Writable) => {
+      isBegun = true;
+      return body(target);
+    };
+    const reply = await this.#exchange(call, { ...call.headers, expect: "100-continue" }, send);
+    // An old proxy refuses to pass on what is expected.
+    const isRefused = reply.status === EXPECTATION_FAILED && !isBegun;
+    return isRefused ? await this.#exchange(call, call.headers, body) : reply;
+  }
+
+  async #exchange(call: HttpCall, headers: HttpCall["headers"], body: HttpCall["body"]): Promise<HttpReply> {
+    const { method, url, signal } = call;
     signal.throwIfAborted();
     const isTls = url.protocol === "https:";
     const given =
@@ -94,17 +116,38 @@ export class HttpConnections {
     // It is awaited below; until then it must not count as unheard.
     reply.catch(() => undefined);
     try {
-      if (typeof body === "function") await Promise.race([body(request), reply]);
-      else request.end(body);
+      if (typeof body !== "function") request.end(body);
+      else if (await isWanted(request, reply, headers)) await Promise.race([body(request), reply]);
       return await reply;
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
+    } finally {
+      // Whoever has answered does not want the rest.
+      if (typeof body === "function") request.destroy();
     }
   }
 
   close(): void {
     this.#http.destroy();
     this.#https.destroy();
+  }
+}
+
+/** Whether the body is to be sent: the server asks for it, or does not answer in time. */
+async function isWanted(
+  request: ClientRequest,
+  reply: Promise<HttpReply>,
+  headers: HttpCall["headers"],
+): Promise<boolean> {
+  if (headers.expect === undefined) return true;
+  const asked = Promise.withResolvers<boolean>();
+  request.once("continue", () => asked.resolve(true));
+  const timer = setTimeout(() => asked.resolve(true), PATIENCE_MS);
+  request.flushHeaders();
+  try {
+    return await Promise.race([asked.promise, reply.then(() => false)]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
