@@ -54,7 +54,7 @@ async function setUp(script: Script, options: ScriptOptions & { rate?: number; m
   await writeFile(path, cloud.cloudsYaml(options.more));
   const env = { OS_CLIENT_CONFIG_FILE: path };
   const resolved = resolveCloud(await readCloudFiles(env), env, "scripted", null);
-  const connections = await HttpConnections.open(resolved);
+  const connections = await HttpConnections.open(resolved, {});
   const time = hasty();
   const closing = new AbortController();
   const api = new ApiClient({

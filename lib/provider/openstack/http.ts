@@ -11,8 +11,9 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Writable } from "node:stream";
 import type { Cloud } from "../../config/clouds/cloud.ts";
-import { CloudConfigError } from "../../config/clouds/files.ts";
+import { CloudConfigError, type Env } from "../../config/clouds/files.ts";
 import { messageOf } from "../../std/errors.ts";
+import { readProxies } from "./proxies.ts";
 
 /** The longest answer, in characters: a page of a list has some hundred kilobytes. */
 const LONGEST_ANSWER = 64 * 1024 * 1024;
@@ -47,18 +48,26 @@ export interface HttpReply {
 
 /** The connections to one cloud. */
 export class HttpConnections {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
-  readonly #https: HttpsAgent;
+  /** The first of each is for connections that are used again, the second for those that are not. */
+  readonly #http: readonly [HttpAgent, HttpAgent];
+  readonly #https: readonly [HttpsAgent, HttpsAgent];
   readonly #tls: Readonly<Record<string, unknown>>;
 
-  private constructor(tls: Readonly<Record<string, unknown>>) {
+  private constructor(tls: Readonly<Record<string, unknown>>, proxyEnv: Readonly<Record<string, string>>) {
+    const kept = { keepAlive: true, maxSockets: CONNECTIONS };
     this.#tls = tls;
-    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS, ...tls });
+    this.#http = [new HttpAgent({ ...kept, proxyEnv }), new HttpAgent({ proxyEnv })];
+    this.#https = [new HttpsAgent({ ...kept, ...tls, proxyEnv }), new HttpsAgent({ ...tls, proxyEnv })];
   }
 
-  /** Reads the files of the cloud's authority and certificate. @throws {CloudConfigError} for one that is not there */
+  /**
+   * Reads the files of the cloud's authority and certificate, and the environment's proxies.
+   *
+   * @throws {CloudConfigError} for a file that is not there and a proxy that cannot be used
+   */
   static async open(
     cloud: Pick<Cloud, "name" | "source" | "verify" | "caFile" | "certFile" | "keyFile">,
+    env: Env,
   ): Promise<HttpConnections> {
     const read = async (key: string, path: string | null) => {
       if (path === null) return undefined;
@@ -76,11 +85,12 @@ export class HttpConnections {
       read("cert", cloud.certFile),
       read("key", cloud.keyFile ?? cloud.certFile),
     ]);
-    return new HttpConnections({
+    const tls = {
       ...(cloud.verify ? {} : { rejectUnauthorized: false }),
       ...(ca === undefined || !cloud.verify ? {} : { ca }),
       ...(cert === undefined ? {} : { cert, key }),
-    });
+    };
+    return new HttpConnections(tls, readProxies(env));
   }
 
   /** Makes the call. @throws whatever broke the connection, or the signal's reason */
@@ -109,7 +119,7 @@ export class HttpConnections {
       headers: { ...given, ...(call.isFresh ? { connection: "close" } : {}) },
       signal,
       ...(isTls ? this.#tls : {}),
-      agent: call.isFresh ? false : isTls ? this.#https : this.#http,
+      agent: (isTls ? this.#https : this.#http)[call.isFresh ? 1 : 0],
     } as const;
     const request = isTls ? httpsRequest(url, options) : httpRequest(url, options);
     const reply = readReply(request);
@@ -128,8 +138,7 @@ export class HttpConnections {
   }
 
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    for (const agent of [...this.#http, ...this.#https]) agent.destroy();
   }
 }
 

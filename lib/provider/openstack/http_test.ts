@@ -29,7 +29,7 @@ describe("a file in an HTTP call", () => {
     folder = await mkdtemp(join(tmpdir(), "nodepool-http-"));
     path = join(folder, "image.raw");
     await writeFile(path, new Uint8Array(SIZE));
-    connections = await HttpConnections.open(cloud);
+    connections = await HttpConnections.open(cloud, {});
     server = createServer((socket) => {
       let head: string | null = null;
       socket.on("error", () => {});
