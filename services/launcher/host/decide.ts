@@ -8,7 +8,7 @@ import { keys } from "../actions.ts";
 import { isEnabled } from "../pool/served.ts";
 import { SLOW_SECONDS } from "./free_slots.ts";
 import { type Judgement, judge, knownKeys } from "./judge.ts";
-import { memoryOf, merged } from "./memory.ts";
+import { CLOCK_SKEW, memoryOf, merged } from "./memory.ts";
 import { newSlotRecord, wantedRecord } from "./record.ts";
 import { hostKey, isIdle, type PlacedHost, type Slot } from "./slots.ts";
 
@@ -95,7 +95,8 @@ function updateSlot({ now }: World, draft: Draft, slot: Slot, judgement: Judgeme
   const { record } = node;
   const wasOut = record.state === "testing";
   // Whoever took it out knew something that an older check of ours did not.
-  if (judgement.kind === "good" && wasOut && keeps && judgement.from <= record.stateTime) {
+  const isTime = record.stateTime <= now + CLOCK_SKEW;
+  if (judgement.kind === "good" && wasOut && keeps && isTime && judgement.from <= record.stateTime) {
     return judgement.at + AGAIN_SECONDS;
   }
   const mayWrite = keeps || (judgement.kind === "bad" && !wasOut);

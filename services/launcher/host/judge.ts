@@ -10,6 +10,9 @@ import { type Memory, memoryOf, quarantineOf } from "./memory.ts";
 /** A failed check counts for so many seconds. */
 const BAD_SECONDS = 120;
 
+/** One that has ended at most so many seconds ago counts whatever records say: the clocks of launchers differ. */
+const LATEST_SECONDS = 2;
+
 export type Judgement =
   /** It has not been checked here as it is configured now. */
   | { readonly kind: "unknown" }
@@ -38,11 +41,15 @@ export function judge(
 ): Judgement {
   if (host.problem !== null) return { kind: "bad", reason: host.problem };
   const last = status !== undefined && isDeepStrictEqual(status.host, host) ? status.last : null;
-  if (last === null) return { kind: "unknown" };
+  // After the clock was set back, a check that is later than now would count until that time comes again.
+  if (last === null || last.at > now) return { kind: "unknown" };
   const judgement = judgeReport(host, nodes, last, now, more);
+  const age = now - last.at;
   // Another launcher may have brought it back since.
-  const isBack = nodes.some(({ record }) => record.state === "ready" && record.stateTime > last.at);
-  const isOld = isBack || now - last.at > BAD_SECONDS;
+  const isBack =
+    age > LATEST_SECONDS &&
+    nodes.some(({ record }) => record.state === "ready" && record.stateTime > last.at);
+  const isOld = isBack || age > BAD_SECONDS;
   return judgement.kind === "bad" && isOld ? { kind: "unknown" } : judgement;
 }
 

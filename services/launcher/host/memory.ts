@@ -14,7 +14,7 @@ export const SUSPICION_AGE = 86_400;
 export const QUARANTINE = 60;
 
 /** Clocks of several launchers may differ by so many seconds; what is later than that is no time at all. */
-const CLOCK_SKEW = 60;
+export const CLOCK_SKEW = 60;
 
 /** The latest suspicions that a record keeps. */
 const KEPT = 8;
