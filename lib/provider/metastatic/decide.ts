@@ -33,6 +33,8 @@ export interface BackingRequest {
   readonly reason: string | null;
   /** The node that it was given: null while it has none, or when that one cannot be taken any more. */
   readonly node: string | null;
+  /** Whether somebody has that node locked: then it cannot be taken yet. */
+  readonly isLocked: boolean;
   /** Whether all that has happened to it is seen. Else its node may not be seen as it was given. */
   readonly isSettled: boolean;
 }
@@ -107,8 +109,8 @@ function settleRequest(
   draft: Draft,
   request: BackingRequest,
 ) {
-  const { id, label, state, node, isSettled } = request;
-  if (!isSettled) return;
+  const { id, label, state, node, isLocked, isSettled } = request;
+  if (!isSettled || isLocked) return;
   const nobodyWaits = waitingEverywhere(label) === 0;
   const end = (reason: string, nodes: readonly string[] = []) =>
     draft.actions.push({ kind: "withdraw", request: id, nodes, reason });

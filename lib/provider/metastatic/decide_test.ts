@@ -44,7 +44,8 @@ function node(id: string, taken: readonly number[], changes: Partial<BackingNode
 }
 
 const request = (id: string, changes: Partial<BackingRequest> = {}): BackingRequest => {
-  return { id, label: "share", state: "requested", reason: null, node: null, isSettled: true, ...changes };
+  const blank = { label: "share", reason: null, node: null, isLocked: false, isSettled: true } as const;
+  return { id, state: "requested", ...blank, ...changes };
 };
 
 const waits = (...nodes: string[]): Waiting[] => nodes.map((id) => ({ node: id, label: "share" }));
@@ -153,6 +154,11 @@ describe("what becomes of a request for a backing node", () => {
   it("takes its node, also when nobody waits any more", () => {
     assert.deepEqual(actionsOf({ requests: [fulfilled], waiting: waits("a") }), ["take 9 with 2 slots"]);
     assert.deepEqual(actionsOf({ requests: [fulfilled] }), ["take 9 with 2 slots"]);
+  });
+
+  it("waits while somebody has its node locked", () => {
+    const requests = [request("r", { state: "fulfilled", node: "9", isLocked: true })];
+    assert.deepEqual(actionsOf({ requests, waiting: waits("a") }), []);
   });
 
   it("leaves it alone while a change of it is not seen yet: its node may not be seen either", () => {

@@ -81,6 +81,7 @@ export class Holdings extends Records {
       state: record?.state ?? "failed",
       reason: typeof reason === "string" ? reason : null,
       node: isThere && given !== undefined ? given : null,
+      isLocked: isThere && node.lock.contenders.length > 0,
       isSettled: !this.#nodepool.view.isPending(requestPath(id)),
     };
   }

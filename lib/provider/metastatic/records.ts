@@ -43,7 +43,7 @@ export class Records {
 
   /** Takes a change over; whether it was about this provider. */
   update({ kind, id }: Pick<ViewChange, "kind" | "id">): boolean {
-    if (kind === "node") return this.#updateNode(id);
+    if (kind === "node") return this.#updateNode(id) || this.#isGiven(id);
     return kind === "request" && this.#updateRequest(id);
   }
 
@@ -86,6 +86,11 @@ export class Records {
     const contender = first === undefined ? null : `${nodeLockPath(id)}/${first}`;
     this.shared.set(id, { node: { ...node, record }, shared, contender });
     return true;
+  }
+
+  /** Whether a node is one that a request for backing nodes was given. */
+  #isGiven(id: string): boolean {
+    return [...this.requests.values()].some(({ record }) => record?.nodes.includes(id));
   }
 
   #setChild(id: string, child: Child): void {

@@ -8,8 +8,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { type SlowWire, startSlowWire } from "../../../test/harness/slow_wire.ts";
 import { decodeNode, encodeNode, newNode } from "../../model/node.ts";
-import { NODES, nodeLockPath, nodePath, REQUESTS } from "../../model/paths.ts";
-import { encodeShared, shareOf, sharerName } from "../../model/shared_node.ts";
+import { NODES, nodeLockPath, nodePath, REQUESTS, requestPath } from "../../model/paths.ts";
+import { encodeRequest, newRequest } from "../../model/request.ts";
+import { encodeShared, encodeSharedLabel, sharedOf, shareOf, sharerName } from "../../model/shared_node.ts";
 import { systemClock } from "../../std/clock.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../../zookeeper/embedded/server.ts";
@@ -131,6 +132,27 @@ describe("launchers that share one backing node out", () => {
     const signal = AbortSignal.abort(new Error("given up"));
     const outcome = claim("1", { signal }).then(String, String);
     assert.equal(await Promise.race([outcome, turn("it waits")]), "Error: given up");
+  });
+
+  it("take a node that somebody else has locked when he is done with it", async () => {
+    const session = await connect();
+    for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
+    const id = "100-0000000000";
+    const ready = newNode(1, { provider: "cloud", type: ["large"], state: "ready", allocatedTo: id });
+    await session.create(nodePath(BACKING), encodeNode(ready), "persistent");
+    await session.ensurePath(nodeLockPath(BACKING));
+    const stranger = `${nodeLockPath(BACKING)}/00ff__lock__`;
+    const contender = await session.create(stranger, new Uint8Array(), "persistent-sequential");
+    const asked = { requestor: sharerName("meta"), requestorData: encodeSharedLabel("small") };
+    const fulfilled = newRequest(1, { ...asked, nodeTypes: ["large"], nodes: [BACKING], state: "fulfilled" });
+    await session.create(requestPath(id), encodeRequest(fulfilled), "persistent");
+    await launcher();
+    // Many of its passes: it must not be in one that never ends.
+    for (let turns = 0; turns < 100; turns += 1) await turn();
+    await session.delete(contender, -1);
+    const taken = async () => sharedOf(decodeNode((await session.get(nodePath(BACKING))).data));
+    while ((await taken()) === null) await turn();
+    assert.deepEqual(await session.children(REQUESTS), []);
   });
 
   it("ask for no backing node for a node that is gone", async () => {
