@@ -59,7 +59,7 @@ export class Holdings extends Records {
       const idleSince = this.#idleSince.get(id) ?? null;
       const isSettled = !this.#nodepool.view.isPending(nodePath(id));
       const { state } = record;
-      return { id, label, slots, failed, launched, state, taken: new Map(taken), idleSince, isSettled };
+      return { id, label, slots, failed, launched, state, taken, idleSince, isSettled };
     });
   }
 

@@ -25,7 +25,8 @@ export class Records {
   /** Requests for backing nodes that launchers of ours have made. */
   readonly requests = new Map<string, RequestEntry & { readonly label: string }>();
   readonly #children = new Map<string, Child>();
-  readonly #on = new Map<string, Map<number, string>>();
+  /** The slots of the nodes on each backing node. Nodepool may have given the same one to two of them. */
+  readonly #on = new Map<string, Map<string, number>>();
   readonly #waiting = new Map<string, number>();
 
   constructor(provider: string, view: Pick<View, "node" | "nodes" | "request" | "requests">) {
@@ -49,7 +50,7 @@ export class Records {
 
   /** Which node has which slot of a backing node. */
   takenOf(backing: string): ReadonlyMap<number, string> {
-    return this.#on.get(backing) ?? new Map();
+    return new Map(Array.from(this.#on.get(backing) ?? [], ([node, slot]) => [slot, node]));
   }
 
   /** How many nodes of a label are being launched and have no slot, at all launchers. */
@@ -97,8 +98,8 @@ export class Records {
     this.#children.set(id, child);
     if (child.waitsFor !== null) this.#count(child.waitsFor, 1);
     if (child.backing === null) return;
-    const taken = this.#on.get(child.backing) ?? new Map<number, string>();
-    this.#on.set(child.backing, taken.set(child.slot, id));
+    const nodes = this.#on.get(child.backing) ?? new Map<string, number>();
+    this.#on.set(child.backing, nodes.set(id, child.slot));
   }
 
   #forgetChild(id: string): boolean {
@@ -106,9 +107,10 @@ export class Records {
     if (child === undefined) return false;
     this.#children.delete(id);
     if (child.waitsFor !== null) this.#count(child.waitsFor, -1);
-    const taken = child.backing === null ? undefined : this.#on.get(child.backing);
-    if (taken?.get(child.slot) === id) taken.delete(child.slot);
-    if (child.backing !== null && taken?.size === 0) this.#on.delete(child.backing);
+    if (child.backing === null) return true;
+    const nodes = this.#on.get(child.backing);
+    nodes?.delete(id);
+    if (nodes?.size === 0) this.#on.delete(child.backing);
     return true;
   }
 
