@@ -105,6 +105,22 @@ describe("the keeper of hosts", () => {
   });
 });
 
+describe("a pool of hosts that has another name", () => {
+  it("takes the slots over as they are", () => {
+    const moved = host({ pool: "new" });
+    const scene = {
+      pools: [hostPool("lab/new", [moved])],
+      nodes: [slotNode("0001", "ready", 0), slotNode("0002", "ready", 0, { hostname: "gone" })],
+    };
+    const retired = new Set(["lab/main"]);
+    assert.deepEqual(actionsIn({ ...scene, hand: { ...knowing(checked(moved)), retired } }), [
+      "update 0001 ready",
+      "delete 0002: host zuul@gone:22 is not in the configuration any more",
+    ]);
+    assert.deepEqual(actionsIn({ ...scene, hand: { retired } }), [], "this launcher does not keep the hosts");
+  });
+});
+
 describe("clocks that are set, or differ", () => {
   const ready = (stateTime: number) => [slotNode("0001", "ready", 0, { stateTime })];
   const hour = 3600;

@@ -120,10 +120,10 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
  * pool while we ran, was taken out of it, and no other launcher offers it there.
  */
 function isOutOfUse(world: World, record: ReadableNode["record"]): boolean {
+  // What becomes of the slots of hosts is decided with their hosts, which may be in another pool by now.
+  if (world.pools.some(({ provider, hosts }) => hosts && provider.name === record.provider)) return false;
   const place = poolKey(record.provider, record.pool);
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
-  // What becomes of the slots of hosts is decided with their hosts.
-  if (pool?.hosts) return false;
   const offered = record.type.some((label) => pool !== undefined && labelOf(pool, label) !== undefined);
   if (offered || (pool === undefined && !world.hand.retired.has(place))) return false;
   return ![...world.tree.pools()].some(
