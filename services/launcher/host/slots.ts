@@ -42,7 +42,7 @@ export function isIdle({ record, lock }: ReadableNode): boolean {
 /**
  * Assigns the records of one machine, whose hosts differ in username or port only. A record whose identity has left the
  * configuration stands for the slot of that number at another host of the machine: it is made over when it is idle,
- * and until then its job has the slot.
+ * and until then its job has the slot. One that names no slot stands for one that is left.
  */
 export function assignSlots(hosts: readonly PlacedHost[], nodes: readonly ReadableNode[]): Assignment {
   const taken = new Map<string, ReadableNode>();
@@ -50,25 +50,34 @@ export function assignSlots(hosts: readonly PlacedHost[], nodes: readonly Readab
   const surplus: Surplus[] = [];
   const placeOf = (placed: PlacedHost, number: number) => `${hostKey(placed)} ${number}`;
   const ordered = [...nodes].sort((a, b) => rankOf(a) - rankOf(b) || (a.id < b.id ? -1 : 1));
+  const isFree = (placed: PlacedHost, number: number) => !taken.has(placeOf(placed, number));
   for (const node of ordered) {
     const placed = hosts.find(({ host }) => host.identity === recordIdentity(node));
     const { slot } = node.record;
-    if (placed === undefined) left.push(node);
-    else if (slot === null || !Number.isInteger(slot) || slot < 0 || slot >= placed.host.slots) {
+    if (placed === undefined || slot === null) left.push(node);
+    else if (!isSlotOf(placed, slot)) {
       const most = placed.host.slots;
       surplus.push({ node, reason: `slot ${slot} is beyond the ${most} of ${placed.host.identity}` });
-    } else if (taken.has(placeOf(placed, slot))) {
+    } else if (!isFree(placed, slot)) {
       surplus.push({ node, reason: `slot ${slot} of ${placed.host.identity} is recorded twice` });
     } else taken.set(placeOf(placed, slot), node);
   }
   for (const node of left) {
     const { slot } = node.record;
-    const free = hosts.find(
-      (placed) => slot !== null && slot >= 0 && slot < placed.host.slots && !taken.has(placeOf(placed, slot)),
+    const own = hosts.find(({ host }) => host.identity === recordIdentity(node));
+    const places = (own === undefined ? hosts : [own]).flatMap((placed) =>
+      (slot === null ? [...Array(placed.host.slots).keys()] : [slot])
+        .filter((number) => isSlotOf(placed, number) && isFree(placed, number))
+        .map((number) => placeOf(placed, number)),
     );
-    if (free === undefined || slot === null) {
+    const [place] = places;
+    if (place !== undefined) taken.set(place, node);
+    else if (own === undefined) {
       surplus.push({ node, reason: `host ${recordIdentity(node)} is not in the configuration any more` });
-    } else taken.set(placeOf(free, slot), node);
+    } else {
+      const { slots, identity } = own.host;
+      surplus.push({ node, reason: `it names no slot, and none of the ${slots} of ${identity} is left` });
+    }
   }
   const slots = hosts.flatMap((placed) =>
     Array.from({ length: placed.host.slots }, (_none, number): Slot => {
@@ -76,6 +85,10 @@ export function assignSlots(hosts: readonly PlacedHost[], nodes: readonly Readab
     }),
   );
   return { slots, surplus };
+}
+
+function isSlotOf({ host }: PlacedHost, slot: number): boolean {
+  return Number.isInteger(slot) && slot >= 0 && slot < host.slots;
 }
 
 /**

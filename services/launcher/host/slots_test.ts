@@ -52,4 +52,24 @@ describe("the records of a machine", () => {
     ]);
     assert.deepEqual(told([], nodes).length, 2);
   });
+
+  it("that name no slot stand for those that are left, first if they are in use", () => {
+    const nodes = [
+      slotNode("0001", "ready", 0, { slot: null }),
+      slotNode("0002", "in-use", 0, { slot: null }),
+      slotNode("0003", "ready", 1),
+      slotNode("0004", "ready", 0, { slot: null, username: "old" }),
+    ];
+    assert.deepEqual(told(placed(host({ slots: 3 })), nodes), [
+      "zuul 0: 0002",
+      "zuul 1: 0003",
+      "zuul 2: 0001",
+      "0004: host old@h:22 is not in the configuration any more",
+    ]);
+    assert.deepEqual(told(placed(host({ slots: 2 })), nodes.slice(0, 3)), [
+      "zuul 0: 0002",
+      "zuul 1: 0003",
+      "0001: it names no slot, and none of the 2 of zuul@h:22 is left",
+    ]);
+  });
 });
