@@ -154,7 +154,8 @@ export class TreeIndex {
         const marks = this.#claimMarks.get(meaning.scope) ?? new Set();
         if (exists) marks.add(meaning.mark);
         else marks.delete(meaning.mark);
-        this.#claimMarks.set(meaning.scope, marks);
+        if (marks.size > 0) this.#claimMarks.set(meaning.scope, marks);
+        else this.#claimMarks.delete(meaning.scope);
         return;
       }
       case "image":

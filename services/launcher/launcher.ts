@@ -21,6 +21,7 @@ import type { Environment, ScanHostKeys } from "./environment.ts";
 import { CHECKS_AT_ONCE } from "./host/check.ts";
 import { HostKeepers } from "./host/keeper.ts";
 import { hostKey } from "./host/slots.ts";
+import { removeLeftNames } from "./left_names.ts";
 import { createMetrics } from "./metrics.ts";
 import { LimitsWatch } from "./pool/limits.ts";
 import { nameOf, servedPools } from "./pool/served.ts";
@@ -82,7 +83,13 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   attachments.attach(context.providers);
   engine.start();
   const keepers = new HostKeepers(environment, () => engine.touchHosts());
-  keepers.follow(context.providers);
+  const forgetNames = (once: Promise<void>) => {
+    tasks.start("removal of what names have left", async () => {
+      await once;
+      await removeLeftNames(environment);
+    });
+  };
+  forgetNames(keepers.follow(context.providers));
   startCleanup(environment, options.cleanupIntervalMs ?? 60_000);
   const { services, close } = launcherServices(environment, engine);
   logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
@@ -98,7 +105,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       const before = environment.pools;
       environment.pools = servedPools(next.config, next.providers, hostname, newUuid, before);
       limits.follow(next.providers);
-      keepers.follow(next.providers);
+      const locksReleased = keepers.follow(next.providers);
       for (const pool of before) environment.hand.retired.add(nameOf(pool));
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
       for (const { id } of before) environment.hand.withdrawing.add(id);
@@ -114,6 +121,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       environment.hand.withdrawing.clear();
       engine.reload();
       tellOfOrphans(environment);
+      forgetNames(locksReleased);
       logger.info("launcher goes on with another configuration", { pools: environment.pools.map(nameOf) });
     },
     stop: async (grace) => {

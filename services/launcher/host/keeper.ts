@@ -14,7 +14,7 @@ const RETRY_MS = 1000;
 export class HostKeepers {
   readonly #environment: Environment;
   readonly #changed: () => void;
-  readonly #followed = new Map<string, AbortController>();
+  readonly #followed = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>();
 
   /** @param changed hears when this launcher begins or ends to keep hosts */
   constructor(environment: Environment, changed: () => void) {
@@ -22,22 +22,27 @@ export class HostKeepers {
     this.#changed = changed;
   }
 
-  /** Stands in line for the hosts of these providers from now on, and of no others. */
-  follow(drivers: readonly Provider[]): void {
+  /**
+   * Stands in line for the hosts of these providers from now on, and of no others. Resolves when the locks of those
+   * that have gone are given back.
+   */
+  async follow(drivers: readonly Provider[]): Promise<void> {
     const wanted = new Set(drivers.flatMap(({ name, checkHost }) => (checkHost === undefined ? [] : [name])));
-    for (const [name, stop] of this.#followed) {
-      if (wanted.has(name)) continue;
+    const gone = [...this.#followed].filter(([name]) => !wanted.has(name));
+    for (const [name, { stop }] of gone) {
       stop.abort(new Error("the provider was taken out of the configuration"));
       this.#followed.delete(name);
     }
     for (const name of wanted) {
       if (this.#followed.has(name)) continue;
       const stop = new AbortController();
-      this.#followed.set(name, stop);
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      this.#followed.set(name, { stop, ended });
       this.#environment.tasks.start(`keeping the hosts of ${name}`, (closing) =>
-        this.#keep(name, AbortSignal.any([closing, stop.signal])),
+        this.#keep(name, AbortSignal.any([closing, stop.signal])).finally(end),
       );
     }
+    await Promise.all(gone.map(([, { ended }]) => ended));
   }
 
   async #keep(provider: string, signal: AbortSignal): Promise<void> {

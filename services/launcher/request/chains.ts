@@ -84,7 +84,7 @@ export class Chains {
       chain.number += 1;
       chain.last = null;
     }
-    if (chain.open === 0) chain.last = null;
+    if (chain.open === 0) this.#chains.delete(link.scope);
   }
 }
 

@@ -8,7 +8,7 @@ import { type Environment, nowOf, transaction } from "../environment.ts";
 import { amountsOf } from "../pool/quota.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Transaction } from "../transaction.ts";
-import { addLink } from "./chains.ts";
+import { addLink, prepareScopes } from "./chains.ts";
 import { claimOf } from "./claims.ts";
 import type { ReadableRequest } from "./decide.ts";
 import { handOver, type ReadyNode } from "./hand_over.ts";
@@ -19,6 +19,7 @@ type ServeAction = Extract<Action, { kind: "serve" }>;
 
 /** Gives a request ready nodes, launches the rest. Fails with a conflict when request or nodes have changed. */
 export async function serve(environment: Environment, action: ServeAction): Promise<void> {
+  await renewScopes(environment, action.request);
   const request = readableRequest(environment, action.request);
   const { traceparent } = ownDataOf(request.record);
   const attributes = { "nodepool.request": request.id, "nodepool.pool": nameOf(action.pool) };
@@ -138,6 +139,7 @@ export async function supplement(
   environment: Environment,
   action: Extract<Action, { kind: "supplement" }>,
 ): Promise<void> {
+  await renewScopes(environment, action.request);
   const held = environment.hand.requests.get(action.request);
   if (held === undefined) return;
   const request = readableRequest(environment, action.request);
@@ -147,6 +149,14 @@ export async function supplement(
   recordNodes(steps, request, held.pool, action.labels, action.zone, nowOf(environment));
   addLinks(environment, request, steps);
   await steps.commit();
+}
+
+/** Makes the scopes in which a claim takes room anew: a launcher whose configuration lacks them may have removed them. */
+async function renewScopes(environment: Environment, request: string): Promise<void> {
+  const { session, view } = environment.context;
+  const scopes = (claimOf(environment, request)?.links ?? []).map(({ scope }) => scope);
+  const gone = scopes.filter((scope) => view.claimMarks(scope).length === 0);
+  if (gone.length > 0) await prepareScopes(session, gone);
 }
 
 function addLinks(environment: Environment, request: ReadableRequest, steps: Transaction): void {
