@@ -285,6 +285,23 @@ describe("a request for hosts", () => {
     );
   });
 
+  it("is told that a slot is busy that somebody has locked, or that is given to another request", () => {
+    const reason = "lab/main: too few free slots for label 'small': 1 busy";
+    const locked = [slotNode("0001", "ready", 0, { locked: true })];
+    assert.deepEqual(decideIn({ pools, nodes: locked, requests }).reasons, { "200-1": reason });
+    const two = [request("200-1"), request("200-2", { nodeTypes: ["small", "small"] })];
+    const wide = [hostPool("lab/main", [host({ slots: 2 })])];
+    const both = [slotNode("0001", "ready", 0), slotNode("0002", "ready", 1)];
+    const given = decideIn({
+      pools: wide,
+      nodes: both,
+      requests: two,
+      hand: knowing(checked(host({ slots: 2 }))),
+    });
+    assert.deepEqual(given.actions, ["serve 200-1 at lab/main with 0001"]);
+    assert.equal(given.reasons["200-2"], "lab/main: too few free slots for label 'small': 1 busy, 1 free");
+  });
+
   it("is declined when several labels need more slots than one host has", () => {
     const both = host({ labels: ["small", "large"] });
     const scene = {

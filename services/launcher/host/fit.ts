@@ -7,7 +7,7 @@ import type { World } from "../actions.ts";
 import type { Census } from "../pool/census.ts";
 import { type Fit, type Obstacle, tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
-import { FreeSlots, isHopeful, whyNone } from "./free_slots.ts";
+import { FreeSlots, isHopeful } from "./free_slots.ts";
 import { matchAll } from "./match.ts";
 import { hostKey } from "./slots.ts";
 
@@ -41,7 +41,7 @@ export function fitHosts(
     const reason = say(`host ${names.join(", ")} is checked before it is handed over`);
     return { ...place, kind: "later", wait: "turn", rule: "host-check", reason };
   }
-  return { ...place, kind: "later", wait: "turn", rule: "hosts", reason: say(whyNone(world, pool, lacking)) };
+  return { ...place, kind: "later", wait: "turn", rule: "hosts", reason: say(free.whyNone(lacking)) };
 }
 
 /** At most so many requests of a kind have their hosts checked at the same time. */
@@ -62,8 +62,9 @@ export function checksFor(
 
 /** Why a pool of hosts has no free slot for a label that would be handed over; or null. */
 export function hostShortage(world: World, census: Census, pool: ServedPool, label: string): Obstacle | null {
-  const [node] = new FreeSlots(world, census, pool).pick([label], isHopeful);
-  return node ? null : { rule: "hosts", text: whyNone(world, pool, label) };
+  const free = new FreeSlots(world, census, pool);
+  const [node] = free.pick([label], isHopeful);
+  return node ? null : { rule: "hosts", text: free.whyNone(label) };
 }
 
 const NO_REUSE: Obstacle = {

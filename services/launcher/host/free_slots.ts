@@ -74,21 +74,23 @@ export class FreeSlots {
     const waiting = slots.filter((slot) => this.#standing(slot) !== "fresh");
     return [...new Map(waiting.map((slot) => [hostKey(slot), slot])).values()];
   }
-}
 
-/** How the slots of a label are taken, in words. */
-export function whyNone(world: World, pool: ServedPool, label: string): string {
-  const counts = { busy: 0, "out of service": 0, "not answering": 0, "not recorded yet": 0, free: 0 };
-  for (const host of pool.hosts ?? []) {
-    if (!host.labels.includes(label)) continue;
-    for (const slot of world.index.hosts.slotsOf({ pool, host })) {
-      if (slot.node === null) counts["not recorded yet"] += 1;
-      else if (slot.node.record.state === "testing") counts["out of service"] += 1;
-      else if (slot.node.record.state !== "ready" || slot.node.record.allocatedTo !== null) counts.busy += 1;
-      else if (["bad", "slow"].includes(standingOf(world, slot))) counts["not answering"] += 1;
-      else counts.free += 1;
+  /** How the slots of a label are taken, in words. */
+  whyNone(label: string): string {
+    const counts = { busy: 0, "out of service": 0, "not answering": 0, "not recorded yet": 0, free: 0 };
+    const open = new Set(Array.from(this.#census.freeOf(this.#pool, label), ({ id }) => id));
+    for (const host of this.#pool.hosts ?? []) {
+      if (!host.labels.includes(label)) continue;
+      for (const slot of this.#world.index.hosts.slotsOf({ pool: this.#pool, host })) {
+        if (slot.node === null) counts["not recorded yet"] += 1;
+        else if (slot.node.record.state === "testing") counts["out of service"] += 1;
+        else if (!open.has(slot.node.id)) counts.busy += 1;
+        else if (isHopeful(this.#standing(slot))) counts.free += 1;
+        else counts["not answering"] += 1;
+      }
     }
+    const told = Object.entries(counts).filter(([, count]) => count > 0);
+    const words = told.map(([what, count]) => `${count} ${what}`).join(", ");
+    return `too few free slots for label '${label}': ${words}`;
   }
-  const told = Object.entries(counts).filter(([, count]) => count > 0);
-  return `too few free slots for label '${label}': ${told.map(([what, count]) => `${count} ${what}`).join(", ")}`;
 }
