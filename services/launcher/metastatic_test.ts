@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { nodeLockPath } from "../../lib/model/paths.ts";
+import { sharedOf } from "../../lib/model/shared_node.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
 import { ask, fulfilled, idOf, LauncherCase, look } from "../../test/harness/launcher_case.ts";
@@ -88,6 +89,14 @@ describe("launcher: nodes that share others", () => {
     const places = nodes.map(({ backingNode, slot }) => `${backingNode} ${slot}`);
     assert.equal(new Set(places).size, 7, "no slot is given twice");
     assert.equal(backingOf(launcher).length, 3);
+  });
+
+  it("asks for the backing label of the pool that launches, though another has the label on other terms", async () => {
+    const closed = { share: { "backing-label": "small", "max-parallel-jobs": 9 } };
+    const launcher = await begin(new FakeProvider("cloud"), { share: {} }, { closed });
+    const node = await take(launcher);
+    const { type, userData } = recordOf(launcher, node.backing);
+    assert.deepEqual([type, sharedOf({ userData })?.slots], [["large"], 2]);
   });
 
   it("goes on after a crash with the slots that are taken", async () => {

@@ -25,30 +25,38 @@ function poolLabel(name: string, settings: LabelSettings, hostKeyChecking: boole
   };
 }
 
-/** The provider "meta" with these labels, over `cloud` with the labels small and large. */
+/**
+ * The provider "meta" with these labels, over `cloud` with the labels small and large; `closed` are labels of a pool
+ * before that is switched off.
+ */
 export function shared(
   cloud: Provider,
   labels: Readonly<Record<string, LabelSettings>>,
-  more: { hostKeyChecking?: boolean; launchRetries?: number; launchTimeout?: number } = {},
+  more: {
+    hostKeyChecking?: boolean;
+    launchRetries?: number;
+    launchTimeout?: number;
+    closed?: Readonly<Record<string, LabelSettings>>;
+  } = {},
 ): Setting {
-  const pool = {
-    name: "main",
-    offers: Object.keys(labels),
+  const poolOf = (name: string, given: Readonly<Record<string, LabelSettings>>) => ({
+    name,
+    offers: Object.keys(given),
     nodeAttributes: { metaattr: "meta", testattr: "metastatic" },
-    labels: Object.entries(labels).map(([name, settings]) =>
-      poolLabel(name, settings, more.hostKeyChecking ?? false),
+    labels: Object.entries(given).map(([label, settings]) =>
+      poolLabel(label, settings, more.hostKeyChecking ?? false),
     ),
-  };
+  });
+  const pool = poolOf("main", labels);
+  const closed = more.closed === undefined ? [] : [{ ...poolOf("closed", more.closed), maxServers: 0 }];
+  const pools = [...closed, pool];
   const config = {
     driver: "metastatic",
     managesImages: false,
     launchRetries: more.launchRetries ?? 3,
     launchTimeout: more.launchTimeout ?? 30,
   };
-  const meta = new MetastaticProvider(
-    { name: "meta", pools: [pool] },
-    { clock: systemClock, logger: silentLogger },
-  );
+  const meta = new MetastaticProvider({ name: "meta", pools }, { clock: systemClock, logger: silentLogger });
   const backing = {
     name: "main",
     offers: ["small", "large"],
@@ -58,7 +66,7 @@ export function shared(
     labels: { small: {}, large: {}, ...Object.fromEntries(pool.offers.map((name) => [name, {}])) },
     providers: [
       { driver: cloud, pools: [backing] },
-      { driver: meta, pools: [pool], config },
+      { driver: meta, pools, config },
     ],
   };
 }

@@ -5,12 +5,15 @@
 // or another configuration, come to the same. What they decide at the same time is told apart by the backing node's
 // version: each claim of a slot raises it.
 import type { RequestState } from "../../model/request.ts";
-import type { LabelTerms } from "./terms.ts";
+import type { Terms } from "./terms.ts";
 
 /** A node of Nodepool's that this provider holds and shares out. */
 export interface BackingNode {
   readonly id: string;
+  /** The label of the nodes on it. */
   readonly label: string;
+  /** The label that it was asked for by. */
+  readonly backingLabel: string;
   readonly slots: number;
   readonly failed: boolean;
   /** When it was asked for, in seconds. */
@@ -28,6 +31,7 @@ export interface BackingNode {
 export interface BackingRequest {
   readonly id: string;
   readonly label: string;
+  readonly backingLabel: string;
   readonly state: RequestState;
   /** Why it failed. */
   readonly reason: string | null;
@@ -43,10 +47,12 @@ export interface BackingRequest {
 export interface Waiting {
   readonly node: string;
   readonly label: string;
+  /** That of its pool. */
+  readonly backingLabel: string;
 }
 
 export interface Holdings {
-  readonly terms: ReadonlyMap<string, LabelTerms>;
+  readonly terms: Pick<Terms, "of">;
   readonly backing: readonly BackingNode[];
   readonly requests: readonly BackingRequest[];
   readonly waiting: readonly Waiting[];
@@ -109,18 +115,19 @@ function settleRequest(
   draft: Draft,
   request: BackingRequest,
 ) {
-  const { id, label, state, node, isLocked, isSettled } = request;
+  const { id, label, backingLabel, state, node, isLocked, isSettled } = request;
   if (!isSettled || isLocked) return;
   const nobodyWaits = waitingEverywhere(label) === 0;
   const end = (reason: string, nodes: readonly string[] = []) =>
     draft.actions.push({ kind: "withdraw", request: id, nodes, reason });
   if (state === "fulfilled" && node !== null) {
     // Also when nobody waits any more: a node that is taken is given back in time, one that is left stays.
-    const slots = terms.get(label)?.slots ?? 1;
+    const slots = terms.of(label, backingLabel)?.slots ?? 1;
     draft.actions.push({ kind: "take", request: id, node, label, slots });
   } else if (state === "fulfilled") end("its node is gone");
   else if (state === "failed") {
-    const mine = waiting.filter((one) => one.label === label).slice(0, terms.get(label)?.slots ?? 1);
+    const slots = terms.of(label, backingLabel)?.slots ?? 1;
+    const mine = waiting.filter((one) => isFor(request, one)).slice(0, slots);
     const reason = `request ${id} for a backing node failed: ${request.reason ?? "every pool has declined it"}`;
     if (mine.length > 0 || nobodyWaits) {
       const nodes = mine.map((one) => one.node);
@@ -129,9 +136,15 @@ function settleRequest(
   } else if (state === "requested" && nobodyWaits) end("no node waits for it any more");
 }
 
+/** Whether a request is what a launch has asked for, or would. */
+function isFor({ label, backingLabel }: BackingRequest, waiting: Waiting): boolean {
+  return waiting.label === label && waiting.backingLabel === backingLabel;
+}
+
 /** Whether a backing node may take a further node, apart from its slots. */
-function isUsable({ terms, now }: Holdings, { label, failed, state, launched }: BackingNode): boolean {
-  const own = terms.get(label);
+function isUsable({ terms, now }: Holdings, backing: BackingNode): boolean {
+  const { label, backingLabel, failed, state, launched } = backing;
+  const own = terms.of(label, backingLabel);
   return own !== undefined && !failed && state === "in-use" && now - launched < own.maxAge;
 }
 
@@ -174,35 +187,46 @@ function slotsToCome(holdings: Holdings, draft: Draft, label: string): number {
   );
 }
 
+/** Asks for what a label lacks, by the backing labels of those that wait: first what is asked for least. */
 function askFor(holdings: Holdings, draft: Draft, label: string, waiting: readonly Waiting[]): void {
-  const terms = holdings.terms.get(label);
-  if (terms === undefined) return;
-  const { backingLabel, slots } = terms;
   const mine = holdings.waiting.filter((one) => one.label === label).length;
   const open = holdings.requests.filter((request) => request.label === label && request.state !== "failed");
+  const openFor = (backingLabel: string) => open.filter((request) => request.backingLabel === backingLabel);
+  const slotsOf = (backingLabel: string) => holdings.terms.of(label, backingLabel)?.slots ?? 1;
   const coming = slotsToCome(holdings, draft, label);
   const everywhere = Math.max(waiting.length, holdings.waitingEverywhere(label) - mine + waiting.length);
-  const missing = Math.ceil((everywhere - coming) / slots) - open.length;
-  const count = Math.min(missing, Math.ceil((waiting.length - coming) / slots));
-  if (count > 0) draft.actions.push({ kind: "ask", label, backingLabel, count });
-  const [first] = open;
-  const text =
-    coming >= waiting.length
-      ? "waits for its turn to get a slot"
-      : first === undefined
-        ? `waits for a backing node: one with label ${backingLabel} is asked for`
-        : `waits for a backing node with label ${backingLabel}: request ${first.id} is ${first.state}`;
-  for (const { node } of waiting) draft.reasons.set(node, text);
+  let missing = everywhere - coming - open.reduce((sum, one) => sum + slotsOf(one.backingLabel), 0);
+  let missingHere = waiting.length - coming;
+  const groups = [...Map.groupBy(waiting, ({ backingLabel }) => backingLabel)].sort(
+    ([one], [other]) => openFor(one).length - openFor(other).length,
+  );
+  for (const [backingLabel, nodes] of groups) {
+    const slots = slotsOf(backingLabel);
+    const count = Math.ceil(Math.min(missing, missingHere, nodes.length) / slots);
+    if (count > 0) {
+      draft.actions.push({ kind: "ask", label, backingLabel, count });
+      missing -= count * slots;
+      missingHere -= count * slots;
+    }
+    const first = openFor(backingLabel)[0] ?? (count > 0 ? undefined : open[0]);
+    const text =
+      coming >= waiting.length
+        ? "waits for its turn to get a slot"
+        : first === undefined
+          ? `waits for a backing node: one with label ${backingLabel} is asked for`
+          : `waits for a backing node with label ${first.backingLabel}: request ${first.id} is ${first.state}`;
+    for (const { node } of nodes) draft.reasons.set(node, text);
+  }
 }
 
 /** Gives a backing node back when nothing is on it and nothing will be. */
 function retire(holdings: Holdings, draft: Draft, backing: BackingNode): void {
   const { terms, now } = holdings;
-  const { id, label, state, taken, launched } = backing;
+  const { id, label, backingLabel, state, taken, launched } = backing;
   const claimed = draft.actions.some((action) => action.kind === "claim" && action.backing === id);
   const go = (reason: string) => draft.actions.push({ kind: "retire", backing: id, reason });
   if (state === "deleting" || state === "deleted") return void go(`it is ${state}`);
-  const own = terms.get(label);
+  const own = terms.of(label, backingLabel);
   const over = whyOver(holdings, backing);
   const counts = `${taken.size} of ${backing.slots} slots of label ${label} in use`;
   if (own !== undefined) remind(draft, now, launched + own.maxAge);
@@ -223,8 +247,8 @@ function retire(holdings: Holdings, draft: Draft, backing: BackingNode): void {
 
 /** Why nothing comes onto a backing node any more, or null. */
 function whyOver({ terms, now }: Holdings, backing: BackingNode): string | null {
-  const { label, failed, state, launched } = backing;
-  const own = terms.get(label);
+  const { label, backingLabel, failed, state, launched } = backing;
+  const own = terms.of(label, backingLabel);
   if (own === undefined) return `label ${label} is not in the provider's configuration`;
   if (failed) return "it failed";
   if (state !== "in-use") return `it is ${state}`;

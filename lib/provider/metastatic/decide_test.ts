@@ -12,26 +12,23 @@ import type { LabelTerms } from "./terms.ts";
 
 const NOW = 1000;
 
-const terms = (changes: Partial<LabelTerms> = {}): ReadonlyMap<string, LabelTerms> =>
-  new Map([
-    [
-      "share",
-      {
-        backingLabel: "large",
-        slots: 2,
-        graceTime: 60,
-        minRetentionTime: 0,
-        maxAge: Number.POSITIVE_INFINITY,
-        ...changes,
-      },
-    ],
-  ]);
+const terms = (changes: Partial<LabelTerms> = {}): Holdings["terms"] => {
+  const large = { graceTime: 60, minRetentionTime: 0, maxAge: Number.POSITIVE_INFINITY, ...changes };
+  return {
+    of: (label, backingLabel) => {
+      if (label !== "share") return undefined;
+      if (backingLabel === "huge") return { ...large, backingLabel, slots: 3 };
+      return { backingLabel: "large", slots: 2, ...large };
+    },
+  };
+};
 
 /** A backing node with two slots; `taken` are the slots that nodes have. */
 function node(id: string, taken: readonly number[], changes: Partial<BackingNode> = {}): BackingNode {
   return {
     id,
     label: "share",
+    backingLabel: "large",
     slots: 2,
     failed: false,
     launched: NOW - 10,
@@ -44,11 +41,12 @@ function node(id: string, taken: readonly number[], changes: Partial<BackingNode
 }
 
 const request = (id: string, changes: Partial<BackingRequest> = {}): BackingRequest => {
-  const blank = { label: "share", reason: null, node: null, isLocked: false, isSettled: true } as const;
-  return { id, state: "requested", ...blank, ...changes };
+  const blank = { label: "share", backingLabel: "large", state: "requested" } as const;
+  return { id, ...blank, reason: null, node: null, isLocked: false, isSettled: true, ...changes };
 };
 
-const waits = (...nodes: string[]): Waiting[] => nodes.map((id) => ({ node: id, label: "share" }));
+const waits = (...nodes: string[]): Waiting[] =>
+  nodes.map((id) => ({ node: id, label: "share", backingLabel: "large" }));
 
 function decide(given: Partial<Omit<Holdings, "waitingEverywhere">> & { readonly elsewhere?: number }) {
   const { elsewhere = 0, ...rest } = given;
@@ -148,6 +146,41 @@ describe("when a backing node is asked for", () => {
   });
 });
 
+describe("a label that pools share out on different terms", () => {
+  const huge = (...nodes: string[]) => waits(...nodes).map((one) => ({ ...one, backingLabel: "huge" }));
+
+  it("asks for the backing label of the pool that launches, and for no more than the label lacks", () => {
+    assert.deepEqual(actionsOf({ waiting: huge("a") }), ["ask for 1 huge"]);
+    assert.deepEqual(actionsOf({ waiting: [...waits("a", "b"), ...huge("c", "d", "e")] }), [
+      "ask for 1 large",
+      "ask for 1 huge",
+    ]);
+    assert.deepEqual(actionsOf({ waiting: [...waits("a"), ...huge("b")] }), ["ask for 1 large"]);
+  });
+
+  it("asks first for what is asked for least", () => {
+    const given = { waiting: [...waits("a"), ...huge("b", "c")], requests: [request("r")] };
+    assert.deepEqual(actionsOf(given), ["ask for 1 huge"]);
+    const { reasons } = decide(given);
+    assert.equal(reasons.get("a"), "waits for a backing node with label large: request r is requested");
+    assert.equal(reasons.get("b"), "waits for a backing node: one with label huge is asked for");
+  });
+
+  it("puts nodes onto whatever backing node of the label has a slot", () => {
+    assert.deepEqual(actionsOf({ waiting: huge("a"), backing: [node("1", [])] }), ["a gets slot 0 of 1"]);
+  });
+
+  it("takes a node with the slots of its backing label, and fails the launches that asked for it", () => {
+    const fulfilled = request("r", { state: "fulfilled", node: "9", backingLabel: "huge" });
+    assert.deepEqual(actionsOf({ requests: [fulfilled] }), ["take 9 with 3 slots"]);
+    const failed = request("r", { state: "failed", backingLabel: "huge" });
+    assert.deepEqual(
+      actionsOf({ requests: [failed], waiting: [...waits("a"), ...huge("b")] })[0],
+      "withdraw r and fail b",
+    );
+  });
+});
+
 describe("what becomes of a request for a backing node", () => {
   const fulfilled = request("r", { state: "fulfilled", node: "9" });
 
@@ -214,7 +247,7 @@ describe("when a backing node is given back", () => {
     const unseen = [node("1", [], { isSettled: false })];
     assert.deepEqual(actionsOf({ terms: terms({ maxAge: 10 }), backing: unseen }), []);
     assert.deepEqual(actionsOf({ backing: [node("1", [], { failed: true })] }), ["retire 1"]);
-    assert.deepEqual(actionsOf({ terms: new Map(), backing: [node("1", [])] }), ["retire 1"]);
+    assert.deepEqual(actionsOf({ terms: { of: () => undefined }, backing: [node("1", [])] }), ["retire 1"]);
   });
 
   it("gives none back that somebody is on, or gets onto now", () => {

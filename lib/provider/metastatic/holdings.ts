@@ -58,8 +58,9 @@ export class Holdings extends Records {
       const { label, slots, failed, launched } = shared;
       const idleSince = this.#idleSince.get(id) ?? null;
       const isSettled = !this.#nodepool.view.isPending(nodePath(id));
-      const { state } = record;
-      return { id, label, slots, failed, launched, state, taken, idleSince, isSettled };
+      const { state, type } = record;
+      const [backingLabel = ""] = type;
+      return { id, label, backingLabel, slots, failed, launched, state, taken, idleSince, isSettled };
     });
   }
 
@@ -78,6 +79,7 @@ export class Holdings extends Records {
     return {
       id,
       label: request?.label ?? "",
+      backingLabel: record?.nodeTypes[0] ?? "",
       state: record?.state ?? "failed",
       reason: typeof reason === "string" ? reason : null,
       node: isThere && given !== undefined ? given : null,

@@ -16,7 +16,7 @@ import type { Nodepool, NoteInstance } from "../nodepool.ts";
 import type { ProviderOptions } from "../options.ts";
 import type { SharedEntry } from "./records.ts";
 import { Sharing } from "./sharing.ts";
-import { type MetastaticConfig, termsOf } from "./terms.ts";
+import { type MetastaticConfig, Terms } from "./terms.ts";
 
 /** Nodes that are on their way out have no instance any more; their slot is free when their record is gone. */
 const GONE: ReadonlySet<string> = new Set(["deleting", "deleted"]);
@@ -25,14 +25,14 @@ const GONE: ReadonlySet<string> = new Set(["deleting", "deleted"]);
 export class MetastaticProvider implements Provider {
   readonly name: string;
   readonly driver = "metastatic";
-  readonly #config: MetastaticConfig;
+  readonly #terms: Terms;
   readonly #options: Pick<ProviderOptions, "clock" | "logger">;
   readonly #creating = new Map<string, { readonly token: string; readonly made: Promise<Instance> }>();
   #attached: { readonly nodepool: Nodepool; readonly sharing: Sharing } | null = null;
 
   constructor(config: MetastaticConfig, options: Pick<ProviderOptions, "clock" | "logger">) {
     this.name = config.name;
-    this.#config = config;
+    this.#terms = new Terms(config);
     this.#options = options;
   }
 
@@ -44,13 +44,12 @@ export class MetastaticProvider implements Provider {
   }
 
   describe() {
-    const labels = new Set([...termsOf(this.#config).values()].map(({ backingLabel }) => backingLabel));
-    return { summary: `shares of nodes with label ${[...labels].join(", ")}`, problem: null };
+    const labels = this.#terms.backingLabels.join(", ");
+    return { summary: `shares of nodes with label ${labels}`, problem: null };
   }
 
   attach(nodepool: Nodepool): () => Promise<void> {
-    const terms = termsOf(this.#config);
-    const sharing = new Sharing({ ...this.#options, provider: this.name, terms }, nodepool);
+    const sharing = new Sharing({ ...this.#options, provider: this.name, terms: this.#terms }, nodepool);
     this.#attached = { nodepool, sharing };
     return () => sharing.stop();
   }
@@ -158,10 +157,17 @@ export class MetastaticProvider implements Provider {
     await nodepool.view.settled();
     const before = await this.#find(node);
     if (before === null) {
-      const { label, metadata } = spec;
+      const { pool, label, metadata } = spec;
+      const terms = this.#terms.in(pool, label);
+      if (terms === undefined) {
+        throw new NotFoundError(
+          `provider ${this.name}: pool ${pool} has no label ${label} that shares nodes`,
+        );
+      }
+      const { backingLabel } = terms;
       const above = labelsAbove(spec.request?.fields?.requestor_data);
       this.#refuseCircle(label, above);
-      await sharing.claim({ node, label, above, metadata, note }, signal);
+      await sharing.claim({ node, label, backingLabel, above, metadata, note }, signal);
     } else {
       const token = before.metadata[METADATA.launchToken];
       if (token !== spec.metadata[METADATA.launchToken]) throw this.#refused(node);

@@ -27,7 +27,7 @@ const label = {
   consoleLog: false,
   settings: { "backing-label": "large", "max-parallel-jobs": SLOTS, "grace-time": 3600 },
 };
-const config: MetastaticConfig = { name: "meta", pools: [{ labels: [label] }] };
+const config: MetastaticConfig = { name: "meta", pools: [{ name: "main", labels: [label] }] };
 
 /** The provider with a launcher's part around its calls. */
 class Launching extends MetastaticProvider {

@@ -20,12 +20,13 @@ import { type BackingAction, decideBacking } from "./decide.ts";
 import { ask, claimOf, fail, retire, take, withdraw } from "./effects.ts";
 import { Holdings } from "./holdings.ts";
 import type { Records, SharedEntry } from "./records.ts";
-import type { LabelTerms } from "./terms.ts";
+import type { Terms } from "./terms.ts";
 
 /** A launch that wants a slot. */
 interface Ticket {
   readonly node: string;
   readonly label: string;
+  readonly backingLabel: string;
   /** Labels whose nodes are to stand on the launched one. */
   readonly above: readonly string[];
   readonly metadata: Metadata;
@@ -36,7 +37,7 @@ interface Ticket {
 
 export interface SharingOptions {
   readonly provider: string;
-  readonly terms: ReadonlyMap<string, LabelTerms>;
+  readonly terms: Pick<Terms, "of">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -91,10 +92,7 @@ export class Sharing {
   }
 
   /** Gives a node a slot; resolves when the view shows it. */
-  async claim(
-    wish: Pick<Ticket, "node" | "label" | "above" | "metadata" | "note">,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async claim(wish: Omit<Ticket, "resolve" | "reject">, signal: AbortSignal): Promise<void> {
     // A signal that is aborted already tells nobody.
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();

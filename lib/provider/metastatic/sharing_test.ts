@@ -25,10 +25,7 @@ const NODES_EACH = 25;
 const SLOTS = LAUNCHERS * NODES_EACH;
 const OWN = { backingLabel: "large", slots: SLOTS, graceTime: 3600, minRetentionTime: 0, maxAge: Infinity };
 /** Of the label "rare" there is no backing node. */
-const TERMS = new Map([
-  ["small", OWN],
-  ["rare", OWN],
-]);
+const TERMS = { of: (label: string) => (["small", "rare"].includes(label) ? OWN : undefined) };
 
 const child = encodeNode(newNode(1, { provider: "meta", type: ["small"], state: "building" }));
 
@@ -96,6 +93,7 @@ describe("launchers that share one backing node out", () => {
         {
           node,
           label,
+          backingLabel: "large",
           above: [],
           metadata: {},
           note: async (_externalId, claim) => {

@@ -4,7 +4,7 @@ import type { PoolConfig } from "../../config/types.ts";
 /** What is read of a provider's configuration. */
 export interface MetastaticConfig {
   readonly name: string;
-  readonly pools: readonly Pick<PoolConfig, "labels">[];
+  readonly pools: readonly Pick<PoolConfig, "name" | "labels">[];
 }
 
 /** How a label's backing nodes are shared and kept. Times in seconds. */
@@ -20,23 +20,51 @@ export interface LabelTerms {
   readonly maxAge: number;
 }
 
-/** The terms of each label; those of the first pool where several have the label. */
-export function termsOf({ pools }: Pick<MetastaticConfig, "pools">): Map<string, LabelTerms> {
-  const terms = new Map<string, LabelTerms>();
-  for (const { name, settings } of pools.flatMap((pool) => pool.labels)) {
-    const number = (key: string, otherwise: number) => {
-      const value = settings[key];
-      return typeof value === "number" ? value : otherwise;
-    };
-    const backingLabel = settings["backing-label"];
-    if (typeof backingLabel !== "string" || terms.has(name)) continue;
-    terms.set(name, {
-      backingLabel,
-      slots: number("max-parallel-jobs", 1),
-      graceTime: number("grace-time", 60),
-      minRetentionTime: number("min-retention-time", 0),
-      maxAge: number("max-age", Number.POSITIVE_INFINITY),
-    });
+/** The terms of all labels. Pools may have one label on different terms: each asks for its own backing label. */
+export class Terms {
+  readonly #byPool = new Map<string, LabelTerms>();
+  readonly #byLabel = new Map<string, LabelTerms[]>();
+
+  constructor({ pools }: Pick<MetastaticConfig, "pools">) {
+    for (const pool of pools) {
+      for (const { name, settings } of pool.labels) {
+        const terms = readTerms(settings);
+        if (terms === null) continue;
+        this.#byPool.set(`${pool.name}\n${name}`, terms);
+        this.#byLabel.set(name, [...(this.#byLabel.get(name) ?? []), terms]);
+      }
+    }
   }
-  return terms;
+
+  /** Those of a label in a pool. */
+  in(pool: string, label: string): LabelTerms | undefined {
+    return this.#byPool.get(`${pool}\n${label}`);
+  }
+
+  /** Those on which a label shares nodes of this backing label out; else those of the first pool that has the label. */
+  of(label: string, backingLabel: string): LabelTerms | undefined {
+    const all = this.#byLabel.get(label) ?? [];
+    return all.find((terms) => terms.backingLabel === backingLabel) ?? all[0];
+  }
+
+  /** The labels of all backing nodes. */
+  get backingLabels(): string[] {
+    return [...new Set([...this.#byPool.values()].map(({ backingLabel }) => backingLabel))];
+  }
+}
+
+function readTerms(settings: Readonly<Record<string, unknown>>): LabelTerms | null {
+  const number = (key: string, otherwise: number) => {
+    const value = settings[key];
+    return typeof value === "number" ? value : otherwise;
+  };
+  const backingLabel = settings["backing-label"];
+  if (typeof backingLabel !== "string") return null;
+  return {
+    backingLabel,
+    slots: number("max-parallel-jobs", 1),
+    graceTime: number("grace-time", 60),
+    minRetentionTime: number("min-retention-time", 0),
+    maxAge: number("max-age", Number.POSITIVE_INFINITY),
+  };
 }
