@@ -7,7 +7,7 @@ import { encodeShared, sharedOf, shareOf } from "../../lib/model/shared_node.ts"
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
 import { callContext, LauncherCase } from "../../test/harness/launcher_case.ts";
-import { give, recordOf, shared, take, untilBacking } from "../../test/harness/metastatic.ts";
+import { backingOf, give, recordOf, shared, take, untilBacking } from "../../test/harness/metastatic.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
 
 describe("launcher: how long shared nodes are kept", () => {
@@ -163,5 +163,24 @@ describe("launcher: how long shared nodes are kept", () => {
     });
     await until("the old one is gone", () => launcher.view.node(ready.id) === undefined);
     assert.equal(launcher.view.node(backing), undefined);
+  });
+
+  it("deletes all ready nodes on a backing node that has vanished, however many they are", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const setting = shared(new FakeProvider("cloud"), {
+      share: { "max-parallel-jobs": 6, "grace-time": 3600 },
+    });
+    const labels = { ...setting.labels, share: { minReady: 6 } };
+    const launcher = await one.launcher({ ...setting, labels }, { cleanupIntervalMs: 200 });
+    const on = (backing: string) =>
+      [...launcher.view.nodes()].filter(
+        ({ record }) => record?.state === "ready" && shareOf(record)?.backingNode === backing,
+      );
+    const backing = await until("six ready nodes", () =>
+      backingOf(launcher).find((id) => on(id).length === 6),
+    );
+    await launcher.nodes.deleteNode({ name: `nodes/${backing}` }, callContext);
+    await until("the nodes on it are gone", () => on(backing).length === 0);
+    await until("others are ready", () => backingOf(launcher).some((id) => on(id).length === 6));
   });
 });

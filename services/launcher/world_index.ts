@@ -4,7 +4,7 @@ import type { Config } from "../../lib/config/types.ts";
 import { Agenda } from "../../lib/std/agenda.ts";
 import { type Draft, type Hand, keys, type Tree } from "./actions.ts";
 import { HostIndex } from "./host/host_index.ts";
-import { NodeIndex } from "./pool/node_index.ts";
+import { isGoing, NodeIndex } from "./pool/node_index.ts";
 import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
 import { leaseEnd, ownDataOf } from "./request/own_data.ts";
@@ -97,6 +97,8 @@ export class WorldIndex {
       this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
       this.hosts.update(id);
       for (const request of this.nodes.update(id)) requests.add(request);
+      // What stands on a node that goes is looked at in this loop, too.
+      if (isGoing(this.#tree.node(id))) for (const node of this.nodes.standingOn(id)) nodes.add(node);
     }
     for (const id of requests) this.#place(id, now);
     return { nodes, requests, machines: this.hosts.takeTouched() };

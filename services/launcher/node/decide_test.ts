@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { encodeShare } from "../../../lib/model/shared_node.ts";
 import {
   decideIn,
   launch,
@@ -40,6 +41,22 @@ describe("an unlocked node", () => {
       node("0005", "used"),
     ];
     assert.deepEqual(actionsIn({ nodes, busy: ["node:0004"], hand: { deletions: new Set(["0005"]) } }), []);
+  });
+
+  it("is deleted when it is ready on a node that is gone or on its way there", () => {
+    const on = (backingNode: string) => encodeShare("x", { backingNode, slot: 0, metadata: {} });
+    const nodes = [
+      node("0001", "in-use", { provider: "elsewhere" }),
+      node("0002", "deleting", { provider: "elsewhere" }),
+      node("0003", "ready", { driverData: on("0001") }),
+      node("0004", "ready", { driverData: on("0002") }),
+      node("0005", "ready", { driverData: on("0000") }),
+      node("0006", "hold", { driverData: on("0000") }),
+    ];
+    assert.deepEqual(actionsIn({ nodes }), [
+      "delete 0004: node 0002, of which it is a share, is gone or being deleted",
+      "delete 0005: node 0000, of which it is a share, is gone or being deleted",
+    ]);
   });
 
   it("is launched on when its launcher died after the instance was made and min-ready lacks it, else deleted", () => {

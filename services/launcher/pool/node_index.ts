@@ -3,6 +3,7 @@
 
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { shareOf } from "../../../lib/model/shared_node.ts";
 import { SortedList } from "../../../lib/std/sorted_list.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { type Hand, keys, type Tree } from "../actions.ts";
@@ -32,6 +33,8 @@ interface Share {
   readonly isNew: boolean;
   /** The provider where this process launches it. */
   readonly launchingAt: string | null;
+  /** The node that it has a share of. */
+  readonly standsOn: string | null;
 }
 
 const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted", "failed", "aborted"]);
@@ -51,6 +54,8 @@ export class NodeIndex {
   /** Free nodes by pool, and by pool and label, in the order of their ids. */
   readonly #free = new Map<string, SortedList<ReadableNode>>();
   readonly #byRequest = new Map<string, Map<string, ReadableNode>>();
+  /** The nodes that have a share of a node, by its id. */
+  readonly #standing = new Map<string, Set<string>>();
   /** Nodes that are recorded and not being launched yet. */
   readonly fresh = new Set<string>();
 
@@ -99,6 +104,7 @@ export class NodeIndex {
       comingFor: isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? label : null,
       isNew: record.state === "init",
       launchingAt: launch?.status === "launching" ? launch.pool.provider.name : null,
+      standsOn: shareOf(record)?.backingNode ?? null,
     };
   }
 
@@ -116,6 +122,7 @@ export class NodeIndex {
     for (const label of share.readyFor) this.#count(`ready ${label}`, sign);
     if (share.comingFor !== null) this.#count(`coming ${share.comingFor}`, sign);
     if (share.launchingAt !== null) this.#count(`launching ${share.launchingAt}`, sign);
+    if (share.standsOn !== null) this.#stand(share.standsOn, node.id, sign);
     if (share.isNew && sign === 1) this.fresh.add(node.id);
     else this.fresh.delete(node.id);
   }
@@ -140,6 +147,19 @@ export class NodeIndex {
     else nodes.delete(node.id);
     if (nodes.size === 0) this.#byRequest.delete(request);
     else this.#byRequest.set(request, nodes);
+  }
+
+  #stand(backing: string, node: string, sign: 1 | -1): void {
+    const nodes = this.#standing.get(backing) ?? new Set<string>();
+    if (sign === 1) nodes.add(node);
+    else nodes.delete(node);
+    if (nodes.size === 0) this.#standing.delete(backing);
+    else this.#standing.set(backing, nodes);
+  }
+
+  /** The nodes that have a share of a node. */
+  standingOn(backing: string): Iterable<string> {
+    return this.#standing.get(backing) ?? NONE;
   }
 
   /** What all nodes of a pool take, by {@link poolKey}. */
@@ -190,6 +210,11 @@ export class NodeIndex {
     const nodes = this.#byRequest.get(request);
     return nodes === undefined ? NONE : [...nodes.values()].sort(byId);
   }
+}
+
+/** Whether a node is gone or on its way there: what stands on it is of no use any more. */
+export function isGoing(node: NodeEntry | undefined): boolean {
+  return node === undefined || node.record?.state === "deleting" || node.record?.state === "deleted";
 }
 
 function requestsOf(record: NodeRecord): readonly string[] {
