@@ -5,6 +5,7 @@
 //   L2. Everything that is written is fenced: by the lock under which it is done, and by the version that was read.
 //   L3. Watches lead to decisions. The only timers are for ages, leases, retries and the look at the providers.
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import { sharedOf } from "../../lib/model/shared_node.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { Gate } from "../../lib/std/gate.ts";
@@ -150,15 +151,20 @@ function forgetHosts({ hand, pools }: Environment): void {
   for (const key of hand.hosts.keys()) if (!known.has(key)) hand.hosts.delete(key);
 }
 
-/** Nodes of a provider that has left the configuration: without its driver nobody can delete them. */
+/**
+ * Nodes of a provider that has left the configuration: without its driver nobody can delete them, nor give back those
+ * that it shares out.
+ */
 function tellOfOrphans({ context }: Environment): void {
   const known = new Set(context.config.providers.map(({ name }) => name));
   const served = new Set(Array.from(context.view.pools(), ({ record }) => record?.providerName));
   const orphans = new Map<string, number>();
   for (const { record } of context.view.nodes()) {
-    const provider = record?.provider ?? null;
-    if (provider === null || known.has(provider) || served.has(provider)) continue;
-    orphans.set(provider, (orphans.get(provider) ?? 0) + 1);
+    const sharer = record?.state === "in-use" ? sharedOf(record)?.provider : null;
+    for (const provider of [record?.provider, sharer]) {
+      if (!provider || known.has(provider) || served.has(provider)) continue;
+      orphans.set(provider, (orphans.get(provider) ?? 0) + 1);
+    }
   }
   for (const [provider, nodes] of orphans) {
     const remedy = "put it back with max-servers: 0 until they are gone";

@@ -4,6 +4,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { encodeNode } from "../../lib/model/node.ts";
 import { nodePath } from "../../lib/model/paths.ts";
 import { encodeShared, sharedOf, shareOf } from "../../lib/model/shared_node.ts";
+import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
 import { callContext, LauncherCase } from "../../test/harness/launcher_case.ts";
@@ -182,5 +183,24 @@ describe("launcher: how long shared nodes are kept", () => {
     await launcher.nodes.deleteNode({ name: `nodes/${backing}` }, callContext);
     await until("the nodes on it are gone", () => on(backing).length === 0);
     await until("others are ready", () => backingOf(launcher).some((id) => on(id).length === 6));
+  });
+
+  it("says which nodes stay shared when their provider is taken out of the configuration", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const told: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      warn: (message, fields = {}) => told.push(`${message}: ${fields.nodes} of ${fields.provider}`),
+    };
+    const setting = shared(new FakeProvider("cloud"), { share: { "grace-time": 3600 } });
+    const launcher = await one.launcher(setting, { logger });
+    await give(launcher, await take(launcher));
+    const providers = setting.providers.slice(0, 1);
+    await launcher.service.reconfigure?.({
+      config: configOf({ ...setting, providers }),
+      providers: providers.map(({ driver }) => driver),
+      unserved: [],
+    });
+    assert.deepEqual(told, ["a provider was removed while nodes of it are there: 1 of meta"]);
   });
 });
