@@ -52,7 +52,7 @@ export class HostCrashWorld {
     const file = join(folder, `${place.replace(":", "-")}.yaml`);
     const { host, port } = stage.server;
     const servers = [{ host, port, chroot: one.chroot }];
-    const document = { "zookeeper-servers": servers, "zookeeper-timeout": 2, ...hostsDocument(hosts) };
+    const document = { "zookeeper-servers": servers, "zookeeper-timeout": 4, ...hostsDocument(hosts) };
     await writeFile(file, JSON.stringify(document));
     const words = ["-c", file, "--listen", `127.0.0.1:${await freePort()}`];
     const victim = startProgram("test/harness/crashing_launcher.ts", words, {
