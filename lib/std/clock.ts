@@ -20,6 +20,9 @@ export function elapsed(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();
 }
 
+/** The longest time that the runtime's timers take, in milliseconds (25 days): what is longer ends at once there. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -30,18 +33,26 @@ export const systemClock: Clock = {
         reject(signal.reason);
         return;
       }
-      const timer = setTimeout(() => {
+      const cancel = after(milliseconds, () => {
         signal?.removeEventListener("abort", onAbort);
         resolve();
-      }, milliseconds);
+      });
       const onAbort = () => {
-        clearTimeout(timer);
+        cancel();
         reject(signal?.reason);
       };
       signal?.addEventListener("abort", onAbort, { once: true });
     }),
-  after: (milliseconds, callback) => {
-    const timer = setTimeout(callback, milliseconds);
-    return () => clearTimeout(timer);
-  },
+  after,
 };
+
+/** A long time is waited for in pieces. */
+function after(milliseconds: number, callback: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (left: number) => {
+    const next = left > LONGEST_TIMER ? () => wait(left - LONGEST_TIMER) : callback;
+    timer = setTimeout(next, Math.min(left, LONGEST_TIMER));
+  };
+  wait(milliseconds);
+  return () => clearTimeout(timer);
+}

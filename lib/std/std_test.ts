@@ -31,6 +31,18 @@ describe("a time as people read it", () => {
 });
 
 describe("the system clock", () => {
+  it("waits for longer than the runtime's timers can", async () => {
+    const [month, over] = [30 * 86_400_000, new AbortController()];
+    let early = "";
+    const cancels = [month, Infinity].map((time) => systemClock.after(time, () => (early += ` after ${time}`)));
+    const sleep = systemClock.sleep(month, over.signal).then(() => (early += " sleep"));
+    await systemClock.sleep(50);
+    for (const cancel of cancels) cancel();
+    over.abort(new Error("enough"));
+    await assert.rejects(sleep, /enough/);
+    assert.equal(early, "");
+  });
+
   it("ends a sleep with the signal's reason", async () => {
     const reason = new Error("enough");
     const controller = new AbortController();
