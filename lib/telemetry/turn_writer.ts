@@ -1,10 +1,10 @@
 /** Takes text; what comes of it is nobody's concern. */
-interface Sink {
+export interface Sink {
   write(text: string): unknown;
 }
 
 /** The part of a stream that is written to. */
-interface Output extends Sink {
+export interface Output extends Sink {
   /** How many bytes wait for whoever reads it. */
   readonly writableLength: number;
   on(event: "drain", listener: () => void): unknown;

@@ -1,5 +1,5 @@
 // What the standalone process sets up before it begins: packages, the operator's key, an engine for nodes.
-import { mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -15,18 +15,31 @@ import type { StandaloneFlags } from "./flags.ts";
 /** The environment, as process.env has it. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The data folder cannot be used. */
-export class DataFolderError extends Error {
-  override name = "DataFolderError";
+/** An address or the data folder cannot be used. */
+export class UnavailableError extends Error {
+  override name = "UnavailableError";
 }
 
-/** Makes the data folder. @throws {DataFolderError} in one sentence */
+/** Makes the data folder. @throws {UnavailableError} in one sentence */
 export function makeDataFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
     const reason = codeOf(error) === "EACCES" ? "permission denied" : messageOf(error);
-    throw new DataFolderError(`cannot make the data folder ${path}: ${reason}; name another one with --data`);
+    throw new UnavailableError(
+      `cannot make the data folder ${path}: ${reason}; name another one with --data`,
+    );
+  }
+}
+
+/** Makes the log file, or finds it. @throws {UnavailableError} in one sentence */
+export function makeLogFile(path: string): void {
+  try {
+    appendFileSync(path, "", { mode: 0o600 });
+  } catch (error) {
+    throw new UnavailableError(
+      `cannot write the log ${path}: ${messageOf(error)}; move it away, or name another folder with --data`,
+    );
   }
 }
 

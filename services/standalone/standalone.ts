@@ -5,7 +5,6 @@
 //       socket, and the screen reads the API.
 //   A2. What was started is stopped in the reverse order, also when the start fails half-way.
 import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Config, ConfigError, formatProblem } from "../../lib/config/types.ts";
 import { type OpenContext, openServiceContext } from "../../lib/daemon/context.ts";
@@ -23,8 +22,10 @@ import { createRpcServer } from "../../lib/rpc/server.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
+import { appendingFile } from "../../lib/telemetry/appending_file.ts";
 import { createLogger } from "../../lib/telemetry/logger.ts";
 import { startTelemetry } from "../../lib/telemetry/setup.ts";
+import { turnWriter } from "../../lib/telemetry/turn_writer.ts";
 import { startEmbeddedServer } from "../../lib/zookeeper/embedded/server.ts";
 import { startBuilder } from "../builder/builder.ts";
 import { startLauncher } from "../launcher/launcher.ts";
@@ -33,11 +34,12 @@ import { followProgress } from "./follow.ts";
 import { readyNodes } from "./progress.ts";
 import { plainScreen, type Screen, terminalScreen } from "./screen.ts";
 import {
-  DataFolderError,
   makeDataFolder,
+  makeLogFile,
   type Setup,
   setUp,
   startOwnEngine,
+  UnavailableError,
   withLocalSettings,
 } from "./setup.ts";
 
@@ -58,7 +60,7 @@ export async function runStandalone(host: DaemonProcess): Promise<number> {
     host.stderr.write(`${PROGRAM}: ${problemText(error)}\n`);
     if (error instanceof UsageError) return EXIT.usage;
     if (error instanceof ConfigError) return EXIT.config;
-    if (error instanceof AddressError || error instanceof DataFolderError) return EXIT.unavailable;
+    if (error instanceof AddressError || error instanceof UnavailableError) return EXIT.unavailable;
     return EXIT.software;
   }
 }
@@ -89,9 +91,18 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
   const dataDir = resolve(flags.data);
   makeDataFolder(dataDir);
   const logFile = join(dataDir, "nodepool.log");
-  const log = createWriteStream(logFile, { flags: "a" });
-  const level = flags.debug ? "debug" : "info";
-  const logger = createLogger({ name: PROGRAM, level, format: "json", destination: log });
+  makeLogFile(logFile);
+  // Whoever reads the screen may go away; the process goes on.
+  host.stdout.on("error", () => {});
+  const file = appendingFile(logFile, ({ lines, problem }) => {
+    logger.warn("log lines were lost: the file could not be written", { lines, problem });
+  });
+  const logger = createLogger({
+    name: PROGRAM,
+    level: flags.debug ? "debug" : "info",
+    format: "json",
+    destination: turnWriter(file, host, () => {}),
+  });
   const screen = host.stdout.isTTY === true ? terminalScreen(write) : plainScreen(write);
   const stopping = new Stopping({
     host,
@@ -100,7 +111,7 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
     clock: systemClock,
     profileFolder: dataDir,
   });
-  const undo: Undo[] = [() => new Promise<void>((ended) => log.end(ended)), () => screen.close()];
+  const undo: Undo[] = [() => screen.close()];
   try {
     await start({ began, host, flags, dataDir, logFile, logger, screen, stopping, undo });
   } catch (error) {
@@ -143,6 +154,8 @@ async function start(parts: Start): Promise<void> {
     dataDir: join(dataDir, "zookeeper"),
     port: flags.zookeeperPort,
     logger,
+  }).catch((error: unknown) => {
+    throw new UnavailableError(messageOf(error), { cause: error });
   });
   undo.push(() => zookeeper.close());
   const late = {

@@ -15,6 +15,8 @@ export interface Program {
   waitFor(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   /** Sends a signal and resolves with the exit code (null when a signal ended it). */
   stop(signal?: NodeJS.Signals, timeoutMs?: number): Promise<number | null>;
+  /** Reads no more of its standard output, as a reader that has gone away. */
+  stopReading(): void;
   /** Resolves with the exit code when it ends by itself. */
   ended(timeoutMs?: number): Promise<number | null>;
 }
@@ -143,6 +145,7 @@ function watchChild(child: ChildProcess): Program {
   return {
     pid: child.pid ?? -1,
     output: () => output,
+    stopReading: () => void child.stdout?.destroy(),
     waitFor: (pattern, timeoutMs = 60_000) =>
       until(() => pattern.exec(output) ?? undefined, String(pattern), timeoutMs),
     stop: async (signal = "SIGTERM", timeoutMs = 60_000) => {

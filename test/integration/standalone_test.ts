@@ -1,0 +1,87 @@
+// The standalone process where something that it needs is not to be had, before its start and while it runs.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, beforeEach, describe, it } from "node:test";
+import { freePort } from "../harness/ports.ts";
+import { type Program, startProgram } from "../harness/program.ts";
+
+const MAIN = "services/standalone/main.ts";
+const SERVES = /^API: /m;
+
+describe("Nodepool standalone", { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-standalone-"));
+  const config = join(folder, "nodepool.yaml");
+  writeFileSync(config, `images-dir: ${join(folder, "images")}\nlabels: []\nproviders: []\n`);
+  after(() => rmSync(folder, { recursive: true }));
+
+  let folders = 0;
+  let data: string;
+  let log: string;
+  beforeEach(() => {
+    data = join(folder, `data-${folders++}`);
+    log = join(data, "nodepool.log");
+    mkdirSync(data);
+  });
+
+  const start = async (...more: string[]): Promise<Program> => {
+    const flags = ["--config", config, "--data", data, "--no-install"];
+    const listen = ["--listen", `127.0.0.1:${await freePort()}`];
+    const builderListen = ["--builder-listen", `127.0.0.1:${await freePort()}`];
+    return startProgram(MAIN, [...flags, ...listen, ...builderListen, ...more], { HOME: folder });
+  };
+
+  const refuses = async (program: Program, words: RegExp) => {
+    assert.equal(await program.ended(), 69, program.output());
+    assert.match(program.output(), words);
+  };
+
+  it("does not start when its log cannot be written, and says so", async () => {
+    mkdirSync(log);
+    await refuses(await start(), new RegExp(`^nodepool-standalone: cannot write the log ${log}: `, "m"));
+  });
+
+  it("does not start on a folder that another one uses, and says which process that is", async () => {
+    const first = await start();
+    await first.waitFor(SERVES);
+    try {
+      await refuses(
+        await start(),
+        new RegExp(`in use by the server with process id ${first.pid}: stop that`),
+      );
+    } finally {
+      assert.equal(await first.stop(), 0, first.output());
+    }
+  });
+
+  it("does not start when the coordination server's port is taken, and names it", async () => {
+    const other = createServer();
+    const port = await freePort();
+    await once(other.listen(port, "127.0.0.1"), "listening");
+    try {
+      await refuses(
+        await start("--zookeeper-port", String(port)),
+        new RegExp(`cannot listen on 127.0.0.1:${port}:`),
+      );
+    } finally {
+      other.close();
+    }
+  });
+
+  it("goes on while the disk takes no line of its log", async () => {
+    symlinkSync("/dev/full", log);
+    const program = await start();
+    await program.waitFor(SERVES);
+    assert.equal(await program.stop(), 0, program.output());
+  });
+
+  it("goes on when nobody reads what it shows any more", async () => {
+    const program = await start();
+    await program.waitFor(SERVES);
+    program.stopReading();
+    assert.equal(await program.stop(), 0, program.output());
+  });
+});
