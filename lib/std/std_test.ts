@@ -34,7 +34,9 @@ describe("the system clock", () => {
   it("waits for longer than the runtime's timers can", async () => {
     const [month, over] = [30 * 86_400_000, new AbortController()];
     let early = "";
-    const cancels = [month, Infinity].map((time) => systemClock.after(time, () => (early += ` after ${time}`)));
+    const cancels = [month, Infinity].map((time) =>
+      systemClock.after(time, () => (early += ` after ${time}`)),
+    );
     const sleep = systemClock.sleep(month, over.signal).then(() => (early += " sleep"));
     await systemClock.sleep(50);
     for (const cancel of cancels) cancel();

@@ -1,6 +1,6 @@
 // How long each session lives without a word from its client.
 
-import type { Clock } from "../../std/clock.ts";
+import { type Clock, elapsed } from "../../std/clock.ts";
 
 /** The shortest and longest session timeout that a client gets, in milliseconds. */
 export interface TimeoutRange {
@@ -21,6 +21,7 @@ const sleepThreshold = 1_000;
 
 interface Tracked {
   timeout: number;
+  /** By the clock that nobody sets: one that was set back would let a dead client's session live on. */
   deadline: number;
   cancel: () => void;
 }
@@ -39,7 +40,7 @@ export class SessionTracker {
   /** Starts to watch a session, or gives it another timeout. */
   track(id: bigint, timeout: number): void {
     this.forget(id);
-    const tracked: Tracked = { timeout, deadline: this.#clock.now() + timeout, cancel: () => {} };
+    const tracked: Tracked = { timeout, deadline: elapsed(this.#clock) + timeout, cancel: () => {} };
     this.#tracked.set(id, tracked);
     this.#arm(id, tracked);
   }
@@ -47,7 +48,7 @@ export class SessionTracker {
   /** The client was heard. */
   touch(id: bigint): void {
     const tracked = this.#tracked.get(id);
-    if (tracked) tracked.deadline = this.#clock.now() + tracked.timeout;
+    if (tracked) tracked.deadline = elapsed(this.#clock) + tracked.timeout;
   }
 
   /** The session has ended. */
@@ -63,8 +64,8 @@ export class SessionTracker {
 
   #arm(id: bigint, tracked: Tracked): void {
     const { deadline } = tracked;
-    tracked.cancel = this.#clock.after(deadline - this.#clock.now(), () => {
-      const now = this.#clock.now();
+    tracked.cancel = this.#clock.after(deadline - elapsed(this.#clock), () => {
+      const now = elapsed(this.#clock);
       // Who slept has heard nobody: the clients get their time anew.
       if (now - deadline > sleepThreshold) tracked.deadline = now + tracked.timeout;
       if (tracked.deadline > now) {

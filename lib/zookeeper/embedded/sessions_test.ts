@@ -44,6 +44,27 @@ test("after the machine slept, clients get their time anew", () => {
   assert.deepEqual(expired, [1n]);
 });
 
+for (const [direction, hours] of [
+  ["back", -1],
+  ["forward", 1],
+] as const) {
+  test(`a clock that is set ${direction} changes no session's time`, () => {
+    const { clock, advance } = manualClock();
+    let set = 0;
+    const expired: bigint[] = [];
+    const settable = { ...clock, now: () => clock.now() + set, elapsed: clock.now };
+    const tracker = new SessionTracker(settable, (id) => expired.push(id));
+    tracker.track(1n, 4_000);
+    advance(1_000);
+    tracker.touch(1n);
+    set = hours * 3_600_000;
+    advance(3_999);
+    assert.deepEqual(expired, []);
+    advance(1);
+    assert.deepEqual(expired, [1n]);
+  });
+}
+
 test("a session that has ended does not expire", () => {
   const { tracker, advance, expired, timers } = newTracker();
   tracker.track(1n, 4_000);
