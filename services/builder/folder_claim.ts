@@ -5,12 +5,12 @@
 //   F2. Nothing is done in a folder that has ceased to be the one which the builder started with, as when it was unmounted.
 import { readFileSync } from "node:fs";
 import type { ServiceContext } from "../../lib/daemon/types.ts";
+import { hasEnded } from "../../lib/host/process_identity.ts";
 import { type ComponentRecord, newComponent } from "../../lib/model/component.ts";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { builderIdPath } from "./builder_id.ts";
-import { hasEnded } from "./process_identity.ts";
 import { LOOK_AGAIN } from "./room.ts";
 
 /** The keys of ours in a builder's component. */

@@ -68,9 +68,10 @@ export class HostedEngine implements Engine {
   async start(signal: AbortSignal): Promise<void> {
     await mkdir(this.#images.directory, { recursive: true, mode: 0o700 });
     await mkdir(this.#instances.directory, { recursive: true, mode: 0o700 });
-    await this.#images.sweep(signal);
+    const now = this.#options.clock.now();
+    await this.#images.sweep(now, signal);
     if (!this.#options.hostsInstances) return;
-    await this.#instances.sweep(signal);
+    await this.#instances.sweep(now, signal);
     for (const [name, record] of await this.#instances.list()) {
       if (record.engine !== this.kind) continue;
       if (record.state === "building" && !isAlive(record.pid)) {

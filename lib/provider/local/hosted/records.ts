@@ -1,9 +1,10 @@
 // Records of images and instances: a JSON file in a directory of each, written so that it is whole or absent.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
+import { hasEnded, identityOf, isOfEarlierBoot, isRunning } from "../../../host/process_identity.ts";
 import { codeOf } from "../../../std/errors.ts";
 import { runProgram } from "../program.ts";
 
@@ -95,8 +96,8 @@ export class Records<T> {
    */
   async create(name: string, fill: (directory: string) => Promise<T>, signal: AbortSignal): Promise<void> {
     const target = this.path(name);
-    const unfinished = `.unfinished-${process.pid}-${randomBytes(6).toString("hex")}`;
-    const directory = join(this.directory, unfinished);
+    const owner = encodeURIComponent(identityOf(process.pid) ?? `${process.pid}`);
+    const directory = join(this.directory, `.unfinished-${owner}-${randomBytes(6).toString("hex")}`);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     try {
       const record = await fill(directory);
@@ -122,12 +123,14 @@ export class Records<T> {
     await removeTree(doomed, signal);
   }
 
-  /** Removes what processes that are gone have left half made or half removed. */
-  async sweep(signal: AbortSignal): Promise<void> {
+  /**
+   * Removes what processes that are gone have left half made or half removed.
+   * @param now milliseconds since the Unix epoch
+   */
+  async sweep(now: number, signal: AbortSignal): Promise<void> {
     for (const name of await this.#names()) {
-      const owner = /^\.unfinished-(\d+)-/.exec(name)?.[1];
-      const isLeft = owner !== undefined && !isAlive(Number(owner));
-      if (isLeft || name.startsWith(".deleted-")) await removeTree(join(this.directory, name), signal);
+      const path = join(this.directory, name);
+      if (name.startsWith(".deleted-") || (await isLeft(path, name, now))) await removeTree(path, signal);
     }
   }
 
@@ -139,6 +142,22 @@ export class Records<T> {
       throw error;
     }
   }
+}
+
+/** Nobody works on a record for so long, in milliseconds. */
+const LONGEST_WORK_MS = 86_400_000;
+
+/** Whether a directory is of a record that nobody finishes any more. */
+async function isLeft(path: string, name: string, now: number): Promise<boolean> {
+  const owner = /^\.unfinished-(.+)-[0-9a-f]+$/.exec(name)?.[1];
+  if (owner === undefined) return false;
+  const identity = decodeURIComponent(owner);
+  if (/^\d+$/.test(identity)) return !isAlive(Number(identity));
+  if (isRunning(identity)) return false;
+  if (hasEnded(identity) || isOfEarlierBoot(identity)) return true;
+  // Of a process in another container nothing is known: it may have been ourselves, or still be at work.
+  const changed = await stat(path).catch(() => null);
+  return changed !== null && now - changed.ctimeMs > LONGEST_WORK_MS;
 }
 
 /** Whether a process of this machine lives. */

@@ -18,6 +18,18 @@ export function hasEnded(identity: string): boolean {
   return identityOf(Number(pid)) !== identity;
 }
 
+/** Whether a process is known to live; false when that cannot be told from here. */
+export function isRunning(identity: string): boolean {
+  return identityOf(Number(identity.split("/")[2])) === identity;
+}
+
+/** Whether a process is of an earlier boot; to be asked only of processes of this host. */
+export function isOfEarlierBoot(identity: string): boolean {
+  const [boot] = identity.split("/");
+  const place = placeOfProcesses();
+  return place !== null && boot !== place.split("/")[0];
+}
+
 function placeOfProcesses(): string | null {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

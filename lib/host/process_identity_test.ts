@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
-import { hasEnded, identityOf } from "./process_identity.ts";
+import { hasEnded, identityOf, isOfEarlierBoot, isRunning } from "./process_identity.ts";
 
 const isLinux = process.platform === "linux";
 
@@ -13,10 +13,12 @@ test("a process lives until it has ended", { skip: !isLinux }, async () => {
   const identity = identityOf(child.pid ?? 0);
   assert.ok(identity);
   assert.equal(hasEnded(identity), false);
+  assert.equal(isRunning(identity), true);
   const ended = once(child, "exit");
   process.kill(child.pid ?? 0, "SIGKILL");
   await ended;
   assert.equal(hasEnded(identity), true);
+  assert.equal(isRunning(identity), false);
 });
 
 test("another process with the same number is another one", { skip: !isLinux }, () => {
@@ -30,4 +32,11 @@ test("of a process on another host, or in another container, nothing is known", 
   const [boot = "", namespace = "", ...rest] = own.split("/");
   assert.equal(hasEnded([boot.replace(/./, "x"), namespace, ...rest].join("/")), false);
   assert.equal(hasEnded([boot, `${namespace}x`, "999999999", "1"].join("/")), false);
+  assert.equal(isRunning([boot, `${namespace}x`, ...rest].join("/")), false);
+});
+
+test("a process of this host that is of another boot is of an earlier one", { skip: !isLinux }, () => {
+  const own = identityOf(process.pid) ?? "";
+  assert.equal(isOfEarlierBoot(own), false);
+  assert.equal(isOfEarlierBoot(own.replace(/./, "x")), true);
 });
