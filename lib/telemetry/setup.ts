@@ -45,7 +45,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     resource: resourceFromAttributes(resourceAttributes(options)),
     autoDetectResources: false,
     spanProcessors: exporters.traces === "none" ? [] : [await spanProcessor(exporters.traces, env, write)],
-    metricReaders: exporters.metrics === "none" ? [] : [await metricReader(exporters.metrics, env)],
+    metricReaders: exporters.metrics === "none" ? [] : [await metricReader(exporters.metrics, env, write)],
     logRecordProcessors: [],
     instrumentations: [],
   });
@@ -76,10 +76,14 @@ async function spanProcessor(
   return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpointOf(env, "TRACES", "v1/traces") }));
 }
 
-async function metricReader(exporter: ExporterName, env: Environment): Promise<MetricReader> {
+async function metricReader(
+  exporter: ExporterName,
+  env: Environment,
+  write: (line: string) => void,
+): Promise<MetricReader> {
   const { ConsoleMetricExporter, PeriodicExportingMetricReader } = await import("@opentelemetry/sdk-metrics");
   const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
-  const interval = Number(env.OTEL_METRIC_EXPORT_INTERVAL ?? "60000");
+  const interval = metricInterval(env, write);
   return new PeriodicExportingMetricReader({
     exporter:
       exporter === "console"
@@ -88,6 +92,18 @@ async function metricReader(exporter: ExporterName, env: Environment): Promise<M
     exportIntervalMillis: interval,
     exportTimeoutMillis: Math.min(interval, 10_000),
   });
+}
+
+const METRIC_INTERVAL_MS = 60_000;
+
+/** Milliseconds from one export to the next. A value that is none is passed over, as OpenTelemetry has it. */
+function metricInterval(env: Environment, write: (line: string) => void): number {
+  const value = env.OTEL_METRIC_EXPORT_INTERVAL?.trim() ?? "";
+  if (value === "") return METRIC_INTERVAL_MS;
+  if (/^\d{1,9}$/.test(value) && Number(value) > 0) return Number(value);
+  const problem = `OTEL_METRIC_EXPORT_INTERVAL is ${JSON.stringify(value)}`;
+  write(`${problem}; it must be a whole number of milliseconds, as 60000, which is taken instead\n`);
+  return METRIC_INTERVAL_MS;
 }
 
 function endpointOf(env: Environment, signal: "TRACES" | "METRICS", path: string): string {

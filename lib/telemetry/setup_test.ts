@@ -72,6 +72,37 @@ test("an OTLP endpoint gets spans and metrics, with the resource, before shutdow
   assert.match(received.get("/v1/metrics") ?? "", /things/);
 });
 
+for (const interval of ["60s", "0", "-5", ""]) {
+  test(`an export interval of "${interval}" is passed over, and told unless it is empty`, async () => {
+    const lines: string[] = [];
+    let exports = 0;
+    const collector = createServer((request, response) => {
+      exports += 1;
+      request.resume();
+      response.setHeader("content-type", "application/json").end("{}");
+    }).listen(0, "127.0.0.1");
+    await once(collector, "listening");
+    const address = collector.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const telemetry = await startTelemetry({
+      ...who,
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}`,
+        OTEL_METRIC_EXPORT_INTERVAL: interval,
+      },
+      write: (line) => lines.push(line),
+    });
+    metrics.getMeter("nodepool").createCounter("things").add(1);
+    await new Promise((next) => setTimeout(next, 300));
+    assert.equal(exports, 0);
+    await telemetry.shutdown();
+    collector.close();
+    collector.closeAllConnections();
+    assert.equal(lines.length, interval === "" ? 0 : 1);
+    for (const line of lines) assert.match(line, /^OTEL_METRIC_EXPORT_INTERVAL is "\S+"; it must be /);
+  });
+}
+
 test("shutdown does not wait for a collector that is not there", async () => {
   const telemetry = await startTelemetry({
     ...who,
