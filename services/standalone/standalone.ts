@@ -42,6 +42,7 @@ import {
   UnavailableError,
   withLocalSettings,
 } from "./setup.ts";
+import { takeBack, type Undo } from "./take_back.ts";
 
 const PROGRAM = "nodepool-standalone";
 
@@ -112,18 +113,19 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
     profileFolder: dataDir,
   });
   const undo: Undo[] = [() => screen.close()];
+  const failures: unknown[] = [];
   try {
     await start({ began, host, flags, dataDir, logFile, logger, screen, stopping, undo });
   } catch (error) {
     // A signal that came before everything had started ends the start with an error that means nothing.
-    if (!stopping.signal.aborted) throw error;
-  } finally {
-    for (const step of undo.reverse()) await step();
+    if (!stopping.signal.aborted) failures.push(error);
   }
+  await takeBack(undo, (error) => {
+    logger.error("a part did not stop in order", { error });
+    failures.push(error);
+  });
+  if (failures.length > 0) throw failures[0];
 }
-
-/** Takes back one step of the start. */
-type Undo = () => unknown;
 
 /** A function that runs once, however often it is called. */
 function onlyOnce<T>(run: () => T): () => T {
@@ -190,7 +192,12 @@ async function start(parts: Start): Promise<void> {
   const services: Service[] = [];
   undo.push(async () => {
     const grace = startGrace(stopping, clock, GRACE);
-    await Promise.all(services.map((service) => service.stop(grace.signal)));
+    const stops = services.map((service) =>
+      service
+        .stop(grace.signal)
+        .catch((error: unknown) => logger.error("the service did not stop in order", { error })),
+    );
+    await Promise.all(stops);
     await opened.close();
     grace.release();
   });
