@@ -1,8 +1,13 @@
 // One server per data directory: a lock file that names its process.
+//
+// Whether a process in another container or on another host lives cannot be seen from here. So who has the lock touches it
+// each second, and who finds one of a process that cannot be seen waits for a touch before it takes it over.
 
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { hasEnded, identityOf, isRunning } from "../../host/process_identity.ts";
+import type { Clock } from "../../std/clock.ts";
 import { codeOf } from "../../std/errors.ts";
 
 /** Another server uses the directory. */
@@ -10,32 +15,59 @@ export class DirectoryInUseError extends Error {
   override name = "DirectoryInUseError";
 }
 
+const TOUCH_MS = 1_000;
+/** How long to wait for a touch: a server may be busy for a while. */
+const PATIENCE_MS = 4_000;
+const LOOK_MS = 200;
+
 /**
  * Takes a directory for this process; the returned function gives it back. The lock of a process that has ended is
  * taken over.
  * @throws {DirectoryInUseError} or a system error
  */
-export function lockDirectory(directory: string): () => void {
+export async function lockDirectory(directory: string, clock: Clock): Promise<() => void> {
   const file = join(directory, "server.lock");
-  const own = `${process.pid} ${startOf(process.pid)}\n`;
+  const own = identityOf(process.pid) ?? `${process.pid}`;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      writeFileSync(file, own, { flag: "wx" });
-      return () => rmSync(file, { force: true });
+      writeFileSync(file, `${own}\n`, { flag: "wx" });
+      return keep(file, clock);
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error;
     }
-    const holder = readLock(file);
-    if (holder === null) continue;
-    if (isAlive(holder)) {
+    const lock = readLock(file);
+    if (lock === null) continue;
+    const holder = lock.trim();
+    if (await isHeld(file, holder, clock)) {
+      const pid = holder.split("/")[2] ?? holder;
+      const where = isSeen(holder) ? "" : " in another container or on another host";
       throw new DirectoryInUseError(
-        `${directory} is in use by the server with process id ${holder.split(" ")[0]}: ` +
+        `${directory} is in use by the server with process id ${pid}${where}: ` +
           `stop that one first, or give this one another directory (the lock is ${file})`,
       );
     }
-    removeStale(file, holder);
+    removeStale(file, lock);
   }
   throw new DirectoryInUseError(`${directory} is being taken by another server at this moment`);
+}
+
+/** Touches the lock until it is given back. */
+function keep(file: string, clock: Clock): () => void {
+  let cancel = () => {};
+  const touch = () => {
+    try {
+      const now = clock.now() / 1000;
+      utimesSync(file, now, now);
+    } catch {
+      // Nobody needs it but who finds the lock.
+    }
+    cancel = clock.after(TOUCH_MS, touch);
+  };
+  touch();
+  return () => {
+    cancel();
+    rmSync(file, { force: true });
+  };
 }
 
 function readLock(file: string): string | null {
@@ -47,25 +79,32 @@ function readLock(file: string): string | null {
   }
 }
 
-/** Whether the process that wrote a lock is still the one that has this id: ids are used again. */
-function isAlive(holder: string): boolean {
-  const [pid = "", start = ""] = holder.trim().split(" ");
-  return /^\d+$/.test(pid) && startOf(Number(pid)) === start && start !== "";
+/** Whether it can be told from here if the process that wrote a lock lives. */
+const isSeen = (holder: string) => !holder.includes("/") || hasEnded(holder) || isRunning(holder);
+
+async function isHeld(file: string, holder: string, clock: Clock): Promise<boolean> {
+  if (!holder.includes("/")) return /^\d+$/.test(holder) && lives(Number(holder));
+  if (isSeen(holder)) return isRunning(holder);
+  const before = touchedAt(file);
+  for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+    await clock.sleep(LOOK_MS);
+    const now = touchedAt(file);
+    if (now !== before) return now !== null;
+  }
+  return false;
 }
 
-/** When a process was started (in whatever unit the system has), `running` when that is unknown, "" when it is gone. */
-function startOf(pid: number): string {
+function touchedAt(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+/** Where the system tells no more of a process than that there is one of this number. */
+function lives(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may hold spaces; the start time is the 20th field after it.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "running";
-  } catch {
-    try {
-      process.kill(pid, 0);
-      return "running";
-    } catch (error) {
-      return codeOf(error) === "EPERM" ? "running" : "";
-    }
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "EPERM";
   }
 }
 

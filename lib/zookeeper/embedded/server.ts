@@ -1,6 +1,7 @@
 // A single-process server that speaks ZooKeeper's protocol: for a first try, for a laptop, for tests.
 import { mkdirSync } from "node:fs";
 import type { Server } from "node:net";
+import { type Clock, systemClock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import { lockDirectory } from "./directory_lock.ts";
 import { DamagedDataError } from "./recovery.ts";
@@ -23,7 +24,7 @@ export interface EmbeddedServer {
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   const { dataDir, host = "127.0.0.1", port = 0 } = options;
-  const unlock = takeDirectory(dataDir);
+  const unlock = await takeDirectory(dataDir, options.clock ?? systemClock);
   let service: Service;
   try {
     service = new Service(options);
@@ -46,10 +47,10 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   }
 }
 
-function takeDirectory(directory: string): () => void {
+async function takeDirectory(directory: string, clock: Clock): Promise<() => void> {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return lockDirectory(directory);
+    return await lockDirectory(directory, clock);
   } catch (error) {
     if (error instanceof Error && error.name === "DirectoryInUseError") throw error;
     throw new Error(
