@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import {
+  appendFileSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -18,6 +20,7 @@ import { systemClock } from "../../std/clock.ts";
 import { type Logger, silentLogger } from "../../std/logger.ts";
 import { readBlocks } from "./blocks.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
+import { logName } from "./log.ts";
 import { DamagedDataError } from "./recovery.ts";
 import type { State } from "./state.ts";
 import type { Change } from "./tree.ts";
@@ -218,6 +221,23 @@ test("snapshots replace the log before them, and two are kept", async () => {
   const { database } = open();
   assert.deepEqual(dump(database.state), before);
   await database.close();
+});
+
+test("a new log that cannot be begun leaves nothing that would make a torn write look like damage", async () => {
+  const { database, commit, settle } = open({ logFileBytes: 1_000 });
+  // It can be opened, but not cut to a length, as with a disk that fails at that moment.
+  symlinkSync("/dev/null", join(directory, logName(2)));
+  commit(create("/a", "x".repeat(1_000)));
+  await settle();
+  commit(create("/b"));
+  await settle();
+  const logs = readdirSync(directory).filter((name) => name.startsWith("log."));
+  assert.deepEqual(logs, [logName(1)]);
+  await database.close();
+  appendFileSync(join(directory, logName(1)), "torn");
+  const again = open();
+  assert.equal(again.database.state.zxid, 2);
+  await again.database.close();
 });
 
 test("a damaged snapshot is passed over for the one before it; without one the start is refused", async () => {

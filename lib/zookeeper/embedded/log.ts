@@ -1,7 +1,16 @@
 // The append-only log. Transactions are written together and made durable by one fsync (group commit).
 
 import { Buffer } from "node:buffer";
-import { closeSync, fdatasync, fdatasyncSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { encodeBlock } from "./blocks.ts";
 
@@ -69,7 +78,7 @@ export class TransactionLog {
 
   /** Goes on in a new file. Only while nothing is being written. @throws a system error */
   startFile(file: string): void {
-    const descriptor = openLog({ file, size: 0 });
+    const descriptor = openNewLog(file);
     closeSync(this.#descriptor);
     this.#descriptor = descriptor;
     this.#file = file;
@@ -156,10 +165,25 @@ export function logName(zxid: number): string {
 
 function openLog({ file, size }: LogPosition): number {
   const descriptor = openSync(file, size === 0 ? "w" : "r+");
-  ftruncateSync(descriptor, size);
-  fsyncSync(descriptor);
-  syncDirectory(join(file, ".."));
-  return descriptor;
+  try {
+    ftruncateSync(descriptor, size);
+    fsyncSync(descriptor);
+    syncDirectory(join(file, ".."));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Leaves no file behind when it fails: behind a newer file, the end of the present one could not be a torn write. */
+function openNewLog(file: string): number {
+  try {
+    return openLog({ file, size: 0 });
+  } catch (error) {
+    rmSync(file, { force: true });
+    throw error;
+  }
 }
 
 /** Makes the creation and renaming of files in a directory durable. */
