@@ -1,6 +1,7 @@
 // The engine without isolation, which runs this machine's own programs.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { rename, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Client } from "ssh2";
@@ -50,6 +51,13 @@ describe("a node that is a plain process", () => {
   test("runs commands in the user's home of the unpacked image", async () => {
     const home = join(directory.path, "here/instances/np0000000001/rootfs/home/zuul");
     assert.equal((await runRemote(client, "pwd; echo $HOME")).stdout.toString(), `${home}\n${home}\n`);
+  });
+
+  test("finds a home that the image has behind a link", async () => {
+    const root = join(directory.path, "here/instances/np0000000001/rootfs");
+    await rename(join(root, "home"), join(root, "var/home"));
+    await symlink("/var/home", join(root, "home"));
+    assert.equal((await runRemote(client, "pwd -P")).stdout.toString(), `${root}/var/home/zuul\n`);
   });
 
   test("passes exit codes, input and terminals through", async () => {

@@ -1,9 +1,9 @@
 // Runs each command of a node as a plain process of this machine: its programs, its files, our own user. No isolation.
 import { access } from "node:fs/promises";
-import { join } from "node:path";
 import process from "node:process";
 import { HOST_PATH } from "../program.ts";
 import { type HostCommand, startOnPipes, startOnTerminal } from "./command.ts";
+import { resolveInRoot } from "./rooted_path.ts";
 import type { CommandRequest, CommandRunner } from "./runner.ts";
 import { sftpServerOfHost } from "./sftp_server.ts";
 
@@ -12,7 +12,7 @@ export function plainProcessRunner(): CommandRunner {
   return {
     isolation: "none: this machine's programs, files and user",
     run: async (node, request) => {
-      const home = join(node.root, request.account.home);
+      const home = await resolveInRoot(node.root, request.account.home);
       const [file, ...args] = await commandLine(request);
       const command: HostCommand = {
         file,
