@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
-import { after, beforeEach, describe, it } from "node:test";
-import { imageRecords } from "./records.ts";
+import { after, beforeEach, describe, it, test } from "node:test";
+import { imageRecords, writeWhole } from "./records.ts";
 
 const DAY = 86_400_000;
 const signal = () => AbortSignal.timeout(10_000);
@@ -60,4 +60,12 @@ describe("what is half made of a record", { skip: !isLinux }, () => {
     assert.equal(await isSwept(elsewhere), false);
     assert.equal(await isSwept(elsewhere, Date.now() + 2 * DAY), true);
   });
+});
+
+test("a file that cannot be written leaves nothing behind", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-whole-"));
+  mkdirSync(join(folder, "taken"));
+  await assert.rejects(writeWhole(join(folder, "taken"), "text"));
+  assert.deepEqual(readdirSync(folder), ["taken"]);
+  rmSync(folder, { recursive: true });
 });
