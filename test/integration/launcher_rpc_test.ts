@@ -1,6 +1,7 @@
 // What people and programs change through the launcher's API while it runs.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { Status } from "nice-grpc-common";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { until } from "../harness/launcher.ts";
@@ -102,4 +103,44 @@ describe("the launcher's API", () => {
     await assert.rejects(launcher.nodes.getConsoleLog({ name }, callContext), /'cloud' keeps none of it/);
     await assert.rejects(launcher.nodes.getConsoleLog({ name: "nodes/9" }, callContext), /there is no node/);
   });
+
+  it("shows nothing that may be old while ZooKeeper is away, and goes on when it is back", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
+    const request = await ask(launcher, ["small"]);
+    await fulfilled(launcher, request);
+    const page = { pageSize: 0, pageToken: "", filter: "" };
+    const aliens = { provider: "" };
+    const reads: readonly (() => unknown)[] = [
+      () => launcher.nodes.listNodes(page, callContext),
+      () => launcher.nodes.getNode({ name }, callContext),
+      () => firstOf(launcher.nodes.watchNodes({ filter: "", resumeToken: "" }, callContext)),
+      () => launcher.requests.listRequests(page, callContext),
+      () => launcher.requests.getRequest({ name: request }, callContext),
+      () => firstOf(launcher.requests.watchRequest({ name: request }, callContext)),
+      () => launcher.requests.explain({ name: "labels/small" }, callContext),
+      () => launcher.components.listComponents({}, callContext),
+      () => launcher.providers.listAlienInstances(aliens, callContext),
+      () => launcher.providers.listAlienImages(aliens, callContext),
+    ];
+    await server.stop();
+    try {
+      await until("the connection is gone", () => !launcher.view.current);
+      for (const read of reads) {
+        await assert.rejects(async () => await read(), { code: Status.UNAVAILABLE }, String(read));
+      }
+    } finally {
+      await server.restart();
+    }
+    await until("the connection is back", () => launcher.view.current);
+    for (const read of reads) await read();
+  });
 });
+
+/** What a stream begins with; it is ended then. */
+async function firstOf<T>(stream: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const item of stream) return item;
+  return undefined;
+}

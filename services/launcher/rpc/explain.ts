@@ -9,7 +9,7 @@ import { explainLabel } from "../explain/label.ts";
 import { explainNode } from "../explain/node.ts";
 import { explainRequest } from "../explain/request.ts";
 import { requestName } from "./node_message.ts";
-import { findNode, findRequest, type Shared } from "./shared.ts";
+import { currentView, findNode, findRequest, type Shared } from "./shared.ts";
 
 const VERDICTS: Readonly<Record<Verdict, Verdicts>> = {
   able: Verdicts.VERDICT_ABLE,
@@ -38,6 +38,7 @@ export async function explain(shared: Shared, { name }: ExplainRequest): Promise
 }
 
 async function find(shared: Shared, name: string): Promise<Explanation> {
+  currentView(shared);
   const decided = shared.engine.decided;
   const [collection = "", id = ""] = name.split("/", 2);
   switch (collection) {

@@ -14,6 +14,7 @@ function scene(): Shared {
   const lease = { duration: 60, expires: 2_000_000_000 };
   const given = { state: "fulfilled", nodes: ["0001"], requestorData: encodeOwnData({ lease }) } as const;
   const view = {
+    current: true,
     request: () => request("200-1", given),
     node: () => node("0001", isSettled ? "in-use" : "building", { hostKeys: isSettled ? ["key"] : [] }),
     isPending: () => !isSettled,

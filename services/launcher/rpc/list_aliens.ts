@@ -13,16 +13,16 @@ import { messageOf } from "../../../lib/std/errors.ts";
 import { isKnown, recordedInstances, uploadsAt } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
 import { textOf } from "../node/attempt.ts";
-import type { Shared } from "./shared.ts";
+import { currentView, type Shared } from "./shared.ts";
 
-/** Instances that no node knows. @throws NOT_FOUND for an unknown provider */
+/** Instances that no node knows. @throws NOT_FOUND for an unknown provider, UNAVAILABLE */
 export async function listAlienInstances(
-  { environment }: Shared,
+  shared: Shared,
   request: ListAlienInstancesRequest,
   signal: AbortSignal,
 ): Promise<ListAlienInstancesResponse> {
-  const { view } = environment.context;
-  const { items, problems } = await askEach(environment, request.provider, async (driver) => {
+  const view = currentView(shared);
+  const { items, problems } = await askEach(shared.environment, request.provider, async (driver) => {
     const own = await driver.listInstances(signal);
     const foreign = (await driver.foreignInstances?.(signal)) ?? [];
     await view.settled();
@@ -46,14 +46,14 @@ export async function listAlienInstances(
   return { instances: items, problems };
 }
 
-/** Images of ours that are no ready upload. @throws NOT_FOUND for an unknown provider */
+/** Images of ours that are no ready upload. @throws NOT_FOUND for an unknown provider, UNAVAILABLE */
 export async function listAlienImages(
-  { environment }: Shared,
+  shared: Shared,
   request: ListAlienImagesRequest,
   signal: AbortSignal,
 ): Promise<ListAlienImagesResponse> {
-  const { view } = environment.context;
-  const { items, problems } = await askEach(environment, request.provider, async (driver) => {
+  const view = currentView(shared);
+  const { items, problems } = await askEach(shared.environment, request.provider, async (driver) => {
     const images = await driver.listImages(signal);
     await view.settled();
     const ready = new Set(

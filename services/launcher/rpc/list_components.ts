@@ -1,11 +1,11 @@
 import type { Component, ListComponentsResponse } from "../../../lib/rpc/gen/nodepool/v1/component.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import { int64Of, timestampOf } from "../../../lib/rpc/values.ts";
-import type { Shared } from "./shared.ts";
+import { currentView, type Shared } from "./shared.ts";
 
 /** Every builder, launcher and pool that is registered. What cannot be read is left out. */
-export async function listComponents({ environment }: Shared): Promise<ListComponentsResponse> {
-  const { view } = environment.context;
+export async function listComponents(shared: Shared): Promise<ListComponentsResponse> {
+  const view = currentView(shared);
   const daemons = Array.from(view.components(), ({ component, record, znode, createdAt }) => {
     const hash = record?.extra.config_hash;
     const generation = record?.extra.config_generation;

@@ -2,12 +2,12 @@ import type { ListNodesRequest, ListNodesResponse } from "../../../lib/rpc/gen/n
 import { paginate } from "../../../lib/rpc/page.ts";
 import { nodeFilter } from "./node_filter.ts";
 import { toNode } from "./node_message.ts";
-import type { Shared } from "./shared.ts";
+import { currentView, type Shared } from "./shared.ts";
 
 /** Nodes in the order of their ids, a page at a time. */
 export async function listNodes(shared: Shared, request: ListNodesRequest): Promise<ListNodesResponse> {
   const fits = nodeFilter(request.filter);
-  const nodes = [...shared.environment.context.view.nodes()].filter(fits);
+  const nodes = [...currentView(shared).nodes()].filter(fits);
   const { page, nextPageToken } = paginate(nodes, (entry) => entry.id, request);
   return { nodes: page.map(toNode), nextPageToken };
 }

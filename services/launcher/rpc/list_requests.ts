@@ -5,7 +5,7 @@ import { paginate } from "../../../lib/rpc/page.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { isStateWord } from "./node_message.ts";
 import { toRequest } from "./request_message.ts";
-import type { Shared } from "./shared.ts";
+import { currentView, type Shared } from "./shared.ts";
 
 const FIELDS: Readonly<Record<string, (entry: RequestEntry, value: string) => boolean>> = {
   state: ({ record }, value) => record !== null && isStateWord(record.state, value),
@@ -24,7 +24,7 @@ export async function listRequests(
   request: ListRequestsRequest,
 ): Promise<ListRequestsResponse> {
   const fits = parseFilter(request.filter, FIELDS);
-  const requests = [...shared.environment.context.view.requests()].filter(fits);
+  const requests = [...currentView(shared).requests()].filter(fits);
   const { page, nextPageToken } = paginate(requests, orderOf, request);
   return { requests: page.map((entry) => toRequest(shared, entry)), nextPageToken };
 }

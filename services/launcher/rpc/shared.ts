@@ -2,10 +2,10 @@
 
 import { nodePath, requestPath } from "../../../lib/model/paths.ts";
 import type { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
-import { notFound } from "../../../lib/rpc/errors.ts";
+import { notFound, unavailable } from "../../../lib/rpc/errors.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
-import type { NodeEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import type { NodeEntry, RequestEntry, View } from "../../../lib/zookeeper/view.ts";
 import type { Engine } from "../engine.ts";
 import type { Environment } from "../environment.ts";
 import { freshly } from "../retry.ts";
@@ -25,22 +25,29 @@ export interface Shared {
   readonly creating: Map<string, Promise<string>>;
 }
 
-/** The node of a resource name. @throws INVALID_ARGUMENT, NOT_FOUND */
-export async function findNode({ environment }: Shared, name: string): Promise<NodeEntry> {
+/** The view, when it can be relied upon. @throws UNAVAILABLE while it may be old */
+export function currentView({ environment }: Shared): View {
+  const { view } = environment.context;
+  if (view.current) return view;
+  throw unavailable("ZOOKEEPER_UNAVAILABLE", "the connection to ZooKeeper is gone: what is known may be old");
+}
+
+/** The node of a resource name. @throws INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE */
+export async function findNode(shared: Shared, name: string): Promise<NodeEntry> {
   const { node: id } = parseName("nodes/{node}", name);
-  const { context } = environment;
-  const entry = await freshly(context, nodePath(id), () => context.view.node(id));
+  const view = currentView(shared);
+  const entry = await freshly(shared.environment.context, nodePath(id), () => view.node(id));
   if (entry === undefined) throw notFound("node", name);
   return entry;
 }
 
-/** The request of a resource name; its nodes are shown as they were with it. @throws INVALID_ARGUMENT, NOT_FOUND */
-export async function findRequest({ environment }: Shared, name: string): Promise<RequestEntry> {
+/** The request of a resource name; its nodes are shown as they were with it. @throws as {@link findNode} */
+export async function findRequest(shared: Shared, name: string): Promise<RequestEntry> {
   const { request: id } = parseName("nodeRequests/{request}", name);
-  const { context } = environment;
-  await freshly(context, requestPath(id), () => context.view.request(id));
-  await settle(context.view, () => [requestPath(id)]);
-  const entry = context.view.request(id);
+  const view = currentView(shared);
+  await freshly(shared.environment.context, requestPath(id), () => view.request(id));
+  await settle(view, () => [requestPath(id)]);
+  const entry = view.request(id);
   if (entry === undefined) throw notFound("request", name);
   return entry;
 }

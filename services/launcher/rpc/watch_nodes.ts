@@ -1,7 +1,7 @@
 import type { WatchNodesRequest, WatchNodesResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { nodeFilter } from "./node_filter.ts";
 import { nodeName, toNode } from "./node_message.ts";
-import type { NodeChange, Shared } from "./shared.ts";
+import { currentView, type NodeChange, type Shared } from "./shared.ts";
 
 /** Every node, a bookmark, then each change; or with a token, the changes since. */
 export async function* watchNodes(
@@ -10,7 +10,7 @@ export async function* watchNodes(
   signal: AbortSignal,
 ): AsyncGenerator<WatchNodesResponse, void, void> {
   const fits = nodeFilter(request.filter);
-  const { view } = shared.environment.context;
+  const view = currentView(shared);
   const everything = request.filter === "";
   const isResumed = request.resumeToken !== "";
   // Nodes that the watcher knows of. After a resumption we cannot know, and a deletion too many does no harm.
