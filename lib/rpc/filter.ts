@@ -1,8 +1,8 @@
 // The filter of a List or Watch request: FIELD = VALUE, joined by AND.
 import { invalidArgument } from "./errors.ts";
 
-/** Tells for each field whether an item fits a value. */
-export type FilterFields<T> = Readonly<Record<string, (item: T, value: string) => boolean>>;
+/** Gives for each field and value what tells whether an item fits. @throws INVALID_ARGUMENT for a value that none has */
+export type FilterFields<T> = Readonly<Record<string, (value: string) => (item: T) => boolean>>;
 
 // A quoted value, an equals sign, or a bare word.
 const TOKEN = /\s*("(?:[^"\\]|\\.)*"|=|[^\s="]+)/y;
@@ -37,7 +37,7 @@ function condition<T>(field: string, value: string, fields: FilterFields<T>): (i
     const allowed = Object.keys(fields).join(", ");
     throw invalidArgument("filter", `there is no field '${field}': expected one of ${allowed}`);
   }
-  return (item) => fits(item, value);
+  return fits(value);
 }
 
 function tokenise(text: string): string[] {

@@ -8,8 +8,8 @@ interface Item {
 }
 
 const FIELDS: FilterFields<Item> = {
-  state: (item, value) => item.state === value,
-  label: (item, value) => item.labels.includes(value),
+  state: (value) => (item) => item.state === value,
+  label: (value) => (item) => item.labels.includes(value),
 };
 const item: Item = { state: "READY", labels: ["debian", "big one"] };
 const fits = (text: string) => parseFilter(text, FIELDS)(item);
@@ -44,4 +44,12 @@ test("what cannot be understood is refused with the place and what is allowed", 
     [`state = ${"x".repeat(5000)}`, /5008 characters/],
   ];
   for (const [text, message] of refused) assert.throws(() => parseFilter(text, FIELDS), message, text);
+});
+
+test("a value that none can have is refused before anything is looked at", () => {
+  const fields: FilterFields<Item> = {
+    ...FIELDS,
+    state: (value) => assert.fail(`there is no state ${value}`),
+  };
+  assert.throws(() => parseFilter("label = nowhere AND state = LOST", fields), /there is no state LOST/);
 });

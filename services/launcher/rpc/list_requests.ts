@@ -1,18 +1,33 @@
-import { parseRequestId } from "../../../lib/model/request.ts";
-import { parseFilter } from "../../../lib/rpc/filter.ts";
+import { parseRequestId, REQUEST_STATES } from "../../../lib/model/request.ts";
+import { type FilterFields, parseFilter } from "../../../lib/rpc/filter.ts";
 import type { ListRequestsRequest, ListRequestsResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { paginate } from "../../../lib/rpc/page.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
-import { isStateWord } from "./node_message.ts";
 import { toRequest } from "./request_message.ts";
 import { currentView, type Shared } from "./shared.ts";
+import { stateOfWord } from "./state_word.ts";
 
-const FIELDS: Readonly<Record<string, (entry: RequestEntry, value: string) => boolean>> = {
-  state: ({ record }, value) => record !== null && isStateWord(record.state, value),
-  label: ({ record }, value) => record?.nodeTypes.includes(value) === true,
-  requestor: ({ record }, value) => record?.requestor === value,
-  provider: ({ record }, value) => record?.provider === value,
-  tenant: ({ record }, value) => record?.tenantName === value,
+const FIELDS: FilterFields<RequestEntry> = {
+  state: (value) => {
+    const state = stateOfWord(value, REQUEST_STATES);
+    return ({ record }) => record?.state === state;
+  },
+  label:
+    (value) =>
+    ({ record }) =>
+      record?.nodeTypes.includes(value) === true,
+  requestor:
+    (value) =>
+    ({ record }) =>
+      record?.requestor === value,
+  provider:
+    (value) =>
+    ({ record }) =>
+      record?.provider === value,
+  tenant:
+    (value) =>
+    ({ record }) =>
+      record?.tenantName === value,
 };
 
 // Moves relative priorities, which may be negative, to where they sort as texts.

@@ -1,5 +1,5 @@
 // A node as the API shows it.
-import { NODE_STATES, type NodeState } from "../../../lib/model/node.ts";
+import type { NodeState } from "../../../lib/model/node.ts";
 import { meaningOf } from "../../../lib/model/paths.ts";
 import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
@@ -28,21 +28,6 @@ export const nodeName = (id: string) => formatName("nodes/{node}", { node: id })
 
 /** The resource name of a request. */
 export const requestName = (id: string) => formatName("nodeRequests/{request}", { request: id });
-
-/** Whether a state of the record is meant by a word of a filter: READY, STATE_READY or ready. */
-export function isStateWord(state: string, word: string): boolean {
-  const plain = (text: string) =>
-    text
-      .toUpperCase()
-      .replaceAll("-", "_")
-      .replace(/^STATE_/, "");
-  return plain(state) === plain(word);
-}
-
-/** Whether any node state is meant by the word. */
-export function isNodeState(word: string): boolean {
-  return NODE_STATES.some((state) => isStateWord(state, word));
-}
 
 const text = (value: string | null) => value ?? "";
 
