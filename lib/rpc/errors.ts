@@ -21,8 +21,21 @@ export const ERROR_DOMAIN = "nodepool";
 /** What stands in an ErrorInfo's metadata: each value that the message mentions. */
 export type ErrorMetadata = Readonly<Record<string, string>>;
 
+/**
+ * Characters of one text in an error. The whole travels as a header: clients give up the connection, with all calls on
+ * it, over one that is larger than they take, which is from 8 KiB on.
+ */
+const LONGEST_TEXT = 1000;
+
+/** The text as a header can hold it. Half a character, as a cut or JSON may leave it, is none that could be sent. */
+function sayable(text: string): string {
+  const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 3)}...` : text;
+  return short.toWellFormed();
+}
+
 function info(reason: string, metadata: ErrorMetadata = {}): ErrorInfo {
-  return ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN, metadata });
+  const values = Object.entries(metadata).map(([key, value]) => [key, sayable(value)] as const);
+  return ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN, metadata: Object.fromEntries(values) });
 }
 
 function retryInfo(milliseconds: number): RetryInfo {
@@ -34,50 +47,53 @@ function retryInfo(milliseconds: number): RetryInfo {
 /** NOT_FOUND: there is no such thing. `kind` is its English name, as "node"; `name` what was asked for. */
 export function notFound(kind: string, name: string): ServerError {
   const reason = `${kind.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_")}_NOT_FOUND`;
-  return new RichServerError(Status.NOT_FOUND, `there is no ${kind} '${name}'`, [
+  return new RichServerError(Status.NOT_FOUND, sayable(`there is no ${kind} '${name}'`), [
     info(reason, { name }),
-    ResourceInfo.fromPartial({ resourceType: kind, resourceName: name }),
+    ResourceInfo.fromPartial({ resourceType: kind, resourceName: sayable(name) }),
   ]);
 }
 
 /** INVALID_ARGUMENT: `field` (as in the proto, dotted) has a value that is never right. */
 export function invalidArgument(field: string, message: string): ServerError {
-  return new RichServerError(Status.INVALID_ARGUMENT, `${field}: ${message}`, [
+  const description = sayable(message);
+  return new RichServerError(Status.INVALID_ARGUMENT, `${field}: ${description}`, [
     info("INVALID_ARGUMENT", { field }),
-    BadRequest.fromPartial({ fieldViolations: [{ field, description: message }] }),
+    BadRequest.fromPartial({ fieldViolations: [{ field, description }] }),
   ]);
 }
 
 /** FAILED_PRECONDITION: not in the present state of things. `reason` is UPPER_SNAKE, for programs. */
 export function failedPrecondition(reason: string, message: string, metadata?: ErrorMetadata): ServerError {
-  return new RichServerError(Status.FAILED_PRECONDITION, message, [
+  const description = sayable(message);
+  return new RichServerError(Status.FAILED_PRECONDITION, description, [
     info(reason, metadata),
     PreconditionFailure.fromPartial({
-      violations: [{ type: reason, subject: metadata?.name ?? "", description: message }],
+      violations: [{ type: reason, subject: sayable(metadata?.name ?? ""), description }],
     }),
   ]);
 }
 
 /** ABORTED: somebody else was faster; read again, then repeat the whole step. */
 export function aborted(reason: string, message: string): ServerError {
-  return new RichServerError(Status.ABORTED, message, [info(reason)]);
+  return new RichServerError(Status.ABORTED, sayable(message), [info(reason)]);
 }
 
 /** UNAVAILABLE: the same call may succeed after `retryAfterMs`. @param retryAfterMs milliseconds; default 1000 */
 export function unavailable(reason: string, message: string, retryAfterMs = 1000): ServerError {
-  return new RichServerError(Status.UNAVAILABLE, message, [info(reason), retryInfo(retryAfterMs)]);
+  return new RichServerError(Status.UNAVAILABLE, sayable(message), [info(reason), retryInfo(retryAfterMs)]);
 }
 
 /** OUT_OF_RANGE: a resume token that is too old or not ours; begin again without one. */
 export function outOfRange(reason: string, message: string): ServerError {
-  return new RichServerError(Status.OUT_OF_RANGE, message, [info(reason)]);
+  return new RichServerError(Status.OUT_OF_RANGE, sayable(message), [info(reason)]);
 }
 
 /** RESOURCE_EXHAUSTED: a limit was reached. */
 export function resourceExhausted(reason: string, message: string): ServerError {
-  return new RichServerError(Status.RESOURCE_EXHAUSTED, message, [
+  const description = sayable(message);
+  return new RichServerError(Status.RESOURCE_EXHAUSTED, description, [
     info(reason),
-    QuotaFailure.fromPartial({ violations: [{ subject: reason, description: message }] }),
+    QuotaFailure.fromPartial({ violations: [{ subject: reason, description }] }),
   ]);
 }
 

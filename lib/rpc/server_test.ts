@@ -11,7 +11,7 @@ import type { LogFields, Logger } from "../std/logger.ts";
 import { silentLogger } from "../std/logger.ts";
 import { type Clients, connectClients } from "./client.ts";
 import { ClientError, isUnreachable } from "./client_error.ts";
-import { failedPrecondition } from "./errors.ts";
+import { failedPrecondition, invalidArgument, notFound } from "./errors.ts";
 import { HealthDefinition } from "./gen/grpc/health/v1/health.ts";
 import { NodeServiceDefinition, type NodeServiceImplementation } from "./gen/nodepool/v1/node.ts";
 import { createRpcServer, type RpcServer, type RpcServerOptions } from "./server.ts";
@@ -94,6 +94,46 @@ test("a unary call and a stream are answered", async () => {
   for await (const { resumeToken } of clients.nodes.watchNodes({})) tokens.push(resumeToken);
   assert.deepEqual(tokens, ["a", "b"]);
 });
+
+const unsayable: [what: string, text: string][] = [
+  ["half a character", "\ud83d"],
+  ["a hundred thousand characters", "x".repeat(100_000)],
+  ["ten thousand characters of three bytes", "€".repeat(10_000)],
+];
+for (const [what, text] of unsayable) {
+  test(`an error about ${what} reaches its caller, and other calls on the connection go on`, async () => {
+    const { clients } = await serve({
+      getNode: async () => {
+        throw notFound("node", text);
+      },
+      holdNode: async () => {
+        throw invalidArgument("reason", text);
+      },
+      deleteNode: async () => {
+        throw failedPrecondition("NODE_CANNOT_BE_DELETED", text, { name: text });
+      },
+      watchNodes: async function* (_request, { signal }) {
+        yield { event: { $case: "bookmark", value: { synced: true } }, resumeToken: "a" };
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    });
+    const watch = clients.nodes.watchNodes({})[Symbol.asyncIterator]();
+    await watch.next();
+    const failures = [clients.nodes.getNode({}), clients.nodes.holdNode({}), clients.nodes.deleteNode({})];
+    const errors = await Promise.all(failures.map(caught));
+    assert.deepEqual(
+      errors.map(({ code, reason }) => [code, reason]),
+      [
+        ["NOT_FOUND", "NODE_NOT_FOUND"],
+        ["INVALID_ARGUMENT", "INVALID_ARGUMENT"],
+        ["FAILED_PRECONDITION", "NODE_CANNOT_BE_DELETED"],
+      ],
+    );
+    for (const { message } of errors) assert.ok(message.length < 1100, `${message.length} characters`);
+    const ended = Promise.race([watch.next(), new Promise((resolve) => setTimeout(resolve, 50, "open"))]);
+    assert.equal(await ended, "open");
+  });
+}
 
 test("the caller's deadline reaches the server and ends the call there", async () => {
   let cancelled: (reason: unknown) => void = () => {};
