@@ -1,6 +1,9 @@
 // Resource names, as images/{image}/builds/{build}: the pattern is written once and read in both directions.
 import { invalidArgument } from "./errors.ts";
 
+/** Characters of a name: one that is longer is no resource's, and ZooKeeper would not take its path. */
+const LONGEST = 2000;
+
 const VARIABLE = /^\{(\w+)\}$/;
 
 /** The names of the variables in a pattern. */
@@ -22,6 +25,9 @@ export function parseName<const Pattern extends string>(
   name: string,
   field = "name",
 ): NameValues<Pattern> {
+  if (name.length > LONGEST) {
+    throw invalidArgument(field, `has ${name.length} characters: expected ${pattern} of at most ${LONGEST}`);
+  }
   const expected = pattern.split("/");
   const segments = name.split("/");
   const values: Record<string, string> = {};

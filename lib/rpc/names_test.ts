@@ -18,6 +18,14 @@ test("a name that does not fit is refused with what is expected", () => {
   }
 });
 
+test("a name that is longer than any resource's is refused with its length", () => {
+  const name = `nodes/${"1".repeat(1_000_000)}`;
+  assert.throws(
+    () => parseName("nodes/{node}", name),
+    /name: has 1000006 characters: expected nodes\/\{node\}/,
+  );
+});
+
 test("the error names the field that holds the name", () => {
   assert.throws(() => parseName("images/{image}", "x", "parent"), /parent: 'x' does not fit/);
 });

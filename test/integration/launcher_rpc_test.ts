@@ -104,6 +104,25 @@ describe("the launcher's API", () => {
     await assert.rejects(launcher.nodes.getConsoleLog({ name: "nodes/9" }, callContext), /there is no node/);
   });
 
+  it("refuses names and texts that ZooKeeper could not hold, and says which", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
+    await untilStates(launcher, "ready");
+    const long = "x".repeat(2_000_000);
+    for (const field of ["requestor", "provider", "tenant", "eventId"]) {
+      const word = field === "eventId" ? "event_id" : field;
+      await assert.rejects(ask(launcher, ["small"], { [field]: long }), {
+        code: Status.INVALID_ARGUMENT,
+        details: `request.${word}: has 2000000 characters: expected at most 4096`,
+      });
+    }
+    const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
+    const hold = launcher.nodes.holdNode({ name, reason: long, expireSeconds: 0n }, callContext);
+    await assert.rejects(hold, { code: Status.INVALID_ARGUMENT });
+    const look = launcher.nodes.getNode({ name: `nodes/${long}` }, callContext);
+    await assert.rejects(look, { code: Status.INVALID_ARGUMENT });
+  });
+
   it("shows nothing that may be old while ZooKeeper is away, and goes on when it is back", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));

@@ -4,6 +4,7 @@ import type {
   CreateRequestResponse,
   NodeRequest,
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { leaseSeconds } from "./lease_duration.ts";
@@ -38,13 +39,13 @@ export async function createRequest(
   const make = () =>
     createLeasedRequest(environment, {
       labels: wish.labels,
-      requestor: wish.requestor || "grpc",
+      requestor: keptText("request.requestor", wish.requestor) || "grpc",
       priority,
       relativePriority: relativePriority(wish.relativePriority),
-      provider: wish.provider || null,
-      tenant: wish.tenant || null,
+      provider: keptText("request.provider", wish.provider) || null,
+      tenant: keptText("request.tenant", wish.tenant) || null,
       reuse: wish.reuse ?? true,
-      eventId: wish.eventId || context.newUuid().replaceAll("-", ""),
+      eventId: keptText("request.event_id", wish.eventId) || context.newUuid().replaceAll("-", ""),
       requestId,
       duration,
       traceparent: currentTraceparent(),

@@ -2,6 +2,7 @@ import type { NodeRecord } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { failedPrecondition, invalidArgument } from "../../../lib/rpc/errors.ts";
 import type { HoldNodeRequest, HoldNodeResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
+import { keptText } from "../../../lib/rpc/text.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import type { HoldWish } from "../actions.ts";
 import { nowOf, transaction } from "../environment.ts";
@@ -15,7 +16,7 @@ import { findNode, type Shared } from "./shared.ts";
 export async function holdNode(shared: Shared, request: HoldNodeRequest): Promise<HoldNodeResponse> {
   const expireSeconds = Number(request.expireSeconds);
   if (expireSeconds < 0) throw invalidArgument("expire_seconds", `${expireSeconds} is negative`);
-  const wish: HoldWish = { reason: request.reason, expireSeconds };
+  const wish: HoldWish = { reason: keptText("reason", request.reason), expireSeconds };
   const { environment } = shared;
   const { id } = await findNode(shared, request.name);
   return await retryConflicts(environment.context, nodePath(id), async () => {
