@@ -40,14 +40,15 @@ export async function explain(shared: Shared, { name }: ExplainRequest): Promise
 async function find(shared: Shared, name: string): Promise<Explanation> {
   currentView(shared);
   const decided = shared.engine.decided;
-  const [collection = "", id = ""] = name.split("/", 2);
-  switch (collection) {
+  const slash = name.indexOf("/");
+  switch (name.slice(0, Math.max(0, slash))) {
     case "nodeRequests":
       return explainRequest(decided, await findRequest(shared, name));
     case "nodes":
       return explainNode(decided, await findNode(shared, name));
     case "labels": {
-      const explanation = explainLabel(decided, id);
+      // A label of another make may have a slash of its own.
+      const explanation = explainLabel(decided, name.slice(slash + 1));
       if (explanation === null) throw notFound("label", name);
       return explanation;
     }
