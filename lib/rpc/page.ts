@@ -5,6 +5,9 @@ import { invalidArgument } from "./errors.ts";
 /** The default and the largest size of a page. */
 export const MAX_PAGE_SIZE = 1000;
 
+/** Bytes that the messages of a page may have: less than the 4 MiB that a client takes. */
+const MAX_PAGE_BYTES = 3 * 1024 * 1024;
+
 const TOKEN_PREFIX = "after:";
 
 /** What a List request says about its page. */
@@ -16,15 +19,17 @@ export interface PageOptions {
 }
 
 /**
- * One page of `items` in the order of their keys (compared as strings, each key once).
+ * One page of `items` as messages, in the order of their keys (compared as strings, each key once). It ends early where
+ * its messages together would be too large to be sent.
  *
  * @throws INVALID_ARGUMENT for a negative size or a token that is not ours
  */
-export function paginate<T>(
+export function paginate<T, Message>(
   items: Iterable<T>,
   keyOf: (item: T) => string,
+  toMessage: (item: T) => Message,
   options: PageOptions,
-): { page: T[]; nextPageToken: string } {
+): { page: Message[]; nextPageToken: string } {
   const { pageSize, pageToken } = options;
   if (pageSize < 0) throw invalidArgument("page_size", `${pageSize} is negative: expected 0 or more`);
   const size = pageSize === 0 ? MAX_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
@@ -32,10 +37,34 @@ export function paginate<T>(
   const keyed = Array.from(items, (item) => ({ item, key: keyOf(item) }))
     .filter(({ key }) => after === null || key > after)
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  const page = keyed.slice(0, size);
-  const last = page.at(-1);
-  const more = keyed.length > size && last !== undefined;
-  return { page: page.map(({ item }) => item), nextPageToken: more ? encodeToken(last.key) : "" };
+  const page: Message[] = [];
+  let bytes = 0;
+  for (const { item } of keyed.slice(0, size)) {
+    const message = toMessage(item);
+    bytes += sizeOf(message);
+    if (bytes > MAX_PAGE_BYTES && page.length > 0) break;
+    page.push(message);
+  }
+  const last = keyed[page.length - 1];
+  const more = keyed.length > page.length && last !== undefined;
+  return { page, nextPageToken: more ? encodeToken(last.key) : "" };
+}
+
+/** The bytes that a message has when it is sent, rather more than less, without encoding it. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string")
+    return value.length < 50 ? 3 * value.length + 8 : Buffer.byteLength(value) + 8;
+  if (typeof value !== "object" || value === null || value instanceof Date) return 24;
+  let bytes = 8;
+  if (Array.isArray(value)) for (const item of value) bytes += sizeOf(item);
+  else {
+    for (const key in value) {
+      const item: unknown = Reflect.get(value, key);
+      // What a field without a value has is not sent.
+      if (item !== "" && item !== undefined) bytes += key.length + 8 + sizeOf(item);
+    }
+  }
+  return bytes;
 }
 
 function encodeToken(key: string): string {

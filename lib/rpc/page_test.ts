@@ -6,19 +6,19 @@ import { MAX_PAGE_SIZE, paginate } from "./page.ts";
 const same = (text: string) => text;
 
 test("pages follow the keys, and the last one has no token", () => {
-  const first = paginate(["c", "a", "b"], same, { pageSize: 2, pageToken: "" });
+  const first = paginate(["c", "a", "b"], same, same, { pageSize: 2, pageToken: "" });
   assert.deepEqual(first.page, ["a", "b"]);
-  const second = paginate(["c", "a", "b"], same, { pageSize: 2, pageToken: first.nextPageToken });
+  const second = paginate(["c", "a", "b"], same, same, { pageSize: 2, pageToken: first.nextPageToken });
   assert.deepEqual(second, { page: ["c"], nextPageToken: "" });
 });
 
 test("a full last page has no token either", () => {
-  assert.equal(paginate(["a", "b"], same, { pageSize: 2, pageToken: "" }).nextPageToken, "");
+  assert.equal(paginate(["a", "b"], same, same, { pageSize: 2, pageToken: "" }).nextPageToken, "");
 });
 
 test("a page stays right when the item that its token names is gone", () => {
-  const { nextPageToken } = paginate(["a", "b", "c", "d"], same, { pageSize: 2, pageToken: "" });
-  assert.deepEqual(paginate(["a", "c", "d"], same, { pageSize: 9, pageToken: nextPageToken }).page, [
+  const { nextPageToken } = paginate(["a", "b", "c", "d"], same, same, { pageSize: 2, pageToken: "" });
+  assert.deepEqual(paginate(["a", "c", "d"], same, same, { pageSize: 9, pageToken: nextPageToken }).page, [
     "c",
     "d",
   ]);
@@ -26,16 +26,37 @@ test("a page stays right when the item that its token names is gone", () => {
 
 test("0 and too many mean the largest page", () => {
   const many = Array.from({ length: MAX_PAGE_SIZE + 5 }, (_, index) => String(index).padStart(6, "0"));
-  assert.equal(paginate(many, same, { pageSize: 0, pageToken: "" }).page.length, MAX_PAGE_SIZE);
-  assert.equal(paginate(many, same, { pageSize: 1e6, pageToken: "" }).page.length, MAX_PAGE_SIZE);
+  assert.equal(paginate(many, same, same, { pageSize: 0, pageToken: "" }).page.length, MAX_PAGE_SIZE);
+  assert.equal(paginate(many, same, same, { pageSize: 1e6, pageToken: "" }).page.length, MAX_PAGE_SIZE);
 });
 
 test("a negative size is refused", () => {
-  assert.throws(() => paginate([], same, { pageSize: -1, pageToken: "" }), /page_size: -1 is negative/);
+  assert.throws(() => paginate([], same, same, { pageSize: -1, pageToken: "" }), /page_size: -1 is negative/);
 });
 
 test("a token that is not ours is refused", () => {
   for (const pageToken of ["nonsense", "!!", Buffer.from("a").toString("base64url"), "YWZ0ZXI6YQ=="]) {
-    assert.throws(() => paginate(["a"], same, { pageSize: 1, pageToken }), /page_token: unknown token/);
+    assert.throws(() => paginate(["a"], same, same, { pageSize: 1, pageToken }), /page_token: unknown token/);
   }
+});
+
+test("a page ends where its messages would be too large together, and the next one goes on there", () => {
+  const keys = ["a", "b", "c", "d", "e"];
+  const large = (key: string) => ({ name: key, comment: "€".repeat(300_000), time: new Date(0) });
+  const seen: string[] = [];
+  let pageToken = "";
+  do {
+    const { page, nextPageToken } = paginate(keys, same, large, { pageSize: 0, pageToken });
+    assert.ok(page.length === 3 || nextPageToken === "", `${page.length} messages of 900 kB`);
+    seen.push(...page.map(({ name }) => name));
+    pageToken = nextPageToken;
+  } while (pageToken !== "");
+  assert.deepEqual(seen, keys);
+});
+
+test("a message that is too large by itself is a page of its own", () => {
+  const huge = (key: string) => key.repeat(4_000_000);
+  const { page, nextPageToken } = paginate(["a", "b"], same, huge, { pageSize: 0, pageToken: "" });
+  assert.equal(page.length, 1);
+  assert.notEqual(nextPageToken, "");
 });

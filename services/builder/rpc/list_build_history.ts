@@ -26,10 +26,8 @@ export async function listBuildHistory(
   const { page, nextPageToken } = paginate(
     found.flat(),
     ({ image, attempt }) => `${image}/${ageKey(END_OF_TIME - attempt.startedAt)}/${attempt.build}`,
+    ({ image, attempt }) => toAttempt(image, attempt, view.image(image)),
     request,
   );
-  return {
-    attempts: page.map(({ image, attempt }) => toAttempt(image, attempt, view.image(image))),
-    nextPageToken,
-  };
+  return { attempts: page, nextPageToken };
 }

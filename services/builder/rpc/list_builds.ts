@@ -19,7 +19,8 @@ export function listBuilds(api: ImageApi, request: ListBuildsRequest): ListBuild
   const { page, nextPageToken } = paginate(
     builds,
     ({ image, build, createdAt }) => `${image}/${ageKey(createdAt)}/${build}`,
+    (entry) => toBuild(entry, api.board.phases(entry.build)),
     request,
   );
-  return { builds: page.map((entry) => toBuild(entry, api.board.phases(entry.build))), nextPageToken };
+  return { builds: page, nextPageToken };
 }

@@ -13,7 +13,8 @@ export function listUploads(api: ImageApi, request: ListUploadsRequest): ListUpl
     uploads,
     ({ image, provider, createdAt, build, upload }) =>
       `${image}/${provider}/${ageKey(createdAt)}/${build}/${upload}`,
+    toUpload,
     request,
   );
-  return { uploads: page.map(toUpload), nextPageToken };
+  return { uploads: page, nextPageToken };
 }

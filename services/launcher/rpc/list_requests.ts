@@ -40,8 +40,9 @@ export async function listRequests(
 ): Promise<ListRequestsResponse> {
   const fits = parseFilter(request.filter, FIELDS);
   const requests = [...currentView(shared).requests()].filter(fits);
-  const { page, nextPageToken } = paginate(requests, orderOf, request);
-  return { requests: page.map((entry) => toRequest(shared, entry)), nextPageToken };
+  const toMessage = (entry: RequestEntry) => toRequest(shared, entry);
+  const { page, nextPageToken } = paginate(requests, orderOf, toMessage, request);
+  return { requests: page, nextPageToken };
 }
 
 function orderOf({ id, record }: RequestEntry): string {
