@@ -2,12 +2,10 @@
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import { type Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { RequestStatus } from "../../lib/rpc/gen/nodepool/v1/request.ts";
-import { messageOf } from "../../lib/std/errors.ts";
 import type { CommandContext } from "./context.ts";
 import { stateWord } from "./output/table.ts";
 import { shortName } from "./resource.ts";
-
-const RETRY_MS = 1000;
+import { tryAgain } from "./try_again.ts";
 
 /** Each status of a request until it is gone. A launcher that goes away is replaced or waited for. */
 export async function* watchRequest(
@@ -23,11 +21,8 @@ export async function* watchRequest(
       }
       return;
     } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
-      if (error.code === "NOT_FOUND") return;
-      if (error.code !== "UNAVAILABLE") throw error;
-      context.host.stderr.write(`${messageOf(error)}: trying again\n`);
-      await context.clock.sleep(error.retryAfterMs ?? RETRY_MS, signal);
+      if (error instanceof ClientError && error.code === "NOT_FOUND") return;
+      await tryAgain(context, error, signal);
     }
   }
 }

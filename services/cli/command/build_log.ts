@@ -1,9 +1,10 @@
 // nodepool build-log
 import type { Clients } from "../../../lib/rpc/client.ts";
-import type { Command } from "../context.ts";
+import type { Command, CommandContext } from "../context.ts";
 import { CommandError, EXIT } from "../host.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { buildName, imageName } from "../resource.ts";
+import { tryAgain } from "../try_again.ts";
 
 /** Without -f, a running build's log ends when nothing more came for this long. */
 const QUIET_MS = 1000;
@@ -18,10 +19,15 @@ async function newestBuild(images: Clients["images"], image: string): Promise<st
   return newest;
 }
 
-export const run: Command = async ({ host, clock, clients }, [id = ""], { follow }) => {
+export const run: Command = async (context, [id = ""], { follow }) => {
+  const { host, clock, clients } = context;
   const { images } = await clients();
   const name = BUILD.test(id) ? buildName(id) : await newestBuild(images, id);
   return untilInterrupted(host, async (interrupt) => {
+    if (follow === true) {
+      for await (const text of followed(context, name, interrupt)) host.stdout.write(text);
+      return EXIT.ok;
+    }
     const quiet = new AbortController();
     const signal = AbortSignal.any([interrupt, quiet.signal]);
     let cancel = () => {};
@@ -29,7 +35,7 @@ export const run: Command = async ({ host, clock, clients }, [id = ""], { follow
       for await (const { text } of images.watchBuildLog({ name }, { signal })) {
         host.stdout.write(text);
         cancel();
-        if (follow !== true) cancel = clock.after(QUIET_MS, () => quiet.abort());
+        cancel = clock.after(QUIET_MS, () => quiet.abort());
       }
     } catch (error) {
       if (!quiet.signal.aborted) throw error;
@@ -39,3 +45,28 @@ export const run: Command = async ({ host, clock, clients }, [id = ""], { follow
     return EXIT.ok;
   });
 };
+
+/** The log to its end. A stream that is cut off, as a long build outlives its connection, goes on where it was. */
+async function* followed(
+  context: CommandContext,
+  name: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const { images } = await context.clients();
+  let shown = 0;
+  while (true) {
+    let seen = 0;
+    try {
+      for await (const { text } of images.watchBuildLog({ name }, { signal })) {
+        const fresh = text.slice(Math.max(0, shown - seen));
+        seen += text.length;
+        shown = Math.max(shown, seen);
+        if (fresh !== "") yield fresh;
+      }
+      return;
+    } catch (error) {
+      if (shown === 0) throw error;
+      await tryAgain(context, error, signal);
+    }
+  }
+}

@@ -1,9 +1,9 @@
 // nodepool delete
-import { isUnreachable } from "../../../lib/rpc/client_error.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { EXIT } from "../host.ts";
 import { showNodes } from "../output/nodes.ts";
 import { nodeName } from "../resource.ts";
+import { tryAgain } from "../try_again.ts";
 
 export const run: Command = async (context, [id = ""], { now }) => {
   const { nodes } = await context.clients();
@@ -25,9 +25,7 @@ async function waitUntilGone(context: CommandContext, name: string): Promise<voi
         if (event?.$case === "bookmark" && event.value.synced && !seen) return;
       }
     } catch (error) {
-      if (!isUnreachable(error)) throw error;
-      context.host.stderr.write(`${error.message}: trying again\n`);
-      await context.clock.sleep(1000);
+      await tryAgain(context, error);
     }
   }
 }
