@@ -64,3 +64,19 @@ test("config-reload shows what is in force at each daemon, and fails when a file
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /^nodepool: builder: line 1 is wrong$/m);
 });
+
+test("config-reload shows the daemon that answers, and names the one that does not", async () => {
+  const state = {
+    file: "/etc/n.yaml",
+    hash: "abcdef0123456789",
+    generation: 2n,
+    pendingKeys: [],
+    problems: [],
+  };
+  const config: Answers["config"] = { reloadConfig: async () => ({ config: state, changed: true }) };
+  const words = ["--builder-address", "127.0.0.1:1", "config-reload"];
+  const { code, stdout, stderr } = await nodepool({ config }, words);
+  assert.equal(code, 69);
+  assert.match(stdout, /\| launcher \| \/etc\/n\.yaml \| 2 +\| abcdef012345 \|/);
+  assert.match(stderr, /^nodepool: cannot reach the builder at 127\.0\.0\.1:1/);
+});

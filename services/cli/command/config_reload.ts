@@ -10,12 +10,16 @@ export const run: Command = async (context) => {
     ["builder", builderConfig],
     ["launcher", launcherConfig],
   ] as const;
-  const answers = await Promise.all(
+  // One that is away does not hide what has become of the other's.
+  const asking = await Promise.allSettled(
     asked.map(async ([daemon, client]) => {
       const { config } = await client.reloadConfig({});
       return { daemon, config: config ?? Config.fromPartial({}) };
     }),
   );
+  const answers = asking.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
+  const failures = asking.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+  if (answers.length === 0) throw failures[0];
   show(
     context,
     answers,
@@ -32,5 +36,6 @@ export const run: Command = async (context) => {
     config.problems.map((line) => `${daemon}: ${line}`),
   );
   for (const problem of problems) context.host.stderr.write(`nodepool: ${problem}\n`);
+  if (failures.length > 0) throw failures[0];
   return problems.length > 0 ? EXIT.failed : EXIT.ok;
 };
