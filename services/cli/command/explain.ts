@@ -14,7 +14,7 @@ export const run: Command = async (context, [what = "", id = ""]) => {
     node: nodeName,
     label: labelName,
   };
-  const nameOf = names[what];
+  const nameOf = Object.hasOwn(names, what) ? names[what] : undefined;
   if (nameOf === undefined) {
     host.stderr.write(`nodepool explain: '${what}' is none of request, node, label, image\n`);
     return EXIT.usage;
