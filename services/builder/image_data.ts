@@ -42,7 +42,8 @@ export async function* exportImage(
     const paths = uploads.map(({ provider, upload }) => uploadPath(image, build, provider, upload));
     for (const path of [buildPath(image, build), ...paths]) {
       const found = await readZnode(session, path);
-      if (found !== null) yield { path, data: new TextDecoder().decode(found.data) };
+      // One without a document was begun and given up: nobody could import it.
+      if (found !== null && found.data.length > 0) yield { path, data: new TextDecoder().decode(found.data) };
     }
   }
 }
@@ -84,6 +85,11 @@ function examine({ path, data }: ImageDatum): Item {
  * @throws {ImageDataError}, {ImageDataConflict}: nothing of that image was written
  */
 export async function importImages(session: Session, data: readonly ImageDatum[]): Promise<number> {
+  const seen = new Set<string>();
+  for (const { path } of data) {
+    if (seen.has(path)) throw new ImageDataError(`${path} is given twice`);
+    seen.add(path);
+  }
   const images = Map.groupBy(data.map(examine), ({ meaning }) => meaning.image);
   let written = 0;
   for (const [image, items] of images) written += await importImage(session, image, items);

@@ -58,6 +58,16 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
     );
     const foreign = [{ path: "/nodepool/nodes/0000000001", data: "{}" }];
     await refused(target.importImageData({ data: foreign }), "INVALID_ARGUMENT", /no build, upload or pause/);
+    const fresh = { path: "/nodepool/images/new/pause", data: "" };
+    await refused(
+      target.importImageData({ data: [fresh, fresh] }),
+      "INVALID_ARGUMENT",
+      /new\/pause is given twice/,
+    );
+    for (const name of ["odd\uffff", `long${"x".repeat(2_000_000)}`]) {
+      const odd = [{ path: `/nodepool/images/${name}/pause`, data: "" }];
+      await refused(target.importImageData({ data: odd }), "INVALID_ARGUMENT", /^data: BAD_ARGUMENTS/);
+    }
     const broken = [{ path, data: "{" }];
     await refused(target.importImageData({ data: broken }), "INVALID_ARGUMENT", /cannot be imported/);
     const folder = `${path}/providers/cloud/images/`;
@@ -76,5 +86,12 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
       "the files are gone",
       async () => !(await again.files()).some((file) => file.includes(build)),
     );
+  });
+
+  test("passes over a build that was begun and has no document, which nobody could import", async () => {
+    const { builder, images } = await current.serve(await current.setting());
+    await builder.session.ensurePath(buildPath("empty", "0000000007"));
+    await until("the build is seen", () => builder.view.image("empty")?.builds.length === 1);
+    for await (const { datum } of images.exportImageData({})) assert.doesNotMatch(datum?.path ?? "", /empty/);
   });
 });

@@ -3,6 +3,7 @@ import type {
   ImportImageDataRequest,
   ImportImageDataResponse,
 } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import { ImageDataConflict, ImageDataError, importImages } from "../image_data.ts";
 import { currentView, type ImageApi } from "./api.ts";
 
@@ -18,6 +19,8 @@ export async function importImageData(
     return { written };
   } catch (error) {
     if (error instanceof ImageDataError) throw invalidArgument("data", error.message);
+    // A path with characters that ZooKeeper does not take, or more of an image than it takes at once.
+    if (isZooKeeperError(error, "BAD_ARGUMENTS")) throw invalidArgument("data", error.message);
     if (error instanceof ImageDataConflict) {
       const remedy = "import into a ZooKeeper that does not have these images";
       throw failedPrecondition("IMAGE_DATA_EXISTS", `${error.message}: ${remedy}`);
