@@ -87,7 +87,8 @@ class DocumentReader {
     this.#toOriginal = toOriginal;
     for (const error of [...document.errors, ...document.warnings]) {
       const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here" : error.message;
-      this.#problems.error(this.#part(error.pos), "", `not valid YAML: ${message}`);
+      const part = this.#part(error.pos);
+      this.#problems.error(part, "", `not valid YAML: ${this.#isHidden(part) ? unquoted(message) : message}`);
     }
     if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
     if (document.contents === null) return null;
@@ -116,6 +117,11 @@ class DocumentReader {
     return { source: this.#source, start, end: Math.max(start, this.#toOriginal(range?.[1] ?? 0)) };
   }
 
+  /** Whether what stands there may be a secret: a password may begin with a star or an exclamation mark. */
+  #isHidden({ source, start, end }: Placed): boolean {
+    return source.secret || source.isInterpolated(start, end);
+  }
+
   #nothing(part: Placed): ScalarValue {
     return { ...part, kind: "scalar", value: null, text: "" };
   }
@@ -125,9 +131,10 @@ class DocumentReader {
       const target = this.#targets.get(node);
       if (target !== undefined && !this.#open.has(target)) return this.#convert(target);
       const reason = target === undefined ? "is not defined above" : "contains itself";
+      const part = this.#part(node.range);
       this.#isBroken = true;
-      this.#problems.error(this.#part(node.range), "", `the alias *${node.source} ${reason}`);
-      return this.#nothing(this.#part(node.range));
+      this.#problems.error(part, "", `the alias ${this.#isHidden(part) ? "" : `*${node.source} `}${reason}`);
+      return this.#nothing(part);
     }
     if (isScalar(node)) {
       const part = this.#part(node.range);
@@ -181,6 +188,11 @@ class DocumentReader {
       return [];
     });
   }
+}
+
+/** What the parser says, without what it repeats of the file, which stands at the end. */
+function unquoted(message: string): string {
+  return message.replace(/(?:: | %| \\| (?=\d)).*$/s, "");
 }
 
 function expandedSize(value: Value, known: Map<Value, number>): number {

@@ -210,6 +210,18 @@ describe("the environment and the secure file", () => {
     for (const run of [
       () => parse("", { secure: { file: "/s", text: `zookeeper-servers: [{host: a, port: ${secret}}]` } }),
       () => parse("zookeeper-timeout: '%(NODEPOOL_S)'", { env: { NODEPOOL_S: secret } }),
+      ...["*", "!", "!!", "|", "!<"].map((sign) => () => {
+        return parse("images-dir: %(NODEPOOL_S)", { env: { NODEPOOL_S: `${sign}${secret}` } });
+      }),
+      ...[
+        "a: *S",
+        "a: !S x",
+        "a: |S\n  x",
+        "%S\n---\na: b",
+        "%YAML 9S\n---\na: b",
+        'a: "\\uS"',
+        "a: !t!S x",
+      ].map((text) => () => parse("", { secure: { file: "/s", text: text.replace("S", secret) } })),
       () => parse(`diskimages: [{name: a, env-vars: {P: [${secret}]}}]`),
     ]) {
       assert.throws(run, (error: Error) => error instanceof ConfigError && !error.message.includes(secret));
