@@ -1,5 +1,5 @@
 // Where a server listens and a client connects: HOST:PORT, [IPv6]:PORT or unix:/PATH.
-import { unlinkSync } from "node:fs";
+import { statSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { codeOf, messageOf } from "../std/errors.ts";
 
@@ -52,8 +52,16 @@ function listenReason(address: string, code: string, message: string): string {
   return message;
 }
 
-/** Removes the socket file of a server that is gone, so that a new one can listen; leaves a living one's alone. */
+/**
+ * Removes the socket file of a server that is gone, so that a new one can listen; leaves a living one's alone.
+ *
+ * @throws {Error} when something else is there
+ */
 export async function removeStaleSocket(path: string): Promise<void> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  // Nobody answers at a file or folder either, and it is not ours to remove.
+  if (!found.isSocket()) throw new Error("what is there is no socket: choose another path");
   const refused = await new Promise<boolean>((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

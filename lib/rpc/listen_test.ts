@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createSocketServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,7 +71,14 @@ test("a unix socket serves, a dead one's file is taken over, and a living one is
   await once(living, "close");
   await serveAndCall(`unix:${path}`);
 
-  writeFileSync(join(folder, "file"), "");
+  writeFileSync(join(folder, "file"), "not ours");
+  for (const there of [join(folder, "file"), folder]) {
+    await assert.rejects(server.listen(`unix:${there}`), {
+      name: "AddressError",
+      message: `cannot listen on unix:${there}: what is there is no socket: choose another path`,
+    });
+  }
+  assert.equal(readFileSync(join(folder, "file"), "utf8"), "not ours");
   const below = `unix:${join(folder, "file", "x.sock")}`;
   await assert.rejects(server.listen(below), /^AddressError: cannot listen on/);
 });
