@@ -8,6 +8,7 @@
 import { metrics } from "@opentelemetry/api";
 import { type ConfigReading, type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
+import { requireZooKeeper } from "../config/require.ts";
 import { type Config, ConfigError, type ConfigProblem, formatProblem } from "../config/types.ts";
 import type { Foreseen } from "../rpc/config_service.ts";
 import { backoffDelay } from "../std/backoff.ts";
@@ -84,6 +85,7 @@ export class Reloader {
           this.#settle([]);
           return false;
         }
+        requireServers(config, next);
         await this.#take(next, this.#status.generation + 1);
         const pendingKeys = startOnlyKeys(this.#first, next);
         const { generation } = this.#status;
@@ -108,6 +110,12 @@ export class Reloader {
     if (service.plan === undefined) throw new Error("this daemon does not plan yet");
     const { config, problems } = await this.#parse(text, secureText);
     if (config === null) return { changes: [], problems: problems.map(formatProblem) };
+    try {
+      requireServers(this.#status.config, config);
+    } catch (error) {
+      if (error instanceof ConfigError) return { changes: [], problems: error.problems.map(formatProblem) };
+      throw error;
+    }
     const later = startOnlyKeys(this.#first, config).map((key) => ({
       kind: "restart",
       subject: key,
@@ -222,6 +230,16 @@ export class Reloader {
       });
     });
   }
+}
+
+/**
+ * A daemon could not start without servers. A file that was emptied, as it is for a moment when it is written in place,
+ * would be a valid configuration without anything.
+ *
+ * @throws {ConfigError} when no server is named any more
+ */
+function requireServers(before: Config, after: Config): void {
+  if (before.zookeeper !== null) requireZooKeeper(after);
 }
 
 /** Keys that a running daemon does not take, in so far as they have changed. */

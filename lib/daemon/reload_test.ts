@@ -64,6 +64,7 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
   change.take();
   const service: Service = {
     rpc: [],
+    plan: () => [],
     stop: async () => {},
     reconfigure: async (next: NextConfig) => {
       if (faults.refuses?.()) throw new Error("it cannot take this");
@@ -167,4 +168,23 @@ test("other ZooKeeper servers are taken at once", async () => {
   assert.equal(await reloader.reload("test"), true);
   assert.deepEqual(servers, ["b,c"]);
   assert.deepEqual(reloader.status.pendingKeys, []);
+});
+
+test("a file that was emptied leaves the old one in force, and a plan of it says why", async () => {
+  const text = `zookeeper-servers: [{host: a}]\nproviders:\n${provider("a", 1)}`;
+  const { reloader, write, events } = await daemon(text);
+  events.length = 0;
+  for (const emptied of ["", "# to be continued\n", `providers:\n${provider("a", 1)}`]) {
+    write(emptied);
+    assert.equal(await reloader.reload("test"), false);
+    assert.match(
+      reloader.status.problems.join(),
+      /zookeeper-servers: No ZooKeeper servers specified in config/,
+    );
+    assert.deepEqual((await reloader.plan(emptied, null)).problems, reloader.status.problems);
+  }
+  assert.deepEqual([events, reloader.status.generation], [[], 1]);
+  write(text);
+  await reloader.reload("test");
+  assert.deepEqual(reloader.status.problems, []);
 });
