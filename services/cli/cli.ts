@@ -8,6 +8,7 @@ import { startTelemetry } from "../../lib/telemetry/setup.ts";
 import { COMMANDS, type CommandSpec } from "./commands.ts";
 import type { CommandContext, Trailing } from "./context.ts";
 import { type CliHost, CommandError, EXIT, UsageError } from "./host.ts";
+import { printable } from "./output/table.ts";
 
 const LAUNCHER_ADDRESS = "127.0.0.1:8990";
 const BUILDER_ADDRESS = "127.0.0.1:8991";
@@ -18,7 +19,8 @@ Exit codes: 0 done, 1 refused, failed or not found, 2 wrong words, 69 no server 
 ssh and request -- COMMAND exit as the command did.`;
 
 /** Runs the command line and returns the exit code. Never rejects. */
-export async function runCli(host: CliHost, clock: Clock = systemClock): Promise<number> {
+export async function runCli(given: CliHost, clock: Clock = systemClock): Promise<number> {
+  const host = withPlainErrors(given);
   const { words, trailing } = split(host.argv.slice(2));
   const outcome = { code: EXIT.ok as number };
   const parser = buildParser(host, async (spec, args, options, globals) => {
@@ -33,6 +35,20 @@ export async function runCli(host: CliHost, clock: Clock = systemClock): Promise
     if (error.code === "commander.help") return EXIT.failed;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
+}
+
+/** What servers say on standard error, with names and errors of others in it, must not steer the reader's terminal. */
+function withPlainErrors(host: CliHost): CliHost {
+  const { argv, env, stdin, stdout, stderr } = host;
+  return {
+    argv,
+    env,
+    stdin,
+    stdout,
+    stderr: { write: (text) => stderr.write(text.split("\n").map(printable).join("\n")) },
+    on: (signal, listener) => host.on(signal, listener),
+    off: (signal, listener) => host.off(signal, listener),
+  };
 }
 
 /** What follows the first `--` belongs to another program. */

@@ -145,7 +145,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     help: "get a node of each label and keep them until Ctrl-C",
     options: [
       IDENTITY,
-      { flags: "--provider <provider>", help: "from this provider, as long as one of its pools can serve them" },
+      {
+        flags: "--provider <provider>",
+        help: "from this provider, as long as one of its pools can serve them",
+      },
       { flags: "--requestor <name>", help: "who asks (default: cli:USER)" },
       { flags: "--lease <time>", help: "lease without a sign of life (default 60s; 1h with --detach)" },
       { flags: "--detach", help: "leave when the nodes are there; they go back when the lease ends" },

@@ -221,6 +221,21 @@ test("no server is exit code 69 and names where it was looked for", async () => 
   assert.match(run.stderr, /^nodepool: cannot reach the launcher at 127\.0\.0\.1:1: is it running\?/);
 });
 
+test("no error of a server steers the terminal", async () => {
+  const nodes: Answers["nodes"] = {
+    getConsoleLog: async () => {
+      throw failedPrecondition("PROVIDER_ELSEWHERE", "it is at '\u001b[2Jcloud\u009b'");
+    },
+  };
+  const providers: Answers["providers"] = {
+    listAlienImages: async () => ({ problems: ["cloud: \u001b]0;title\u0007"] }),
+  };
+  const { stderr } = await nodepool({ nodes }, ["console-log", "3"]);
+  assert.equal(stderr, "nodepool: it is at ' [2Jcloud '\n");
+  const aliens = await nodepool({ providers }, ["alien-image-list"]);
+  assert.equal(aliens.stderr, "nodepool: cloud:  ]0;title \n");
+});
+
 test("an option goes before the environment", async () => {
   const run = start("127.0.0.1:1", ["--address", "127.0.0.1:2", "list"]);
   assert.equal(await run.code, 69);

@@ -38,6 +38,11 @@ test("what takes something away has an exit code of its own", async () => {
   assert.match(stdout, /^! delete-build ubuntu: so$/m);
 });
 
+test("no name in a file steers the terminal", async () => {
+  const { stdout } = await nodepool(answering("build\u001b[2J", false), ["plan", "-c", file]);
+  assert.match(stdout, /^ {2}build \[2J ubuntu: so$/m);
+});
+
 test("nothing is said to change nothing", async () => {
   const config: Answers["config"] = { planConfig: async () => ({ changes: [], problems: [] }) };
   const { code, stdout } = await nodepool({ config }, ["plan", "-c", file]);

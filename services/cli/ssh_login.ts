@@ -57,7 +57,7 @@ export function sshLine(node: Node, hosts: KnownHosts | null, key: string | null
   const known = hosts === null ? "" : ` -o UserKnownHostsFile=${quoted(hosts.file)}`;
   const identity = key === null ? "" : ` -i ${quoted(key)}`;
   const user = node.username === "" ? "" : `${node.username}@`;
-  return `ssh${known}${identity} -p ${node.connectionPort} ${user}${node.interfaceIp}`;
+  return `ssh${known}${identity} -p ${node.connectionPort} ${quoted(`${user}${node.interfaceIp}`)}`;
 }
 
 function quoted(text: string): string {

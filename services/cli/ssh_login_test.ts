@@ -63,6 +63,8 @@ test("ssh checks these keys alone, and takes the node's user and port", () => {
     "ssh -o UserKnownHostsFile=/tmp/x/known_hosts -i '/home/my key' -p 40022 zuul@127.0.0.1",
   );
   assert.equal(sshLine(node, null, null), "ssh -p 40022 zuul@127.0.0.1");
+  const odd = Node.fromPartial({ ...node, username: "zuul; reboot #" });
+  assert.equal(sshLine(odd, null, null), "ssh -p 40022 'zuul; reboot #@127.0.0.1'");
 });
 
 test("a node that ssh cannot reach is refused in one sentence", () => {

@@ -3,6 +3,7 @@ import type { PlanConfigResponse } from "../../../lib/rpc/gen/nodepool/v1/config
 import { readGiven } from "../config_file.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { EXIT } from "../host.ts";
+import { printable } from "../output/table.ts";
 
 /** What the exit code tells when something would be lost. */
 const DESTRUCTIVE = 3;
@@ -22,7 +23,8 @@ export const run: Command = async (context) => {
   else if (changes.length === 0) host.stdout.write("Nothing would change.\n");
   else {
     for (const { kind, subject, reason, destructive } of changes) {
-      host.stdout.write(`${destructive ? "!" : " "} ${kind} ${subject}: ${reason}\n`);
+      const line = `${destructive ? "!" : " "} ${kind} ${subject}: ${reason}`;
+      host.stdout.write(`${printable(line)}\n`);
     }
     const lost = changes.filter(({ destructive }) => destructive).length;
     host.stdout.write(`${changes.length} changes, ${lost} of them take something away (!)\n`);
