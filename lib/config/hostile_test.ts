@@ -14,6 +14,15 @@ function messageOf(text: string): string {
   return "accepted";
 }
 
+/** The same of a text that could take minutes. */
+function messageSoon(text: string): string {
+  const start = performance.now();
+  const message = messageOf(text);
+  const took = performance.now() - start;
+  assert.ok(took < 5000, `it took ${Math.round(took)} ms, in which a daemon does nothing else`);
+  return message;
+}
+
 describe("a hostile file is refused in a moment", () => {
   it("when its aliases multiply", () => {
     const lines = ["a: &a0 [x, x, x, x, x, x, x, x, x, x]"];
@@ -35,6 +44,17 @@ describe("a hostile file is refused in a moment", () => {
     ]) {
       assert.match(messageOf(text), /its aliases expand to more than 1,000,000 values, which is refused/);
     }
+  });
+
+  it("when it names thousands of variables in one line", () => {
+    assert.match(messageSoon(`${" ".repeat(500)}${"%(NODEPOOL_A)".repeat(100_000)}`), /has no NODEPOOL_A/);
+  });
+
+  it("when the parser objects to thousands of lines", () => {
+    assert.match(
+      messageSoon(`labels: [\n${"{name: x\n}\n,".repeat(2000)}]`),
+      /must be sufficiently indented/,
+    );
   });
 
   it("when there is more of it than anybody writes", () => {

@@ -6,9 +6,10 @@ import { withPlainTags } from "./yaml_tags.ts";
 
 /** Deeper than what the line is in. */
 const INDENTATION = " ".repeat(700);
-/** Lines that may be moved, and characters that may be parsed for it: after more the parser's objection stands. */
+/** Lines that may be moved, characters that may be parsed for it, and objections: after more the first ones stand. */
 const MAXIMUM_MOVES = 200;
 const MAXIMUM_PARSED = 4_000_000;
+const MAXIMUM_OBJECTIONS = 5000;
 
 /** A parsed file. Offsets of the document's nodes and errors are of the parsed text. */
 export interface ParsedYaml {
@@ -23,12 +24,17 @@ export function parseLeniently(given: string): ParsedYaml {
   let { document } = first;
   let text = given;
   let parsed = 0;
+  let objections = 0;
   const moves: number[] = [];
   while (document.errors.length > 0) {
     parsed += text.length;
+    objections += document.errors.length;
     const starts = document.errors.filter(isIndentation).map(({ pos: [offset] }) => lineStart(text, offset));
     const places = [...new Set(starts)].sort((a, b) => b - a);
-    const isTooMuch = moves.length + places.length > MAXIMUM_MOVES || parsed > MAXIMUM_PARSED;
+    const isTooMuch =
+      moves.length + places.length > MAXIMUM_MOVES ||
+      parsed > MAXIMUM_PARSED ||
+      objections > MAXIMUM_OBJECTIONS;
     if (places.length === 0 || isTooMuch) return first;
     for (const place of places) {
       text = text.slice(0, place) + INDENTATION + text.slice(place);

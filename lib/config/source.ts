@@ -33,13 +33,17 @@ export function interpolate(
   const missing: { name: string; offset: number }[] = [];
   let text = "";
   let copied = 0;
+  let inComment = isComment(original, 0);
   for (const match of original.matchAll(VARIABLE)) {
     const [whole, name = ""] = match;
-    text += original.slice(copied, match.index);
+    const between = original.slice(copied, match.index);
+    const newline = between.lastIndexOf("\n");
+    if (newline >= 0) inComment = isComment(original, copied + newline + 1);
+    text += between;
     copied = match.index + whole.length;
     const value = env[name];
     if (value === undefined) {
-      if (!isInComment(original, match.index)) missing.push({ name, offset: text.length });
+      if (!inComment) missing.push({ name, offset: text.length });
       text += whole;
       continue;
     }
@@ -74,11 +78,10 @@ export function interpolate(
 }
 
 /** Whether the line is a comment from its start: what is said there is for people. */
-function isInComment(text: string, offset: number): boolean {
-  return text
-    .slice(text.lastIndexOf("\n", offset) + 1)
-    .trimStart()
-    .startsWith("#");
+function isComment(text: string, lineStart: number): boolean {
+  let at = lineStart;
+  while (text[at] === " " || text[at] === "\t") at += 1;
+  return text[at] === "#";
 }
 
 function lineStarts(text: string): number[] {
