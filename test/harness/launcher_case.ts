@@ -2,6 +2,7 @@
 // that clients make.
 import assert from "node:assert/strict";
 import type { CallContext } from "nice-grpc";
+import { ServerError, Status } from "nice-grpc-common";
 import type { Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -135,14 +136,24 @@ export async function look(launcher: TestLauncher, name: string) {
   return { request: reply.request as NodeRequest, nodes: (reply.nodes ?? []) as Node[] };
 }
 
-/** Waits until the request has its nodes, at most so many milliseconds. */
+/**
+ * Waits until the request has its nodes, at most so many milliseconds. As clients do, it asks again where the launcher
+ * has no connection to ZooKeeper.
+ */
 export async function fulfilled(launcher: TestLauncher, name: string, patience?: number): Promise<Node[]> {
   const check = async () => {
-    const { request, nodes } = await look(launcher, name);
+    const found = await look(launcher, name).catch(nothingWhenUnavailable);
+    if (found === null) return null;
+    const { request, nodes } = found;
     if (request.state === "STATE_FAILED") throw new Error(`${name} failed: ${request.reason}`);
     return request.state === "STATE_FULFILLED" ? nodes : null;
   };
   return await until(`${name} fulfilled`, check, patience);
+}
+
+function nothingWhenUnavailable(error: unknown): null {
+  if (error instanceof ServerError && error.code === Status.UNAVAILABLE) return null;
+  throw error;
 }
 
 export async function release(launcher: TestLauncher, name: string): Promise<void> {
