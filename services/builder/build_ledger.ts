@@ -22,6 +22,7 @@ import { type Attempt, latestPhases, type Phase, readHistory, withAttempt, write
 import { anchorFiles } from "./image_anchor.ts";
 import type { KeptLock } from "./kept_lock.ts";
 import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
+import { readyBuilds, timeAfter } from "./plan.ts";
 import { shortError } from "./setbacks.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -196,7 +197,15 @@ export class BuildLedger {
   #readyRecord(): BuildRecord {
     const { username, pythonPath, shellType, formats } = this.#subject.diskimage;
     const given = { formats: formats.join(","), username, pythonPath, shellType };
-    return { ...this.#failedRecord(null), state: "ready", ...given };
+    const record = this.#failedRecord(null);
+    const stateTime = timeAfter(record.stateTime, this.#readyBefore());
+    return { ...record, state: "ready", stateTime, ...given };
+  }
+
+  /** Builds that are ready: under the image's lock no other becomes so. */
+  #readyBefore(): (BuildRecord | null)[] {
+    const entry = this.#workshop.context.view.image(this.#subject.diskimage.name);
+    return readyBuilds(entry).map(({ record }) => record);
   }
 
   #failedRecord(error: string | null): BuildRecord {

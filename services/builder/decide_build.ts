@@ -30,7 +30,9 @@ export function buildNeed(diskimage: DiskImageConfig, image: ImageEntry | undefi
   if (request !== null) return { due: true, reason: "a build was asked for", requestTime: request.time };
   const newest = readyBuilds(image)[0];
   if (newest?.record == null) return { due: true, reason: "there is no ready build", requestTime: null };
-  const made = newest.record.stateTime;
+  const { stateTime } = newest.record;
+  // What is of the future was stamped by a clock that was ahead: ZooKeeper has written down when it came.
+  const made = stateTime > now ? Math.min(stateTime, newest.modifiedAt) : stateTime;
   const next = made + diskimage.rebuildAge;
   if (now >= next) {
     const reason = `the newest build is of ${formatTime(made)}, older than rebuild-age (${diskimage.rebuildAge} s)`;

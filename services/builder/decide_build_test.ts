@@ -40,6 +40,12 @@ describe("building", () => {
     assert.match(plan.actions[0]?.reason ?? "", /older than rebuild-age \(86400 s\)/);
   });
 
+  test("a build that a clock which was ahead has stamped is as old as its record", () => {
+    const stamped = { ...FRESH, age: 86_400, stateTime: NOW + 3600 };
+    const plan = decide([image("ubuntu", { list: [stamped] })], UBUNTU, facts());
+    assert.deepEqual(doing(plan), ["build ubuntu"]);
+  });
+
   test("a build that lacks a wanted format is built anew", () => {
     const both = config([diskimage("ubuntu", { formats: ["qcow2", "raw"] })]);
     const plan = decide([image("ubuntu", { list: [FRESH] })], both, facts());

@@ -230,6 +230,14 @@ export function hindrance(step: { key: string; image: string }, facts: Facts): W
   return waiting(step, "set-back", reason, setback.until);
 }
 
+/**
+ * When something becomes ready that has to count as later than others: now, but after them also where they were stamped
+ * by a clock that was ahead.
+ */
+export function timeAfter(now: number, others: readonly ({ readonly stateTime: number } | null)[]): number {
+  return Math.max(now, ...others.map((other) => (other?.stateTime ?? 0) + 0.001));
+}
+
 /** Builds in state ready, newest first. */
 export function readyBuilds(image: ImageEntry | undefined): BuildEntry[] {
   return (image?.builds ?? [])

@@ -17,7 +17,7 @@ import type { BuildEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
 import { runHook } from "./hook.ts";
 import { type Outcome, storeAndRelease } from "./locked_write.ts";
-import type { UploadAction } from "./plan.ts";
+import { readyBuilds, timeAfter, type UploadAction } from "./plan.ts";
 import { shortError } from "./setbacks.ts";
 import { deadline } from "./time_limit.ts";
 import { diskimageOf, providerOf, type Workshop } from "./workshop.ts";
@@ -202,17 +202,21 @@ class Upload {
     }
   }
 
-  /** Launches take the upload that became ready last: one of an older build is put before those of newer ones. */
+  /** Launches take the upload that became ready last: it is put between those of older builds and those of newer ones. */
   #ready(externalId: string, externalName: string): UploadRecord {
     const { clock, view } = this.#workshop.context;
     const { image, record } = this.#build;
     const made = record?.stateTime ?? 0;
-    const newer = (view.image(image)?.builds ?? [])
-      .filter((build) => build.record?.state === "ready" && build.record.stateTime > made)
-      .flatMap(({ uploads }) => uploads)
-      .filter((upload) => upload.provider === this.#provider.name && upload.record?.state === "ready")
-      .map((upload) => (upload.record?.stateTime ?? 0) - 0.001);
-    const stateTime = Math.min(seconds(clock), ...newer);
+    const here = readyBuilds(view.image(image)).flatMap((build) =>
+      build.uploads
+        .filter(
+          ({ provider, record: upload }) => provider === this.#provider.name && upload?.state === "ready",
+        )
+        .map(({ record: upload }) => ({ upload, isNewer: (build.record?.stateTime ?? 0) > made })),
+    );
+    const older = here.filter(({ isNewer }) => !isNewer).map(({ upload }) => upload);
+    const newer = here.filter(({ isNewer }) => isNewer).map(({ upload }) => (upload?.stateTime ?? 0) - 0.001);
+    const stateTime = Math.min(timeAfter(seconds(clock), older), ...newer);
     return {
       ...this.#record,
       state: "ready",

@@ -7,7 +7,7 @@ import process from "node:process";
 import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
-import { systemClock } from "../../lib/std/clock.ts";
+import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
@@ -94,6 +94,7 @@ export class BuilderCase {
       name?: string;
       chroot?: string;
       logger?: Logger;
+      clock?: Clock;
       sessionTimeoutMs?: number;
     } = {},
   ): Promise<TestBuilder> {
@@ -101,6 +102,7 @@ export class BuilderCase {
       name = "one",
       chroot = this.folder,
       logger = silentLogger,
+      clock = systemClock,
       sessionTimeoutMs = 4000,
       ...options
     } = given;
@@ -115,7 +117,7 @@ export class BuilderCase {
       view,
       providers: setting.providers.map(({ driver }) => driver),
       unserved: [],
-      clock: systemClock,
+      clock,
       logger,
       hostname: `${name}.example.org`,
       version: "0.0.0",
