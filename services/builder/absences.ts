@@ -49,5 +49,6 @@ function presence(view: Pick<View, "components">): (build: BuildRecord) => boole
 
 function note(since: Map<string, number>, missing: ReadonlySet<string>, now: number): void {
   for (const name of since.keys()) if (!missing.has(name)) since.delete(name);
-  for (const name of missing) if (!since.has(name)) since.set(name, now);
+  // What was missed in the future was missed before the clock was set back.
+  for (const name of missing) since.set(name, Math.min(since.get(name) ?? now, now));
 }

@@ -1,32 +1,41 @@
 import { type BackoffOptions, backoffDelay } from "../../lib/std/backoff.ts";
-import { type Clock, seconds } from "../../lib/std/clock.ts";
+import { type Clock, elapsed, seconds } from "../../lib/std/clock.ts";
 import { partsOfKey, type Setback, type Trouble } from "./plan.ts";
+
+/** How far a clock must have been set to be followed, in seconds: less is the inaccuracy of both clocks. */
+const LEAST_JUMP = 1;
 
 /**
  * What has failed and is being waited out: each action by itself, so that none holds up another, and a provider as a
- * whole when it takes no image.
+ * whole when it takes no image. A clock that is set meanwhile makes no wait longer or shorter.
  */
 export class Setbacks {
   readonly #entries = new Map<string, Setback>();
   readonly #troubles = new Map<string, Trouble>();
   readonly #clock: Clock;
   readonly #backoff: BackoffOptions;
+  /** What the clock said when the one that nobody sets began, in seconds. */
+  #epoch: number;
 
   constructor(clock: Clock, backoff: BackoffOptions) {
     this.#clock = clock;
     this.#backoff = backoff;
+    this.#epoch = this.#readEpoch();
   }
 
   get entries(): ReadonlyMap<string, Setback> {
+    this.#followClock();
     return this.#entries;
   }
 
   get troubles(): ReadonlyMap<string, Trouble> {
+    this.#followClock();
     return this.#troubles;
   }
 
   /** Notes one more failure of an action; returns when it may be tried again (seconds). */
   fail(key: string, error: string, requestTime: number | null): number {
+    this.#followClock();
     const failures = (this.#entries.get(key)?.failures ?? 0) + 1;
     const until = this.#delay(failures);
     this.#entries.set(key, { failures, until, error, requestTime });
@@ -61,6 +70,19 @@ export class Setbacks {
   /** When the next attempt may be made, after so many failures. */
   #delay(failures: number): number {
     return seconds(this.#clock) + backoffDelay(failures, this.#backoff) / 1000;
+  }
+
+  #readEpoch(): number {
+    return seconds(this.#clock) - elapsed(this.#clock) / 1000;
+  }
+
+  /** Moves what is waited for with the clock, if that was set. */
+  #followClock(): void {
+    const jump = this.#readEpoch() - this.#epoch;
+    if (Math.abs(jump) < LEAST_JUMP) return;
+    this.#epoch += jump;
+    for (const [key, each] of this.#entries) this.#entries.set(key, { ...each, until: each.until + jump });
+    for (const [key, each] of this.#troubles) this.#troubles.set(key, { ...each, until: each.until + jump });
   }
 
   /** Drops what concerns nothing that exists any more. */

@@ -61,3 +61,20 @@ test("what has failed is forgotten of images and providers that were changed", (
   assert.deepEqual([...one.entries.keys()], ["build/b"]);
   assert.equal(one.troubles.size, 0);
 });
+
+test("a clock that is set meanwhile makes no wait longer or shorter", () => {
+  for (const jump of [-86_400, 86_400]) {
+    let [now, passed] = [NOW, 0];
+    const settable: Clock = { ...clock, now: () => now * 1000, elapsed: () => passed * 1000 };
+    const one = new Setbacks(settable, { initial: 10_000, maximum: 60_000 });
+    for (const image of ["a", "b", "c"]) one.fail(`upload/${image}/b1/cloud`, "503", null);
+    const waits = () => [one.entries.get("upload/a/b1/cloud"), one.troubles.get("cloud")];
+    const before = waits().map((each) => (each?.until ?? 0) - now);
+    now += jump + 2;
+    passed += 2;
+    assert.deepEqual(
+      waits().map((each) => Math.round((each?.until ?? 0) - now + 2)),
+      before.map(Math.round),
+    );
+  }
+});
