@@ -4,7 +4,7 @@
 // Invariants:
 //   W1. The folder's path is in the build's marker before the folder is made: whoever finds the marker can clear it.
 //   W2. Only what carries the build's id or lies in its folder is touched.
-import { mkdir, realpath, rm, stat } from "node:fs/promises";
+import { mkdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
 import type { Clock } from "../../lib/std/clock.ts";
@@ -18,6 +18,7 @@ import {
   killProcess,
   type LoopDevice,
 } from "./host_remains.ts";
+import { removeTree } from "./remove_tree.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -81,7 +82,7 @@ export async function clearWorkspace(path: string, build: string, clock: Clock):
 
 /** Root must not follow a mount that was overlooked; another user can do no such harm, and needs no sudo for its own. */
 async function removeFolder(path: string): Promise<string | null> {
-  if (!isRoot()) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  if (!isRoot()) await removeTree(path).catch(() => undefined);
   if (!(await exists(path))) return null;
   return await asRoot("rm", ["-rf", "--one-file-system", "--", path]);
 }

@@ -53,6 +53,9 @@ describe("nodepool-rootfs-tar", () => {
       );
     });
   };
+  /** What runs a program without root's rights. */
+  const nobody =
+    process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
   /** Makes an element with one hook. */
   const element = (name: string, hook: string, script: string) => {
     const elements = join(folder, `elements-${nextNumber()}`);
@@ -104,7 +107,6 @@ describe("nodepool-rootfs-tar", () => {
 
   it("gives the right owners without root as well", { skip: process.getuid?.() !== 0 }, async () => {
     const output = newOutput();
-    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     const { code, output: log } = await build(["-t", "tar", "-o", output, ...TINY], {}, nobody);
     assert.equal(code, 0, log);
     const owners = new Set<string>();
@@ -127,6 +129,21 @@ describe("nodepool-rootfs-tar", () => {
     const tree = await readTar(`${output}.tar`);
     for (const path of ["bin/bash", "bin/sh", "bin/cat"]) assert.ok(tree.has(path), path);
     assert.ok([...tree.keys()].some((path) => path.endsWith("/libc.so.6")));
+  });
+
+  it("leaves nothing behind of an image whose folders its owner may not write, as Fedora's", async () => {
+    const script =
+      'mkdir -p "$TARGET_ROOT/usr/bin"; echo x >"$TARGET_ROOT/usr/bin/x"; chmod 555 "$TARGET_ROOT/usr/bin"';
+    const elements = element("sealed", "root.d/10-tree", script);
+    const temporary = join(folder, "temporary");
+    mkdirSync(temporary);
+    chmodSync(temporary, 0o777);
+    const output = newOutput();
+    const env = { ELEMENTS_PATH: elements, TMP_DIR: temporary };
+    const { code, output: log } = await build(["-t", "tar", "-o", output, "sealed"], env, nobody);
+    assert.equal(code, 0, log);
+    assert.equal((await readTar(`${output}.tar`)).get("usr/bin")?.mode, 0o555);
+    assert.deepEqual(readdirSync(temporary), []);
   });
 
   it("writes both types and, as md5sum does, the checksums of the compressed one", async () => {

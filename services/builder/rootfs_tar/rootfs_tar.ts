@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { removeTree } from "../remove_tree.ts";
 import type { RootfsArguments } from "./arguments.ts";
 import { RootfsError } from "./arguments.ts";
 import { copyHooks, findElements } from "./elements.ts";
@@ -46,7 +47,7 @@ export async function buildRootfs(args: RootfsArguments, options: RootfsOptions)
     }
     for (const type of args.types) await writeOutput(tree, type, args, options);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
   }
 }
 
