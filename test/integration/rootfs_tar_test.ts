@@ -16,12 +16,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, describe, it } from "node:test";
+import { systemClock } from "../../lib/std/clock.ts";
+import { clearWorkspace } from "../../services/builder/workspace.ts";
 import { PROJECT, runtimeCommand } from "../harness/program.ts";
 import { readTar } from "../harness/tar.ts";
 
 const PROGRAM = runtimeCommand("services/builder/rootfs_tar/main.ts");
 const ELEMENTS = join(PROJECT, "examples/elements");
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlx operator";
+const canMount = process.platform === "linux" && process.getuid?.() === 0;
 const TINY = ["no-block-device", "nodepool-tiny", "nodepool-node"];
 
 describe("nodepool-rootfs-tar", () => {
@@ -144,6 +147,24 @@ describe("nodepool-rootfs-tar", () => {
     assert.equal(code, 0, log);
     assert.equal((await readTar(`${output}.tar`)).get("usr/bin")?.mode, 0o555);
     assert.deepEqual(readdirSync(temporary), []);
+  });
+
+  it("deletes nothing of what a hook that failed has left mounted in the image", {
+    skip: !canMount,
+  }, async () => {
+    const outside = join(folder, "outside");
+    const temporary = join(folder, "temporary-mounted");
+    for (const path of [outside, temporary]) mkdirSync(path);
+    writeFileSync(join(outside, "precious"), "");
+    const script = `mkdir "$TARGET_ROOT/dev"; mount --bind ${outside} "$TARGET_ROOT/dev"; exit 3`;
+    const elements = element("mounting", "root.d/10-mount", script);
+    await refused(["mounting"], /dev is still mounted.*hook root.d\/10-mount ended with 3/s, {
+      ELEMENTS_PATH: elements,
+      TMP_DIR: temporary,
+    });
+    assert.deepEqual(readdirSync(outside), ["precious"]);
+    await clearWorkspace(temporary, "no build", systemClock);
+    assert.deepEqual([existsSync(temporary), readdirSync(outside)], [false, ["precious"]]);
   });
 
   it("writes both types and, as md5sum does, the checksums of the compressed one", async () => {

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { findMounts } from "../host_remains.ts";
 import { removeTree } from "../remove_tree.ts";
 import type { RootfsArguments } from "./arguments.ts";
 import { RootfsError } from "./arguments.ts";
@@ -47,8 +48,15 @@ export async function buildRootfs(args: RootfsArguments, options: RootfsOptions)
     }
     for (const type of args.types) await writeOutput(tree, type, args, options);
   } finally {
-    await removeTree(folder);
+    await clear(folder, options);
   }
+}
+
+/** What a hook has mounted is not the image's: to delete through it would delete what is there on this machine. */
+async function clear(folder: string, { print }: RootfsOptions): Promise<void> {
+  const [mount] = await findMounts(await realpath(folder));
+  if (mount === undefined) await removeTree(folder);
+  else print(`${folder} stays: ${mount} is still mounted; unmount it and remove the folder`);
 }
 
 async function writeOutput(
