@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "../../lib/std/clock.ts";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
+import { asRoot, isRoot } from "./host_remains.ts";
 
 /** How a command ended: exactly one of the two is set. */
 export interface CommandEnd {
@@ -108,12 +109,12 @@ function follow(child: ChildProcessByStdio<null, Readable, Readable>, pid: numbe
   };
 }
 
-/** Sends a signal to a process group; false when there is no such group. */
+/** Sends a signal to a process group; false when there is no such group. One that is all root's is there, and hears nothing. */
 export function signalGroup(group: number, name: "SIGTERM" | "SIGKILL" | 0): boolean {
   try {
     return process.kill(-group, name);
-  } catch {
-    return false;
+  } catch (error) {
+    return codeOf(error) === "EPERM";
   }
 }
 
@@ -139,6 +140,8 @@ async function readLines(stream: Readable, consumer: (text: string) => Promise<v
   if (rest !== "") await consumer(`${rest}\n`);
 }
 
+/** How long processes of our own may take to die of SIGKILL before root is asked to do it, in milliseconds. */
+const OWN_GRACE = 500;
 /** How long the rest of a group has between SIGTERM and SIGKILL once its leader is gone, in milliseconds. */
 const REST_GRACE = 2000;
 
@@ -147,7 +150,7 @@ const REST_GRACE = 2000;
  *
  * First the command alone gets SIGTERM, and `graceMs` to clean up: diskimage-builder unmounts and deletes its folders
  * then, but not when the helper through which it writes is ended at the same time. That one may write to its end too.
- * Then the rest of the group gets SIGTERM, then SIGKILL. Five seconds after that only dead processes can be left that
+ * Then the rest of the group gets SIGTERM, then SIGKILL, and what is root's gets it from root. Five seconds after that only dead processes can be left that
  * their parent never asks about.
  *
  * @param hurry when it is aborted, whatever is left gets SIGKILL at once
@@ -173,7 +176,10 @@ export async function endGroup(
   if (!running.signal("SIGTERM")) return;
   if (await gone(running, clock, hurry.aborted ? 0 : Math.min(graceMs, REST_GRACE))) return;
   running.signal("SIGKILL");
-  await gone(running, clock, 5000);
+  if (await gone(running, clock, OWN_GRACE)) return;
+  // What the command has started by sudo.
+  if (!isRoot()) await asRoot("kill", ["-9", "--", `-${running.pid}`]);
+  await gone(running, clock, 5000 - OWN_GRACE);
 }
 
 /** Whether nobody is left in the group, asked until it is so or `limit` milliseconds are over. */
