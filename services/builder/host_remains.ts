@@ -35,26 +35,32 @@ export async function findMounts(folder: string): Promise<string[]> {
   return mountsWithin(await readOr("/proc/self/mountinfo", ""), folder);
 }
 
-/** A loop device whose file is in a folder, with the device-mapper names that stand on it. */
+/** A loop device whose file is in a folder, with the device-mapper names that stand on it: the topmost first. */
 export interface LoopDevice {
   readonly device: string;
   readonly mappings: readonly string[];
 }
 
-export async function findLoopDevices(folder: string): Promise<LoopDevice[]> {
-  const names = (await listOr("/sys/block")).filter((name) => name.startsWith("loop"));
+/** @param sysfs where the kernel shows its block devices */
+export async function findLoopDevices(folder: string, sysfs = "/sys/block"): Promise<LoopDevice[]> {
+  const names = (await listOr(sysfs)).filter((name) => name.startsWith("loop"));
   const found: LoopDevice[] = [];
   for (const name of names) {
-    const file = (await readOr(`/sys/block/${name}/loop/backing_file`, "")).trim();
+    const file = (await readOr(`${sysfs}/${name}/loop/backing_file`, "")).trim();
     if (file === "" || !isWithin(file.replace(/ \(deleted\)$/, ""), folder)) continue;
-    const mappings: string[] = [];
-    for (const holder of await listOr(`/sys/block/${name}/holders`)) {
-      const mapping = (await readOr(`/sys/block/${holder}/dm/name`, "")).trim();
-      if (mapping !== "") mappings.push(mapping);
-    }
-    found.push({ device: `/dev/${name}`, mappings });
+    found.push({ device: `/dev/${name}`, mappings: [...new Set(await mappingsOn(name, sysfs))] });
   }
   return found;
+}
+
+/** A partition's mapping is held by LVM's on it, and cannot be removed before. */
+async function mappingsOn(name: string, sysfs: string): Promise<string[]> {
+  const mappings: string[] = [];
+  for (const holder of await listOr(`${sysfs}/${name}/holders`)) {
+    const mapping = (await readOr(`${sysfs}/${holder}/dm/name`, "")).trim();
+    mappings.push(...(await mappingsOn(holder, sysfs)), ...(mapping === "" ? [] : [mapping]));
+  }
+  return mappings;
 }
 
 interface Process {

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, afterEach, before, describe, test } from "node:test";
 import { systemClock } from "../../lib/std/clock.ts";
@@ -66,6 +66,32 @@ test("temporary files go where the image says, else where the builder's environm
     temporaryFolder(diskimage("ubuntu", { envVars: { TMP_DIR: "/big" } }), { TMP_DIR: "/x" }),
     "/big",
   );
+});
+
+test("mappings on a loop device are told with those that stand on them, the topmost first", async () => {
+  const sysfs = await mkdtemp(join(tmpdir(), "nodepool-sysfs-"));
+  // As kpartx and LVM leave them: two partitions, on both of them one volume.
+  const files = {
+    "loop3/loop/backing_file": "/tmp/nodepool-1/image.raw (deleted)",
+    "loop4/loop/backing_file": "/tmp/other/image.raw",
+    "loop3/holders/dm-0/is": "",
+    "loop3/holders/dm-1/is": "",
+    "dm-0/dm/name": "loop3p1",
+    "dm-0/holders/dm-2/is": "",
+    "dm-1/dm/name": "loop3p2",
+    "dm-1/holders/dm-2/is": "",
+    "dm-2/dm/name": "system-root",
+  };
+  try {
+    for (const [file, text] of Object.entries(files)) {
+      await mkdir(dirname(join(sysfs, file)), { recursive: true });
+      await writeFile(join(sysfs, file), `${text}\n`);
+    }
+    const mappings = ["system-root", "loop3p1", "loop3p2"];
+    assert.deepEqual(await findLoopDevices("/tmp/nodepool-1", sysfs), [{ device: "/dev/loop3", mappings }]);
+  } finally {
+    await rm(sysfs, { recursive: true });
+  }
 });
 
 describe("what a build has left", () => {
