@@ -1,9 +1,12 @@
 // Reads and writes the JSON documents in Nodepool's znodes, field by field from a table.
 //
 // Invariants:
-//   C1. A key that the table does not name is kept and written back unchanged (`extra`).
+//   C1. A key that the table does not name is kept and written back unchanged (`extra`), and so is what is within a
+//       value, whole numbers too that JavaScript's numbers cannot hold (exact_json.ts).
 //   C2. A missing key reads as the table's default; a value of a wrong type is refused with the key, what was
 //       found and what was expected. The caller adds the znode's path.
+
+import { parseExactly, plainNumber } from "./exact_json.ts";
 
 /** A document in ZooKeeper that cannot be understood. `message` names the key, the value and what is expected. */
 export class DocumentError extends Error {
@@ -162,14 +165,14 @@ export function decodeDocument<Table extends FieldTable>(table: Table, data: Uin
     unknown.length === 0 ? NO_EXTRA : Object.fromEntries(unknown.map((key) => [key, document[key]]));
   // The copy of the table has every name already: filling it is quick, and the record stays small.
   const record: Record<string, unknown> = { ...table, extra };
-  for (const [name, { key, read }] of fields) record[name] = read(document[key]);
+  for (const [name, { key, read }] of fields) record[name] = read(plainNumber(document[key]));
   return record as RecordOf<Table>;
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = parseExactly(text);
   } catch {
     throw new DocumentError(`the data is ${describe(text)}: expected a JSON object`);
   }

@@ -126,6 +126,22 @@ describe("the documents in ZooKeeper", () => {
     assert.equal(newUpload(3, {}).state, "uploading");
   });
 
+  it("keep whole numbers of any length, as Zuul has them in the spans of its requests", () => {
+    const span =
+      '{"name":"RequestNodes","trace_id":213456789012345678901234567890123456789,"span_id":16045690984503098046,' +
+      '"trace_flags":1,"start_time":1795377018830000001,"attributes":{"load":0.5,"small":9007199254740991}}';
+    const text = `{"state":"requested","state_time":1795377018.83,"requestor_data":{"span_info":${span}},"later":-9007199254740993}`;
+    const written = new TextDecoder().decode(encodeRequest(decodeRequest(new TextEncoder().encode(text))));
+    assert.ok(written.includes(`"requestor_data":{"span_info":${span}}`), written);
+    assert.ok(written.includes('"later":-9007199254740993'), written);
+  });
+
+  it("read numbers of their own as numbers, however long they are written", () => {
+    const text = '{"state":"used","state_time":1795377018830000001,"hold_expiration":99999999999999999999}';
+    const node = decodeNode(new TextEncoder().encode(text));
+    assert.deepEqual([node.stateTime, node.holdExpiration], [1795377018830000000, 100000000000000000000]);
+  });
+
   it("say which key is wrong, what it holds and what is expected", () => {
     const cases: [unknown, RegExp][] = [
       [{ ...NODE, state: "sleeping" }, /'state' is "sleeping": expected one of init, building/],
