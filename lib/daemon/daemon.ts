@@ -90,6 +90,10 @@ function exitCodeFor(error: unknown): number {
 
 async function run(options: DaemonOptions, flags: DaemonFlags, program: string): Promise<void> {
   const { process: host } = options;
+  let reloader: Reloader | null = null;
+  // From the first moment: where nobody listens, the signal ends the process. What has changed during the start is read
+  // at its end.
+  host.on("SIGHUP", () => void reloader?.reload("SIGHUP"));
   const clock = systemClock;
   const files = { ...(flags.secure === null ? {} : { secureFile: flags.secure }), env: host.env };
   const config = await loadConfig(flags.config, files);
@@ -115,12 +119,13 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
   let control: ConfigControl | null = null;
   const services = [...late.services, configService(() => control)];
   const server = createRpcServer({ services, logger });
-  const onReloader = (reloader: Reloader) => {
+  const onReloader = (opened: Reloader) => {
+    reloader = opened;
     control = {
-      status: () => ({ ...reloader.status, ...reloader.status.config }),
-      reload: () => reloader.reload("a call"),
-      plan: (text, secureText) => reloader.plan(text, secureText),
-      validate: (text, secureText) => reloader.validate(text, secureText),
+      status: () => ({ ...opened.status, ...opened.status.config }),
+      reload: () => opened.reload("a call"),
+      plan: (text, secureText) => opened.plan(text, secureText),
+      validate: (text, secureText) => opened.validate(text, secureText),
     };
   };
   try {
@@ -221,13 +226,12 @@ async function serve(serving: Serving): Promise<void> {
   }
 }
 
-/** Takes changed files into force: at once when they change, on SIGHUP, and when asked by a call. */
+/** Takes changed files into force: at once when they change, and when the reloader is asked. */
 function followConfig(serving: Serving, opened: OpenContext, service: Service): { close(): Promise<void> } {
-  const { clock, config, files, logger, options, server, stopping } = serving;
+  const { clock, config, files, logger, server, stopping } = serving;
   const onValid = (valid: boolean) => server.setServing(valid, CONFIG_HEALTH);
   const { signal } = stopping;
   const { providers } = opened;
-  const { process: host } = options;
   const tellProviders = () => server.setServing(providers.isWhole, PROVIDERS_HEALTH);
   providers.follow(tellProviders);
   tellProviders();
@@ -249,7 +253,6 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
   serving.onReloader(reloader);
   const paths = [config.file, ...(files.secureFile === undefined ? [] : [files.secureFile])];
   const unwatch = watchFiles(paths, clock, () => void reloader.reload("the file changed"));
-  host.on("SIGHUP", () => void reloader.reload("SIGHUP"));
   // What changed between the first reading and the watch.
   void reloader.reload("the file changed");
   return {

@@ -119,6 +119,15 @@ test("while ZooKeeper is away a daemon says so, is not healthy, and can be stopp
   assert.equal(await stop(daemon, "SIGTERM"), 0);
 });
 
+test("a wish to read the configuration again does not end a daemon that is still starting", async () => {
+  const [away, port] = [await freePort(), await freePort()];
+  const daemon = startProgram(LAUNCHER, ["-c", config(away), "--listen", `127.0.0.1:${port}`]);
+  await daemon.waitFor(/"listening"/);
+  process.kill(daemon.pid, "SIGHUP");
+  await daemon.waitFor(/waiting for ZooKeeper.*/);
+  assert.equal(await stop(daemon, "SIGTERM"), 0);
+});
+
 test("a daemon outlives the reader of its log", async () => {
   const port = await freePort();
   const [program, ...words] = runtimeCommand(LAUNCHER);
