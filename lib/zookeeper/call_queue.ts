@@ -89,10 +89,9 @@ export class CallQueue {
     }
   }
 
-  /** Ends every call. */
+  /** Ends every call. What the server still answers is passed over: a call that comes after them has its answer behind. */
   fail(code: ZooKeeperErrorCode, reason: string): void {
     const calls = [...this.#inFlight.values(), ...this.#waiting];
-    this.#inFlight.clear();
     this.#waiting.clear();
     for (const call of calls) {
       call.cancelPatience?.();

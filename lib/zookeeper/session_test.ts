@@ -286,6 +286,25 @@ describe("session", () => {
     await waiting;
   });
 
+  it("waits for the server to have heard of its end, behind the answers to what was asked before", async () => {
+    let hasHeard = false;
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 600);
+      const [call, goodbye] = [await peer.call(), await peer.call()];
+      peer.reply(call);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      hasHeard = true;
+      peer.reply(goodbye);
+    });
+    const session = connect([server]);
+    await session.connected();
+    const call = refused(session.sync("/"), "CLOSED");
+    await within(PATIENCE_MS, session.close(), "close");
+    await call;
+    assert.ok(hasHeard, "the connection was given up while the server had not read everything");
+  });
+
   it("leaves no listener behind on a signal that outlives its waits", async () => {
     const server = await serve((peer) => behave(peer));
     const controller = new AbortController();
