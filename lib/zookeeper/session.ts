@@ -1,7 +1,7 @@
 // The calls of a ZooKeeper session, with the chroot put before each path and taken off each answer.
 //
-// Invariant S4: recursive watches are set anew on each connection before any call is made on it, and then their
-// `onReset` is called. (S1-S3 are the link's.)
+// Invariant S5: recursive watches are set anew on each connection before any call is made on it, and then their
+// `onReset` is called. (S1-S4 are the link's.)
 import { messageOf } from "../std/errors.ts";
 import type { ServerAddress } from "./connection.ts";
 import type { Credentials } from "./handshake.ts";

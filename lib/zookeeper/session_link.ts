@@ -6,6 +6,9 @@
 //       breaks (they may have been done), and all with SESSION_EXPIRED when the session is found to be lost.
 //   S2. `signal` belongs to one session. It is aborted before any call is made in the next one.
 //   S3. Only the server declares a session lost: it refuses our id, or answers with another one.
+//   S4. Servers refuse who has seen a later state than theirs, which keeps us from going back. After a session timeout
+//       without a connection we tell none that we have: a server that lags behind has caught up by then, or serves no
+//       more, but one that was set back to a backup would refuse us for ever.
 import type { Buffer } from "node:buffer";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
@@ -63,6 +66,8 @@ export class SessionLink {
   #state: SessionState = "connecting";
   #credentials: Credentials = NEW_SESSION;
   #lastZxid = 0n;
+  #timeoutMs: number;
+  #cancelForgetting = () => {};
   #controller = new AbortController();
   #connection: Connection | undefined;
   #preamble: Preamble | undefined;
@@ -72,6 +77,7 @@ export class SessionLink {
     this.#handlers = handlers;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger;
+    this.#timeoutMs = options.sessionTimeoutMs;
     this.#servers = new ServerRotation(options.servers, options.random ?? Math.random);
     this.#calls = new CallQueue({ clock: this.#clock, patienceMs: options.sessionTimeoutMs });
     this.#telemetry = createSessionTelemetry(this.#clock, () => ({
@@ -149,6 +155,7 @@ export class SessionLink {
     this.#closing.abort(closedError());
     this.#setState("closed");
     this.#controller.abort(closedError());
+    this.#cancelForgetting();
     this.#calls.fail("CLOSED", "the session was closed");
     if (connected) await this.#sayGoodbye();
     this.#connection?.end(closedError());
@@ -224,9 +231,11 @@ export class SessionLink {
       return;
     }
     this.#credentials = { sessionId, password };
+    this.#timeoutMs = timeoutMs;
     const paths = this.#handlers.watchedPaths();
     const preamble = new Preamble(this.#options.identities ?? [], paths, this.#lastZxid, () => {
       this.#preamble = undefined;
+      this.#cancelForgetting();
       this.#servers.succeeded();
       this.#logger.info("connected to zookeeper", {
         server: placeOf(server),
@@ -265,6 +274,9 @@ export class SessionLink {
     const fields = { server: place, error: messageOf(reason), attempts: this.#servers.failures };
     if (this.#state === "connected") {
       this.#logger.warn("zookeeper connection lost", fields);
+      this.#cancelForgetting = this.#clock.after(this.#timeoutMs, () => {
+        this.#lastZxid = 0n;
+      });
       this.#setState("suspended");
     } else if (this.#servers.failures % 10 === 1) {
       this.#logger.warn("no connection to zookeeper", fields);
@@ -276,7 +288,7 @@ export class SessionLink {
     this.#logger.warn("zookeeper session lost", { session: this.#credentials.sessionId.toString(16) });
     this.#telemetry.lost();
     this.#credentials = NEW_SESSION;
-    // A new session may begin on servers that were set back to an older state; they refuse who has seen a later one.
+    // A new session may begin on servers that were set back (S4).
     this.#lastZxid = 0n;
     this.#controller.abort(new ZooKeeperError("SESSION_EXPIRED", "the ZooKeeper session was lost"));
     this.#setState("lost");

@@ -155,6 +155,36 @@ describe("the servers of a session", () => {
     assert.match(lines.join("\n"), new RegExp(`"server":"\\[::1\\]:${server.port}"`));
   });
 
+  it("that were set back to an older state get a new session once the old one may have ended", async () => {
+    const seen: bigint[] = [];
+    const server = await serve(async (peer, connection) => {
+      const handshake = await peer.frame();
+      const [lastZxid, wanted] = [handshake.readBigInt64BE(4), handshake.readBigInt64BE(16)];
+      seen.push(lastZxid);
+      if (connection === 1) {
+        peer.accept(SESSION, 600);
+        peer.reply(await peer.call(), { zxid: 9n });
+        peer.hangUp();
+      } else if (lastZxid > 5n) {
+        peer.hangUp();
+      } else if (wanted === 0n) {
+        peer.accept(SESSION + 1n, 600);
+      } else {
+        peer.accept(0n, 0);
+      }
+    });
+    const session = connect({ servers: [server] });
+    await session.sync("/");
+    const { signal } = session;
+    await within(
+      PATIENCE_MS,
+      until(() => session.sessionId === SESSION + 1n, "the new session"),
+      "go on",
+    );
+    assert.ok(signal.aborted, "the old session has ended");
+    assert.equal(seen[1], 9n, "a server that lags behind may refuse us");
+  });
+
   it("that are older than 3.6 are said to be too old", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
