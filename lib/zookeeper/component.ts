@@ -9,7 +9,7 @@ import { componentsPath } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
-import { isZooKeeperError, type Session, ZooKeeperError } from "./types.ts";
+import { isUncertain, isZooKeeperError, type Session, ZooKeeperError } from "./types.ts";
 
 const RETRY_MS = 1000;
 
@@ -46,6 +46,8 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
   #record: Rec;
   /** The znode that we know of, with its version; it is ours only in the session that `signal` belongs to. */
   #own: { path: string; version: number; written: Rec; signal: AbortSignal } | undefined;
+  /** A creation whose answer was lost: unless it has been looked for, there may be a znode that we do not know of. */
+  #unanswered: { record: Rec; signal: AbortSignal } | undefined;
   #working: Promise<void> | undefined;
 
   constructor(session: Session, record: Rec, logger: Logger, clock: Clock) {
@@ -90,6 +92,7 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
     for (const { reject } of this.#waiting) reject(closedError());
     this.#waiting.clear();
     await this.#working;
+    await this.#findUnanswered().catch(() => undefined);
     const own = this.#own;
     if (own === undefined || own.signal.aborted) return;
     this.#own = undefined;
@@ -125,6 +128,7 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
         if (closing.aborted) return;
         if (isZooKeeperError(error, "NO_NODE")) this.#own = undefined;
         if (isZooKeeperError(error, "NO_NODE", "SESSION_EXPIRED")) continue;
+        if (isZooKeeperError(error, "CONNECTION_LOSS") && this.#unanswered !== undefined) continue;
         this.#logger.warn("a component could not be registered", { error: messageOf(error) });
         await this.#clock.sleep(RETRY_MS, closing).catch(() => undefined);
       }
@@ -132,32 +136,47 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
   }
 
   async #create(): Promise<void> {
+    if (await this.#findUnanswered()) return;
     const record = this.#record;
     const { signal } = this.#session;
     const parent = componentsPath(record.kind);
     await this.#session.ensurePath(parent);
-    const prefix = `${parent}/${record.hostname ?? ""}`;
-    let path: string | undefined;
+    this.#unanswered = { record, signal };
     try {
-      path = await this.#session.create(prefix, encode(record), "ephemeral-sequential");
+      const path = `${parent}/${record.hostname ?? ""}`;
+      this.#take(await this.#session.create(path, encode(record), "ephemeral-sequential"), record, signal);
     } catch (error) {
-      if (!isZooKeeperError(error, "CONNECTION_LOSS")) throw error;
-      await this.#session.connected(this.#closing.signal);
-      path = await this.#find(parent, encode(record));
-      if (path === undefined) throw error;
+      if (!isUncertain(error)) this.#unanswered = undefined;
+      throw error;
     }
+  }
+
+  #take(path: string, record: Rec, signal: AbortSignal): void {
+    this.#unanswered = undefined;
     this.#own = { path, version: 0, written: record, signal };
-    const name = path.slice(parent.length + 1);
+    const name = path.slice(path.lastIndexOf("/") + 1);
     for (const { resolve } of this.#waiting) resolve(name);
     this.#waiting.clear();
+  }
+
+  /** Looks whether a creation without an answer was done in this session, and takes what it has left. */
+  async #findUnanswered(): Promise<boolean> {
+    const lost = this.#unanswered;
+    // With the session before it has gone.
+    if (lost === undefined || lost.signal.aborted) return false;
+    const { record, signal } = lost;
+    const path = await this.#find(componentsPath(record.kind), encode(record));
+    if (path === undefined) this.#unanswered = undefined;
+    else this.#take(path, record, signal);
+    return path !== undefined;
   }
 
   /** A component of this session that says exactly this. */
   async #find(parent: string, data: Uint8Array): Promise<string | undefined> {
     await this.#session.sync(parent);
-    for (const name of await this.#session.children(parent)) {
-      const found = await this.#session.get(`${parent}/${name}`).catch(() => undefined);
-      if (found?.stat.ephemeralOwner !== this.#session.sessionId) continue;
+    for (const name of await this.#session.children(parent).catch(nothingWhenMissing)) {
+      const found = await this.#session.get(`${parent}/${name}`).catch(nothingWhenMissing);
+      if (!("stat" in found) || found.stat.ephemeralOwner !== this.#session.sessionId) continue;
       if (text(found.data) === text(data)) return `${parent}/${name}`;
     }
     return undefined;
@@ -187,6 +206,11 @@ function encode(record: ComponentRecord | PoolRecord): Uint8Array {
 
 function isPool(record: ComponentRecord | PoolRecord): record is PoolRecord {
   return record.kind === "pool";
+}
+
+function nothingWhenMissing(error: unknown): [] {
+  if (isZooKeeperError(error, "NO_NODE")) return [];
+  throw error;
 }
 
 function text(data: Uint8Array): string {
