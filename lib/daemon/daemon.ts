@@ -38,6 +38,9 @@ const CONFIG_HEALTH = "config";
 /** The name under which health says whether every provider of the configuration is served. */
 const PROVIDERS_HEALTH = "providers";
 
+/** How long the end of a daemon waits for a change of its configuration that is being taken, in milliseconds. */
+const CHANGE_PATIENCE_MS = 1000;
+
 /** What `main.ts` says about its daemon. */
 export interface DaemonOptions {
   readonly name: "builder" | "launcher";
@@ -204,10 +207,13 @@ async function serve(serving: Serving): Promise<void> {
     const reloader = followConfig(serving, opened, service);
     end = async (grace) => {
       unfollow();
-      await reloader.close();
+      // A change that is being taken may wait for work in hand, as an upload, and that ends with the service.
+      const closed = reloader.close();
+      await forAWhile(closed, clock);
       await service
         .stop(grace)
         .catch((error) => logger.error("the service did not stop in order", { error }));
+      await forAWhile(closed, clock);
       await opened.close();
     };
     logger.info("serving", { hostname, unserved: opened.context.unserved.map(({ name }) => name) });
@@ -224,6 +230,14 @@ async function serve(serving: Serving): Promise<void> {
     await end(grace.signal);
     grace.release();
   }
+}
+
+/** Waits for a change of the configuration to be taken, but not for what it waits for. */
+async function forAWhile(change: Promise<void>, clock: Clock): Promise<void> {
+  const waiting = new AbortController();
+  const patience = clock.sleep(CHANGE_PATIENCE_MS, waiting.signal).catch(() => undefined);
+  await Promise.race([change, patience]);
+  waiting.abort();
 }
 
 /** Takes changed files into force: at once when they change, and when the reloader is asked. */

@@ -1,0 +1,72 @@
+// A daemon that is stopped while it is busy; daemons as processes of their own are in test/integration/daemon_test.ts.
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { CompatServiceDefinition } from "nice-grpc";
+import { SERVICE_DEFINITIONS } from "../rpc/late_service.ts";
+import { rpcService } from "../rpc/service.ts";
+import { silentLogger } from "../std/logger.ts";
+import { until, within } from "../zookeeper/contract/fixture.ts";
+import { startEmbeddedServer } from "../zookeeper/embedded/server.ts";
+import { runDaemon } from "./daemon.ts";
+import type { DaemonProcess } from "./process.ts";
+
+/** Far below the grace, after which the process would be ended by force. */
+const PROMPT_MS = 20_000;
+
+test("a daemon that takes another configuration while it is stopped ends its service all the same", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-daemon-"));
+  const server = await startEmbeddedServer({ dataDir: join(folder, "zk"), port: 0, logger: silentLogger });
+  const file = join(folder, "nodepool.yaml");
+  const write = (label: string) =>
+    writeFileSync(
+      file,
+      `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}}]\nlabels: [{name: ${label}}]\n`,
+    );
+  const signals = new EventEmitter();
+  const events: string[] = [];
+  const host: DaemonProcess = {
+    argv: ["node", "main.ts", "-c", file, "--listen", `unix:${join(folder, "socket")}`, "--grace", "60"],
+    env: {},
+    pid: 1,
+    stdout: { write: () => true, writableLength: 0, on: () => {} },
+    stderr: { write: (text) => events.push(text) },
+    on: (event, listener) => signals.on(event, listener),
+    exit: (code) => events.push(`exit ${code}`),
+  };
+  // As a builder whose provider has changed: an upload that was begun with the old one is brought to its end first.
+  const upload = Promise.withResolvers<void>();
+  const start = async () => {
+    events.push("started");
+    return {
+      rpc: SERVICE_DEFINITIONS.builder.map((definition) =>
+        rpcService(definition as CompatServiceDefinition, {}),
+      ),
+      reconfigure: () => {
+        events.push("reconfigure");
+        return upload.promise;
+      },
+      stop: async () => {
+        events.push("stop");
+        upload.resolve();
+      },
+    };
+  };
+  try {
+    write("one");
+    const ended = runDaemon({ name: "builder", process: host, start });
+    await until(() => events.includes("started"), "the start");
+    write("two");
+    signals.emit("SIGHUP", "SIGHUP");
+    await until(() => events.includes("reconfigure"), "the change");
+    signals.emit("SIGTERM", "SIGTERM");
+    await within(PROMPT_MS, ended, "the end");
+    assert.deepEqual(events, ["started", "reconfigure", "stop", "exit 0"]);
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  }
+});
