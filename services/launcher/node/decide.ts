@@ -1,7 +1,7 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { shareOf } from "../../../lib/model/shared_node.ts";
-import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
+import { type Draft, type Hand, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import { isGoing } from "../pool/node_index.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
@@ -158,7 +158,7 @@ function decideLaunch(world: World, draft: Draft, launch: LaunchStatus): void {
     draft.actions.push({ kind: "abandon", node, reason: `is ${state ?? "gone"}` });
     return;
   }
-  const isWanted = request !== null && world.hand.requests.has(request) && isPending(world, request);
+  const isWanted = isInHand(world.hand, launch) && isPending(world, request);
   const mayStay = isWanted || !launch.leased;
   if (!mayStay && (launch.status === "launching" || launch.status === "ready")) {
     draft.actions.push({ kind: "abandon", node, reason: "its request was withdrawn" });
@@ -167,4 +167,12 @@ function decideLaunch(world: World, draft: Draft, launch: LaunchStatus): void {
   if (launch.status === "launching") return;
   if (isWanted && launch.status !== "aborted") return;
   draft.actions.push({ kind: "store", node });
+}
+
+/** Whether the request of a launch is still served by the launch's pool: another pool begins anew. */
+export function isInHand(
+  { requests }: Pick<Hand, "requests">,
+  { request, pool }: Pick<LaunchStatus, "request" | "pool">,
+): boolean {
+  return request !== null && requests.get(request)?.pool.id === pool.id;
 }

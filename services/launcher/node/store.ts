@@ -5,6 +5,7 @@ import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { holdWishOf } from "../request/own_data.ts";
 import { readableNode, readableRequest } from "../request/read.ts";
+import { isInHand } from "./decide.ts";
 import { held } from "./return.ts";
 
 /**
@@ -19,8 +20,7 @@ export async function storeLaunch(
   const { hand } = environment;
   const launch = hand.launches.get(action.node);
   if (launch === undefined || launch.status === "launching") return;
-  const isServed = launch.request !== null && hand.requests.has(launch.request);
-  const allocatedTo = isServed && launch.status === "ready" ? launch.request : null;
+  const allocatedTo = isInHand(hand, launch) && launch.status === "ready" ? launch.request : null;
   const record = withNodeState({ ...launch.record, allocatedTo }, launch.status, nowOf(environment));
   const steps = transaction(environment, "node.store");
   steps.setNode(launch.node, record, launch.version);

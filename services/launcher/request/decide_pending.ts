@@ -24,7 +24,8 @@ export function decideHeld(
     draft.actions.push({ kind: "drop", request: id });
     return;
   }
-  const nodes = census.nodesOf(id);
+  // Launches of a pool that has declined it before may still go on: they are none of this pool's business.
+  const nodes = census.nodesOf(id).filter((node) => isOf(pool, node));
   const failed = nodes
     .map((node) => hand.launches.get(node.id))
     .find((launch) => launch?.request === id && launch.status === "failed");
@@ -36,7 +37,7 @@ export function decideHeld(
     return;
   }
   if (nodes.some((node) => hand.isBusy(keys.node(node.id)))) return;
-  const { parts, missing } = match(world, nodes, entry, pool);
+  const { parts, missing } = match(world, nodes, entry);
   for (const part of parts) {
     if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
   }
@@ -53,17 +54,17 @@ export function decideHeld(
   if (missing.length === 0) draft.reasons.set(id, `${nameOf(pool)}: launching ${waiting} node(s)`);
 }
 
+const isOf = (pool: ServedPool, { record }: ReadableNode) =>
+  poolKey(record.provider, record.pool) === nameOf(pool);
 const isThere = (part: Part) => part.stage === "ready" || part.stage === "launched";
 
 function match(
   world: World,
   nodes: readonly ReadableNode[],
   entry: ReadableRequest,
-  pool: ServedPool,
 ): { parts: Part[]; missing: string[] } {
   const left = new Map<string, { part: Part; labels: readonly string[] }>();
   for (const node of nodes) {
-    if (poolKey(node.record.provider, node.record.pool) !== nameOf(pool)) continue;
     const stage = stageOf(node, world.hand.launches.get(node.id));
     if (stage !== null) left.set(node.id, { part: { id: node.id, stage }, labels: node.record.type });
   }
@@ -116,7 +117,7 @@ function supplement(
     roomNow(world, census, pool, wish);
   if (obstacle === null) {
     for (const label of labels) census.reserve(pool, label, tenantName);
-    const there = census.nodesOf(request).find((node) => node.record.az !== null);
+    const there = census.nodesOf(request).find((node) => isOf(pool, node) && node.record.az !== null);
     const zone = there?.record.az ?? zoneFor(pool, entry);
     draft.actions.push({ kind: "supplement", request, pool, labels, zone });
     return;

@@ -71,6 +71,26 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ ...scene, others }), ["give up 200-1 for 0001"]);
   });
 
+  it("is not given up for a launch that was begun in another pool, which declined it then", () => {
+    const before = pool("other/main", ["small"]);
+    const both = request("200-1", { state: "pending", locked: true, nodeTypes: ["small", "small"] });
+    const building = { allocatedTo: "200-1", locked: true };
+    const nodes = [
+      node("0001", "building", { ...building, provider: "other" }),
+      node("0002", "building", building),
+      node("0003", "building", building),
+    ];
+    for (const status of ["failed", "aborted", "ready"] as const) {
+      const launches = new Map([
+        launch("0001", before, { request: "200-1", status }),
+        launch("0002", served, { request: "200-1", status: "ready" }),
+        launch("0003", served, { request: "200-1", status: "ready" }),
+      ]);
+      const scene = { pools: [before, served], nodes, requests: [both], hand: hand({ launches }) };
+      assert.deepEqual(actionsIn(scene), ["fulfil 200-1 with 0002,0003", "store 0001"]);
+    }
+  });
+
   it("is let go when it is gone, fulfilled or somebody else's", () => {
     assert.deepEqual(actionsIn({ hand: hand() }), ["drop 200-1"]);
     const done = [request("200-1", { state: "fulfilled", locked: true })];

@@ -1,0 +1,64 @@
+// The launcher on a real ZooKeeper with providers in memory: launches that end when their request has gone elsewhere.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { REQUESTS } from "../../lib/model/paths.ts";
+import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
+import { ProviderError } from "../../lib/provider/contract.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { type TestLauncher, until } from "../../test/harness/launcher.ts";
+import { idOf, LauncherCase } from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+/** Makes a request as Zuul does, which holds no lease; its id. */
+async function askAsZuul(launcher: TestLauncher, more: Partial<RequestRecord>): Promise<string> {
+  const record = newRequest(Date.now() / 1000, { requestor: "zuul", ...more });
+  const path = `${REQUESTS}/200-`;
+  return idOf(await launcher.session.create(path, encodeRequest(record), "persistent-sequential"));
+}
+
+const stateOf = (launcher: TestLauncher, request: string) => launcher.view.request(request)?.record?.state;
+
+describe("launcher: what becomes of launches", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("serves a request in the next pool, although a second launch of the pool that declined it fails then", async () => {
+    one = await LauncherCase.begin(server, "alpha", "beta");
+    const [alpha, beta] = [new FakeProvider("alpha"), new FakeProvider("beta")];
+    const later = Promise.withResolvers<void>();
+    const soon = Promise.withResolvers<void>();
+    let creates = 0;
+    alpha.createInstance = async () => {
+      creates += 1;
+      if (creates > 1) await later.promise;
+      throw new ProviderError("alpha is broken");
+    };
+    beta.weather.gate = soon.promise;
+    const offers = { name: "main", offers: ["small"] };
+    const config = { launchRetries: 1 };
+    const launcher = await one.launcher({
+      labels: { small: {} },
+      providers: [
+        { driver: alpha, pools: [{ ...offers, priority: 1 }], config },
+        { driver: beta, pools: [{ ...offers, priority: 2 }], config },
+      ],
+    });
+    const request = await askAsZuul(launcher, { nodeTypes: ["small", "small"] });
+    const of = (provider: string, state: string) =>
+      [...launcher.view.nodes()].filter(
+        ({ record }) => record?.provider === provider && record.state === state,
+      );
+    await until("both launch at the next pool", () => of("beta", "building").length === 2);
+    later.resolve();
+    await until("the launch has failed, too", () => of("alpha", "building").length === 0);
+    soon.resolve();
+    await until("an answer", () => ["fulfilled", "failed"].includes(stateOf(launcher, request) ?? ""));
+    assert.equal(stateOf(launcher, request), "fulfilled");
+    assert.equal(of("beta", "ready").length, 2);
+  });
+});
