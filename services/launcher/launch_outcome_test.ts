@@ -1,12 +1,12 @@
 // The launcher on a real ZooKeeper with providers in memory: launches that end when their request has gone elsewhere.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { REQUESTS } from "../../lib/model/paths.ts";
+import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
-import { idOf, LauncherCase } from "../../test/harness/launcher_case.ts";
+import { idOf, LauncherCase, simple, statesOf, untilStates } from "../../test/harness/launcher_case.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
 
 /** Makes a request as Zuul does, which holds no lease; its id. */
@@ -60,5 +60,23 @@ describe("launcher: what becomes of launches", () => {
     await until("an answer", () => ["fulfilled", "failed"].includes(stateOf(launcher, request) ?? ""));
     assert.equal(stateOf(launcher, request), "fulfilled");
     assert.equal(of("beta", "ready").length, 2);
+  });
+
+  it("does not count a node against the tenant whose request was withdrawn while it was launched", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const gate = Promise.withResolvers<void>();
+    cloud.weather.gate = gate.promise;
+    const launcher = await one.launcher({ ...simple(cloud), tenants: { acme: { instances: 1 } } });
+    const acme = { nodeTypes: ["small"], tenantName: "acme" };
+    const first = await askAsZuul(launcher, acme);
+    await until("its launch", () => statesOf(launcher).join() === "building");
+    await launcher.session.delete(requestPath(first), -1);
+    gate.resolve();
+    await untilStates(launcher, "ready");
+    assert.equal([...launcher.view.nodes()][0]?.record?.tenantName, null);
+    const second = await askAsZuul(launcher, acme);
+    await until("the next request has that node", () => stateOf(launcher, second) === "fulfilled");
+    assert.deepEqual(statesOf(launcher), ["ready"]);
   });
 });

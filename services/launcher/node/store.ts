@@ -21,7 +21,10 @@ export async function storeLaunch(
   const launch = hand.launches.get(action.node);
   if (launch === undefined || launch.status === "launching") return;
   const allocatedTo = isInHand(hand, launch) && launch.status === "ready" ? launch.request : null;
-  const record = withNodeState({ ...launch.record, allocatedTo }, launch.status, nowOf(environment));
+  // A node that belongs to nobody counts against no tenant.
+  const tenantName = allocatedTo === null ? null : launch.record.tenantName;
+  const stored = { ...launch.record, allocatedTo, tenantName };
+  const record = withNodeState(stored, launch.status, nowOf(environment));
   const steps = transaction(environment, "node.store");
   steps.setNode(launch.node, record, launch.version);
   steps.release(launch.lock);

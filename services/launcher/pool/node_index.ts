@@ -95,7 +95,8 @@ export class NodeIndex {
       node,
       pool,
       provider: record.provider ?? "",
-      tenant: record.tenantName,
+      // A ready node that was given to nobody may still name the tenant that it was launched for.
+      tenant: isReady && record.allocatedTo === null ? null : record.tenantName,
       amounts: amountsOf(resources),
       requests: requestsOf(record),
       isFree: isIdle && !isBusy,

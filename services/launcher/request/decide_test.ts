@@ -304,6 +304,16 @@ describe("a request that waits for room", () => {
     assert.deepEqual(actionsIn(scene(2, seen)), ["serve 200-2 at cloud/main with 0002"]);
   });
 
+  it("counts no ready node against a tenant that is given to nobody, whomever it was launched for", () => {
+    const scene = (more: Partial<NodeRecord>): Scene => ({
+      tenants: { acme: { instances: 1 } },
+      nodes: [node("0001", "ready", { tenantName: "acme", ...more })],
+      requests: [request("200-1", { tenantName: "acme" }), request("200-9", { state: "fulfilled" })],
+    });
+    assert.deepEqual(actionsIn(scene({})), ["serve 200-1 at cloud/main with 0001"]);
+    assert.deepEqual(actionsIn(scene({ allocatedTo: "200-9" })), []);
+  });
+
   it("waits for its turn when max-concurrency launches are under way", () => {
     const slow = pool("cloud/main", ["small", "large"], { provider: { maxConcurrency: 1 } });
     const scene: Scene = {
