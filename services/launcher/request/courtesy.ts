@@ -33,12 +33,18 @@ export function yieldsTo(
   record: RequestRecord,
 ): string | null {
   const isOurs = (pool: PoolEntry) => ours.some((own) => own.id === pool.record?.id);
-  const preferred = candidates.filter((pool) => pool.record?.providerName === record.provider);
-  if (record.provider !== null && preferred.length > 0 && !preferred.some(isOurs)) {
+  const preferred =
+    record.provider === null
+      ? []
+      : candidates.filter((pool) => pool.record?.providerName === record.provider);
+  if (preferred.length > 0 && !preferred.some(isOurs)) {
     return `waits for its preferred provider '${record.provider}' of another launcher`;
   }
-  const best = Math.min(...ours.map((pool) => pool.pool.priority));
-  const first = candidates.find(
+  // Pools of other providers leave the request to the preferred one whatever their priority is.
+  const rivals = preferred.length > 0 ? preferred : candidates;
+  const own = ours.filter((pool) => rivals.some((rival) => rival.record?.id === pool.id));
+  const best = Math.min(...own.map((pool) => pool.pool.priority));
+  const first = rivals.find(
     (pool) => !isOurs(pool) && pool.record?.paused === false && pool.record.priority < best,
   );
   return first === undefined ? null : `waits for ${registeredName(first)}, which has a higher priority`;

@@ -165,6 +165,14 @@ describe("which pool serves", () => {
     assert.match(reasons["200-1"] ?? "", /preferred provider 'beta'/);
   });
 
+  it("is one of the preferred provider also where another launcher's pool has a higher priority", () => {
+    const requests = [request("200-1", { provider: "beta" })];
+    const others = [otherPool("alpha/main", ["small"], { priority: 1 })];
+    assert.deepEqual(actionsIn({ pools: [low], others, requests }), ["serve 200-1 at beta/main with new"]);
+    const second = [otherPool("beta/big", ["small"], { priority: 1 })];
+    assert.deepEqual(actionsIn({ pools: [low], others: second, requests }), [], "it has another such pool");
+  });
+
   it("is left to another launcher's pool of higher priority, unless that is paused", () => {
     const first = { priority: 1 };
     const scene = (more: object): Scene => ({
