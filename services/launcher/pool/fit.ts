@@ -139,11 +139,17 @@ export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
   if (world.hand.asking.has(pool.provider.name) && !pool.pool.ignoreProviderQuota) {
     return { rule: "limits", text: "the provider has not told its limits yet" };
   }
-  const rest = (world.hand.quotaBlocks.get(pool.provider.name) ?? 0) - world.now;
-  // A rest that is longer comes of a clock that was set back.
-  if (rest <= 0 || rest > QUOTA_PAUSE_SECONDS) return null;
+  const rest = endOfRefusal(world, pool) - world.now;
+  if (!Number.isFinite(rest)) return null;
   const text = `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
   return { rule: "refused", text };
+}
+
+/** When (seconds) a launch may be tried again where the provider has just refused one; Infinity where it has not. */
+export function endOfRefusal({ hand, now }: World, pool: ServedPool): number {
+  const end = hand.quotaBlocks.get(pool.provider.name) ?? 0;
+  // A rest that is longer comes of a clock that was set back.
+  return end > now && end <= now + QUOTA_PAUSE_SECONDS ? end : Infinity;
 }
 
 /** The sentence about too many launches at once, or null. */

@@ -8,7 +8,7 @@ import { isWaiting } from "../../../lib/std/backoff.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
-import { imageMissing, quotaBlock, roomNow } from "./fit.ts";
+import { endOfRefusal, imageMissing, quotaBlock, roomNow } from "./fit.ts";
 import { type Obstacle, wishOf } from "./obstacle.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
@@ -55,7 +55,7 @@ function askFor(
   const { count, reason } = plan(world, census, draft, ours, name, missing);
   if (reason !== null) {
     draft.labelReasons.set(name, reason);
-    for (const pool of ours) draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
+    for (const pool of ours) draft.wake(endOfRefusal(world, pool));
   }
   const ask = othersMayServe ? missing : count;
   if (ask > 0) draft.actions.push({ kind: "ask-min-ready", label: name, count: ask });

@@ -55,6 +55,15 @@ describe("min-ready", () => {
     });
   });
 
+  it("is looked at again when a provider's refusal has ended, and not after that", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const wakeAt = (until: number) =>
+      decideIn({ labels, pools, nodes, hand: { quotaBlocks: new Map([["cloud", until]]) } }).wakeAt;
+    assert.equal(wakeAt(NOW + 3), NOW + 3);
+    assert.equal(wakeAt(NOW - 3), null);
+  });
+
   it("asks for nothing while the image is missing or the pool is switched off", () => {
     const decision = decideIn({ labels, imageAt: [] });
     assert.deepEqual(decision.actions, []);

@@ -7,7 +7,7 @@ import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
-import { fitOf } from "../pool/fit.ts";
+import { endOfRefusal, fitOf } from "../pool/fit.ts";
 import { settlesFailed } from "../pool/min_ready.ts";
 import type { Fit } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
@@ -243,8 +243,7 @@ function waitForRoom(
   { id, record }: ReadableRequest,
   pool: ServedPool,
 ): void {
-  const blockedUntil = world.hand.quotaBlocks.get(pool.provider.name) ?? 0;
-  if (blockedUntil > world.now) draft.wake(blockedUntil);
+  draft.wake(endOfRefusal(world, pool));
   if (record.requestor === MIN_READY_REQUESTOR) return;
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);

@@ -1,7 +1,7 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { imageMissing, neverFits, quotaBlock, roomNow, turnOf, zoneFor } from "../pool/fit.ts";
+import { endOfRefusal, imageMissing, neverFits, quotaBlock, roomNow, turnOf, zoneFor } from "../pool/fit.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./decide.ts";
@@ -126,7 +126,7 @@ function supplement(
   draft.reasons.set(request, `${nameOf(pool)}: ${obstacle.text}`);
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
-  draft.wake(world.hand.quotaBlocks.get(pool.provider.name) ?? Infinity);
+  draft.wake(endOfRefusal(world, pool));
 }
 
 /** Whether no other pool could take the request when this one declines. */

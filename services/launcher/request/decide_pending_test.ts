@@ -91,6 +91,17 @@ describe("a pending request", () => {
     }
   });
 
+  it("wakes the launcher when a provider's refusal has ended, and not after that", () => {
+    const wakeAt = (until: number) => {
+      const quotaBlocks = new Map([["cloud", until]]);
+      const limits = new Map([["cloud", { instances: 1 }]]);
+      const nodes = [node("0001", "in-use", { locked: true })];
+      return decideIn({ nodes, requests: [pending], hand: hand({ quotaBlocks, limits }) }).wakeAt;
+    };
+    assert.equal(wakeAt(NOW + 3), NOW + 3);
+    assert.equal(wakeAt(NOW - 3), null);
+  });
+
   it("is let go when it is gone, fulfilled or somebody else's", () => {
     assert.deepEqual(actionsIn({ hand: hand() }), ["drop 200-1"]);
     const done = [request("200-1", { state: "fulfilled", locked: true })];
