@@ -1,5 +1,6 @@
 // The launcher on a real ZooKeeper with providers in memory: launches that end when their request has gone elsewhere.
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, afterEach, before, describe, it } from "node:test";
 import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
@@ -78,5 +79,20 @@ describe("launcher: what becomes of launches", () => {
     const second = await askAsZuul(launcher, acme);
     await until("the next request has that node", () => stateOf(launcher, second) === "fulfilled");
     assert.deepEqual(statesOf(launcher), ["ready"]);
+  });
+
+  it("leaves a provider in peace for a while that has refused a launch for want of quota", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.quota = 0;
+    const launcher = await one.launcher(simple(cloud));
+    const creates = () => cloud.calls.filter((call) => call.startsWith("create")).length;
+    const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    await until("a refused launch", () => creates() > 0);
+    await untilStates(launcher);
+    await sleep(500);
+    assert.equal(creates(), 1, "the node that was refused has gone, and that has made no room");
+    cloud.weather.quota = 1;
+    await until("the request has its node", () => stateOf(launcher, request) === "fulfilled");
   });
 });

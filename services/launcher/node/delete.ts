@@ -65,7 +65,10 @@ export function prepareDelete(
   const goOn = () => {
     const { provider, externalId: external } = record;
     context.logger.info("deleting node", { node: id, provider, external, reason });
-    tasks.start(`deletion of node ${id}`, (signal) => runDelete(environment, id, deleting, taken(), signal));
+    // What the provider refused for want of quota took none: that it goes makes no room.
+    const makesRoom = record.state !== "aborted";
+    const deletion = { node: id, record: deleting, lock: taken(), makesRoom };
+    tasks.start(`deletion of node ${id}`, (signal) => runDelete(environment, deletion, signal));
   };
   return { node: id, goOn };
 }
@@ -92,11 +95,17 @@ export async function commitDeletions(
 
 class ProviderGoneError extends Error {}
 
+interface Deletion {
+  readonly node: string;
+  readonly record: NodeRecord;
+  readonly lock: HeldLock;
+  /** Whether the provider has more to give when it is done. */
+  readonly makesRoom: boolean;
+}
+
 async function runDelete(
   environment: Environment,
-  node: string,
-  record: NodeRecord,
-  lock: HeldLock,
+  { node, record, lock, makesRoom }: Deletion,
   signal: AbortSignal,
 ): Promise<void> {
   const { context, hand, metrics, kick } = environment;
@@ -110,7 +119,7 @@ async function runDelete(
       const next = await replacementOf(environment, node, record, AbortSignal.any(signals));
       await removeRecord(environment, node, lock, next, signals);
     });
-    hand.quotaBlocks.delete(record.provider ?? "");
+    if (makesRoom) hand.quotaBlocks.delete(record.provider ?? "");
     metrics.deleted(nowOf(environment) - started, { provider: record.provider ?? "" });
     context.logger.info("node deleted", { node, provider: record.provider });
     await context.view.settled();
