@@ -243,6 +243,8 @@ export class Draft implements Decision {
   readonly checks = new Set<string>();
   /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
   readonly waitsForRoom = new Map<string, string>();
+  /** Which request has waited long and gets the next room in a pool, by the pool's name. */
+  readonly aged = new Map<string, string>();
   readonly reasons = new Map<string, string>();
   looked: ReadonlySet<string> = new Set();
   readonly labelReasons = new Map<string, string>();

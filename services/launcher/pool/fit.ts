@@ -34,6 +34,9 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   "host-check": "turn",
 };
 
+/** What a request waits for that this rule is in the way of. */
+export const waitFor = (rule: Rule): Wait => WAITS[rule];
+
 /** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
 export const QUOTA_PAUSE_SECONDS = 5;
 
@@ -55,7 +58,7 @@ export function fitOf(
     return { kind: "never", pool, rule, reason: `${nameOf(pool)}: ${text}` };
   };
   const later = ({ rule, text }: Obstacle): Fit => {
-    return { kind: "later", pool, wait: WAITS[rule], rule, reason: `${nameOf(pool)}: ${text}` };
+    return { kind: "later", pool, wait: waitFor(rule), rule, reason: `${nameOf(pool)}: ${text}` };
   };
   if (!isEnabled(pool)) return never(DISABLED);
   if (pool.hosts) return fitHosts(world, census, pool, request);

@@ -7,7 +7,7 @@ import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
-import { endOfRefusal, fitOf } from "../pool/fit.ts";
+import { fitOf } from "../pool/fit.ts";
 import { settlesFailed } from "../pool/min_ready.ts";
 import type { Fit } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
@@ -16,6 +16,7 @@ import { offersAll, registeredName, waitsForOthers, whyNobody, yieldsTo } from "
 import { decideHeld, decideLost } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
+import { keepRoom, keptPools, waitForRoom } from "./room.ts";
 
 export type { ReadableRequest } from "./queue.ts";
 
@@ -25,22 +26,20 @@ interface Pass {
   readonly census: Census;
   readonly draft: Draft;
   readonly registered: readonly PoolEntry[];
-  /** By pool: the request that has waited long and gets the next room. */
-  readonly aged: Map<string, string>;
 }
 
 /** A kind on its way through the pass: its next request, or after it had to wait the first that has waited long. */
 interface Cursor {
   readonly kind: Kind;
   next: number;
-  /** Set once the kind has to wait: the pools that lack room for it. */
+  /** Set once the kind has to wait: the pools in which nobody passes those of it that have waited long. */
   full: readonly ServedPool[] | null;
 }
 
 /** Decides about the touched requests and those that wait, in the order of the queue. */
 export function decideRequests(world: World, census: Census, draft: Draft, touched: Touched): void {
   const registered = [...world.tree.pools()].filter((pool) => pool.record !== null);
-  const pass: Pass = { world, census, draft, registered, aged: new Map() };
+  const pass: Pass = { world, census, draft, registered };
   const single = singles(pass, touched);
   const cursors = [...world.index.queue.kinds()].map((kind): Cursor => ({ kind, next: 0, full: null }));
   for (let cursor = first(cursors); cursor !== undefined; cursor = first(cursors)) {
@@ -50,9 +49,7 @@ export function decideRequests(world: World, census: Census, draft: Draft, touch
       decideSingle(pass, single.shift() ?? entry);
     }
     if (cursor.full !== null) {
-      for (const pool of cursor.full) {
-        if (!pass.aged.has(nameOf(pool))) pass.aged.set(nameOf(pool), entry.id);
-      }
+      keepRoom(draft, entry.id, cursor.full);
       cursors.splice(cursors.indexOf(cursor), 1);
     } else if (decideWaiting(pass, cursor.kind, entry)) cursor.next += 1;
     else stop(pass, cursors, cursor, entry);
@@ -81,7 +78,7 @@ function first(cursors: Cursor[]): Cursor | undefined {
 /** The kind has to wait: from its first request that has waited long on, nobody passes it in the pools it waits for. */
 function stop(pass: Pass, cursors: Cursor[], cursor: Cursor, entry: ReadableRequest): void {
   const fits = pass.draft.outcomes.get(cursor.kind.key)?.fits ?? [];
-  const full = fits.flatMap((fit) => (fit.kind === "later" && fit.wait === "room" ? [fit.pool] : []));
+  const full = fits.flatMap((fit) => (fit.kind === "later" ? keptPools(fit.pool, fit.rule) : []));
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (full.length === 0 || isOwn) cursors.splice(cursors.indexOf(cursor), 1);
   else cursor.full = full;
@@ -155,13 +152,10 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
 }
 
 /** The request that goes before this one in a pool although it waits for room; ready nodes are not room. */
-function behindOf(
-  { aged, draft, census }: Pass,
-  pool: ServedPool,
-  { record }: ReadableRequest,
-): string | null {
+function behindOf({ draft, census }: Pass, pool: ServedPool, { record }: ReadableRequest): string | null {
   const isOwn = record.requestor === MIN_READY_REQUESTOR;
-  const before = aged.get(nameOf(pool)) ?? (isOwn ? draft.waitsForRoom.get(pool.id) : undefined) ?? null;
+  const before =
+    draft.aged.get(nameOf(pool)) ?? (isOwn ? draft.waitsForRoom.get(pool.id) : undefined) ?? null;
   if (before === null || !record.reuse) return before;
   const ready = census.pick(pool, { labels: record.nodeTypes, zone: null });
   return ready.every((node) => node !== null) ? null : before;
@@ -174,7 +168,7 @@ function choose(
   candidates: readonly PoolEntry[],
   fits: readonly Fit[],
 ): boolean {
-  const { census, draft } = pass;
+  const { world, census, draft } = pass;
   const { id, record } = entry;
   const best = bestOf(fits);
   if (best !== null && !fits.some((fit) => isWorthAMoment(fit, best))) {
@@ -203,7 +197,7 @@ function choose(
     fits,
   });
   for (const fit of laters) {
-    if (fit.wait === "room") waitForRoom(pass, entry, fit.pool);
+    if (fit.wait === "room") waitForRoom(world, census, draft, entry, fit.pool);
     if (fit.rule === "host-check") askForChecks(pass, kind, fit.pool, record.nodeTypes);
   }
   return false;
@@ -236,19 +230,4 @@ function bestOf(fits: readonly Fit[]): (Fit & { kind: "now" }) | null {
       a.pool.pool.priority - b.pool.pool.priority || Math.min(1, launchesOf(a)) - Math.min(1, launchesOf(b)),
   );
   return able[0] ?? null;
-}
-
-function waitForRoom(
-  { world, census, draft }: Pass,
-  { id, record }: ReadableRequest,
-  pool: ServedPool,
-): void {
-  draft.wake(endOfRefusal(world, pool));
-  if (record.requestor === MIN_READY_REQUESTOR) return;
-  draft.paused.add(pool.id);
-  if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);
-  const oldest = census.oldestFree(pool);
-  if (oldest === undefined || census.leaving(pool) > 0) return;
-  census.evict(pool, oldest);
-  draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
 }

@@ -1,10 +1,12 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { endOfRefusal, imageMissing, neverFits, quotaBlock, roomNow, turnOf, zoneFor } from "../pool/fit.ts";
+import { imageMissing, neverFits, quotaBlock, roomNow, turnOf, waitFor, zoneFor } from "../pool/fit.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
-import type { ReadableRequest } from "./decide.ts";
+import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
+import { keepRoom, keptPools, waitForRoom } from "./room.ts";
 
 /** A node on its way to a request: it is there, it is being launched by us, or its launch is to be (re)started. */
 type Part = { readonly id: string; readonly stage: "ready" | "launched" | "launching" | "idle" };
@@ -126,7 +128,10 @@ function supplement(
   draft.reasons.set(request, `${nameOf(pool)}: ${obstacle.text}`);
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
-  draft.wake(endOfRefusal(world, pool));
+  if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool);
+  const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
+  if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
+  keepRoom(draft, request, keptPools(pool, obstacle.rule));
 }
 
 /** Whether no other pool could take the request when this one declines. */

@@ -91,6 +91,31 @@ describe("a pending request", () => {
     }
   });
 
+  it("has an idle node go when there is no room for one that it has lost", () => {
+    const two = pool("cloud/main", ["small", "large"], { maxServers: 2 });
+    const held = { requests: new Map([["200-1", { pool: two }]]) };
+    const idle = node("0001", "ready", { type: ["large"] });
+    const nodes = [idle, node("0002", "in-use", { locked: true })];
+    const scene = { pools: [two], nodes, requests: [pending], hand: held };
+    assert.deepEqual(actionsIn(scene), ["delete 0001: makes room for request 200-1"]);
+    const leaving = node("0002", "deleting", { locked: true });
+    assert.deepEqual(actionsIn({ ...scene, nodes: [idle, leaving] }), [], "one at a time");
+  });
+
+  it("is not passed by later ones when it has waited for a minute for nodes that it has lost", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const big = (createdTime: number) =>
+      request("200-1", { state: "pending", locked: true, nodeTypes: ["small", "small"], createdTime });
+    const scene = (createdTime: number): Scene => ({
+      pools: [two],
+      nodes: [node("0001", "in-use", { locked: true })],
+      requests: [big(createdTime), request("200-2")],
+      hand: { requests: new Map([["200-1", { pool: two }]]) },
+    });
+    assert.deepEqual(actionsIn(scene(NOW - 59)), ["serve 200-2 at cloud/main with new"]);
+    assert.deepEqual(actionsIn(scene(NOW - 61)), []);
+  });
+
   it("wakes the launcher when a provider's refusal has ended, and not after that", () => {
     const wakeAt = (until: number) => {
       const quotaBlocks = new Map([["cloud", until]]);

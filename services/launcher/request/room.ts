@@ -1,0 +1,36 @@
+// What a request that waits for room asks of others: idle nodes go for it, and after a while nobody passes it. Pure.
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import type { Draft, World } from "../actions.ts";
+import type { Census } from "../pool/census.ts";
+import { endOfRefusal, waitFor } from "../pool/fit.ts";
+import type { Rule } from "../pool/obstacle.ts";
+import { nameOf, type ServedPool } from "../pool/served.ts";
+import type { ReadableRequest } from "./queue.ts";
+
+/** Makes room in a pool: its oldest idle node goes, one at a time. */
+export function waitForRoom(
+  world: World,
+  census: Census,
+  draft: Draft,
+  { id, record }: ReadableRequest,
+  pool: ServedPool,
+): void {
+  draft.wake(endOfRefusal(world, pool));
+  if (record.requestor === MIN_READY_REQUESTOR) return;
+  draft.paused.add(pool.id);
+  if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);
+  const oldest = census.oldestFree(pool);
+  if (oldest === undefined || census.leaving(pool) > 0) return;
+  census.evict(pool, oldest);
+  draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
+}
+
+/** The pools in which nobody passes a request that has waited long for this rule's sake. */
+export function keptPools(pool: ServedPool, rule: Rule): readonly ServedPool[] {
+  return waitFor(rule) === "room" ? [pool] : [];
+}
+
+/** Keeps what becomes free in these pools for a request, but where an earlier one has it. */
+export function keepRoom(draft: Draft, request: string, pools: readonly ServedPool[]): void {
+  for (const pool of pools) if (!draft.aged.has(nameOf(pool))) draft.aged.set(nameOf(pool), request);
+}
