@@ -78,7 +78,7 @@ function first(cursors: Cursor[]): Cursor | undefined {
 /** The kind has to wait: from its first request that has waited long on, nobody passes it in the pools it waits for. */
 function stop(pass: Pass, cursors: Cursor[], cursor: Cursor, entry: ReadableRequest): void {
   const fits = pass.draft.outcomes.get(cursor.kind.key)?.fits ?? [];
-  const full = fits.flatMap((fit) => (fit.kind === "later" ? keptPools(fit.pool, fit.rule) : []));
+  const full = fits.flatMap((fit) => (fit.kind === "later" ? keptPools(pass.world, fit.pool, fit.rule) : []));
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (full.length === 0 || isOwn) cursors.splice(cursors.indexOf(cursor), 1);
   else cursor.full = full;

@@ -131,7 +131,7 @@ function supplement(
   if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool);
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
-  keepRoom(draft, request, keptPools(pool, obstacle.rule));
+  keepRoom(draft, request, keptPools(world, pool, obstacle.rule));
 }
 
 /** Whether no other pool could take the request when this one declines. */

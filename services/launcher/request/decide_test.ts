@@ -124,6 +124,33 @@ describe("the order of requests", () => {
     assert.deepEqual(decision.actions, []);
     assert.match(decision.reasons["200-2"] ?? "", /request 200-1 has waited long/);
   });
+
+  it("keeps what a provider gives for such a request in all its pools", () => {
+    const pools = [pool("cloud/main", ["small"]), pool("cloud/other", ["large"]), pool("b/main", ["large"])];
+    const requests = (createdTime: number) => [
+      request("200-1", { nodeTypes: ["small", "small"], createdTime }),
+      request("200-2", { nodeTypes: ["large"] }),
+    ];
+    const hand = { limits: new Map([["cloud", { instances: 2 }]]) };
+    const scene = { pools, hand, nodes: [node("0001", "in-use", { locked: true })] };
+    const young = requests(NOW - 59);
+    assert.deepEqual(actionsIn({ ...scene, requests: young }), ["serve 200-2 at cloud/other with new"]);
+    const old = requests(NOW - 61);
+    assert.deepEqual(actionsIn({ ...scene, requests: old }), ["serve 200-2 at b/main with new"]);
+  });
+
+  it("lets nobody launch before a request that has waited for its launches for a minute", () => {
+    const slow = pool("cloud/main", ["small"], { provider: { maxConcurrency: 2 } });
+    const actions = (createdTime: number) =>
+      actionsIn({
+        pools: [slow],
+        nodes: [node("0001", "building", { locked: true })],
+        hand: { launches: new Map([launch("0001", slow)]) },
+        requests: [request("200-1", { nodeTypes: ["small", "small"], createdTime }), request("200-2")],
+      });
+    assert.deepEqual(actions(NOW - 59), ["serve 200-2 at cloud/main with new"]);
+    assert.deepEqual(actions(NOW - 61), []);
+  });
 });
 
 describe("which pool serves", () => {

@@ -2,7 +2,7 @@
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import type { Draft, World } from "../actions.ts";
 import type { Census } from "../pool/census.ts";
-import { endOfRefusal, waitFor } from "../pool/fit.ts";
+import { endOfRefusal } from "../pool/fit.ts";
 import type { Rule } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./queue.ts";
@@ -25,9 +25,18 @@ export function waitForRoom(
   draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
 }
 
-/** The pools in which nobody passes a request that has waited long for this rule's sake. */
-export function keptPools(pool: ServedPool, rule: Rule): readonly ServedPool[] {
-  return waitFor(rule) === "room" ? [pool] : [];
+/** The pools in which nobody passes a request that has waited long for this rule's sake: what its provider gives is shared. */
+export function keptPools({ pools }: World, pool: ServedPool, rule: Rule): readonly ServedPool[] {
+  switch (rule) {
+    case "pool-limit":
+      return [pool];
+    case "provider-limit":
+    case "refused":
+    case "concurrency":
+      return pools.filter(({ provider }) => provider.name === pool.provider.name);
+    default:
+      return [];
+  }
 }
 
 /** Keeps what becomes free in these pools for a request, but where an earlier one has it. */
