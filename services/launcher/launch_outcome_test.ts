@@ -1,7 +1,7 @@
 // The launcher on a real ZooKeeper with providers in memory: launches that end when their request has gone elsewhere.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
