@@ -4,6 +4,7 @@ import type { Config, ZooKeeperConfig } from "../config/types.ts";
 import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS, ROOT } from "../model/paths.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
+import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { placeOf } from "../zookeeper/connection.ts";
 import { createLocks } from "../zookeeper/locks.ts";
@@ -56,6 +57,7 @@ const REPORT_INTERVAL_MS = 15_000;
 export async function openServiceContext(options: ContextOptions): Promise<OpenContext> {
   const { config, logger, clock, signal, newUuid } = options;
   const session = connect(options, await readIdentities(options.env ?? {}));
+  const closing = new AbortController();
   let view: View | null = null;
   try {
     const isNew = await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
@@ -68,6 +70,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
         },
       );
     }
+    keepTree(session, options, closing.signal);
     view = openView(session, logger);
     await view.ready(signal);
     const providers = new ProviderSet(options);
@@ -88,6 +91,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     };
     const opened = view;
     const close = async () => {
+      closing.abort();
       await providers.close();
       await opened.close();
       await session.close();
@@ -98,6 +102,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     };
     return { context, providers, useServers, close };
   } catch (error) {
+    closing.abort();
     await view?.close();
     await session.close();
     throw error;
@@ -153,6 +158,16 @@ async function prepareTree(session: Session, clock: Clock, signal: AbortSignal):
       if (!passes || signal.aborted) throw error;
     }
   }
+}
+
+/** Makes the folders anew when a session was lost: servers may come back with nothing, as a container without a volume. */
+function keepTree(session: Session, { clock, logger }: ContextOptions, closing: AbortSignal): void {
+  session.onState((state) => {
+    if (state !== "lost") return;
+    prepareTree(session, clock, closing).catch((error: unknown) => {
+      if (!closing.aborted) logger.error("the tree could not be made", { error: messageOf(error) });
+    });
+  });
 }
 
 async function reportWhileWaiting<T>(options: ContextOptions, wait: () => Promise<T>): Promise<T> {

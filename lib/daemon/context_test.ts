@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { until } from "../../test/harness/launcher.ts";
+import { freePort } from "../../test/harness/ports.ts";
 import { parseConfig } from "../config/load.ts";
 import { systemClock } from "../std/clock.ts";
 import { type Logger, silentLogger } from "../std/logger.ts";
@@ -75,6 +77,31 @@ test("a tree that was empty is told of, with servers and chroot, and one that wa
   } finally {
     await server.close();
     rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("a tree that has gone with its servers' data is made anew", async () => {
+  const [first, second] = [0, 1].map(() => mkdtempSync(join(tmpdir(), "nodepool-context-"))) as [
+    string,
+    string,
+  ];
+  const port = await freePort();
+  const config = parseConfig(
+    `zookeeper-servers: [{host: 127.0.0.1, port: ${port}}]\nzookeeper-timeout: 2\n`,
+    "nodepool.yaml",
+  );
+  let server = await startEmbeddedServer({ dataDir: first, port, logger: silentLogger });
+  const opened = await openServiceContext({ ...who, config, signal: new AbortController().signal });
+  try {
+    const { session } = opened.context;
+    await server.close();
+    server = await startEmbeddedServer({ dataDir: second, port, logger: silentLogger });
+    const isThere = async () => (await session.exists("/nodepool/requests").catch(() => null)) !== null;
+    await until("the tree", isThere, 30_000);
+  } finally {
+    await opened.close();
+    await server.close();
+    for (const folder of [first, second]) rmSync(folder, { recursive: true });
   }
 });
 
