@@ -10,6 +10,9 @@ export type { ReadableNode } from "./node_index.ts";
 
 type Indexes = Pick<WorldIndex, "nodes" | "reserved">;
 
+/** A node that is being deleted is expected to be gone after this many seconds. */
+const LEAVE_SECONDS = 300;
+
 /** What a request asks of free nodes. */
 export interface Wish {
   readonly labels: readonly string[];
@@ -22,7 +25,7 @@ export class Census {
   readonly #reserved: Reservations;
   readonly #planned = { pool: new Tally(), provider: new Tally(), tenant: new Tally() };
   readonly #launches = new Map<string, number>();
-  readonly #leaving = new Map<string, number>();
+  readonly #evicted = new Set<string>();
   readonly #taken = new Set<string>();
   /** How many of the first free nodes of a list are taken: they need not be looked at again. */
   readonly #skipped = new Map<string, number>();
@@ -62,9 +65,14 @@ export class Census {
     return this.#nodes.launchingAt(name) + claimed + (this.#launches.get(name) ?? 0);
   }
 
-  /** Nodes that are on their way out of a pool, and will make room. */
-  leaving(pool: ServedPool): number {
-    return this.#nodes.leaving(nameOf(pool)) + (this.#leaving.get(nameOf(pool)) ?? 0);
+  /**
+   * Until when (seconds) nodes on their way out of a pool may be expected to make room: a provider may be unable to
+   * delete one, for days. -Infinity where there are none.
+   */
+  makesRoomUntil(pool: ServedPool): number {
+    const name = nameOf(pool);
+    if (this.#evicted.has(name) || this.#nodes.busyIn(name) > 0) return Infinity;
+    return (this.#nodes.lastToLeave(name) ?? -Infinity) + LEAVE_SECONDS;
   }
 
   /** The oldest free node of a pool that nothing is planned for. */
@@ -127,7 +135,7 @@ export class Census {
   /** Plans to delete a free node. */
   evict(pool: ServedPool, node: ReadableNode): void {
     this.take(node, null);
-    bump(this.#leaving, nameOf(pool));
+    this.#evicted.add(nameOf(pool));
   }
 }
 

@@ -26,6 +26,8 @@ interface Share {
   readonly requests: readonly string[];
   readonly isFree: boolean;
   readonly isLeaving: boolean;
+  /** Whether it is idle and about to be deleted or given away. */
+  readonly isBusy: boolean;
   /** Labels of which it is a ready node that belongs to no request. */
   readonly readyFor: readonly string[];
   /** The label of which it will be one, when the min-ready request that it was made for is gone. */
@@ -41,6 +43,8 @@ const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted", "fa
 const NONE: readonly never[] = [];
 const byId = (left: { readonly id: string }, right: { readonly id: string }) =>
   left.id < right.id ? -1 : left.id > right.id ? 1 : 0;
+const byTime = (left: ReadableNode, right: ReadableNode) =>
+  left.record.stateTime - right.record.stateTime || byId(left, right);
 
 export class NodeIndex {
   readonly #tree: Tree;
@@ -53,6 +57,8 @@ export class NodeIndex {
   readonly #counts = new Map<string, number>();
   /** Free nodes by pool, and by pool and label, in the order of their ids. */
   readonly #free = new Map<string, SortedList<ReadableNode>>();
+  /** Nodes on their way out, by pool, in the order in which they set out. */
+  readonly #leaving = new Map<string, SortedList<ReadableNode>>();
   readonly #byRequest = new Map<string, Map<string, ReadableNode>>();
   /** The nodes that have a share of a node, by its id. */
   readonly #standing = new Map<string, Set<string>>();
@@ -100,7 +106,8 @@ export class NodeIndex {
       amounts: amountsOf(resources),
       requests: requestsOf(record),
       isFree: isIdle && !isBusy,
-      isLeaving: LEAVING.has(record.state) || isBusy,
+      isLeaving: LEAVING.has(record.state),
+      isBusy,
       readyFor: isReady && !belongs ? record.type : NONE,
       comingFor: isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? label : null,
       isNew: record.state === "init",
@@ -119,7 +126,8 @@ export class NodeIndex {
       this.#list(pool, node, sign);
       for (const label of node.record.type) this.#list(`${pool}\n${label}`, node, sign);
     }
-    if (share.isLeaving) this.#count(`leaving ${pool}`, sign);
+    if (share.isLeaving) this.#leave(pool, node, sign);
+    if (share.isBusy) this.#count(`busy ${pool}`, sign);
     for (const label of share.readyFor) this.#count(`ready ${label}`, sign);
     if (share.comingFor !== null) this.#count(`coming ${share.comingFor}`, sign);
     if (share.launchingAt !== null) this.#count(`launching ${share.launchingAt}`, sign);
@@ -140,6 +148,14 @@ export class NodeIndex {
     else list.remove(node);
     if (list.size === 0) this.#free.delete(key);
     else this.#free.set(key, list);
+  }
+
+  #leave(pool: string, node: ReadableNode, sign: 1 | -1): void {
+    const list = this.#leaving.get(pool) ?? new SortedList<ReadableNode>(byTime);
+    if (sign === 1) list.add(node);
+    else list.remove(node);
+    if (list.size === 0) this.#leaving.delete(pool);
+    else this.#leaving.set(pool, list);
   }
 
   #link(request: string, node: ReadableNode, sign: 1 | -1): void {
@@ -186,9 +202,14 @@ export class NodeIndex {
     return this.#counts.get(`launching ${provider}`) ?? 0;
   }
 
-  /** Nodes that are on their way out of a pool. */
-  leaving(pool: string): number {
-    return this.#counts.get(`leaving ${pool}`) ?? 0;
+  /** Idle nodes of a pool that are about to be deleted or given away. */
+  busyIn(pool: string): number {
+    return this.#counts.get(`busy ${pool}`) ?? 0;
+  }
+
+  /** When (seconds) the last of the nodes that are on their way out of a pool set out; null when there are none. */
+  lastToLeave(pool: string): number | null {
+    return this.#leaving.get(pool)?.items.at(-1)?.record.stateTime ?? null;
   }
 
   /** Ready nodes of a label that belong to no request that still exists, in any pool. */

@@ -278,6 +278,20 @@ describe("a request that waits for room", () => {
     assert.deepEqual(actionsIn({ pools: [two], nodes: leaving, requests: [request("200-1")] }), []);
   });
 
+  it("waits five minutes for a node that leaves, and has another one go when its provider cannot delete it", () => {
+    const three = pool("cloud/main", ["small", "large"], { maxServers: 3 });
+    const decision = (age: number) => {
+      const leaving = ["0001", "0002"].map((id) =>
+        node(id, "deleting", { locked: true, stateTime: NOW - age }),
+      );
+      const nodes = [...leaving, node("0003", "ready", { type: ["large"] })];
+      return decideIn({ pools: [three], nodes, requests: [request("200-1")] });
+    };
+    assert.deepEqual(decision(250).actions, []);
+    assert.equal(decision(250).wakeAt, NOW + 50);
+    assert.deepEqual(decision(300).actions, ["delete 0003: makes room for request 200-1"]);
+  });
+
   it("counts cores, memory and the provider's own limits too", () => {
     const nodes = [node("0001", "in-use", { locked: true })];
     const cores = pool("cloud/main", ["small"], { maxCores: 3 });

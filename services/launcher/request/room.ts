@@ -20,7 +20,12 @@ export function waitForRoom(
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);
   const oldest = census.oldestFree(pool);
-  if (oldest === undefined || census.leaving(pool) > 0) return;
+  if (oldest === undefined) return;
+  const leaving = census.makesRoomUntil(pool);
+  if (world.now < leaving) {
+    draft.wake(leaving);
+    return;
+  }
   census.evict(pool, oldest);
   draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
 }
