@@ -12,13 +12,18 @@ interface Reservation {
   readonly given: readonly Amounts[];
 }
 
+/** A reservation with what each of its launches takes. */
+interface Counted extends Reservation {
+  readonly launches: readonly Amounts[];
+}
+
 export class Reservations {
   readonly pools = new Tally();
   readonly providers = new Tally();
   readonly tenants = new Tally();
   /** Launches by provider, as `instances`. */
   readonly launches = new Tally();
-  readonly #byKey = new Map<string, Reservation>();
+  readonly #byKey = new Map<string, Counted>();
 
   /** Sets what a key (a request) has reserved; null for nothing. */
   set(key: string, reservation: Reservation | null): void {
@@ -27,15 +32,18 @@ export class Reservations {
     if (reservation === null || (reservation.labels.length === 0 && reservation.given.length === 0))
       this.#byKey.delete(key);
     else {
-      this.#byKey.set(key, reservation);
-      this.#apply(reservation, 1);
+      const { pool, labels } = reservation;
+      // Kept: a provider may tell meanwhile that a label takes more, and what goes has to be what came.
+      const launches = labels.map((label) => amountsOf(pool.resourcesOf(label)));
+      const counted = { ...reservation, launches };
+      this.#byKey.set(key, counted);
+      this.#apply(counted, 1);
     }
   }
 
-  #apply({ pool, tenant, labels, given }: Reservation, sign: 1 | -1): void {
+  #apply({ pool, tenant, launches, given }: Counted, sign: 1 | -1): void {
     for (const amounts of given) if (tenant !== null) this.tenants.add(tenant, amounts, sign);
-    for (const label of labels) {
-      const amounts = amountsOf(pool.resourcesOf(label));
+    for (const amounts of launches) {
       this.pools.add(nameOf(pool), amounts, sign);
       this.providers.add(pool.provider.name, amounts, sign);
       if (tenant !== null) this.tenants.add(tenant, amounts, sign);
