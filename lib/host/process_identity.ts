@@ -1,5 +1,7 @@
 // Which process it is, so that others on the same host can tell whether it still lives.
 import { readFileSync, readlinkSync } from "node:fs";
+import process from "node:process";
+import { codeOf } from "../std/errors.ts";
 
 /**
  * A process as `BOOT/NAMESPACE/PID/START`: the host's boot, the namespace in which the number counts, the number, and when
@@ -9,6 +11,16 @@ export function identityOf(pid: number): string | null {
   const start = startOf(pid);
   const place = placeOfProcesses();
   return start === null || place === null ? null : `${place}/${pid}/${start}`;
+}
+
+/** Whether there is a process of this number: all that can be asked where the system tells no identities. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "EPERM";
+  }
 }
 
 /** Whether a process is known to have ended; false when that cannot be told from here. */

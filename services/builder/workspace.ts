@@ -7,6 +7,7 @@
 import { mkdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskImageConfig } from "../../lib/config/types.ts";
+import { removeTree } from "../../lib/host/remove_tree.ts";
 import type { Clock } from "../../lib/std/clock.ts";
 import {
   asRoot,
@@ -18,7 +19,6 @@ import {
   killProcess,
   type LoopDevice,
 } from "./host_remains.ts";
-import { removeTree } from "./remove_tree.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -6,7 +6,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { hasEnded, identityOf, isRunning } from "../../host/process_identity.ts";
+import { hasEnded, identityOf, isAlive, isRunning } from "../../host/process_identity.ts";
 import type { Clock } from "../../std/clock.ts";
 import { codeOf } from "../../std/errors.ts";
 
@@ -83,7 +83,7 @@ function readLock(file: string): string | null {
 const isSeen = (holder: string) => !holder.includes("/") || hasEnded(holder) || isRunning(holder);
 
 async function isHeld(file: string, holder: string, clock: Clock): Promise<boolean> {
-  if (!holder.includes("/")) return /^\d+$/.test(holder) && lives(Number(holder));
+  if (!holder.includes("/")) return /^\d+$/.test(holder) && isAlive(Number(holder));
   if (isSeen(holder)) return isRunning(holder);
   const before = touchedAt(file);
   for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
@@ -96,16 +96,6 @@ async function isHeld(file: string, holder: string, clock: Clock): Promise<boole
 
 function touchedAt(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
-}
-
-/** Where the system tells no more of a process than that there is one of this number. */
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
 }
 
 /** Removes a lock, but not one that somebody else has put there in the meantime. */

@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { isAlive } from "../../../host/process_identity.ts";
 import type { Clock } from "../../../std/clock.ts";
 import type { Logger } from "../../../std/logger.ts";
 import {
@@ -22,7 +23,7 @@ import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { failureOf, runProgram } from "../program.ts";
 import { furnishNode, refused } from "./node_files.ts";
 import { NodeServers } from "./node_servers.ts";
-import { type InstanceRecord, imageRecords, instanceRecords, isAlive, isRecordName } from "./records.ts";
+import { type InstanceRecord, imageRecords, instanceRecords, isRecordName } from "./records.ts";
 import type { CommandRunner } from "./runner.ts";
 import { unpack } from "./unpack.ts";
 

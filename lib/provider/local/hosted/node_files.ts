@@ -1,13 +1,15 @@
 // The files of a node: its root directory, a copy of an image, and its host keys.
+
 import { chmod, mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
+import { removeTree } from "../../../host/remove_tree.ts";
 import { ProviderError } from "../../contract.ts";
 import { generateSshKey } from "../../ssh_keys.ts";
 import { failureOf, runProgram } from "../program.ts";
 import { authorizedKeys, findAccount } from "./accounts.ts";
-import { removeTree, writeWhole } from "./records.ts";
+import { writeWhole } from "./records.ts";
 import { readInRoot, resolveInRoot } from "./rooted_path.ts";
 
 /** The root directory of a node, in the node's directory. */

@@ -1,12 +1,12 @@
 // Records of images and instances: a JSON file in a directory of each, written so that it is whole or absent.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { hasEnded, identityOf, isOfEarlierBoot, isRunning } from "../../../host/process_identity.ts";
+import { hasEnded, identityOf, isAlive, isOfEarlierBoot, isRunning } from "../../../host/process_identity.ts";
+import { removeTree } from "../../../host/remove_tree.ts";
 import { codeOf } from "../../../std/errors.ts";
-import { runProgram } from "../program.ts";
 
 /** An image that was unpacked. */
 const imageRecord = z.object({
@@ -105,7 +105,7 @@ export class Records<T> {
       signal.throwIfAborted();
       await rename(directory, target);
     } catch (error) {
-      await removeTree(directory, new AbortController().signal);
+      await removeTree(directory);
       throw error;
     }
   }
@@ -160,16 +160,6 @@ async function isLeft(path: string, name: string, now: number): Promise<boolean>
   return changed !== null && now - changed.ctimeMs > LONGEST_WORK_MS;
 }
 
-/** Whether a process of this machine lives. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
-}
-
 /** Writes a file that only we may read so that it is never seen in part. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
@@ -196,16 +186,4 @@ export function imageRecords(directory: string): Records<ImageRecord> {
 /** The instances below a provider's directory. */
 export function instanceRecords(directory: string): Records<InstanceRecord> {
   return new Records(join(directory, "instances"), "instance.json", instanceRecord);
-}
-
-/** Removes a directory with everything in it, also where its owner has taken write permission away. */
-export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error;
-    await chmod(path, 0o700);
-    await runProgram("chmod", ["-R", "u+rwX", path], signal);
-    await rm(path, { recursive: true, force: true });
-  }
 }

@@ -1,18 +1,20 @@
 import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isRoot } from "./host_remains.ts";
+import { codeOf } from "../std/errors.ts";
 
 /**
  * Removes a folder with everything in it, also where folders of it may not be written: images have such, and a user who
  * is not root has to allow it to himself first. Nothing outside is touched; what is gone already is no error.
  *
- * @throws {Error} naming what cannot be removed
+ * @param signal ends it before folders are opened
+ * @throws {Error} naming what cannot be removed, the signal's reason
  */
-export async function removeTree(path: string): Promise<void> {
+export async function removeTree(path: string, signal?: AbortSignal): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    if (isRoot()) throw error;
+    if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error;
+    signal?.throwIfAborted();
     await openFolders(path);
     await rm(path, { recursive: true, force: true });
   }
