@@ -123,10 +123,10 @@ export class NodeIndex {
     if (tenant !== null) this.#tenantUse.add(tenant, amounts, sign);
     for (const request of share.requests) this.#link(request, node, sign);
     if (share.isFree) {
-      this.#list(pool, node, sign);
-      for (const label of node.record.type) this.#list(`${pool}\n${label}`, node, sign);
+      enter(this.#free, byId, pool, node, sign);
+      for (const label of node.record.type) enter(this.#free, byId, `${pool}\n${label}`, node, sign);
     }
-    if (share.isLeaving) this.#leave(pool, node, sign);
+    if (share.isLeaving) enter(this.#leaving, byTime, pool, node, sign);
     if (share.isBusy) this.#count(`busy ${pool}`, sign);
     for (const label of share.readyFor) this.#count(`ready ${label}`, sign);
     if (share.comingFor !== null) this.#count(`coming ${share.comingFor}`, sign);
@@ -140,22 +140,6 @@ export class NodeIndex {
     const count = (this.#counts.get(key) ?? 0) + by;
     if (count === 0) this.#counts.delete(key);
     else this.#counts.set(key, count);
-  }
-
-  #list(key: string, node: ReadableNode, sign: 1 | -1): void {
-    const list = this.#free.get(key) ?? new SortedList<ReadableNode>(byId);
-    if (sign === 1) list.add(node);
-    else list.remove(node);
-    if (list.size === 0) this.#free.delete(key);
-    else this.#free.set(key, list);
-  }
-
-  #leave(pool: string, node: ReadableNode, sign: 1 | -1): void {
-    const list = this.#leaving.get(pool) ?? new SortedList<ReadableNode>(byTime);
-    if (sign === 1) list.add(node);
-    else list.remove(node);
-    if (list.size === 0) this.#leaving.delete(pool);
-    else this.#leaving.set(pool, list);
   }
 
   #link(request: string, node: ReadableNode, sign: 1 | -1): void {
@@ -232,6 +216,21 @@ export class NodeIndex {
     const nodes = this.#byRequest.get(request);
     return nodes === undefined ? NONE : [...nodes.values()].sort(byId);
   }
+}
+
+/** Adds a node to the list of a key, or takes it out with -1; an empty list is none. */
+function enter(
+  lists: Map<string, SortedList<ReadableNode>>,
+  order: (left: ReadableNode, right: ReadableNode) => number,
+  key: string,
+  node: ReadableNode,
+  sign: 1 | -1,
+): void {
+  const list = lists.get(key) ?? new SortedList<ReadableNode>(order);
+  if (sign === 1) list.add(node);
+  else list.remove(node);
+  if (list.size === 0) lists.delete(key);
+  else lists.set(key, list);
 }
 
 /** Whether a node is gone or on its way there: what stands on it is of no use any more. */
