@@ -15,6 +15,7 @@ import { AddressError } from "../rpc/address.ts";
 import { type ConfigControl, configService } from "../rpc/config_service.ts";
 import { type LateServices, lateServices, SERVICE_DEFINITIONS } from "../rpc/late_service.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
+import { atMost } from "../std/at_most.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
@@ -209,11 +210,11 @@ async function serve(serving: Serving): Promise<void> {
       unfollow();
       // A change that is being taken may wait for work in hand, as an upload, and that ends with the service.
       const closed = reloader.close();
-      await forAWhile(closed, clock);
+      await atMost(clock, CHANGE_PATIENCE_MS, closed);
       await service
         .stop(grace)
         .catch((error) => logger.error("the service did not stop in order", { error }));
-      await forAWhile(closed, clock);
+      await atMost(clock, CHANGE_PATIENCE_MS, closed);
       await opened.close();
     };
     logger.info("serving", { hostname, unserved: opened.context.unserved.map(({ name }) => name) });
@@ -230,14 +231,6 @@ async function serve(serving: Serving): Promise<void> {
     await end(grace.signal);
     grace.release();
   }
-}
-
-/** Waits for a change of the configuration to be taken, but not for what it waits for. */
-async function forAWhile(change: Promise<void>, clock: Clock): Promise<void> {
-  const waiting = new AbortController();
-  const patience = clock.sleep(CHANGE_PATIENCE_MS, waiting.signal).catch(() => undefined);
-  await Promise.race([change, patience]);
-  waiting.abort();
 }
 
 /** Takes changed files into force: at once when they change, and when the reloader is asked. */

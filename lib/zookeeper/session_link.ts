@@ -10,6 +10,7 @@
 //       without a connection we tell none that we have: a server that lags behind has caught up by then, or serves no
 //       more, but one that was set back to a backup would refuse us for ever.
 import type { Buffer } from "node:buffer";
+import { atMost } from "../std/at_most.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
@@ -166,13 +167,8 @@ export class SessionLink {
 
   /** The server answers and then closes the connection; whichever comes first will do. */
   async #sayGoodbye(): Promise<void> {
-    const waiting = new AbortController();
-    const limit = this.#clock
-      .sleep(this.#options.sessionTimeoutMs / 3, waiting.signal)
-      .catch(() => undefined);
     const answer = this.#calls.call(requests.closeSession()).catch(() => undefined);
-    await Promise.race([answer, limit]);
-    waiting.abort();
+    await atMost(this.#clock, this.#options.sessionTimeoutMs / 3, answer);
   }
 
   async #run(): Promise<void> {

@@ -3,6 +3,7 @@
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import { type ComponentRecord, newComponent, newPool, type PoolRecord } from "../../lib/model/component.ts";
 import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../lib/model/paths.ts";
+import { atMost } from "../../lib/std/at_most.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
 import { prepareScopes } from "./request/chains.ts";
@@ -84,11 +85,8 @@ export class Components {
   /** Writes what has changed, and waits for it; not for long, for ZooKeeper may be away. */
   async #say(): Promise<void> {
     for (const entry of this.#entries) this.#write(entry);
-    const waiting = new AbortController();
     const all = Promise.all(this.#entries.map(({ registration }) => registration.written()));
-    const long = this.#context.clock.sleep(PATIENCE_MS, waiting.signal).catch(() => undefined);
-    await Promise.race([all, long]);
-    waiting.abort();
+    await atMost(this.#context.clock, PATIENCE_MS, all);
   }
 
   #write(entry: Entry): void {
