@@ -1,4 +1,5 @@
 // Clients of a launcher and a builder. Channels connect on the first call.
+import { randomUUID } from "node:crypto";
 import { Channel, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import {
   type Client,
@@ -77,13 +78,15 @@ export function connectClients(options: ConnectOptions): Clients {
   const builder = connect("the builder", options.builderAddress, options);
   return {
     nodes: launcher.make(NodeServiceDefinition, { listNodes: REPEATED, getNode: REPEATED }),
-    requests: launcher.make(RequestServiceDefinition, {
-      listRequests: REPEATED,
-      getRequest: REPEATED,
-      createRequest: REPEATED,
-      renewRequest: REPEATED,
-      releaseRequest: REPEATED,
-    }),
+    requests: withRequestIds(
+      launcher.make(RequestServiceDefinition, {
+        listRequests: REPEATED,
+        getRequest: REPEATED,
+        createRequest: REPEATED,
+        renewRequest: REPEATED,
+        releaseRequest: REPEATED,
+      }),
+    ),
     providers: launcher.make(ProviderServiceDefinition, { "*": REPEATED }),
     components: launcher.make(ComponentServiceDefinition, { "*": REPEATED }),
     images: builder.make(ImageServiceDefinition, {
@@ -97,6 +100,16 @@ export function connectClients(options: ConnectOptions): Clients {
       launcher.channel.close();
       builder.channel.close();
     },
+  };
+}
+
+/** Without an id of its own a request would be made twice when the answer to the first call is lost. */
+function withRequestIds(requests: Clients["requests"]): Clients["requests"] {
+  const { createRequest } = requests;
+  return {
+    ...requests,
+    createRequest: (call, options) =>
+      createRequest({ ...call, requestId: call.requestId || randomUUID() }, options),
   };
 }
 

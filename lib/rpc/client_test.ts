@@ -8,6 +8,7 @@ import { connectClients } from "./client.ts";
 import { ClientError } from "./client_error.ts";
 import { unavailable } from "./errors.ts";
 import { NodeServiceDefinition, type NodeServiceImplementation } from "./gen/nodepool/v1/node.ts";
+import { RequestServiceDefinition, type RequestServiceImplementation } from "./gen/nodepool/v1/request.ts";
 import { createRpcServer } from "./server.ts";
 import { rpcService } from "./service.ts";
 
@@ -16,7 +17,10 @@ after(async () => {
   for (const clean of cleanups.reverse()) await clean();
 });
 
-async function connectTo(methods: Partial<NodeServiceImplementation>) {
+async function connectTo(
+  methods: Partial<NodeServiceImplementation>,
+  requestMethods: Partial<RequestServiceImplementation> = {},
+) {
   const unused = async () => ({});
   const implementation: NodeServiceImplementation = {
     listNodes: unused,
@@ -28,8 +32,22 @@ async function connectTo(methods: Partial<NodeServiceImplementation>) {
     watchNodes: async function* () {},
     ...methods,
   };
+  const requests: RequestServiceImplementation = {
+    listRequests: unused,
+    getRequest: unused,
+    createRequest: unused,
+    watchRequest: async function* () {},
+    renewRequest: unused,
+    updateRequest: unused,
+    releaseRequest: unused,
+    explain: unused,
+    ...requestMethods,
+  };
   const server = createRpcServer({
-    services: [rpcService(NodeServiceDefinition, implementation)],
+    services: [
+      rpcService(NodeServiceDefinition, implementation),
+      rpcService(RequestServiceDefinition, requests),
+    ],
     logger: silentLogger,
   });
   const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
@@ -63,6 +81,25 @@ test("a read is tried again while a server is unavailable, a change is not", asy
     return true;
   });
   assert.equal(calls.holdNode, 1);
+});
+
+test("a request that is asked for again has the id of the first call, the caller's or one of ours", async () => {
+  const seen: string[] = [];
+  const clients = await connectTo(
+    {},
+    {
+      createRequest: async ({ requestId }) => {
+        seen.push(requestId);
+        if (seen.length % 2 === 1) throw unavailable("DRAINING", "going");
+        return {};
+      },
+    },
+  );
+  await clients.requests.createRequest({});
+  const own = "0b7e6d1c-5f43-4d0e-9a51-2f6f1f1d2c3b";
+  await clients.requests.createRequest({ requestId: own });
+  assert.match(seen[0] ?? "", /^[0-9a-f-]{36}$/);
+  assert.deepEqual(seen, [seen[0], seen[0], own, own]);
 });
 
 /** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */
