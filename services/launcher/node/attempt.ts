@@ -13,11 +13,28 @@ import { withDeadline } from "./deadline.ts";
 /** A provider gets this long to delete one instance, in milliseconds. */
 export const DELETE_TIMEOUT_MS = 600_000;
 
+type AttemptData = { readonly launch_attempt?: unknown; readonly launch_attempt_over?: unknown };
+
+/** What a node's `driver_data` says of its launch. */
+function attemptData({ driverData }: Pick<NodeRecord, "driverData">): AttemptData {
+  return typeof driverData === "object" && driverData !== null ? driverData : {};
+}
+
 /** Which attempt a node is at; it is kept in the node's `driver_data`. */
 export function attemptOf(record: Pick<NodeRecord, "driverData">): number {
-  const data = record.driverData;
-  if (typeof data !== "object" || data === null || !("launch_attempt" in data)) return 1;
-  return typeof data.launch_attempt === "number" ? data.launch_attempt : 1;
+  const { launch_attempt: attempt } = attemptData(record);
+  return typeof attempt === "number" ? attempt : 1;
+}
+
+/** Whether the node's attempt has failed: nobody goes on with what it has made, it is only removed. */
+export function isAttemptOver(record: Pick<NodeRecord, "driverData">): boolean {
+  return attemptData(record).launch_attempt_over === true;
+}
+
+/** The node with its attempt given up. */
+export function withAttemptOver(record: NodeRecord): NodeRecord {
+  const driverData = { ...attemptData(record), launch_attempt: attemptOf(record), launch_attempt_over: true };
+  return { ...record, driverData };
 }
 
 /** The node at another attempt, which has no instance yet. */
@@ -104,7 +121,10 @@ function fieldsOf(environment: Environment, id: string): { fields?: Record<strin
   };
 }
 
-/** Deletes whatever the launch's attempt has left at the provider. */
+/**
+ * Deletes whatever the launch's attempt has left at the provider. That the attempt is over must have been written: another
+ * launcher would go on with its instance, and this one delete it when it hears late that the node is not its own any more.
+ */
 export async function removeAttempt(
   environment: Environment,
   launch: Launch,
@@ -112,31 +132,36 @@ export async function removeAttempt(
 ): Promise<void> {
   const driver = driverOf(environment, launch.record.provider);
   if (driver === undefined) return;
+  const attempt = attemptOf(launch.record);
+  const isOfLaterAttempt = ({ metadata }: Instance) =>
+    Number(metadata[METADATA.launchToken]?.slice(launch.node.length + 1)) > attempt;
   await withDeadline(
     environment.context.clock,
     launch.pool.provider.launchTimeout * 1000,
     "the provider did not delete the instance of the failed attempt in time",
     signals,
-    (signal) => removeInstances(driver, launch.node, launch.record, signal),
+    (signal) => removeInstances(driver, launch.node, launch.record, signal, isOfLaterAttempt),
   );
 }
 
 /**
- * Deletes the instance of a node; where its id was never learnt, every instance that carries the node's id. Resolves
- * when the provider has confirmed.
+ * Deletes the instance of a node; where its id was never learnt, every instance that carries the node's id, except those
+ * that are kept. Resolves when the provider has confirmed.
  */
 export async function removeInstances(
   driver: Provider,
   node: string,
   record: Pick<NodeRecord, "externalId">,
   signal: AbortSignal,
+  isKept: (instance: Instance) => boolean = () => false,
 ): Promise<void> {
   if (record.externalId !== null) {
     await driver.deleteInstance(textOf(record.externalId), signal);
     return;
   }
   for (const instance of await driver.listInstances(signal)) {
-    if (instance.metadata[METADATA.node] === node) await driver.deleteInstance(instance.externalId, signal);
+    if (instance.metadata[METADATA.node] !== node || isKept(instance)) continue;
+    await driver.deleteInstance(instance.externalId, signal);
   }
 }
 

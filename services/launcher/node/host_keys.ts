@@ -24,6 +24,7 @@ interface Launched {
  * of the jobs on that machine among them.
  *
  * @throws {Error} that no server answers, or one with another key; the provider has been told of it then
+ * @throws {ZooKeeperError} that the node is not ours any more, or that nobody can say so
  */
 export async function readHostKeys(
   environment: Environment,
@@ -51,7 +52,10 @@ export async function readHostKeys(
   } catch (error) {
     signal.throwIfAborted();
     const driver = driverOf(environment, record.provider);
-    await driver?.noteUnreachable?.(instance.externalId, messageOf(error), signal);
+    if (driver?.noteUnreachable === undefined) throw error;
+    // Whoever has slept past his session reaches nobody, and knows nothing of how the machine is now.
+    await environment.context.session.multi([launch.lock.guard()]);
+    await driver.noteUnreachable(instance.externalId, messageOf(error), signal);
     throw error;
   }
 }

@@ -5,6 +5,9 @@
 //       node's id and a token made of node and attempt, so whoever repeats the call goes on with the same instance.
 //   N2. The outcome stays in memory until it is written together with the request that waits for it.
 //   N3. A launch that is interrupted (lock lost, shutdown) leaves instance and record as they are, for the next one.
+//   N4. An attempt's instance is deleted only when the node says that the attempt is over. Whoever has slept past his
+//       session fails at once, since the time for his launch is up, and before he hears that the node is not his any
+//       more: its instance may be in use by then.
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
@@ -20,7 +23,15 @@ import { ownDataOf } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
 import type { Launch } from "../state.ts";
 import { isConflict } from "../transaction.ts";
-import { attemptOf, createInstance, removeAttempt, withAttempt, withInstance } from "./attempt.ts";
+import {
+  attemptOf,
+  createInstance,
+  isAttemptOver,
+  removeAttempt,
+  withAttempt,
+  withAttemptOver,
+  withInstance,
+} from "./attempt.ts";
 import { withDeadline } from "./deadline.ts";
 import { readHostKeys } from "./host_keys.ts";
 
@@ -134,6 +145,7 @@ async function tryAttempts(
   const { provider } = launch.pool;
   const attempts = Math.max(1, provider.launchRetries);
   while (true) {
+    if (isAttemptOver(launch.record)) await beginNextAttempt(environment, launch, signals);
     const attempt = attemptOf(launch.record);
     try {
       const milliseconds = provider.launchTimeout * 1000;
@@ -160,11 +172,21 @@ async function tryAttempts(
         launch.status = "failed";
         return;
       }
-      await removeAttempt(environment, launch, signals);
-      await writeLaunch(environment, launch, withAttempt(launch.record, attempt + 1));
+      await writeLaunch(environment, launch, withAttemptOver(launch.record));
+      await beginNextAttempt(environment, launch, signals);
       await waitFor(environment, RETRY_PAUSE_MS * attempt, signals);
     }
   }
+}
+
+/** Removes what the attempt that is over has left. */
+async function beginNextAttempt(
+  environment: Environment,
+  launch: Launch,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  await removeAttempt(environment, launch, signals);
+  await writeLaunch(environment, launch, withAttempt(launch.record, attemptOf(launch.record) + 1));
 }
 
 async function waitFor(

@@ -1,0 +1,81 @@
+// Launchers on a real ZooKeeper that learn late that a node is not theirs any more, or what others have done: nothing
+// happens at the cloud that others would suffer from.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { encodeNode, newNode } from "../../lib/model/node.ts";
+import { NODES, nodeLockPath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
+import { encodeRequest, newRequest } from "../../lib/model/request.ts";
+import { METADATA } from "../../lib/provider/contract.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { ask, fulfilled, LauncherCase, simple, untilStates } from "../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+
+const KEYS = ["ssh-ed25519 AAAA"];
+
+describe("a launcher that is late", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("removes what an attempt has left that was over before, and launches anew", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const driver = new FakeProvider("cloud");
+    const { cloud } = driver;
+    const session = await one.session();
+    for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
+    const now = Date.now() / 1000;
+    const request = "200-0000000777";
+    const node = "0000000000";
+    const failed = cloud.add(`np${node}`, {
+      [METADATA.provider]: "cloud",
+      [METADATA.node]: node,
+      [METADATA.launchToken]: `${node}-1`,
+    });
+    const record = newNode(now, {
+      ...{ provider: "cloud", pool: "main", type: ["small"], launcher: "gone", allocatedTo: request },
+      ...{ state: "building", imageId: "image-at-cloud", externalId: failed.externalId },
+      driverData: { launch_attempt: 1, launch_attempt_over: true },
+    });
+    const wish = newRequest(now, { nodeTypes: ["small"], requestor: "zuul", state: "pending" });
+    await session.multi([
+      { kind: "create", path: requestPath(request), data: encodeRequest(wish), mode: "persistent" },
+      { kind: "create", path: `${NODES}/`, data: encodeNode(record), mode: "persistent-sequential" },
+    ]);
+    const launcher = await one.launcher(simple(driver));
+    await untilStates(launcher, "ready");
+    const [instance, ...others] = cloud.instances.values();
+    assert.deepEqual(others, []);
+    assert.equal(instance?.metadata[METADATA.launchToken], `${node}-2`);
+    assert.equal(launcher.view.node(node)?.record?.externalId, instance?.externalId);
+  });
+
+  it("neither deletes nor accuses the machine of a node that it has lost when it finds nobody there", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const driver = new FakeProvider("cloud");
+    const accused: string[] = [];
+    const provider = Object.assign(driver, {
+      noteUnreachable: async (id: string) => void accused.push(id),
+    });
+    const session = await one.session();
+    let scans = 0;
+    const launcher = await one.launcher(simple(provider), {
+      scanHostKeys: async () => {
+        scans += 1;
+        if (scans > 1) return KEYS;
+        // As the end of its session does it.
+        const [node] = await session.children(NODES);
+        const root = nodeLockPath(node ?? "");
+        for (const name of await session.children(root)) await session.delete(`${root}/${name}`, -1);
+        throw new Error("nobody answers");
+      },
+    });
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.deepEqual(accused, []);
+    assert.deepEqual(driver.calls, ["create np0000000000", "create np0000000000"]);
+    assert.equal(driver.cloud.made.length, 1);
+  });
+});
