@@ -6,7 +6,7 @@ import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
 import { type Comparison, compare } from "./cleanup_compare.ts";
-import { askForList, Looks } from "./cleanup_looks.ts";
+import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { type Finding, Remover } from "./cleanup_remover.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
@@ -43,8 +43,7 @@ export class Cleanup {
     const leftovers = await askForList(this.#environment, signal, async (inner) =>
       driver.listLeftovers?.(inner),
     );
-    await view.settled();
-    if (!view.current || signal.aborted) return;
+    if (!(await isUpToDate(this.#environment, signal))) return;
     const inventory = { provider: driver.name, instances, leftovers: leftovers ?? [], known };
     let found = compare(view, inventory);
     if (found.lost.length > 0 && driver.foreignInstances !== undefined) {
@@ -52,8 +51,7 @@ export class Cleanup {
       const foreign = await askForList(this.#environment, signal, async (inner) =>
         driver.foreignInstances?.(inner),
       );
-      await view.settled();
-      if (!view.current || signal.aborted) return;
+      if (!(await isUpToDate(this.#environment, signal))) return;
       found = compare(view, { ...inventory, foreign: foreign ?? [] });
     }
     metrics.drift(driver.name, {

@@ -3,7 +3,7 @@
 // so they must have looked lost for long.
 import type { Provider, ProviderImage } from "../../lib/provider/contract.ts";
 import { leakedImages } from "./cleanup_compare.ts";
-import { askForList, Looks } from "./cleanup_looks.ts";
+import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { Remover } from "./cleanup_remover.ts";
 import type { Environment } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
@@ -32,8 +32,7 @@ export class ImageCleanup {
     const { view } = this.#environment.context;
     const images = await askForList(this.#environment, signal, (inner) => driver.listImages(inner));
     // The record comes before the image: who sees the image and is up to date sees the record.
-    await view.settled();
-    if (!view.current || signal.aborted) return;
+    if (!(await isUpToDate(this.#environment, signal))) return;
     const leaked = leakedImages(view, driver.name, images);
     this.#environment.metrics.drift(driver.name, { image: leaked.length });
     const findings = leaked.map((image) => ({

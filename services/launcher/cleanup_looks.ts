@@ -1,8 +1,11 @@
 // Looks through every provider that may have something: each at its own pace, so that one that fails or hangs does not
 // stop the others.
+import { ROOT } from "../../lib/model/paths.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
+import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { Environment } from "./environment.ts";
 import { withDeadline } from "./node/deadline.ts";
 
@@ -15,6 +18,20 @@ export function askForList<T>(
   ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   return withDeadline(clock, LIST_TIMEOUT_MS, `no answer in ${LIST_TIMEOUT_MS / 1000} s`, [signal], ask);
+}
+
+/**
+ * Waits until the view shows all that has been written until now; whether it does. A connection that has fallen silent
+ * is found out late: until then the view looks current, and what others have launched meanwhile as if nobody knew it.
+ */
+export async function isUpToDate({ context }: Environment, signal: AbortSignal): Promise<boolean> {
+  try {
+    await catchUp(context, ROOT);
+  } catch (error) {
+    if (!isZooKeeperError(error)) throw error;
+    return false;
+  }
+  return context.view.current && !signal.aborted;
 }
 
 export class Looks {

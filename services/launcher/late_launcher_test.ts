@@ -6,8 +6,11 @@ import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { NODES, nodeLockPath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import { startTestLauncher, until } from "../../test/harness/launcher.ts";
 import { ask, fulfilled, LauncherCase, simple, untilStates } from "../../test/harness/launcher_case.ts";
+import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
 
 const KEYS = ["ssh-ed25519 AAAA"];
@@ -77,5 +80,29 @@ describe("a launcher that is late", () => {
     assert.deepEqual(accused, []);
     assert.deepEqual(driver.calls, ["create np0000000000", "create np0000000000"]);
     assert.equal(driver.cloud.made.length, 1);
+  });
+
+  it("takes no instance for leaked that another has launched since its connection fell silent", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const { cloud } = new FakeProvider("cloud");
+    const proxy = new TcpProxy(server);
+    await proxy.listen();
+    const silent = await startTestLauncher(proxy, simple(new FakeProvider("cloud", cloud)), {
+      chroot: one.chroot,
+      cleanupIntervalMs: 20,
+    });
+    try {
+      const other = await one.launcher(simple(new FakeProvider("cloud", cloud)));
+      await until("it knows the other one", () => [...silent.view.pools()].length === 2);
+      await catchUp(silent, NODES);
+      proxy.mode = "silent";
+      await fulfilled(other, await ask(other, ["small"]));
+      await until("it has found out", () => !silent.view.current);
+      assert.deepEqual(cloud.calls, ["create np0000000000"]);
+    } finally {
+      proxy.mode = "pass";
+      await silent.stop();
+      await proxy.close();
+    }
   });
 });
