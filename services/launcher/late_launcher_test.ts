@@ -1,15 +1,24 @@
 // Launchers on a real ZooKeeper that learn late that a node is not theirs any more, or what others have done: nothing
 // happens at the cloud that others would suffer from.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
-import { NODES, nodeLockPath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
+import { NODES, nodeLockPath, REQUESTS, ROOT, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
+import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { startTestLauncher, until } from "../../test/harness/launcher.ts";
-import { ask, fulfilled, LauncherCase, simple, untilStates } from "../../test/harness/launcher_case.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  LauncherCase,
+  simple,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
 import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
 
@@ -80,6 +89,30 @@ describe("a launcher that is late", () => {
     assert.deepEqual(accused, []);
     assert.deepEqual(driver.calls, ["create np0000000000", "create np0000000000"]);
     assert.equal(driver.cloud.made.length, 1);
+  });
+
+  it("finds the request that another has made with the caller's id and that it has not heard of yet", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const { cloud } = new FakeProvider("cloud");
+    const here = await one.launcher(simple(new FakeProvider("cloud", cloud)));
+    const late = await one.launcher(simple(new FakeProvider("cloud", cloud)), { slowWire: true });
+    const requestId = randomUUID();
+    const made = await ask(here, ["small"], { requestId });
+    assert.equal(await ask(late, ["small"], { requestId }), made);
+    assert.equal([...late.view.requests()].length, 1);
+  });
+
+  it("makes no request for a caller who has given up", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const request = NodeRequest.fromPartial({ labels: ["small"], requestor: "tester" });
+    const wish = { request, requestId: randomUUID(), leaseDuration: undefined };
+    const gone = { ...callContext, signal: AbortSignal.abort() };
+    await assert.rejects(async () => await launcher.requests.createRequest(wish, gone), {
+      name: "AbortError",
+    });
+    await catchUp(launcher, ROOT);
+    assert.equal([...launcher.view.requests()].length, 0);
   });
 
   it("takes no instance for leaked that another has launched since its connection fell silent", async () => {

@@ -1,3 +1,4 @@
+import { REQUESTS } from "../../../lib/model/paths.ts";
 import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
 import type {
   CreateRequestRequest,
@@ -7,6 +8,7 @@ import type {
 import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
+import { freshly } from "../retry.ts";
 import { leaseSeconds } from "./lease_duration.ts";
 import { requestName } from "./node_message.ts";
 import { relativePriority } from "./relative_priority.ts";
@@ -21,6 +23,7 @@ const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[
 export async function createRequest(
   shared: Shared,
   request: CreateRequestRequest,
+  signal: AbortSignal,
 ): Promise<CreateRequestResponse> {
   const { environment } = shared;
   const { context } = environment;
@@ -50,7 +53,12 @@ export async function createRequest(
       duration,
       traceparent: currentTraceparent(),
     });
-  const id = findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
+  const find = () => findByRequestId(environment, requestId);
+  // Another launcher may have made it that was asked before. And whoever has slept finds calls that wait, and whose
+  // callers have gone elsewhere long since.
+  if (request.requestId !== "") await freshly(context, REQUESTS, find);
+  signal.throwIfAborted();
+  const id = find()?.id ?? (await once(shared, requestId, make));
   return { request: describe(shared, id, wish) };
 }
 

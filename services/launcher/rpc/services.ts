@@ -52,7 +52,7 @@ export function launcherServices(
   const requests = rpcService(RequestServiceDefinition, {
     listRequests: (request) => listRequests(shared, request),
     getRequest: (request) => getRequest(shared, request),
-    createRequest: (request) => createRequest(shared, request),
+    createRequest: (request, { signal }) => createRequest(shared, request, signal),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request) => renewRequest(shared, request),
     updateRequest: (request) => updateRequest(shared, request),
