@@ -40,7 +40,10 @@ export class ZooKeeperSession implements Session {
   readonly #link: SessionLink;
   readonly #watches: Watches;
   readonly #own = new OwnWrites();
-  readonly #groups = new TransactionGroups((operations) => this.#commit(operations));
+  readonly #groups = new TransactionGroups(
+    (operations) => this.#commit(operations),
+    () => this.signal,
+  );
 
   constructor(options: SessionOptions) {
     this.#chroot = (options.chroot ?? "").replace(/\/+$/, "");

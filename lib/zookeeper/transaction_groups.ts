@@ -6,6 +6,7 @@
 //   G1. Each caller hears what it would hear alone: its own results, or its own refusal with the number of its own step.
 //   G2. A group that was refused has done nothing. Its transactions are then made one by one, in their order.
 //   G3. An answer that is lost is lost to the whole group: none or all of it was done.
+//   G4. What waits when its session ends is not made in the next one: a lock would be taken there that nobody knows of.
 import { nextTick } from "node:process";
 import { isUncertain, isZooKeeperError, type Operation, type OperationResult } from "./types.ts";
 
@@ -20,21 +21,28 @@ type Commit = (operations: readonly Operation[]) => Promise<OperationResult[]>;
 
 interface Member {
   readonly operations: readonly Operation[];
+  /** Of the session in which it was asked for. */
+  readonly owner: AbortSignal;
   readonly resolve: (results: OperationResult[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The transactions of one session. */
+/** The transactions of one connection's sessions. */
 export class TransactionGroups {
   readonly #send: Commit;
+  readonly #session: () => AbortSignal;
   #waiting: Member[] = [];
   #bytes = 0;
   /** Groups that are sent and not answered. */
   #open = 0;
 
-  /** @param send sends one transaction at once */
-  constructor(send: Commit) {
+  /**
+   * @param send sends one transaction at once
+   * @param session the signal of the present session
+   */
+  constructor(send: Commit, session: () => AbortSignal) {
     this.#send = send;
+    this.#session = session;
   }
 
   /** Commits all of these operations or none. @throws what `send` throws for them alone */
@@ -42,7 +50,7 @@ export class TransactionGroups {
     const bytes = bytesOf(operations);
     if (this.#bytes + bytes > LARGEST_BYTES || this.#waiting.length === LARGEST_COUNT) this.flush();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, resolve, reject });
+      this.#waiting.push({ operations, owner: this.#session(), resolve, reject });
       this.#bytes += bytes;
       if (this.#waiting.length === 1) nextTick(() => this.#flushInTurn());
     });
@@ -50,7 +58,7 @@ export class TransactionGroups {
 
   /** Sends what waits, so that whatever is sent next comes after it. */
   flush(): void {
-    const members = this.#waiting;
+    const members = this.#waiting.filter(isOfPresentSession);
     this.#waiting = [];
     this.#bytes = 0;
     if (members.length === 0) return;
@@ -83,11 +91,17 @@ export class TransactionGroups {
 
   /** Never rejects. */
   async #oneByOne(members: readonly Member[]): Promise<void> {
-    const answers = members.map(({ operations, resolve, reject }) =>
-      this.#send(operations).then(resolve, reject),
-    );
+    const answers = members
+      .filter(isOfPresentSession)
+      .map(({ operations, resolve, reject }) => this.#send(operations).then(resolve, reject));
     await Promise.all(answers);
   }
+}
+
+/** Tells those whose session is over. */
+function isOfPresentSession({ owner, reject }: Member): boolean {
+  if (owner.aborted) reject(owner.reason);
+  return !owner.aborted;
 }
 
 function bytesOf(operations: readonly Operation[]): number {

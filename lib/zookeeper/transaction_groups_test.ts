@@ -9,15 +9,21 @@ const paths = (operations: readonly Operation[]) => operations.map(({ path }) =>
 /** Groups whose transactions are answered by `answer`, and what was sent. */
 function opened(answer: (sent: string) => Error | null, delay: Promise<void> = Promise.resolve()) {
   const sent: string[] = [];
-  const groups = new TransactionGroups(async (operations) => {
+  let session = new AbortController();
+  const send = async (operations: readonly Operation[]) => {
     const words = paths(operations);
     sent.push(words);
     await delay;
     const error = answer(words);
     if (error !== null) throw error;
     return operations.map((): OperationResult => ({ kind: "delete" }));
-  });
-  return { groups, sent };
+  };
+  const groups = new TransactionGroups(send, () => session.signal);
+  const loseSession = (error: Error) => {
+    session.abort(error);
+    session = new AbortController();
+  };
+  return { groups, sent, loseSession };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -53,6 +59,34 @@ describe("transactions that are asked for in one turn", () => {
       assert.deepEqual([sent, outcomes], [["/a /b"], [lost, lost]]);
     });
   }
+
+  it("are not made in the next session when theirs ends while they wait", async () => {
+    const lost = new ZooKeeperError("SESSION_EXPIRED", "the session was lost");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const answers: (Error | null)[] = [lost, lost];
+    const { groups, sent, loseSession } = opened(() => answers.shift() ?? null, promise);
+    const commits: Promise<unknown>[] = [];
+    for (const path of ["/a", "/b", "/c"]) {
+      commits.push(groups.commit([deletion(path)]));
+      await turn();
+    }
+    assert.deepEqual(sent, ["/a", "/b"]);
+    loseSession(lost);
+    resolve();
+    commits.push(groups.commit([deletion("/d")]));
+    assert.deepEqual(await outcomesOf(commits), [lost, lost, lost, "done"]);
+    assert.deepEqual(sent, ["/a", "/b", "/d"]);
+  });
+
+  it("are not made one by one in the next session when they are refused together as theirs ends", async () => {
+    const lost = new ZooKeeperError("SESSION_EXPIRED", "the session was lost");
+    const { groups, sent, loseSession } = opened((words) => {
+      loseSession(lost);
+      return new TransactionError("NO_NODE", 0, deletion(words));
+    });
+    const outcomes = await outcomesOf([groups.commit([deletion("/a")]), groups.commit([deletion("/b")])]);
+    assert.deepEqual([sent, outcomes], [["/a /b"], [lost, lost]]);
+  });
 
   it("travel in groups that ZooKeeper takes", async () => {
     const { groups, sent } = opened(() => null);

@@ -103,6 +103,28 @@ describe("a session that ends between commit and answer", { skip }, () => {
     assert.equal(textOf((await witness.get("/place")).data), "committed");
   });
 
+  it("takes no lock by a transaction that waited for others when the session ended", async () => {
+    await open();
+    const suspended = untilState(session, "suspended");
+    proxy.mode = "cut";
+    await within(PATIENCE_MS, suspended, "the loss of the connection");
+    const outcomes: Promise<string>[] = [];
+    for (const name of ["first", "second", "third"]) {
+      const { operations } = createLocks(session).prepare(`/place/${name}`);
+      outcomes.push(
+        session.multi(operations).then(
+          () => "done",
+          (error: { code: string }) => error.code,
+        ),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await expire();
+    const all = await within(PATIENCE_MS, Promise.all(outcomes), "the outcomes");
+    assert.deepEqual(all, ["SESSION_EXPIRED", "SESSION_EXPIRED", "SESSION_EXPIRED"]);
+    assert.deepEqual(await witness.children("/place"), ["lock"]);
+  });
+
   it("keeps a znode that was created, and tells its creator that it does not know", async () => {
     await open();
     proxy.mode = "deaf";
