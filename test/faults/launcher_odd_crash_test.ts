@@ -9,7 +9,8 @@ import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { encodeOwnData } from "../../services/launcher/request/own_data.ts";
 import { idOf } from "../harness/launcher_case.ts";
 import { type LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
-import { type LauncherCrashWorld, MAX_SERVERS } from "../harness/launcher_crash_world.ts";
+import { MAX_SERVERS } from "../harness/launcher_crash_victim.ts";
+import type { LauncherCrashWorld } from "../harness/launcher_crash_world.ts";
 
 type Provoke = (world: LauncherCrashWorld) => Promise<void>;
 

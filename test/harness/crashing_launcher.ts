@@ -1,6 +1,8 @@
 // nodepool-launcher that kills itself, as `kill -9` does, when it reaches the checkpoint that NODEPOOL_TEST_CRASH_AT
-// names, for the time that NODEPOOL_TEST_CRASH_TIME says. Its nodes have a host key that nobody has to scan for; the
-// scan whose number is NODEPOOL_TEST_UNREACHABLE finds nobody.
+// names, for the time that NODEPOOL_TEST_CRASH_TIME says; with NODEPOOL_TEST_CRASH_SIGNAL=SIGSTOP it says so and stops,
+// until somebody lets it go on. Its nodes have a host key that nobody has to scan for; the scan whose number is
+// NODEPOOL_TEST_UNREACHABLE finds nobody.
+import { writeSync } from "node:fs";
 import process from "node:process";
 import { runDaemon } from "../../lib/daemon/daemon.ts";
 import { startLauncher } from "../../services/launcher/launcher.ts";
@@ -8,7 +10,12 @@ import { startLauncher } from "../../services/launcher/launcher.ts";
 const place = process.env.NODEPOOL_TEST_CRASH_AT;
 const time = Number(process.env.NODEPOOL_TEST_CRASH_TIME ?? 1);
 const unreachable = Number(process.env.NODEPOOL_TEST_UNREACHABLE ?? 0);
-const die = () => process.kill(process.pid, "SIGKILL");
+const signal = process.env.NODEPOOL_TEST_CRASH_SIGNAL === "SIGSTOP" ? "SIGSTOP" : "SIGKILL";
+const die = () => {
+  // Not by the stream: what waits in it would be told when it goes on.
+  if (signal === "SIGSTOP") writeSync(1, `stopped at ${place}\n`);
+  process.kill(process.pid, signal);
+};
 let times = 0;
 let scans = 0;
 

@@ -28,7 +28,7 @@ export const callContext = { signal: new AbortController().signal } as CallConte
 export class LauncherCase {
   readonly server: ZooKeeperServer;
   readonly chroot: string;
-  readonly #launchers: TestLauncher[] = [];
+  readonly #launchers = new Set<TestLauncher>();
   readonly #sessions: Session[] = [];
 
   private constructor(server: ZooKeeperServer) {
@@ -74,8 +74,14 @@ export class LauncherCase {
     options: Parameters<typeof startTestLauncher>[2] = {},
   ): Promise<TestLauncher> {
     const started = await startTestLauncher(this.server, setting, { chroot: this.chroot, ...options });
-    this.#launchers.push(started);
+    this.#launchers.add(started);
     return started;
+  }
+
+  /** Ends one launcher before the case ends. */
+  async stop(launcher: TestLauncher): Promise<void> {
+    this.#launchers.delete(launcher);
+    await launcher.stop();
   }
 
   async end(): Promise<void> {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "./at_once.ts";
+import type { VictimSetting } from "./launcher_crash_victim.ts";
 import { LauncherCrashWorld } from "./launcher_crash_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 
@@ -21,35 +22,40 @@ export function runCrashWorlds(
   places: readonly Checkpoint[],
   live: (world: LauncherCrashWorld, place: Checkpoint) => Promise<void>,
 ): (place: Checkpoint) => Promise<void> {
+  const liveAndCheck = async (world: LauncherCrashWorld, place: Checkpoint) => {
+    await live(world, place);
+    world.check();
+  };
+  return runWorlds(places, (place) => ({ place }), liveAndCheck);
+}
+
+/** The same for any cases; `victimOf` says where and how the launcher of one ends. */
+export function runWorlds<T>(
+  cases: readonly T[],
+  victimOf: (one: T) => VictimSetting,
+  live: (world: LauncherCrashWorld, one: T) => Promise<void>,
+): (one: T) => Promise<void> {
   let server: ZooKeeperServer;
   let folder: string;
-  let worlds: ReadonlyMap<Checkpoint, Promise<void>> = new Map();
+  let worlds: ReadonlyMap<T, Promise<void>> = new Map();
   before(async () => {
     server = await startZooKeeper();
     folder = await mkdtemp(join(tmpdir(), "nodepool-crash-"));
-    worlds = startFewAtOnce(AT_ONCE, places, (place) => runCrashWorld(server, folder, place, live));
+    worlds = startFewAtOnce(AT_ONCE, cases, async (one) => {
+      const world = await LauncherCrashWorld.open(server, folder, victimOf(one));
+      try {
+        await live(world, one);
+      } finally {
+        await world.close();
+      }
+    });
   });
   after(async () => {
     await Promise.allSettled(worlds.values());
     await server.close();
     await rm(folder, { recursive: true });
   });
-  return async (place) => await worlds.get(place);
-}
-
-async function runCrashWorld(
-  server: ZooKeeperServer,
-  folder: string,
-  place: Checkpoint,
-  live: (world: LauncherCrashWorld, place: Checkpoint) => Promise<void>,
-): Promise<void> {
-  const world = await LauncherCrashWorld.open(server, folder, place);
-  try {
-    await live(world, place);
-    world.check();
-  } finally {
-    await world.close();
-  }
+  return async (one) => await worlds.get(one);
 }
 
 /** The steps that a request for a new node and one for a ready node go through, until both nodes are returned. */

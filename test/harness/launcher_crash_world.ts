@@ -1,54 +1,67 @@
-// A world in which a launcher, as a process of its own, kills itself at a checkpoint, and another one goes on.
+// A world in which a launcher, as a process of its own, kills itself or stops at a checkpoint, and another one goes on.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import process from "node:process";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { type DeepPartial, NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { Checkpoint } from "../../services/launcher/checkpoint.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
 import { callContext, idOf, LauncherCase } from "./launcher_case.ts";
-import { freePort } from "./ports.ts";
-import { type Program, startProgram } from "./program.ts";
+import {
+  type Ending,
+  MAX_SERVERS,
+  SESSION_TIMEOUT_MS,
+  startVictim,
+  type VictimSetting,
+} from "./launcher_crash_victim.ts";
+import type { Program } from "./program.ts";
 import { TreeHand } from "./tree_hand.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
-const SESSION_TIMEOUT_MS = 2000;
 const PATIENCE_MS = 60_000;
-/** Of the pool. */
-export const MAX_SERVERS = 4;
 
-/** One ZooKeeper tree, one cloud, the launcher to be killed, and the one that goes on. */
+/** One ZooKeeper tree, one cloud, the launcher that is killed or stopped, and the one that goes on. */
 export class LauncherCrashWorld {
   readonly tree: TreeHand;
   readonly cloud: FakeCloud;
+  /** The launcher that is killed or stopped. */
+  readonly victim: Program;
+  /** Calls it. */
+  readonly clients: Clients;
+  readonly view: View;
   readonly #case: LauncherCase;
   readonly #cloudServer: CloudServer;
-  readonly #victim: Program;
-  readonly #clients: Clients;
+  readonly #ending: Ending;
   #crashedAt = 0;
   #recoveredAt = 0;
   #survivor: TestLauncher | null = null;
   readonly #succession: Promise<void>;
+  /** The calls that the victim had not answered when the other one was asked instead. */
+  readonly #unanswered: { readonly giveUp: AbortController; readonly answer: Promise<unknown> }[] = [];
+  readonly #stopped = Promise.withResolvers<void>();
+  /** Ends what waits for the victim's answer. */
+  #interruption: Promise<void>;
   #isClosed = false;
 
-  /** Starts the launcher that dies at this place. */
-  static async open(server: ZooKeeperServer, folder: string, place: Checkpoint): Promise<LauncherCrashWorld> {
+  /** Starts the launcher that ends at this place. */
+  static async open(
+    server: ZooKeeperServer,
+    folder: string,
+    setting: VictimSetting,
+  ): Promise<LauncherCrashWorld> {
     const one = await LauncherCase.begin(server, "cloud");
     const cloud = new FakeCloud();
     const cloudServer = await serveCloud(cloud);
-    const file = join(folder, `${place.replace(":", "-")}.yaml`);
-    await writeFile(file, configText(one, cloudServer.address));
-    const address = `127.0.0.1:${await freePort()}`;
-    const words = ["-c", file, "--listen", address];
-    const victim = startProgram("test/harness/crashing_launcher.ts", words, {
-      NODEPOOL_TEST_CRASH_AT: place,
-    });
-    return new LauncherCrashWorld(one, await TreeHand.open(one), cloud, cloudServer, victim, address);
+    const { program, address } = await startVictim(one, folder, cloudServer.address, setting);
+    const tree = await TreeHand.open(one);
+    const ending = setting.ending ?? "SIGKILL";
+    return new LauncherCrashWorld(one, tree, cloud, cloudServer, program, address, ending);
   }
 
   private constructor(
@@ -58,19 +71,24 @@ export class LauncherCrashWorld {
     cloudServer: CloudServer,
     victim: Program,
     address: string,
+    ending: Ending,
   ) {
     this.#case = one;
     this.tree = tree;
     this.cloud = cloud;
     this.#cloudServer = cloudServer;
-    this.#victim = victim;
-    this.#clients = connectClients({ launcherAddress: address, builderAddress: address });
+    this.victim = victim;
+    this.#ending = ending;
+    this.clients = connectClients({ launcherAddress: address, builderAddress: address });
     this.#succession = this.#succeed();
     this.#succession.catch(() => {});
+    this.#interruption = this.#succession;
+    this.view = openView(tree.session, silentLogger);
   }
 
   async #succeed(): Promise<void> {
-    await this.#victim.ended(120_000);
+    if (this.#ending === "SIGKILL") await this.victim.ended(120_000);
+    else await Promise.race([this.victim.waitFor(/^stopped at /m, 120_000), this.#stopped.promise]);
     if (this.#isClosed) return;
     this.#crashedAt = Date.now();
     const pool = { name: "main", offers: ["small", "large"], maxServers: MAX_SERVERS };
@@ -83,18 +101,61 @@ export class LauncherCrashWorld {
     this.#survivor = await this.#case.launcher(setting, { cleanupIntervalMs: 500 });
   }
 
-  /** Calls whichever launcher lives; a call that died with one is made again to the other. */
+  /** The launcher that goes on, once it runs. */
+  async survivor(): Promise<TestLauncher> {
+    await this.#succession;
+    assert.ok(this.#survivor);
+    return this.#survivor;
+  }
+
+  /** Stops the launcher wherever it is. */
+  stopVictim(): void {
+    process.kill(this.victim.pid, "SIGSTOP");
+    this.#stopped.resolve();
+  }
+
+  /** Waits for no answer of the launcher that was stopped any more. */
+  giveUpCalls(): void {
+    for (const { giveUp } of this.#unanswered) giveUp.abort(new Error("the other launcher was asked"));
+  }
+
+  /** Resolves when it has answered all that it was asked. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#unanswered.map(({ answer }) => answer));
+  }
+
+  /** Ends the launcher that went on, in order: the one that was stopped is alone. */
+  async endSurvivor(): Promise<void> {
+    const launcher = await this.survivor();
+    this.#interruption = new Promise(() => {});
+    this.#survivor = null;
+    await this.#case.stop(launcher);
+  }
+
+  /** Calls whichever launcher lives; a call that died or stopped with one is made again to the other. */
   async #call<T>(
-    toProcess: (clients: Clients) => Promise<T>,
+    toProcess: (clients: Clients, options: { readonly signal: AbortSignal }) => Promise<T>,
     toSurvivor: (launcher: TestLauncher) => Promise<T>,
   ): Promise<T> {
     for (let failures = 0; ; failures += 1) {
       const survivor = this.#survivor;
       try {
-        return survivor === null ? await toProcess(this.#clients) : await toSurvivor(survivor);
+        if (survivor !== null) return await toSurvivor(survivor);
+        const giveUp = new AbortController();
+        const answer = toProcess(this.clients, { signal: giveUp.signal });
+        answer.catch(() => {});
+        const isAnswered = await Promise.race([
+          answer.then(() => true),
+          this.#interruption.then(() => false),
+        ]);
+        if (!isAnswered) {
+          this.#unanswered.push({ giveUp, answer });
+          continue;
+        }
+        return await answer;
       } catch (error) {
         if (survivor !== null || failures > 600) throw error;
-        await Promise.race([this.#succession, new Promise((resolve) => setTimeout(resolve, 100))]);
+        await Promise.race([this.#interruption, new Promise((resolve) => setTimeout(resolve, 100))]);
       }
     }
   }
@@ -107,7 +168,7 @@ export class LauncherCrashWorld {
       leaseDuration: { seconds: 600n, nanos: 0 },
     };
     const reply = await this.#call<{ request?: DeepPartial<NodeRequest> | undefined }>(
-      (clients) => clients.requests.createRequest(wish),
+      (clients, options) => clients.requests.createRequest(wish, options),
       async ({ requests }) => await requests.createRequest(wish, callContext),
     );
     return reply.request?.name ?? "";
@@ -115,7 +176,7 @@ export class LauncherCrashWorld {
 
   async fulfilled(request: string): Promise<string> {
     const { nodes = [] } = await this.#decided(request, "STATE_FULFILLED");
-    this.#noteRecovery();
+    this.noteRecovery();
     assert.equal(nodes.length, 1);
     return idOf(nodes[0]);
   }
@@ -139,7 +200,7 @@ export class LauncherCrashWorld {
 
   async #look(request: string): Promise<DeepPartial<NodeRequest> | undefined> {
     const reply = await this.#call<{ request?: DeepPartial<NodeRequest> | undefined }>(
-      (clients) => clients.requests.getRequest({ name: request }),
+      (clients, options) => clients.requests.getRequest({ name: request }, options),
       async ({ requests }) => await requests.getRequest({ name: request }, callContext),
     );
     return reply.request;
@@ -147,7 +208,7 @@ export class LauncherCrashWorld {
 
   async release(request: string): Promise<void> {
     await this.#call<unknown>(
-      (clients) => clients.requests.releaseRequest({ name: request }),
+      (clients, options) => clients.requests.releaseRequest({ name: request }, options),
       async ({ requests }) => await requests.releaseRequest({ name: request, fault: "" }, callContext),
     );
   }
@@ -156,21 +217,21 @@ export class LauncherCrashWorld {
   async holdNode(id: string): Promise<void> {
     const wish = { name: `nodes/${id}`, reason: "a look", expireSeconds: 0n };
     await this.#call<unknown>(
-      (clients) => clients.nodes.holdNode(wish),
+      (clients, options) => clients.nodes.holdNode(wish, options),
       async ({ nodes }) => await nodes.holdNode(wish, callContext),
     );
   }
 
   async releaseNode(id: string): Promise<void> {
     await this.#call<unknown>(
-      (clients) => clients.nodes.releaseNode({ name: `nodes/${id}` }),
+      (clients, options) => clients.nodes.releaseNode({ name: `nodes/${id}` }, options),
       async ({ nodes }) => await nodes.releaseNode({ name: `nodes/${id}` }, callContext),
     );
   }
 
   async deleteNode(id: string): Promise<void> {
     await this.#call<unknown>(
-      (clients) => clients.nodes.deleteNode({ name: `nodes/${id}` }),
+      (clients, options) => clients.nodes.deleteNode({ name: `nodes/${id}` }, options),
       async ({ nodes }) => await nodes.deleteNode({ name: `nodes/${id}` }, callContext),
     );
   }
@@ -184,42 +245,42 @@ export class LauncherCrashWorld {
     );
   }
 
-  #noteRecovery(): void {
+  /** Says that the other one has taken over. */
+  noteRecovery(): void {
     if (this.#crashedAt > 0 && this.#recoveredAt === 0) this.#recoveredAt = Date.now();
   }
 
   /** Waits until only the node that min-ready keeps is there, as its record says. */
   async settled(): Promise<void> {
     await this.#succession;
-    const launcher = this.#survivor;
-    assert.ok(launcher);
     await until(
       "one ready node, and nothing else",
       () => {
-        const nodes = [...launcher.view.nodes()];
+        const nodes = [...this.view.nodes()];
         const [node] = nodes;
         const [instance] = this.cloud.instances.values();
         return (
           nodes.length === 1 &&
           node?.record?.state === "ready" &&
           node.record.allocatedTo === null &&
-          [...launcher.view.requests()].length === 0 &&
+          [...this.view.requests()].length === 0 &&
           this.cloud.instances.size === 1 &&
           instance?.metadata[METADATA.node] === node.id &&
           instance.externalId === node.record.externalId
         );
       },
       PATIENCE_MS,
-    ).catch((error: Error) => assert.fail(`${error.message}; there are ${this.#inventory(launcher)}`));
-    this.#noteRecovery();
+    ).catch((error: Error) => assert.fail(`${error.message}; there are ${this.#inventory()}`));
+    this.noteRecovery();
   }
 
-  #inventory({ view }: TestLauncher): string {
-    const nodes = [...view.nodes()].map(({ id, record, lock }) => ({ id, ...record, lock }));
-    const requests = [...view.requests()].map(({ id, record, lock }) => ({ id, ...record, lock }));
+  #inventory(): string {
+    const nodes = [...this.view.nodes()].map(({ id, record, lock }) => ({ id, ...record, lock }));
+    const requests = [...this.view.requests()].map(({ id, record, lock }) => ({ id, ...record, lock }));
     return JSON.stringify({ nodes, requests, instances: [...this.cloud.instances.values()] });
   }
 
+  /** Checks that no launch was begun anew, and how long the takeover took. */
   check(): void {
     const made = this.cloud.made;
     assert.equal(
@@ -233,41 +294,11 @@ export class LauncherCrashWorld {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#clients.close();
-    await this.#victim.stop("SIGKILL").catch(() => {});
+    this.clients.close();
+    await this.victim.stop("SIGKILL").catch(() => {});
     await this.#succession.catch(() => {});
+    await this.view.close();
     await this.#case.end();
     await this.#cloudServer.close();
   }
-}
-
-function configText(one: LauncherCase, cloud: string): string {
-  return `
-zookeeper-servers:
-  - host: ${one.server.host}
-    port: ${one.server.port}
-    chroot: ${one.chroot}
-zookeeper-timeout: ${SESSION_TIMEOUT_MS / 1000}
-labels:
-  - name: small
-    min-ready: 1
-  - name: large
-diskimages:
-  - name: image
-providers:
-  - name: cloud
-    driver: fake
-    cloud: ${cloud}
-    launch-retries: 2
-    diskimages:
-      - name: image
-    pools:
-      - name: main
-        max-servers: ${MAX_SERVERS}
-        labels:
-          - name: small
-            diskimage: image
-          - name: large
-            diskimage: image
-`;
 }

@@ -1,0 +1,139 @@
+// The life of a launcher that is stopped past its ZooKeeper session and then goes on. Meanwhile another one takes over.
+import assert from "node:assert/strict";
+import process from "node:process";
+import { ROOT } from "../../lib/model/paths.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
+import { until } from "./launcher.ts";
+import type { LauncherCrashWorld } from "./launcher_crash_world.ts";
+import { ZuulHand } from "./zuul_hand.ts";
+
+/** How nodes are asked for. */
+export type ClientKind = "grpc" | "zuul";
+
+/** When the stopped launcher goes on: while the nodes are in use that it has worked on, or when they are gone. */
+export type Wake = "in use" | "given back";
+
+/** A node that a client has. */
+interface Taken {
+  readonly id: string;
+  readonly giveBack: () => Promise<void>;
+}
+
+/** What happens to the clients' nodes, and to the launcher that was stopped. */
+export type Moment = Wake | "awake";
+
+/**
+ * An ordinary life in which a launcher is stopped and goes on; in the end it serves alone.
+ *
+ * @param reach hears of each moment
+ */
+export async function liveThroughPause(
+  world: LauncherCrashWorld,
+  client: ClientKind,
+  wake: Wake,
+  reach: (moment: Moment) => void = () => {},
+): Promise<void> {
+  const cold = await take(world, client, "large");
+  await world.tree.node(null, "ready");
+  const warm = await take(world, client, "small");
+  assert.notEqual(cold.id, warm.id, "no node is given out twice");
+  reach("in use");
+  if (wake === "in use") await wakeUp(world, reach);
+  await cold.giveBack();
+  await warm.giveBack();
+  await world.settled();
+  world.giveUpCalls();
+  reach("given back");
+  if (wake === "given back") await wakeUp(world, reach);
+  await world.settled();
+  await serveAlone(world, client);
+}
+
+/**
+ * The same where the launcher is stopped when the cloud has got its first create, which is carried out only at this
+ * moment. Those of the other one are carried out at once.
+ */
+export async function liveThroughLateCreate(world: LauncherCrashWorld, carriedOut: Moment): Promise<void> {
+  const { weather, calls } = world.cloud;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  weather.gate = promise;
+  const life = liveThroughPause(world, "grpc", "given back", (moment) => {
+    if (moment === carriedOut) resolve();
+  });
+  await Promise.race([life, until("a create is on its way", () => calls.length > 0)]);
+  world.stopVictim();
+  weather.gate = null;
+  await life;
+}
+
+/** Asks for a node and waits until it can be used. */
+async function take(world: LauncherCrashWorld, client: ClientKind, label: string): Promise<Taken> {
+  if (client === "grpc") {
+    const request = await world.create(label);
+    const id = await world.fulfilled(request);
+    return { id, giveBack: () => world.release(request) };
+  }
+  const zuul = new ZuulHand(world.tree.session);
+  const used = await zuul.use(await zuul.ask(label));
+  world.noteRecovery();
+  return { id: used.id, giveBack: () => zuul.giveBack(used) };
+}
+
+/**
+ * Lets the stopped launcher go on while nothing else happens: it leaves all as it is, and is there again.
+ */
+async function wakeUp(world: LauncherCrashWorld, reach: (moment: Moment) => void): Promise<void> {
+  const { victim, clients, cloud, view } = world;
+  const { session } = world.tree;
+  await world.survivor();
+  world.check();
+  await until("the session of the stopped launcher is over", () => [...view.pools()].length === 1);
+  await until("nothing is on its way", async () => {
+    await catchUp({ session, view }, ROOT);
+    return isQuiet(world);
+  });
+  const before = stateOf(world);
+  const made = cloud.made.length;
+  process.kill(victim.pid, "SIGCONT");
+  await victim.waitFor(/zookeeper session lost[\s\S]*connected to zookeeper/);
+  // It answers when it has read the tree anew; what it does of itself at its waking it has done by then.
+  await until("the woken launcher answers", () => clients.nodes.listNodes({}).catch(() => null));
+  reach("awake");
+  await world.answered();
+  await catchUp({ session, view }, ROOT);
+  assert.deepEqual(stateOf(world), before, "what a launcher does late is of no effect");
+  // Nobody can take back the one call that is being made at that moment.
+  assert.ok(cloud.made.length <= made + 1, `launches were begun anew: ${cloud.made.slice(made)}`);
+}
+
+/** Whether each node is in use or free, some of these, and each request has its nodes. */
+function isQuiet({ view }: LauncherCrashWorld): boolean {
+  const nodes = [...view.nodes()].map(({ record, lock }) => `${record?.state} ${lock.contenders.length}`);
+  return (
+    nodes.includes("ready 0") &&
+    nodes.every((node) => node === "ready 0" || node === "in-use 1") &&
+    [...view.requests()].every(({ record, lock }) => {
+      return record?.state === "fulfilled" && lock.contenders.length === 0;
+    })
+  );
+}
+
+/** All nodes and requests, each with the version of its record, who has locked it, and whether its instance is there. */
+function stateOf({ view, cloud }: LauncherCrashWorld): unknown {
+  const nodes = [...view.nodes()].map(({ id, version, record, lock }) => {
+    const isThere = cloud.instances.has(String(record?.externalId));
+    return { id, version, state: record?.state, lock: lock.contenders, isThere };
+  });
+  const requests = [...view.requests()].map(({ id, version, record, lock }) => {
+    return { id, version, state: record?.state, lock: lock.contenders };
+  });
+  return { nodes, requests };
+}
+
+/** The launcher that was stopped does what the other one did. */
+async function serveAlone(world: LauncherCrashWorld, client: ClientKind): Promise<void> {
+  await world.endSurvivor();
+  const { giveBack } = await take(world, client, "large");
+  await giveBack();
+  await world.settled();
+}
