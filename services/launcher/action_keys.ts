@@ -6,6 +6,7 @@ import { hostKey } from "./host/slots.ts";
 export function keysOf(action: Action): string[] {
   switch (action.kind) {
     case "serve":
+    case "supplement":
       return [
         keys.request(action.request),
         ...action.nodes.flatMap((id) => (id === null ? [] : [keys.node(id)])),

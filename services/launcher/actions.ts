@@ -22,12 +22,13 @@ export type Action =
       /** The zone to launch in; null: the provider's choice. */
       readonly zone: string | null;
     }
-  /** Launch what a request in hand lacks. */
+  /** Give a request in hand what it lacks: these nodes, one per label; null: launch one. */
   | {
       readonly kind: "supplement";
       readonly request: string;
       readonly pool: ServedPool;
       readonly labels: readonly string[];
+      readonly nodes: readonly (string | null)[];
       readonly zone: string | null;
     }
   | { readonly kind: "fulfil"; readonly request: string; readonly nodes: readonly string[] }

@@ -109,7 +109,11 @@ class Stage {
         return this.#fulfil(action.request, nodes);
       }
       case "supplement":
-        for (const label of action.labels) this.#launch(label, action.pool, action.request, action.zone);
+        for (const [index, label] of action.labels.entries()) {
+          const id = action.nodes[index] ?? null;
+          if (id === null) this.#launch(label, action.pool, action.request, action.zone);
+          else this.#changeNode(id, { allocatedTo: action.request });
+        }
         return true;
       case "fulfil":
         this.#held.delete(action.request);

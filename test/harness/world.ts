@@ -247,7 +247,7 @@ export function tell(action: Action): string {
     case "serve":
       return `serve ${action.request} at ${action.pool.id} with ${action.nodes.map((id) => id ?? "new").join()}`;
     case "supplement":
-      return `supplement ${action.request} with ${action.labels.join()}`;
+      return `supplement ${action.request} with ${action.labels.map((label, at) => action.nodes[at] ?? label).join()}`;
     case "fulfil":
       return `fulfil ${action.request} with ${action.nodes.join()}`;
     case "decline":

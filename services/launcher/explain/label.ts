@@ -1,10 +1,8 @@
 // Explains a label: how many nodes of it are ready and coming, and what is in the way of more in each pool. Pure.
-import type { World } from "../actions.ts";
 import { hostShortage } from "../host/fit.ts";
 import { Census } from "../pool/census.ts";
-import { imageMissing, neverFits, quotaBlock, roomNow, turnOf } from "../pool/fit.ts";
-import { type Obstacle, wishOf } from "../pool/obstacle.ts";
-import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
+import { launchObstacle, neverFits } from "../pool/fit.ts";
+import { labelOf, nameOf } from "../pool/served.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
 
@@ -19,7 +17,7 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   const pools = served.map((pool): PoolExplanation => {
     const obstacle =
       neverFits(world, pool, [name], null) ??
-      (pool.hosts ? hostShortage(world, census, pool, name) : launchObstacle(world, census, pool, name));
+      (pool.hosts ? hostShortage(world, census, pool, name) : launchObstacle(world, census, pool, [name]));
     const place = { pool: nameOf(pool) };
     if (obstacle === null) return { ...place, verdict: "able", rule: "", reason: "", remedy: "" };
     const { rule, text } = obstacle;
@@ -32,13 +30,4 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   const nobody = offering.length === 0 ? ["no pool offers it"] : [];
   const summary = why ?? (ready + coming >= wanted ? "it has what min-ready asks for" : "more are asked for");
   return { summary, pools, before: null, facts: [counts, ...nobody] };
-}
-
-function launchObstacle(world: World, census: Census, pool: ServedPool, label: string): Obstacle | null {
-  return (
-    imageMissing(world, pool, [label]) ??
-    quotaBlock(world, pool) ??
-    turnOf(census, pool, 1) ??
-    roomNow(world, census, pool, wishOf(pool, [label]))
-  );
 }

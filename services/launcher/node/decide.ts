@@ -15,7 +15,7 @@ export function decideNodes(world: World, draft: Draft, { nodes }: Touched): voi
   const evicted = new Set(draft.actions.flatMap((action) => (action.kind === "delete" ? [action.node] : [])));
   const planned = new Set(
     draft.actions.flatMap((action) =>
-      action.kind === "serve" ? action.nodes.filter((id) => id !== null) : [],
+      action.kind === "serve" || action.kind === "supplement" ? action.nodes.filter((id) => id !== null) : [],
     ),
   );
   for (const id of [...nodes].sort()) {

@@ -75,11 +75,15 @@ export class Census {
     return (this.#nodes.lastToLeave(name) ?? -Infinity) + LEAVE_SECONDS;
   }
 
-  /** The oldest free node of a pool that nothing is planned for. */
-  oldestFree(pool: ServedPool): ReadableNode | undefined {
+  /** The oldest free node of a pool that nothing is planned for and that is none of these. */
+  oldestFree(pool: ServedPool, besides: ReadonlySet<string>): ReadableNode | undefined {
     const key = nameOf(pool);
     const free = this.#nodes.freeIn(key);
-    return free[this.#firstLeft(key, free)];
+    for (let at = this.#firstLeft(key, free); at < free.length; at += 1) {
+      const node = free[at];
+      if (node !== undefined && !this.#taken.has(node.id) && !besides.has(node.id)) return node;
+    }
+    return undefined;
   }
 
   /** Free nodes for these labels, each once and all in one zone, oldest first; null where there is none. */

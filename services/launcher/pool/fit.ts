@@ -114,6 +114,21 @@ export function neverFits(
   return { rule: "impossible", text: `it would exceed the quota: ${inPool.text}` };
 }
 
+/** What is in the way of launching these labels as things stand, or null. */
+export function launchObstacle(
+  world: World,
+  census: Census,
+  pool: ServedPool,
+  labels: readonly string[],
+): Obstacle | null {
+  return (
+    imageMissing(world, pool, labels) ??
+    quotaBlock(world, pool) ??
+    turnOf(census, pool, labels.length) ??
+    roomNow(world, census, pool, wishOf(pool, labels))
+  );
+}
+
 /** The limit that is in the way of `wish` more as things stand, or null when there is room. */
 export function roomNow(world: World, census: Census, pool: ServedPool, wish: Amounts): Obstacle | null {
   return roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);

@@ -81,16 +81,7 @@ async function claim(
   const now = nowOf(environment);
   const steps = transaction(environment, "request.claim");
   const lock = steps.take(context.locks, requestLockPath(request.id), request.lock, pool.id);
-  for (const node of ready) {
-    steps.proveFree(nodeLockPath(node.id), node.lock);
-    const allocated = {
-      ...node.record,
-      allocatedTo: request.id,
-      tenantName: request.record.tenantName,
-      requestor: request.record.requestor,
-    };
-    steps.setNode(node.id, allocated, node.version);
-  }
+  allocate(steps, request, ready);
   recordNodes(steps, request, pool, labels, action.zone, now);
   // After its nodes: whoever releases it gives back the nodes that he sees, so he must not see it pending before them.
   steps.setRequest(request.id, withRequestState(request.record, "pending", now), request.version);
@@ -104,6 +95,15 @@ async function claim(
     launches: labels.length,
     reused: ready.length,
   });
+}
+
+/** Gives ready nodes to a request that waits for further ones. */
+function allocate(steps: Transaction, { id, record }: ReadableRequest, nodes: readonly ReadyNode[]): void {
+  const { tenantName, requestor } = record;
+  for (const node of nodes) {
+    steps.proveFree(nodeLockPath(node.id), node.lock);
+    steps.setNode(node.id, { ...node.record, allocatedTo: id, tenantName, requestor }, node.version);
+  }
 }
 
 /** Records the nodes to launch; each is locked when its launch begins. */
@@ -134,7 +134,7 @@ function recordNodes(
   }
 }
 
-/** Records further nodes for a request in hand, in place of those that were lost. */
+/** Gives a request in hand further nodes, ready or recorded to be launched, in place of those that were lost. */
 export async function supplement(
   environment: Environment,
   action: Extract<Action, { kind: "supplement" }>,
@@ -143,10 +143,13 @@ export async function supplement(
   const held = environment.hand.requests.get(action.request);
   if (held === undefined) return;
   const request = readableRequest(environment, action.request);
+  const ready = action.nodes.flatMap((id) => (id === null ? [] : [readyNode(environment, id)]));
+  const labels = action.labels.filter((_label, index) => action.nodes[index] === null);
   const steps = transaction(environment, "request.supplement");
   steps.guard(held.lock);
   steps.check(requestPath(request.id), request.version);
-  recordNodes(steps, request, held.pool, action.labels, action.zone, nowOf(environment));
+  allocate(steps, request, ready);
+  recordNodes(steps, request, held.pool, labels, action.zone, nowOf(environment));
   addLinks(environment, request, steps);
   await steps.commit();
 }

@@ -15,15 +15,13 @@ export function openClaim(environment: Environment, action: Action): void {
   const record = context.view.request(request)?.record;
   if (!record) return;
   const { tenantName: tenant } = record;
-  const given = action.kind === "serve" ? action.nodes : [];
-  const labels =
-    action.kind === "supplement"
-      ? action.labels
-      : record.nodeTypes.filter((_label, index) => given[index] === null);
+  const given = action.nodes;
+  const wanted = action.kind === "serve" ? record.nodeTypes : action.labels;
+  const labels = wanted.filter((_label, index) => given[index] === null);
   const reused = new Map(
     given.flatMap((id, index) => {
       if (id === null) return [];
-      const label = record.nodeTypes[index] ?? "";
+      const label = wanted[index] ?? "";
       const resources = context.view.node(id)?.record?.resources ?? pool.resourcesOf(label);
       return [[id, amountsOf(resources)] as const];
     }),

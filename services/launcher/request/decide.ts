@@ -197,7 +197,9 @@ function choose(
     fits,
   });
   for (const fit of laters) {
-    if (fit.wait === "room") waitForRoom(world, census, draft, entry, fit.pool);
+    if (fit.wait === "room") {
+      waitForRoom(world, census, draft, entry, fit.pool, { labels: record.nodeTypes, zone: null });
+    }
     if (fit.rule === "host-check") askForChecks(pass, kind, fit.pool, record.nodeTypes);
   }
   return false;

@@ -2,7 +2,7 @@
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
-import { imageMissing, neverFits, quotaBlock, roomNow, turnOf, waitFor, zoneFor } from "../pool/fit.ts";
+import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
@@ -102,8 +102,7 @@ function supplement(
   labels: readonly string[],
 ): void {
   const request = entry.id;
-  const { tenantName } = entry.record;
-  const wish = wishOf(pool, labels);
+  const { tenantName, reuse } = entry.record;
   const never = neverFits(world, pool, entry.record.nodeTypes, tenantName);
   if (never !== null) {
     const failed = lastCandidate(world, entry, pool);
@@ -111,24 +110,26 @@ function supplement(
     draft.actions.push({ kind: "give-up", request, node: null, failed, reason });
     return;
   }
+  const there = census.nodesOf(request).find((node) => isOf(pool, node) && node.record.az !== null);
+  const wish = { labels, zone: there?.record.az ?? null };
+  const ready = reuse ? census.pick(pool, wish) : labels.map(() => null);
+  const launches = labels.filter((_label, index) => ready[index] === null);
   const obstacle =
-    imageMissing(world, pool, labels) ??
-    tenantObstacle(world, census, tenantName, wish) ??
-    quotaBlock(world, pool) ??
-    turnOf(census, pool, labels.length) ??
-    roomNow(world, census, pool, wish);
+    tenantObstacle(world, census, tenantName, wishOf(pool, labels)) ??
+    (launches.length === 0 ? null : launchObstacle(world, census, pool, launches));
   if (obstacle === null) {
-    for (const label of labels) census.reserve(pool, label, tenantName);
-    const there = census.nodesOf(request).find((node) => isOf(pool, node) && node.record.az !== null);
-    const zone = there?.record.az ?? zoneFor(pool, entry);
-    draft.actions.push({ kind: "supplement", request, pool, labels, zone });
+    for (const node of ready) if (node !== null) census.take(node, tenantName);
+    for (const label of launches) census.reserve(pool, label, tenantName);
+    const zone = ready.find((node) => node !== null)?.record.az ?? wish.zone ?? zoneFor(pool, entry);
+    const nodes = ready.map((node) => node?.id ?? null);
+    draft.actions.push({ kind: "supplement", request, pool, labels, nodes, zone });
     return;
   }
   draft.hungry.add(request);
   draft.reasons.set(request, `${nameOf(pool)}: ${obstacle.text}`);
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
-  if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool);
+  if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool, wish);
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
   keepRoom(draft, request, keptPools(world, pool, obstacle.rule));

@@ -1,25 +1,27 @@
 // What a request that waits for room asks of others: idle nodes go for it, and after a while nobody passes it. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import type { Draft, World } from "../actions.ts";
-import type { Census } from "../pool/census.ts";
+import type { Census, Wish } from "../pool/census.ts";
 import { endOfRefusal } from "../pool/fit.ts";
 import type { Rule } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./queue.ts";
 
-/** Makes room in a pool: its oldest idle node goes, one at a time. */
+/** Makes room in a pool: its oldest idle node goes, one at a time, but none of those that the request would take. */
 export function waitForRoom(
   world: World,
   census: Census,
   draft: Draft,
   { id, record }: ReadableRequest,
   pool: ServedPool,
+  wish: Wish,
 ): void {
   draft.wake(endOfRefusal(world, pool));
   if (record.requestor === MIN_READY_REQUESTOR) return;
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, id);
-  const oldest = census.oldestFree(pool);
+  const own = record.reuse ? census.pick(pool, wish) : [];
+  const oldest = census.oldestFree(pool, new Set(own.flatMap((node) => node?.id ?? [])));
   if (oldest === undefined) return;
   const leaving = census.makesRoomUntil(pool);
   if (world.now < leaving) {
