@@ -1,6 +1,8 @@
 // Who else could serve a request, and when it is left to them: Nodepool's two rules of courtesy. Pure.
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
+import type { World } from "../actions.ts";
+import type { Fit, Rule } from "../pool/obstacle.ts";
 import { poolKey, type ServedPool } from "../pool/served.ts";
 
 /** Whether a registered pool offers all these labels. */
@@ -20,6 +22,27 @@ export function whyNobody(registered: readonly PoolEntry[], labels: readonly str
 /** A registered pool as provider/pool. */
 export function registeredName(pool: PoolEntry): string {
   return poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
+}
+
+type Later = Extract<Fit, { kind: "later" }>;
+
+/** What may keep a pool from serving for longer than a moment. */
+const LASTING: ReadonlySet<Rule> = new Set(["image", "hosts", "refused", "pool-limit", "provider-limit"]);
+
+/**
+ * Whether a pool that cannot serve a request now has to say so: else pools of other launchers that come after it would
+ * leave the request to it, and nobody serve it.
+ */
+export function letsOthersPass(
+  { pool, rule }: Later,
+  candidates: readonly PoolEntry[],
+  { pools }: World,
+): boolean {
+  if (!LASTING.has(rule)) return false;
+  return candidates.some(
+    ({ record }) =>
+      record !== null && record.priority > pool.pool.priority && !pools.some((own) => own.id === record.id),
+  );
 }
 
 export function waitsForOthers(candidates: readonly PoolEntry[]): string {

@@ -12,7 +12,14 @@ import { settlesFailed } from "../pool/min_ready.ts";
 import type { Fit } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Touched } from "../world_index.ts";
-import { offersAll, registeredName, waitsForOthers, whyNobody, yieldsTo } from "./courtesy.ts";
+import {
+  letsOthersPass,
+  offersAll,
+  registeredName,
+  waitsForOthers,
+  whyNobody,
+  yieldsTo,
+} from "./courtesy.ts";
 import { decideHeld, decideLost } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
@@ -168,7 +175,7 @@ function choose(
   candidates: readonly PoolEntry[],
   fits: readonly Fit[],
 ): boolean {
-  const { world, census, draft } = pass;
+  const { census, draft } = pass;
   const { id, record } = entry;
   const best = bestOf(fits);
   if (best !== null && !fits.some((fit) => isWorthAMoment(fit, best))) {
@@ -196,13 +203,25 @@ function choose(
     reason: reason === "" ? `waits for ${others.map(registeredName).join(", ")}` : reason,
     fits,
   });
-  for (const fit of laters) {
-    if (fit.wait === "room") {
-      waitForRoom(world, census, draft, entry, fit.pool, { labels: record.nodeTypes, zone: null });
-    }
-    if (fit.rule === "host-check") askForChecks(pass, kind, fit.pool, record.nodeTypes);
-  }
+  for (const fit of laters) waitIn(pass, kind, entry, candidates, fit);
   return false;
+}
+
+/** What a pool does while a request waits in it. */
+function waitIn(
+  pass: Pass,
+  kind: Kind,
+  entry: ReadableRequest,
+  candidates: readonly PoolEntry[],
+  fit: Extract<Fit, { kind: "later" }>,
+): void {
+  const { world, census, draft } = pass;
+  const labels = entry.record.nodeTypes;
+  if (fit.wait === "room") {
+    waitForRoom(world, census, draft, entry, fit.pool, { labels, zone: null });
+  }
+  if (letsOthersPass(fit, candidates, world)) draft.paused.add(fit.pool.id);
+  if (fit.rule === "host-check") askForChecks(pass, kind, fit.pool, labels);
 }
 
 /** Has hosts checked, for the request and for those of its kind that are behind it. */

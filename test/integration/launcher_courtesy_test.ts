@@ -1,0 +1,44 @@
+// Two launchers of which one goes first: the other serves what the first cannot.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import { ask, fulfilled, LauncherCase, untilStates } from "../harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+describe("a launcher whose pool comes after that of another", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  const launcherOf = (provider: string, priority: number, minReady: number) =>
+    one.launcher({
+      labels: { small: { minReady } },
+      providers: [
+        {
+          driver: new FakeProvider(provider),
+          pools: [{ name: "main", offers: ["small"], maxServers: 1, priority }],
+        },
+      ],
+    });
+
+  it("serves a request whose image is missing at the first", async () => {
+    one = await LauncherCase.begin(server, "second");
+    const first = await launcherOf("first", 1, 0);
+    await launcherOf("second", 2, 0);
+    const [node] = await fulfilled(first, await ask(first, ["small"]));
+    assert.equal(node?.provider, "second");
+  });
+
+  it("launches the nodes for min-ready that the first has no room for", async () => {
+    one = await LauncherCase.begin(server, "first", "second");
+    const first = await launcherOf("first", 1, 2);
+    await launcherOf("second", 2, 2);
+    await untilStates(first, "ready", "ready");
+    const places = Array.from(first.view.nodes(), ({ record }) => record?.provider);
+    assert.deepEqual(places.sort(), ["first", "second"]);
+  });
+});
