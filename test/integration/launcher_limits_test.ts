@@ -1,10 +1,10 @@
-// Launchers that race for the same room: no limit is ever exceeded, and everybody is served in the end.
+// Launches and launchers that race for the same room: no limit is ever exceeded, and everybody is served in the end.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { ask, LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { ask, fulfilled, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const LAUNCHERS = 8;
@@ -23,6 +23,36 @@ function watchMost(view: View): { all: number; pool: number; tenant: number } {
   });
   return most;
 }
+
+describe("a launcher", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  it("never begins more launches at once than max-concurrency allows", async () => {
+    one = await LauncherCase.begin(server, "cloud", "swift");
+    const [cloud, swift] = [new FakeProvider("cloud"), new FakeProvider("swift")];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    cloud.weather.gate = promise;
+    const launcher = await one.launcher({
+      labels: { small: { minReady: 20 }, large: {} },
+      providers: [
+        { driver: cloud, pools: [{ name: "main", offers: ["small"] }], config: { maxConcurrency: 2 } },
+        { driver: swift, pools: [{ name: "main", offers: ["large"] }] },
+      ],
+    });
+    await untilStates(launcher, "building", "building");
+    // While those two go on, others come and are served, and nothing more is begun.
+    await fulfilled(launcher, await ask(launcher, ["large"]));
+    await untilStates(launcher, "building", "building", "in-use");
+    resolve();
+    await untilStates(launcher, "in-use", ...Array.from({ length: 20 }, () => "ready"));
+  });
+});
 
 describe("eight launchers that race for room", () => {
   let server: ZooKeeperServer;

@@ -33,7 +33,7 @@ interface Share {
   /** The label of which it will be one, when the min-ready request that it was made for is gone. */
   readonly comingFor: string | null;
   readonly isNew: boolean;
-  /** The provider where this process launches it. */
+  /** The provider where this process launches it, or will in a moment. */
   readonly launchingAt: string | null;
   /** The node that it has a share of. */
   readonly standsOn: string | null;
@@ -97,6 +97,8 @@ export class NodeIndex {
     const belongs = record.allocatedTo !== null && this.#tree.request(record.allocatedTo) !== undefined;
     const isComing = record.state === "init" || record.state === "building";
     const launch = this.#hand.launches.get(id);
+    // A node is recorded first, and its launch begins with the next decision.
+    const isDue = isComing && launch === undefined && this.#served.get(pool)?.id === record.launcher;
     return {
       node,
       pool,
@@ -111,7 +113,7 @@ export class NodeIndex {
       readyFor: isReady && !belongs ? record.type : NONE,
       comingFor: isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? label : null,
       isNew: record.state === "init",
-      launchingAt: launch?.status === "launching" ? launch.pool.provider.name : null,
+      launchingAt: launch?.status === "launching" || isDue ? record.provider : null,
       standsOn: shareOf(record)?.backingNode ?? null,
     };
   }
