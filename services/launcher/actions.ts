@@ -56,7 +56,7 @@ export type Action =
   /** Let go of a request in hand that is gone or somebody else's. */
   | { readonly kind: "drop"; readonly request: string }
   | { readonly kind: "end-lease"; readonly request: string }
-  /** Free the nodes of a min-ready request that has ended, and remove it. */
+  /** Free the nodes of a min-ready request that has ended, and remove it; or withdraw one that is needless. */
   | { readonly kind: "settle-min-ready"; readonly request: string; readonly label: string }
   | { readonly kind: "ask-min-ready"; readonly label: string; readonly count: number }
   /** Launch a recorded node, or go on with its launch. */

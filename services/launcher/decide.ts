@@ -5,6 +5,7 @@ import { decideHosts } from "./host/decide.ts";
 import { decideNodes } from "./node/decide.ts";
 import { Census } from "./pool/census.ts";
 import { decideMinReady } from "./pool/min_ready.ts";
+import { withdrawSurplus } from "./pool/surplus.ts";
 import { decideRequests } from "./request/decide.ts";
 
 /** Decides about what is touched. Requests come first, so that min-ready replaces at once what they take. */
@@ -16,6 +17,7 @@ export function decide(world: World): Decision {
   decideRequests(world, census, draft, touched);
   decideNodes(world, draft, touched);
   decideHosts(world, draft, touched.machines);
+  withdrawSurplus(world, draft);
   decideMinReady(world, census, draft);
   draft.looked = new Set([...touched.requests, ...draft.fed]);
   index.absorb(draft);

@@ -115,6 +115,30 @@ describe("a launcher whose configuration changes", () => {
     assert.match(request.reason, /would exceed the quota: max-servers is 1, in use 0, needed 2/);
   });
 
+  it("launches no more ready nodes than it is told meanwhile", async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    cloud.weather.gate = promise;
+    const slow = (minReady: number): Setting => {
+      const providers = [
+        { driver: cloud, pools: [{ name: "main", offers: ["small"] }], config: { maxConcurrency: 1 } },
+      ];
+      return { labels: { small: { minReady } }, providers };
+    };
+    const launcher = await one.launcher(slow(4));
+    await until("four are asked for, one is launched", () => {
+      const states = Array.from(launcher.view.requests(), ({ record }) => record?.state);
+      return states.sort().join() === "pending,requested,requested,requested";
+    });
+    await reload(launcher, slow(2));
+    await until("two are asked for", () => [...launcher.view.requests()].length === 2);
+    resolve();
+    await untilStates(launcher, "ready", "ready");
+    assert.equal(cloud.cloud.made.length, 2);
+    assert.deepEqual([...launcher.view.requests()], []);
+  });
+
   it("boots nothing in a pool that is switched off, and lets its nodes live out their lives", async () => {
     one = await LauncherCase.begin(server, "cloud");
     const cloud = new FakeProvider("cloud");

@@ -100,10 +100,10 @@ function launchObstacle(
 }
 
 /**
- * Whether it is up to us to end a min-ready request of this label that has failed: whoever asks for the label, for he
- * waits then before he asks anew; anybody where nobody keeps it any more.
+ * Whether it is up to us to end min-ready requests of this label that have failed or are needless: whoever asks for the
+ * label, for he waits then before he asks anew; anybody where nobody keeps it any more.
  */
-export function settlesFailed(world: World, label: string): boolean {
+export function endsRequests(world: World, label: string): boolean {
   const keeper = keeperOf(stayingPools(world), label);
   return keeper === undefined || isOurs(world, keeper);
 }

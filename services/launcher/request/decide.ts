@@ -8,7 +8,7 @@ import { type Draft, keys, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
 import { fitOf } from "../pool/fit.ts";
-import { settlesFailed } from "../pool/min_ready.ts";
+import { endsRequests } from "../pool/min_ready.ts";
 import type { Fit } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Touched } from "../world_index.ts";
@@ -125,7 +125,7 @@ function decideSingle(pass: Pass, entry: ReadableRequest): void {
   } else if (held !== undefined) draft.actions.push({ kind: "drop", request: id });
   else if (record.state !== "requested" && minReady && lock.contenders.length === 0) {
     const [label = ""] = record.nodeTypes;
-    if (record.state === "failed" && !settlesFailed(world, label)) return;
+    if (record.state === "failed" && !endsRequests(world, label)) return;
     draft.actions.push({ kind: "settle-min-ready", request: id, label });
   }
 }

@@ -41,7 +41,7 @@ export async function askMinReady(
   environment.context.logger.info("asked for ready nodes", { label: action.label, count: action.count });
 }
 
-/** Frees the nodes of a min-ready request that another launcher has ended, and removes it. */
+/** Frees the nodes of a min-ready request that another launcher has ended, and removes it; or one that still waits. */
 export async function settleMinReady(
   environment: Environment,
   action: Extract<Action, { kind: "settle-min-ready" }>,

@@ -27,6 +27,8 @@ interface Place {
   readonly coming: readonly string[];
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Since when a request has waited. */
 export function waitingSince(entry: ReadableRequest): number {
   return entry.record.createdTime ?? entry.createdAt;
@@ -35,7 +37,8 @@ export function waitingSince(entry: ReadableRequest): number {
 export class Queue {
   readonly #kinds = new Map<string, Kind>();
   readonly #places = new Map<string, Place>();
-  readonly #coming = new Map<string, number>();
+  /** The min-ready requests that are under way, by label. */
+  readonly #coming = new Map<string, Set<string>>();
 
   /** Takes a request as it is now; `waits`: no pool has taken it yet, and nothing stands in the way of taking it. */
   update(entry: ReadableRequest, waits: boolean, now: number): void {
@@ -54,14 +57,20 @@ export class Queue {
     this.#places.set(entry.id, place);
     place.kind?.waiting.add(entry);
     if (isAged) place.kind?.aged.add(entry);
-    for (const label of place.coming) this.#coming.set(label, this.comingOf(label) + 1);
+    for (const label of place.coming) {
+      this.#coming.set(label, (this.#coming.get(label) ?? new Set()).add(entry.id));
+    }
   }
 
   remove(id: string): void {
     const place = this.#places.get(id);
     if (place === undefined) return;
     this.#places.delete(id);
-    for (const label of place.coming) this.#coming.set(label, this.comingOf(label) - 1);
+    for (const label of place.coming) {
+      const ids = this.#coming.get(label);
+      ids?.delete(id);
+      if (ids?.size === 0) this.#coming.delete(label);
+    }
     if (place.kind === null) return;
     place.kind.waiting.remove(place.entry);
     if (place.isAged) place.kind.aged.remove(place.entry);
@@ -95,9 +104,19 @@ export class Queue {
     return this.#places.get(id)?.kind ?? null;
   }
 
-  /** Nodes of a label that min-ready requests are to bring. */
+  /** The labels of which min-ready requests are to bring nodes. */
+  comingLabels(): Iterable<string> {
+    return this.#coming.keys();
+  }
+
+  /** The min-ready requests that are to bring a node of a label. */
+  comingFor(label: string): ReadonlySet<string> {
+    return this.#coming.get(label) ?? NONE;
+  }
+
+  /** Nodes of a label that min-ready requests are to bring: each one. */
   comingOf(label: string): number {
-    return this.#coming.get(label) ?? 0;
+    return this.comingFor(label).size;
   }
 
   /** How many requests wait before this one, and the first `some` of them. */
