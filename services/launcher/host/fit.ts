@@ -5,7 +5,7 @@
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { World } from "../actions.ts";
 import type { Census } from "../pool/census.ts";
-import { type Fit, type Obstacle, tenantObstacle, wishOf } from "../pool/obstacle.ts";
+import { type Fit, type Obstacle, tenantTurn, wishOf } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import { FreeSlots, isHopeful } from "./free_slots.ts";
 import { matchAll } from "./match.ts";
@@ -25,7 +25,7 @@ export function fitHosts(
   if (obstacle !== null) {
     return { ...place, kind: "never", rule: obstacle.rule, reason: say(obstacle.text) };
   }
-  const tenant = tenantObstacle(world, census, record.tenantName, wishOf(pool, labels));
+  const tenant = tenantTurn(world, census, record.tenantName, wishOf(pool, labels));
   if (tenant !== null) {
     const reason = say(tenant.text);
     if (tenant.rule === "impossible") return { ...place, kind: "never", rule: tenant.rule, reason };

@@ -20,11 +20,18 @@ export interface Wish {
   readonly zone: string | null;
 }
 
+/** A part of what a tenant may have that is kept for one of its requests. */
+export interface Share {
+  readonly request: string;
+  readonly amounts: Amounts;
+}
+
 export class Census {
   readonly #nodes: NodeIndex;
   readonly #reserved: Reservations;
   readonly #planned = { pool: new Tally(), provider: new Tally(), tenant: new Tally() };
   readonly #launches = new Map<string, number>();
+  readonly #shares = new Map<string, Share>();
   readonly #evicted = new Set<string>();
   readonly #taken = new Set<string>();
   /** How many of the first free nodes of a list are taken: they need not be looked at again. */
@@ -56,6 +63,16 @@ export class Census {
       this.#reserved.tenants.of(tenant),
       this.#planned.tenant.of(tenant),
     );
+  }
+
+  /** Keeps a part of what a tenant may have for a request, unless an earlier one has such a part. */
+  keepShare(tenant: string, request: string, amounts: Amounts): void {
+    if (!this.#shares.has(tenant)) this.#shares.set(tenant, { request, amounts });
+  }
+
+  /** What is kept of what a tenant may have; undefined when there is nothing. */
+  shareOf(tenant: string): Share | undefined {
+    return this.#shares.get(tenant);
   }
 
   /** Launches under way or planned at the pool's provider, by this process. */

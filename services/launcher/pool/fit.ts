@@ -5,7 +5,7 @@ import { fitHosts, neverOnHosts } from "../host/fit.ts";
 import { ownDataOf } from "../request/own_data.ts";
 import type { Census } from "./census.ts";
 import { findImage } from "./image.ts";
-import { type Fit, type Obstacle, type Rule, tenantObstacle, type Wait, wishOf } from "./obstacle.ts";
+import { type Fit, type Obstacle, type Rule, tenantTurn, type Wait, wishOf } from "./obstacle.ts";
 import {
   type Amounts,
   add,
@@ -68,7 +68,7 @@ export function fitOf(
   const launches = record.nodeTypes.filter((_label, index) => nodes[index] === null);
   const zone = nodes.find((node) => node !== null)?.record.az ?? zoneFor(pool, request);
   const whole = wishOf(pool, record.nodeTypes);
-  const tenant = tenantObstacle(world, census, record.tenantName, whole);
+  const tenant = tenantTurn(world, census, record.tenantName, whole);
   if (tenant?.rule === "impossible") return never(tenant);
   if (launches.length === 0) {
     return tenant === null ? { kind: "now", pool, nodes, zone } : later(tenant);

@@ -67,3 +67,19 @@ export function tenantObstacle(
   const shortage = shortageOf(limits, census.usedByTenant(tenant), wish);
   return shortage === null ? null : { rule: "tenant", text: describeTenantShortage(tenant, shortage) };
 }
+
+/** The same for a request in the queue, from which a part may be kept for one that goes before it. */
+export function tenantTurn(
+  world: World,
+  census: Census,
+  tenant: string | null,
+  wish: Amounts,
+): Obstacle | null {
+  const obstacle = tenantObstacle(world, census, tenant, wish);
+  const limits = tenant === null ? undefined : world.config.tenantLimits.get(tenant);
+  const kept = tenant === null ? undefined : census.shareOf(tenant);
+  if (obstacle !== null || tenant === null || limits === undefined || kept === undefined) return obstacle;
+  if (shortageOf(limits, add(census.usedByTenant(tenant), kept.amounts), wish) === null) return null;
+  const text = `request ${kept.request} has waited long and gets the next of what tenant '${tenant}' may have`;
+  return { rule: "aging", text };
+}

@@ -23,7 +23,7 @@ import {
 import { decideHeld, decideLost } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
-import { keepRoom, keptPools, waitForRoom } from "./room.ts";
+import { type Kept, keepRoom, keptFor, waitForRoom } from "./room.ts";
 
 export type { ReadableRequest } from "./queue.ts";
 
@@ -39,8 +39,8 @@ interface Pass {
 interface Cursor {
   readonly kind: Kind;
   next: number;
-  /** Set once the kind has to wait: the pools in which nobody passes those of it that have waited long. */
-  full: readonly ServedPool[] | null;
+  /** Set once the kind has to wait: what nobody takes before those of it that have waited long. */
+  kept: Kept | null;
 }
 
 /** Decides about the touched requests and those that wait, in the order of the queue. */
@@ -48,15 +48,15 @@ export function decideRequests(world: World, census: Census, draft: Draft, touch
   const registered = [...world.tree.pools()].filter((pool) => pool.record !== null);
   const pass: Pass = { world, census, draft, registered };
   const single = singles(pass, touched);
-  const cursors = [...world.index.queue.kinds()].map((kind): Cursor => ({ kind, next: 0, full: null }));
+  const cursors = [...world.index.queue.kinds()].map((kind): Cursor => ({ kind, next: 0, kept: null }));
   for (let cursor = first(cursors); cursor !== undefined; cursor = first(cursors)) {
     const entry = headOf(cursor);
     if (entry === undefined) break;
     while (single[0] !== undefined && compareRequests(single[0], entry) < 0) {
       decideSingle(pass, single.shift() ?? entry);
     }
-    if (cursor.full !== null) {
-      keepRoom(draft, entry.id, cursor.full);
+    if (cursor.kept !== null) {
+      keepRoom(draft, census, entry, cursor.kept);
       cursors.splice(cursors.indexOf(cursor), 1);
     } else if (decideWaiting(pass, cursor.kind, entry)) cursor.next += 1;
     else stop(pass, cursors, cursor, entry);
@@ -65,8 +65,8 @@ export function decideRequests(world: World, census: Census, draft: Draft, touch
 }
 
 /** The request at which a cursor stands; undefined at its end. */
-function headOf({ kind, next, full }: Cursor): ReadableRequest | undefined {
-  if (full === null) return kind.waiting.items[next];
+function headOf({ kind, next, kept }: Cursor): ReadableRequest | undefined {
+  if (kept === null) return kind.waiting.items[next];
   const from = kind.waiting.items[next];
   return from === undefined ? undefined : kind.aged.items[kind.aged.countBefore(from)];
 }
@@ -82,13 +82,13 @@ function first(cursors: Cursor[]): Cursor | undefined {
   return best?.cursor;
 }
 
-/** The kind has to wait: from its first request that has waited long on, nobody passes it in the pools it waits for. */
+/** The kind has to wait: from its first request that has waited long on, nobody takes what it waits for. */
 function stop(pass: Pass, cursors: Cursor[], cursor: Cursor, entry: ReadableRequest): void {
   const fits = pass.draft.outcomes.get(cursor.kind.key)?.fits ?? [];
-  const full = fits.flatMap((fit) => (fit.kind === "later" ? keptPools(pass.world, fit.pool, fit.rule) : []));
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
-  if (full.length === 0 || isOwn) cursors.splice(cursors.indexOf(cursor), 1);
-  else cursor.full = full;
+  const kept = isOwn ? null : keptFor(pass.world, fits, entry.record.nodeTypes);
+  if (kept === null) cursors.splice(cursors.indexOf(cursor), 1);
+  else cursor.kept = kept;
 }
 
 /** The touched requests that do not wait in the queue, and those in hand that lack nodes, in order. */

@@ -6,7 +6,7 @@ import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
-import { keepRoom, keptPools, waitForRoom } from "./room.ts";
+import { keepRoom, keptFor, waitForRoom } from "./room.ts";
 
 /** A node on its way to a request: it is there, it is being launched by us, or its launch is to be (re)started. */
 type Part = { readonly id: string; readonly stage: "ready" | "launched" | "launching" | "idle" };
@@ -132,7 +132,9 @@ function supplement(
   if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool, wish);
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
-  keepRoom(draft, request, keptPools(world, pool, obstacle.rule));
+  const { rule, text: reason } = obstacle;
+  const kept = keptFor(world, [{ kind: "later", pool, wait: waitFor(rule), rule, reason }], labels);
+  if (kept !== null) keepRoom(draft, census, entry, kept);
 }
 
 /** Whether no other pool could take the request when this one declines. */

@@ -3,7 +3,8 @@ import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import type { Draft, World } from "../actions.ts";
 import type { Census, Wish } from "../pool/census.ts";
 import { endOfRefusal } from "../pool/fit.ts";
-import type { Rule } from "../pool/obstacle.ts";
+import { type Fit, type Rule, wishOf } from "../pool/obstacle.ts";
+import type { Amounts } from "../pool/quota.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { ReadableRequest } from "./queue.ts";
 
@@ -32,8 +33,23 @@ export function waitForRoom(
   draft.actions.push({ kind: "delete", node: oldest.id, reason: `makes room for request ${id}` });
 }
 
-/** The pools in which nobody passes a request that has waited long for this rule's sake: what its provider gives is shared. */
-export function keptPools({ pools }: World, pool: ServedPool, rule: Rule): readonly ServedPool[] {
+/** What nobody behind a request that has waited long may take before it. */
+export interface Kept {
+  readonly pools: readonly ServedPool[];
+  /** What it needs of what its tenant may have. */
+  readonly share: Amounts;
+}
+
+/** What is kept for a request that these pools cannot serve yet; null where nobody else could take it. */
+export function keptFor(world: World, fits: readonly Fit[], labels: readonly string[]): Kept | null {
+  const laters = fits.filter((fit) => fit.kind === "later");
+  const pools = laters.flatMap(({ pool, rule }) => keptPools(world, pool, rule));
+  const first = laters.find(({ rule }) => rule === "tenant")?.pool ?? pools[0];
+  return first === undefined ? null : { pools, share: wishOf(first, labels) };
+}
+
+/** The pools in which nobody passes a request for this rule's sake: what its provider gives is shared. */
+function keptPools({ pools }: World, pool: ServedPool, rule: Rule): readonly ServedPool[] {
   switch (rule) {
     case "pool-limit":
       return [pool];
@@ -46,7 +62,8 @@ export function keptPools({ pools }: World, pool: ServedPool, rule: Rule): reado
   }
 }
 
-/** Keeps what becomes free in these pools for a request, but where an earlier one has it. */
-export function keepRoom(draft: Draft, request: string, pools: readonly ServedPool[]): void {
-  for (const pool of pools) if (!draft.aged.has(nameOf(pool))) draft.aged.set(nameOf(pool), request);
+/** Keeps for a request what becomes free, but where an earlier one has it. */
+export function keepRoom(draft: Draft, census: Census, { id, record }: ReadableRequest, kept: Kept): void {
+  for (const pool of kept.pools) if (!draft.aged.has(nameOf(pool))) draft.aged.set(nameOf(pool), id);
+  if (record.tenantName !== null) census.keepShare(record.tenantName, id, kept.share);
 }
