@@ -135,7 +135,7 @@ export function world(scene: Scene): World {
         providerName: served.provider.name,
         priority: served.pool.priority,
         supportedLabels: served.pool.maxServers > 0 ? served.pool.labels.map((label) => label.name) : [],
-        extra: { min_ready: kept },
+        extra: { min_ready: served.hosts ? {} : kept },
       }),
       index,
     ),

@@ -1,8 +1,12 @@
 // Explains a label: how many nodes of it are ready and coming, and what is in the way of more in each pool. Pure.
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
+import type { World } from "../actions.ts";
 import { hostShortage } from "../host/fit.ts";
 import { Census } from "../pool/census.ts";
 import { launchObstacle, neverFits } from "../pool/fit.ts";
+import { askerFor } from "../pool/min_ready.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
+import { registeredName } from "../request/courtesy.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
 
@@ -28,6 +32,18 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   const counts = `${ready} ready, ${coming} on their way, min-ready is ${wanted}`;
   const why = decision.labelReasons.get(name);
   const nobody = offering.length === 0 ? ["no pool offers it"] : [];
-  const summary = why ?? (ready + coming >= wanted ? "it has what min-ready asks for" : "more are asked for");
+  const hasAll = ready + coming >= wanted;
+  const summary = why ?? (hasAll ? "it has what min-ready asks for" : whoAsks(world, name, offering));
   return { summary, pools, before: null, facts: [counts, ...nobody] };
+}
+
+/** Who asks for the nodes that a label lacks, or why nobody does. */
+function whoAsks(world: World, name: string, offering: readonly PoolEntry[]): string {
+  const asker = askerFor(world, name);
+  if (asker === "us") return "more are asked for";
+  if (asker !== undefined) return `more are asked for by the launcher of ${registeredName(asker)}`;
+  if (offering.length === 0) return "none is asked for: no open pool offers it";
+  const others = offering.filter(({ record }) => !world.pools.some(({ id }) => id === record?.id));
+  if (others.length === 0) return "none is asked for: its nodes are hosts, and none is launched";
+  return `none is asked for here: of other launchers, ${others.map(registeredName).join(", ")} may keep it ready`;
 }

@@ -104,8 +104,14 @@ function launchObstacle(
  * label, for he waits then before he asks anew; anybody where nobody keeps it any more.
  */
 export function endsRequests(world: World, label: string): boolean {
+  const asker = askerFor(world, label);
+  return asker === undefined || asker === "us";
+}
+
+/** Who asks for nodes of a label: this launcher, that of another's pool, or nobody. */
+export function askerFor(world: World, label: string): "us" | PoolEntry | undefined {
   const keeper = keeperOf(stayingPools(world), label);
-  return keeper === undefined || isOurs(world, keeper);
+  return isOurs(world, keeper) ? "us" : keeper;
 }
 
 // A pool of ours that goes would keep its labels from being asked for until it is gone: those that come with others

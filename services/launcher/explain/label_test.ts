@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { host, hostPool } from "../../../test/harness/host_world.ts";
+import { node, otherPool, pool, type Scene, world } from "../../../test/harness/world.ts";
+import { decide } from "../decide.ts";
+import { explainLabel } from "./label.ts";
+
+const labels = { small: { minReady: 2 } };
+
+function summary(scene: Scene): string | undefined {
+  const seen = world({ labels, ...scene });
+  return explainLabel({ world: seen, decision: decide(seen) }, "small")?.summary;
+}
+
+/** A pool that was registered before ours and says that it keeps the label. */
+const elder = {
+  ...otherPool("other/main", ["small"], { extra: { min_ready: { small: 2 } } }),
+  znode: "a0000000000",
+};
+
+describe("a label that has fewer ready nodes than it is to have", () => {
+  it("has more asked for by this launcher, unless something is in the way", () => {
+    assert.equal(summary({}), "more are asked for");
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const nodes = [node("0001", "in-use", { locked: true })];
+    assert.equal(summary({ pools, nodes }), "cloud/main: max-servers is 1, in use 1, needed 1");
+  });
+
+  it("has them asked for by another launcher that keeps it", () => {
+    const pools = [pool("first/main", []), pool("cloud/main", ["small"])];
+    assert.equal(summary({ pools, others: [elder] }), "more are asked for by the launcher of other/main");
+  });
+
+  it("gets none where no open pool offers it", () => {
+    const closed = [pool("cloud/main", ["small"], { maxServers: 0 })];
+    assert.equal(summary({ pools: closed }), "none is asked for: no open pool offers it");
+  });
+
+  it("gets none where its nodes are hosts, which are ready as they are", () => {
+    const lab = [hostPool("lab/main", [host()])];
+    assert.equal(summary({ pools: lab }), "none is asked for: its nodes are hosts, and none is launched");
+  });
+
+  it("may get some of launchers that do not say what they keep", () => {
+    const python = otherPool("other/main", ["small"]);
+    assert.equal(
+      summary({ pools: [pool("cloud/main", ["large"])], others: [python] }),
+      "none is asked for here: of other launchers, other/main may keep it ready",
+    );
+  });
+});
