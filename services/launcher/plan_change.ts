@@ -229,10 +229,9 @@ function limitChanges(tree: Tree, now: readonly ServedPool[], then: readonly Ser
       const [from, to] = [limitOf(before), limitOf(served)];
       if (from === to) return [];
       const nodes = used.get(place) ?? 0;
+      const then = to > 0 ? `until ${nodes - to + 1} are gone` : "any more";
       const over =
-        key === "max-servers" && nodes > to
-          ? `; ${nodes} nodes are there: none is launched until ${nodes - Math.max(0, to) + 1} are gone`
-          : "";
+        key === "max-servers" && nodes > to ? `; ${nodes} nodes are there: none is launched ${then}` : "";
       const words = (limit: number) => (Number.isFinite(limit) ? String(limit) : "no limit");
       const reason = `from ${words(from)} to ${words(to)}${over}`;
       return { kind: "quota", subject: `${key} of ${place}`, reason, destructive: false };

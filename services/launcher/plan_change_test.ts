@@ -77,5 +77,9 @@ describe("another configuration for the launcher", () => {
     const lower = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 2"));
     const [change] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, lower);
     assert.equal(change?.reason, "from no limit to 2; 3 nodes are there: none is launched until 2 are gone");
+    const closed = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 0"));
+    const changes = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, closed);
+    const quota = changes.find(({ kind }) => kind === "quota");
+    assert.equal(quota?.reason, "from no limit to 0; 3 nodes are there: none is launched any more");
   });
 });
