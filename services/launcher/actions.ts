@@ -149,7 +149,7 @@ export interface Hand {
   isBusy(key: string): boolean;
   /** Until when (seconds) something has to wait after a failure; null when it does not. */
   retryAt(key: string): number | null;
-  /** Requests whose lock we hold, and the pool that serves them. */
+  /** Requests whose lock we hold, and the pool that serves them, as it was configured then. */
   readonly requests: ReadonlyMap<string, { readonly pool: ServedPool }>;
   readonly launches: ReadonlyMap<string, LaunchStatus>;
   /** Claims under way: their launches are not in the tree yet. */

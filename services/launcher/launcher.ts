@@ -111,7 +111,6 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
       for (const { id } of before) environment.hand.withdrawing.add(id);
       for (const { id } of environment.pools) environment.hand.withdrawing.delete(id);
-      takeOverHeld(environment);
       forgetHosts(environment);
       engine.reload();
       await components.follow(environment.pools, next.generation ?? 1);
@@ -136,14 +135,6 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-/** Requests in hand go on in the pool as it is configured now; where it is gone, they are let go of. */
-function takeOverHeld({ hand, pools }: Environment): void {
-  for (const [request, held] of hand.requests) {
-    const pool = pools.find(({ id }) => id === held.pool.id);
-    if (pool !== undefined && pool !== held.pool) hand.requests.set(request, { ...held, pool });
-  }
-}
 
 /** What is known of hosts that have left the configuration is not kept. */
 function forgetHosts({ hand, pools }: Environment): void {

@@ -137,20 +137,16 @@ function deletionChanges(before: Future, after: Future): PlannedChange[] {
   );
 }
 
-/** What is in hand, as the launcher takes it over: pools that go are retired, requests go on in their pool as it is then. */
+/** What is in hand, as the launcher takes it over: pools that go are retired. */
 function handThen(hand: Hand, now: readonly ServedPool[], then: readonly ServedPool[]): Hand {
   const retired = new Set([...hand.retired, ...now.map(nameOf)]);
   for (const pool of then) retired.delete(nameOf(pool));
-  const requests = [...hand.requests].map(
-    ([id, held]) => [id, { pool: then.find((pool) => pool.id === held.pool.id) ?? held.pool }] as const,
-  );
   return {
     ...hand,
     isBusy: (key) => hand.isBusy(key),
     retryAt: (key) => hand.retryAt(key),
     retired,
     withdrawing: new Set(),
-    requests: new Map(requests),
   };
 }
 

@@ -149,7 +149,7 @@ export async function supplement(
   steps.guard(held.lock);
   steps.check(requestPath(request.id), request.version);
   allocate(steps, request, ready);
-  recordNodes(steps, request, held.pool, labels, action.zone, nowOf(environment));
+  recordNodes(steps, request, action.pool, labels, action.zone, nowOf(environment));
   addLinks(environment, request, steps);
   await steps.commit();
 }

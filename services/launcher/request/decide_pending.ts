@@ -17,12 +17,14 @@ export function decideHeld(
   census: Census,
   draft: Draft,
   entry: ReadableRequest,
-  pool: ServedPool,
+  claimedIn: ServedPool,
 ): void {
   const { id } = entry;
   const { hand } = world;
   draft.fed.add(id);
-  if (!world.pools.some((served) => served.id === pool.id)) {
+  // As it is configured by now.
+  const pool = world.pools.find((served) => served.id === claimedIn.id);
+  if (pool === undefined) {
     draft.actions.push({ kind: "drop", request: id });
     return;
   }

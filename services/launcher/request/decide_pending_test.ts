@@ -9,7 +9,9 @@ import {
   pool,
   request,
   type Scene,
+  world,
 } from "../../../test/harness/world.ts";
+import { decide } from "../decide.ts";
 import { encodeOwnData } from "./own_data.ts";
 
 const actionsIn = (scene: Scene) => decideIn(scene).actions;
@@ -23,6 +25,15 @@ describe("a pending request", () => {
   it("has its recorded nodes launched", () => {
     const nodes = [node("0001", "init", { allocatedTo: "200-1" })];
     assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), ["launch 0001 for 200-1"]);
+  });
+
+  it("goes on in its pool as it is configured now, although it was claimed while that changed", () => {
+    const nodes = [node("0001", "init", { allocatedTo: "200-1" })];
+    const both = request("200-1", { state: "pending", locked: true, nodeTypes: ["small", "large"] });
+    const now = pool("cloud/main", ["small", "large"], { maxServers: 5 });
+    const { actions } = decide(world({ pools: [now], nodes, requests: [both], hand: hand() }));
+    assert.deepEqual(actions.map(({ kind }) => kind).sort(), ["launch", "supplement"]);
+    for (const action of actions) assert.ok("pool" in action && action.pool === now);
   });
 
   it("is fulfilled in the order of its labels once every node is there", () => {
