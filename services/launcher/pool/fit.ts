@@ -88,7 +88,8 @@ export function fitOf(
   if (behind !== null) {
     return later({ rule: "aging", text: `request ${behind} has waited long and gets the next free room` });
   }
-  const shortage = roomNow(world, census, pool, wishOf(pool, launches));
+  const wish = launches.length === nodes.length ? whole : wishOf(pool, launches);
+  const shortage = roomNow(world, census, pool, wish);
   return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);
 }
 

@@ -1,8 +1,9 @@
 // Which image a label is launched from. Pure.
 import { cloudImageOf } from "../../../lib/config/cloud_images.ts";
 import type { PoolLabelConfig } from "../../../lib/config/types.ts";
+import type { UploadRecord } from "../../../lib/model/image.ts";
 import { uploadPath } from "../../../lib/model/paths.ts";
-import type { View } from "../../../lib/zookeeper/view.ts";
+import type { BuildEntry, UploadEntry, View } from "../../../lib/zookeeper/view.ts";
 import type { ServedPool } from "./served.ts";
 
 /** An image to launch from. */
@@ -41,15 +42,8 @@ export function findImage(
     connectionType: settings?.connectionType ?? "ssh",
     connectionPort: settings?.connectionPort ?? 22,
   };
-  const uploads = (view.image(name)?.builds ?? [])
-    .flatMap((build) => build.uploads)
-    .flatMap((entry) => (entry.record === null ? [] : [{ entry, record: entry.record }]))
-    .filter(({ entry, record }) => entry.provider === served.provider.name && record.state === "ready");
-  const newest = uploads.reduce<(typeof uploads)[number] | undefined>(
-    (best, next) => (best === undefined || next.record.stateTime > best.record.stateTime ? next : best),
-    undefined,
-  );
-  if (newest === undefined || newest.record.externalId === null) return null;
+  const newest = newestReady(view.image(name)?.builds ?? [], served.provider.name);
+  if (newest === null || newest.record.externalId === null) return null;
   const { entry, record } = newest;
   return {
     imageId: uploadPath(entry.image, entry.build, entry.provider, entry.upload),
@@ -62,4 +56,20 @@ export function findImage(
     shellType: record.shellType,
     ...connection,
   };
+}
+
+// Asked for each pool and kind of request in each decision: it makes nothing that it throws away.
+function newestReady(
+  builds: readonly BuildEntry[],
+  provider: string,
+): { entry: UploadEntry; record: UploadRecord } | null {
+  let newest: { entry: UploadEntry; record: UploadRecord } | null = null;
+  for (const { uploads } of builds) {
+    for (const entry of uploads) {
+      const { record } = entry;
+      if (record?.state !== "ready" || entry.provider !== provider) continue;
+      if (newest === null || record.stateTime > newest.record.stateTime) newest = { entry, record };
+    }
+  }
+  return newest;
 }

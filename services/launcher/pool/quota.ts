@@ -24,6 +24,8 @@ export function amountsOf(resources: Readonly<Record<string, unknown>> | null): 
 }
 
 export function add(left: Amounts, right: Amounts): Amounts {
+  if (left === NOTHING) return right;
+  if (right === NOTHING) return left;
   const sum: Record<string, number> = { ...left };
   for (const [name, amount] of Object.entries(right)) sum[name] = (sum[name] ?? 0) + amount;
   return sum;

@@ -39,9 +39,13 @@ export function offeredLabels(served: ServedPool): string[] {
   return isEnabled(served) ? served.pool.labels.map((label) => label.name) : [];
 }
 
+const labelsOf = new WeakMap<PoolConfig, ReadonlyMap<string, PoolLabelConfig>>();
+
 /** The pool's settings of a label. */
-export function labelOf(served: ServedPool, label: string): PoolLabelConfig | undefined {
-  return served.pool.labels.find((candidate) => candidate.name === label);
+export function labelOf({ pool }: ServedPool, label: string): PoolLabelConfig | undefined {
+  const known = labelsOf.get(pool) ?? new Map(pool.labels.map((settings) => [settings.name, settings]));
+  labelsOf.set(pool, known);
+  return known.get(label);
 }
 
 /**

@@ -1,13 +1,19 @@
 // Who else could serve a request, and when it is left to them: Nodepool's two rules of courtesy. Pure.
+import type { PoolRecord } from "../../../lib/model/component.ts";
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
 import type { Fit, Rule } from "../pool/obstacle.ts";
 import { poolKey, type ServedPool } from "../pool/served.ts";
 
+const offeredBy = new WeakMap<PoolRecord, ReadonlySet<string>>();
+
 /** Whether a registered pool offers all these labels. */
-export function offersAll(pool: PoolEntry, labels: readonly string[]): boolean {
-  return labels.every((label) => pool.record?.supportedLabels.includes(label));
+export function offersAll({ record }: PoolEntry, labels: readonly string[]): boolean {
+  if (record === null) return labels.length === 0;
+  const offered = offeredBy.get(record) ?? new Set(record.supportedLabels);
+  offeredBy.set(record, offered);
+  return labels.every((label) => offered.has(label));
 }
 
 /** Why no registered pool can take a request for these labels. */

@@ -20,6 +20,7 @@ import {
   whyNobody,
   yieldsTo,
 } from "./courtesy.ts";
+import { Cursors } from "./cursors.ts";
 import { decideHeld, decideLost } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
@@ -35,60 +36,31 @@ interface Pass {
   readonly registered: readonly PoolEntry[];
 }
 
-/** A kind on its way through the pass: its next request, or after it had to wait the first that has waited long. */
-interface Cursor {
-  readonly kind: Kind;
-  next: number;
-  /** Set once the kind has to wait: what nobody takes before those of it that have waited long. */
-  kept: Kept | null;
-}
-
 /** Decides about the touched requests and those that wait, in the order of the queue. */
 export function decideRequests(world: World, census: Census, draft: Draft, touched: Touched): void {
   const registered = [...world.tree.pools()].filter((pool) => pool.record !== null);
   const pass: Pass = { world, census, draft, registered };
   const single = singles(pass, touched);
-  const cursors = [...world.index.queue.kinds()].map((kind): Cursor => ({ kind, next: 0, kept: null }));
-  for (let cursor = first(cursors); cursor !== undefined; cursor = first(cursors)) {
-    const entry = headOf(cursor);
-    if (entry === undefined) break;
-    while (single[0] !== undefined && compareRequests(single[0], entry) < 0) {
-      decideSingle(pass, single.shift() ?? entry);
+  const cursors = new Cursors(world.index.queue.kinds());
+  for (let cursor = cursors.take(); cursor !== undefined; cursor = cursors.take()) {
+    const { kind, head, kept } = cursor;
+    while (single[0] !== undefined && compareRequests(single[0], head) < 0) {
+      decideSingle(pass, single.shift() ?? head);
     }
-    if (cursor.kept !== null) {
-      keepRoom(draft, census, entry, cursor.kept);
-      cursors.splice(cursors.indexOf(cursor), 1);
-    } else if (decideWaiting(pass, cursor.kind, entry)) cursor.next += 1;
-    else stop(pass, cursors, cursor, entry);
+    if (kept !== null) keepRoom(draft, census, head, kept);
+    else if (decideWaiting(pass, kind, head)) cursors.goOn(cursor);
+    else {
+      const kept = keptOf(pass, kind, head);
+      if (kept !== null) cursors.goOnWithAged(cursor, kept);
+    }
   }
   for (const entry of single) decideSingle(pass, entry);
 }
 
-/** The request at which a cursor stands; undefined at its end. */
-function headOf({ kind, next, kept }: Cursor): ReadableRequest | undefined {
-  if (kept === null) return kind.waiting.items[next];
-  const from = kind.waiting.items[next];
-  return from === undefined ? undefined : kind.aged.items[kind.aged.countBefore(from)];
-}
-
-/** The cursor whose request comes first; those at their end are taken out. */
-function first(cursors: Cursor[]): Cursor | undefined {
-  let best: { cursor: Cursor; entry: ReadableRequest } | undefined;
-  for (const cursor of [...cursors]) {
-    const entry = headOf(cursor);
-    if (entry === undefined) cursors.splice(cursors.indexOf(cursor), 1);
-    else if (best === undefined || compareRequests(entry, best.entry) < 0) best = { cursor, entry };
-  }
-  return best?.cursor;
-}
-
-/** The kind has to wait: from its first request that has waited long on, nobody takes what it waits for. */
-function stop(pass: Pass, cursors: Cursor[], cursor: Cursor, entry: ReadableRequest): void {
-  const fits = pass.draft.outcomes.get(cursor.kind.key)?.fits ?? [];
-  const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
-  const kept = isOwn ? null : keptFor(pass.world, fits, entry.record.nodeTypes);
-  if (kept === null) cursors.splice(cursors.indexOf(cursor), 1);
-  else cursor.kept = kept;
+/** What is kept for the first of a kind that has waited long, once the kind has to wait. */
+function keptOf({ world, draft }: Pass, kind: Kind, { record }: ReadableRequest): Kept | null {
+  if (record.requestor === MIN_READY_REQUESTOR) return null;
+  return keptFor(world, draft.outcomes.get(kind.key)?.fits ?? [], record.nodeTypes);
 }
 
 /** The touched requests that do not wait in the queue, and those in hand that lack nodes, in order. */
