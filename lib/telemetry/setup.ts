@@ -1,7 +1,7 @@
 // Starts what sends spans and metrics, as the OTEL_ variables of the environment say; loads nothing when they are not
 // set. Everybody else speaks to @opentelemetry/api only.
 import process from "node:process";
-import type { MetricReader } from "@opentelemetry/sdk-metrics";
+import type { MetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
 
 /** The environment, as process.env has it. */
@@ -81,14 +81,22 @@ async function metricReader(
   env: Environment,
   write: (line: string) => void,
 ): Promise<MetricReader> {
-  const { ConsoleMetricExporter, PeriodicExportingMetricReader } = await import("@opentelemetry/sdk-metrics");
+  const { AggregationTemporality, ConsoleMetricExporter, InstrumentType, PeriodicExportingMetricReader } =
+    await import("@opentelemetry/sdk-metrics");
   const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
   const interval = metricInterval(env, write);
+  const chosen: PushMetricExporter =
+    exporter === "console"
+      ? new ConsoleMetricExporter()
+      : new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") });
+  // Cumulated, a gauge would show for ever what was observed once, as nodes in a state in which none is any more.
+  const others = chosen.selectAggregationTemporality?.bind(chosen);
+  chosen.selectAggregationTemporality = (type) =>
+    type === InstrumentType.OBSERVABLE_GAUGE
+      ? AggregationTemporality.DELTA
+      : (others?.(type) ?? AggregationTemporality.CUMULATIVE);
   return new PeriodicExportingMetricReader({
-    exporter:
-      exporter === "console"
-        ? new ConsoleMetricExporter()
-        : new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") }),
+    exporter: chosen,
     exportIntervalMillis: interval,
     exportTimeoutMillis: Math.min(interval, 10_000),
   });

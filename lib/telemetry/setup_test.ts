@@ -72,6 +72,49 @@ test("an OTLP endpoint gets spans and metrics, with the resource, before shutdow
   assert.match(received.get("/v1/metrics") ?? "", /things/);
 });
 
+test("a gauge shows what was observed last, and not what was observed before and is gone", async () => {
+  const exports: string[] = [];
+  let heard = () => {};
+  const collector = createServer(async (request: IncomingMessage, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    exports.push(body);
+    heard();
+    response.setHeader("content-type", "application/json").end("{}");
+  }).listen(0, "127.0.0.1");
+  await once(collector, "listening");
+  const address = collector.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const telemetry = await startTelemetry({
+    ...who,
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}`,
+      OTEL_METRIC_EXPORT_INTERVAL: "250",
+    },
+  });
+  let states = ["building", "ready"];
+  const gauge = metrics.getMeter("nodepool").createObservableGauge("nodes");
+  gauge.addCallback((result) => {
+    for (const state of states) result.observe(1, { state });
+  });
+  const next = async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    heard = resolve;
+    await promise;
+    return exports.at(-1) ?? "";
+  };
+  const first = await next();
+  assert.ok(first.includes("building") && first.includes("ready"));
+  states = ["ready"];
+  await next();
+  // What is sent now was observed after the change.
+  const later = await next();
+  await telemetry.shutdown();
+  collector.close();
+  collector.closeAllConnections();
+  assert.ok(later.includes("ready") && !later.includes("building"), later);
+});
+
 for (const interval of ["60s", "0", "-5", ""]) {
   test(`an export interval of "${interval}" is passed over, and told unless it is empty`, async () => {
     const lines: string[] = [];
