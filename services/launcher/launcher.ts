@@ -51,7 +51,8 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   const tasks = new TaskGroup((error, name) => {
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
-  const metrics = createMetrics(view, () => environment.pools);
+  const named = () => context.providers.map(({ name }) => name);
+  const metrics = createMetrics(view, () => environment.pools, named);
   const environment: Mutable<Environment> = {
     context,
     pools,

@@ -23,10 +23,11 @@ export interface Metrics {
   stop(): void;
 }
 
-/** Creates the instruments; gauges observe the view and the pools that are served at that time. */
+/** Creates the instruments; gauges observe the view, and the pools and providers that are served at that time. */
 export function createMetrics(
   view: Pick<View, "nodes" | "requests">,
   pools: () => readonly ServedPool[],
+  providers: () => readonly string[],
 ): Metrics {
   const meter = metrics.getMeter("nodepool.launcher");
   const launches = meter.createHistogram("nodepool.launch.duration", { unit: "s" });
@@ -34,13 +35,31 @@ export function createMetrics(
   const deletions = meter.createHistogram("nodepool.delete.duration", { unit: "s" });
   const declines = meter.createCounter("nodepool.request.declines");
   const leaks = meter.createCounter("nodepool.leaked.instances");
-  const drifts = meter.createGauge("nodepool.drift");
-  const brakes = meter.createGauge("nodepool.brake");
+  const drifts = meter.createObservableGauge("nodepool.drift");
+  const brakes = meter.createObservableGauge("nodepool.brake");
   const conflicts = meter.createCounter("nodepool.action.conflicts");
   const nodes = meter.createObservableGauge("nodepool.nodes");
   const requests = meter.createObservableGauge("nodepool.requests");
   const addressable = meter.createObservableGauge("nodepool.requests.addressable");
+  /** What the last look at each provider has found. */
+  const found = new Map<string, { counts: Readonly<Record<string, number>>; brake: boolean | null }>();
+  const note = (provider: string, more: Partial<{ counts: Record<string, number>; brake: boolean }>) => {
+    const { counts, brake } = found.get(provider) ?? { counts: {}, brake: null };
+    found.set(provider, { counts: { ...counts, ...more.counts }, brake: more.brake ?? brake });
+  };
+  const observeFound = (result: BatchObservableResult) => {
+    const served = new Set(providers());
+    for (const [provider, { counts, brake }] of found) {
+      if (!served.has(provider)) {
+        found.delete(provider);
+        continue;
+      }
+      for (const [kind, count] of Object.entries(counts)) result.observe(drifts, count, { provider, kind });
+      if (brake !== null) result.observe(brakes, brake ? 1 : 0, { provider });
+    }
+  };
   const observe = (result: BatchObservableResult) => {
+    observeFound(result);
     for (const [key, count] of countBy(view.nodes(), ({ record }) => [record?.provider, record?.state])) {
       const [provider = "", state = ""] = key.split("\n");
       result.observe(nodes, count, { provider, state });
@@ -54,17 +73,15 @@ export function createMetrics(
       result.observe(addressable, addressableBy(served, open), attributes);
     }
   };
-  const observed = [nodes, requests, addressable];
+  const observed = [nodes, requests, addressable, drifts, brakes];
   meter.addBatchObservableCallback(observe, observed);
   return {
     launch: (duration, attributes) => launches.record(duration, attributes),
     fulfilled: (duration, attributes) => waits.record(duration, attributes),
     declined: (attributes) => declines.add(1, attributes),
     deleted: (duration, attributes) => deletions.record(duration, attributes),
-    drift: (provider, counts) => {
-      for (const [kind, count] of Object.entries(counts)) drifts.record(count, { provider, kind });
-    },
-    brake: (provider, on) => brakes.record(on ? 1 : 0, { provider }),
+    drift: (provider, counts) => note(provider, { counts }),
+    brake: (provider, brake) => note(provider, { brake }),
     leaked: (attributes) => leaks.add(1, attributes),
     conflict: (attributes) => conflicts.add(1, attributes),
     stop: () => meter.removeBatchObservableCallback(observe, observed),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import { test } from "node:test";
 import { metrics } from "@opentelemetry/api";
 import {
   AggregationTemporality,
@@ -9,32 +9,51 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { RequestEntry } from "../../lib/zookeeper/view.ts";
 import { pool, request } from "../../test/harness/world.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import type { ServedPool } from "./pool/served.ts";
 
-afterEach(() => metrics.disable());
-
-/** What the gauge of addressable requests shows, by pool. */
-async function addressable(pools: ServedPool[], requests: RequestEntry[]): Promise<Record<string, unknown>> {
-  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+/** What a gauge shows each time that it is looked at, by the values of these attributes; `act` does something each time. */
+async function shown(
+  name: string,
+  by: readonly string[],
+  scene: { pools?: ServedPool[]; requests?: RequestEntry[]; providers?: () => readonly string[] },
+  ...acts: ((instruments: Metrics) => void)[]
+): Promise<Record<string, unknown>[]> {
+  // As lib/telemetry/setup.ts has it for gauges.
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.DELTA);
   const provider = new MeterProvider({
     readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })],
   });
   metrics.setGlobalMeterProvider(provider);
-  const instruments = createMetrics({ nodes: () => [], requests: () => requests }, () => pools);
-  await provider.forceFlush();
+  const { pools = [], requests = [], providers = () => [] } = scene;
+  const view = { nodes: () => [], requests: () => requests };
+  const instruments = createMetrics(view, () => pools, providers);
+  const looks: Record<string, unknown>[] = [];
+  for (const act of acts) {
+    act(instruments);
+    exporter.reset();
+    await provider.forceFlush();
+    const all = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    const points = all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
+    looks.push(
+      Object.fromEntries(
+        points.map(({ attributes, value }) => [by.map((key) => attributes[key]).join("/"), value]),
+      ),
+    );
+  }
   instruments.stop();
-  const all = exporter
-    .getMetrics()
-    .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
   await provider.shutdown();
-  const gauge = all.find(({ descriptor }) => descriptor.name === "nodepool.requests.addressable");
-  return Object.fromEntries(
-    (gauge?.dataPoints ?? []).map(({ attributes, value }) => [
-      `${attributes.provider}/${attributes.pool}`,
-      value,
-    ]),
-  );
+  metrics.disable();
+  return looks;
+}
+
+/** What the gauge of addressable requests shows, by pool. */
+async function addressable(pools: ServedPool[], requests: RequestEntry[]): Promise<unknown> {
+  const name = "nodepool.requests.addressable";
+  const [seen] = await shown(name, ["provider", "pool"], { pools, requests }, () => {});
+  return seen;
 }
 
 // Nodepool's test_requests_by_provider_stats.
@@ -59,4 +78,38 @@ test("a request for one provider is addressable by no pool of another", async ()
 test("a pool that is switched off could serve nothing", async () => {
   const pools = [pool("cloud/main", ["small"], { maxServers: 0 })];
   assert.deepEqual(await addressable(pools, [request("200-1")]), { "cloud/main": 0 });
+});
+
+test("what a look at a provider has found is shown until the provider leaves the configuration", async () => {
+  let providers = ["cloud", "other"];
+  const find = (instruments: Metrics) => {
+    for (const provider of ["cloud", "other"]) {
+      instruments.drift(provider, { instance: 2 });
+      instruments.drift(provider, { image: 1 });
+      instruments.brake(provider, provider === "cloud");
+    }
+  };
+  const leave = () => {
+    providers = ["other"];
+  };
+  const comeBack = () => {
+    providers = ["cloud", "other"];
+  };
+  const scene = { providers: () => providers };
+  const acts = [find, () => {}, leave, comeBack];
+  const all = { "cloud/instance": 2, "cloud/image": 1, "other/instance": 2, "other/image": 1 };
+  const rest = { "other/instance": 2, "other/image": 1 };
+  assert.deepEqual(await shown("nodepool.drift", ["provider", "kind"], scene, ...acts), [
+    all,
+    all,
+    rest,
+    rest,
+  ]);
+  comeBack();
+  assert.deepEqual(await shown("nodepool.brake", ["provider"], scene, ...acts), [
+    { cloud: 1, other: 0 },
+    { cloud: 1, other: 0 },
+    { other: 0 },
+    { other: 0 },
+  ]);
 });
