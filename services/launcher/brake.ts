@@ -131,6 +131,11 @@ export class Brakes {
     return both;
   }
 
+  /** Forgets the brakes of all other providers. */
+  keepOnly(providers: ReadonlySet<string>): void {
+    for (const name of this.#brakes.keys()) if (!providers.has(name)) this.#brakes.delete(name);
+  }
+
   /** Hears when a brake is released. */
   onRelease(listener: () => void): () => void {
     this.#released.add(listener);

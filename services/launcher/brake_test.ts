@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { BRAKE_WINDOW, Brake, decideBrake } from "./brake.ts";
+import { BRAKE_WINDOW, Brake, Brakes, decideBrake } from "./brake.ts";
 
 const suspects = (count: number, time = 1000) =>
   new Map(Array.from({ length: count }, (_, index) => [`cloud/node/${index}`, time] as const));
@@ -40,5 +40,16 @@ describe("the brake", () => {
     brake.release(1000);
     assert.equal(brake.note(keys, 10, 1001).on, false);
     assert.equal(brake.note(keys, 10, 1000 + BRAKE_WINDOW).on, true);
+  });
+});
+
+describe("the brakes", () => {
+  it("of a provider are as new when it comes back into the configuration", () => {
+    const brakes = new Brakes();
+    for (const provider of ["cloud", "other"]) brakes.of(provider, "nodes").note(suspects(9).keys(), 9, 1000);
+    brakes.keepOnly(new Set(["other"]));
+    assert.equal(brakes.decision("cloud").on, false);
+    assert.equal(brakes.decision("other").on, true);
+    assert.equal(brakes.of("cloud", "nodes").note([], 9, 1001).on, false);
   });
 });

@@ -31,6 +31,7 @@ export class Cleanup {
 
   /** Begins to look through every provider, and sweeps. */
   async pass(signal: AbortSignal): Promise<void> {
+    this.#remover.keepOnly(this.#environment.context.providers);
     this.#looks.start();
     if (!signal.aborted && this.#environment.context.view.current) await this.#sweep();
   }

@@ -130,6 +130,14 @@ export class Sightings {
     return seen !== undefined && now - first >= this.#grace;
   }
 
+  /** Forgets what was seen at all other providers. */
+  keepOnly(providers: ReadonlySet<string>): void {
+    const prefixes = [...providers].map((provider) => `${provider}/`);
+    for (const key of this.#seen.keys()) {
+      if (!prefixes.some((prefix) => key.startsWith(prefix))) this.#seen.delete(key);
+    }
+  }
+
   /** Ends a pass over one provider: what was not seen in it is forgotten. */
   endPass(provider: string): void {
     const isOf = (key: string) => key.startsWith(`${provider}/`);

@@ -25,6 +25,7 @@ export class ImageCleanup {
 
   /** Begins to look through every provider. */
   async pass(): Promise<void> {
+    this.#remover.keepOnly(this.#environment.context.providers);
     this.#looks.start();
   }
 

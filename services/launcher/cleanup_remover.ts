@@ -1,5 +1,6 @@
 // What a look at a provider has found is acted upon only when the next one, a grace time later, finds it again, and
 // unless the brake is on.
+import type { Provider } from "../../lib/provider/contract.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { BrakeSubject } from "./brake.ts";
 import { Sightings } from "./cleanup_compare.ts";
@@ -43,6 +44,11 @@ export class Remover {
       await remove().catch((error: unknown) => this.#report(provider, key, error));
     }
     this.#sightings.endPass(provider);
+  }
+
+  /** Forgets what was found at all other providers: what they show when they come back is new. */
+  keepOnly(providers: readonly Provider[]): void {
+    this.#sightings.keepOnly(new Set(providers.map(({ name }) => name)));
   }
 
   #applyBrake(provider: string, findings: readonly Finding[], total: number, now: number): boolean {

@@ -38,6 +38,17 @@ describe("sightings", () => {
     assert.equal(sightings.confirm("a/instance/1", 530), true);
   });
 
+  it("begin anew at a provider that was out of the configuration meanwhile", () => {
+    const sightings = new Sightings(30);
+    for (const provider of ["cloud", "other"]) {
+      sightings.confirm(`${provider}/x`, 0);
+      sightings.endPass(provider);
+    }
+    sightings.keepOnly(new Set(["other"]));
+    assert.equal(sightings.confirm("cloud/x", 3600), false);
+    assert.equal(sightings.confirm("other/x", 3600), true);
+  });
+
   it("begin anew after a pass without them; passes over other providers do not count", () => {
     const sightings = new Sightings(0);
     sightings.confirm("cloud/x", 0);

@@ -112,7 +112,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       for (const pool of environment.pools) environment.hand.retired.delete(nameOf(pool));
       for (const { id } of before) environment.hand.withdrawing.add(id);
       for (const { id } of environment.pools) environment.hand.withdrawing.delete(id);
-      forgetHosts(environment);
+      forgetLeft(environment);
       engine.reload();
       await components.follow(environment.pools, next.generation ?? 1);
       await environment.uses.drain(gone);
@@ -137,8 +137,11 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** What is known of hosts that have left the configuration is not kept. */
-function forgetHosts({ hand, pools }: Environment): void {
+/** What is known of providers, labels and hosts that have left the configuration is not kept. */
+function forgetLeft({ context, hand, pools, brakes }: Environment): void {
+  const providers = new Set(context.config.providers.map(({ name }) => name));
+  hand.keepOnly({ providers, labels: new Set(context.config.labels.keys()) });
+  brakes.keepOnly(providers);
   const known = new Set(pools.flatMap((pool) => (pool.hosts ?? []).map((host) => hostKey({ pool, host }))));
   for (const key of hand.hosts.keys()) if (!known.has(key)) hand.hosts.delete(key);
 }

@@ -177,8 +177,18 @@ export class HandState implements Hand {
     this.setbacks.set(label, { count, since, until: since + delay, reason });
   }
 
+  /** Forgets what is known of all other providers and labels. */
+  keepOnly({ providers, labels }: Record<"providers" | "labels", ReadonlySet<string>>): void {
+    for (const known of [this.limits, this.foreign, this.quotaBlocks]) dropOthers(known, providers);
+    dropOthers(this.setbacks, labels);
+  }
+
   /** Forgets failures of things that are gone or were long ago, so that memory stays flat. */
   prune(exists: (key: string) => boolean): void {
     for (const key of this.#failures.keys()) if (!exists(key)) this.#failures.delete(key);
   }
+}
+
+function dropOthers(map: Map<string, unknown>, kept: ReadonlySet<string>): void {
+  for (const key of map.keys()) if (!kept.has(key)) map.delete(key);
 }

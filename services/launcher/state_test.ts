@@ -82,4 +82,21 @@ describe("what is in hand", () => {
     assert.ok(!hand.isBusy("node:1"));
     assert.equal(hand.retryAt("node:1"), null);
   });
+
+  it("forgets what it knows of providers and labels that have left the configuration", () => {
+    const hand = new HandState(
+      () => 5000,
+      () => 0.5,
+    );
+    for (const name of ["here", "gone"]) {
+      hand.limits.set(name, { instances: 1 });
+      hand.foreign.set(name, { instances: 1 });
+      hand.quotaBlocks.set(name, 5005);
+      hand.setBack(name, "no host");
+    }
+    hand.keepOnly({ providers: new Set(["here"]), labels: new Set(["here"]) });
+    for (const known of [hand.limits, hand.foreign, hand.quotaBlocks, hand.setbacks]) {
+      assert.deepEqual([...known.keys()], ["here"]);
+    }
+  });
 });
