@@ -7,7 +7,6 @@ import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import { ask, fulfilled, idOf, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
-import { TreeHand } from "../harness/tree_hand.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 /** What each node takes, so that a limit of twice that has room for two. */
@@ -35,16 +34,6 @@ async function failed(launcher: TestLauncher, name: string): Promise<string> {
     const { request } = await look(launcher, name);
     return request.state === "STATE_FAILED" && request.reason;
   });
-}
-
-/** A request that a launcher has begun to serve, and for which the cloud has no room. */
-async function waitsInHand(launcher: TestLauncher): Promise<string> {
-  const name = await ask(launcher, ["small"]);
-  await until("it waits in hand", async () => {
-    const { request } = await look(launcher, name);
-    return request.state === "STATE_PENDING" && /want of quota/.test(request.reason);
-  });
-  return name;
 }
 
 describe("limits", () => {
@@ -232,31 +221,6 @@ describe("limits", () => {
     await second(launcher, cloud, /max-servers is 2, in use 2, needed 2/);
     const large = await ask(launcher, ["small", "small", "small"]);
     assert.match(await failed(launcher, large), /max-servers is 2, in use 0, needed 3/);
-  });
-
-  it("that only the cloud knows make a request wait with what it has, and go on when there is room", async () => {
-    const { cloud, launcher } = await begin({ ignoreProviderQuota: true });
-    cloud.weather.quota = 1;
-    const first = await ask(launcher, ["small"]);
-    await fulfilled(launcher, first);
-    const next = await waitsInHand(launcher);
-    await release(launcher, first);
-    const [node] = await fulfilled(launcher, next);
-    assert.equal(cloud.instances.size, 1);
-    assert.equal([...cloud.instances.values()][0]?.name, `np${idOf(node?.name)}`);
-  });
-
-  it("that only the cloud knows make a request wait, and take a node that somebody else leaves ready", async () => {
-    const { cloud, launcher } = await begin({ ignoreProviderQuota: true });
-    cloud.weather.quota = 1;
-    const zuul = await TreeHand.open(one);
-    const first = await zuul.ask({ nodeTypes: ["small"] });
-    await zuul.untilRequest(first, "fulfilled");
-    const next = await waitsInHand(launcher);
-    await zuul.withdraw(first);
-    const [node] = await fulfilled(launcher, next);
-    assert.equal(idOf(node?.name), "0000000000");
-    assert.equal(cloud.cloud.made.length, 1, "none was launched for it");
   });
 
   it("in the way of one request do not keep a label that nobody offers from failing", async () => {

@@ -1,0 +1,61 @@
+// A request in hand for which the cloud has no room, though no limit that it tells of says so.
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { FakeProvider } from "../harness/fake_provider.ts";
+import { type TestLauncher, until } from "../harness/launcher.ts";
+import { ask, fulfilled, idOf, LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { TreeHand } from "../harness/tree_hand.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+
+/** A request that a launcher has begun to serve, and for which the cloud has no room. */
+async function waitsInHand(launcher: TestLauncher): Promise<string> {
+  const name = await ask(launcher, ["small"]);
+  await until("it waits in hand", async () => {
+    const { request } = await look(launcher, name);
+    return request.state === "STATE_PENDING" && /want of quota/.test(request.reason);
+  });
+  return name;
+}
+
+describe("a request in hand whose launch the cloud has refused", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server.close());
+  afterEach(() => one.end());
+
+  /** A cloud that takes one instance and does not say so. */
+  const begin = async () => {
+    one = await LauncherCase.begin(server, "cloud");
+    const cloud = new FakeProvider("cloud");
+    cloud.weather.quota = 1;
+    const pools = [{ name: "main", offers: ["small"], ignoreProviderQuota: true }];
+    const launcher = await one.launcher({ labels: { small: {} }, providers: [{ driver: cloud, pools }] });
+    return { cloud, launcher };
+  };
+
+  it("waits with what it has, and goes on when there is room", async () => {
+    const { cloud, launcher } = await begin();
+    const first = await ask(launcher, ["small"]);
+    await fulfilled(launcher, first);
+    const next = await waitsInHand(launcher);
+    await release(launcher, first);
+    const [node] = await fulfilled(launcher, next);
+    assert.equal(cloud.instances.size, 1);
+    assert.equal([...cloud.instances.values()][0]?.name, `np${idOf(node?.name)}`);
+  });
+
+  it("takes a node that somebody else leaves ready", async () => {
+    const { cloud, launcher } = await begin();
+    const zuul = await TreeHand.open(one);
+    const first = await zuul.ask({ nodeTypes: ["small"] });
+    await zuul.untilRequest(first, "fulfilled");
+    const next = await waitsInHand(launcher);
+    await zuul.withdraw(first);
+    const [node] = await fulfilled(launcher, next);
+    assert.equal(idOf(node?.name), "0000000000");
+    assert.equal(cloud.cloud.made.length, 1, "none was launched for it");
+  });
+});
