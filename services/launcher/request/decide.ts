@@ -21,7 +21,7 @@ import {
   yieldsTo,
 } from "./courtesy.ts";
 import { Cursors } from "./cursors.ts";
-import { decideHeld, decideLost } from "./decide_pending.ts";
+import { decideHeld, decideLost, tellProgress } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
 import { type Kept, keepRoom, keptFor, waitForRoom } from "./room.ts";
@@ -75,7 +75,7 @@ function singles({ world, draft }: Pass, { requests }: Touched): ReadableRequest
       }
     } else if (entry.record === null) {
       draft.reasons.set(id, entry.problem ?? "its document cannot be read");
-    } else if (!hand.isBusy(keys.request(id))) found.push({ ...entry, record: entry.record });
+    } else found.push({ ...entry, record: entry.record });
   }
   return found.sort(compareRequests);
 }
@@ -83,6 +83,12 @@ function singles({ world, draft }: Pass, { requests }: Touched): ReadableRequest
 function decideSingle(pass: Pass, entry: ReadableRequest): void {
   const { world, census, draft } = pass;
   const { id, record, lock } = entry;
+  const held = world.hand.requests.get(id);
+  if (world.hand.isBusy(keys.request(id))) {
+    if (held !== undefined && record.state === "pending")
+      tellProgress(world, census, draft, entry, held.pool);
+    return;
+  }
   const { lease, minReady } = ownDataOf(record);
   if (lease !== null && world.now >= leaseEnd(lease, world.hand.currentSince)) {
     draft.actions.push({ kind: "end-lease", request: id });
@@ -90,7 +96,6 @@ function decideSingle(pass: Pass, entry: ReadableRequest): void {
   }
   const failure = failureOf(record);
   if (failure !== null) draft.reasons.set(id, failure);
-  const held = world.hand.requests.get(id);
   if (record.state === "pending") {
     if (held !== undefined) decideHeld(world, census, draft, entry, held.pool);
     else if (lock.contenders.length === 0) decideLost(world, census, draft, entry);

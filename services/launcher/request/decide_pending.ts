@@ -1,6 +1,6 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import { type Draft, keys, type LaunchStatus, type World } from "../actions.ts";
+import { type Draft, keys, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
 import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
@@ -28,8 +28,7 @@ export function decideHeld(
     draft.actions.push({ kind: "drop", request: id });
     return;
   }
-  // Launches of a pool that has declined it before may still go on: they are none of this pool's business.
-  const nodes = census.nodesOf(id).filter((node) => isOf(pool, node));
+  const nodes = nodesIn(census, pool, entry);
   const failed = nodes
     .map((node) => hand.launches.get(node.id))
     .find((launch) => launch?.request === id && launch.status === "failed");
@@ -40,8 +39,8 @@ export function decideHeld(
     draft.actions.push({ kind: "give-up", request: id, node, failed: last, reason });
     return;
   }
+  const { parts, missing } = tellProgress(world, census, draft, entry, pool);
   if (nodes.some((node) => hand.isBusy(keys.node(node.id)))) return;
-  const { parts, missing } = match(world, nodes, entry);
   for (const part of parts) {
     if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
   }
@@ -54,9 +53,27 @@ export function decideHeld(
   for (const part of parts) {
     if (part.stage === "launched") draft.actions.push({ kind: "store", node: part.id });
   }
-  const waiting = parts.filter((part) => !isThere(part)).length;
-  if (missing.length === 0) draft.reasons.set(id, `${nameOf(pool)}: launching ${waiting} node(s)`);
 }
+
+/** Says how far a request in hand is; nothing while it lacks a node. */
+export function tellProgress(
+  world: World,
+  census: Census,
+  draft: Draft,
+  entry: ReadableRequest,
+  pool: ServedPool,
+): { parts: Part[]; missing: string[] } {
+  const matched = match(world, nodesIn(census, pool, entry), entry);
+  if (matched.missing.length > 0) return matched;
+  const waiting = matched.parts.filter((part) => !isThere(part)).length;
+  const progress = waiting > 0 ? `launching ${waiting}` : `handing over ${matched.parts.length}`;
+  draft.reasons.set(entry.id, `${nameOf(pool)}: ${progress} node(s)`);
+  return matched;
+}
+
+// Launches of a pool that has declined it before may still go on: they are none of this pool's business.
+const nodesIn = (census: Census, pool: ServedPool, { id }: ReadableRequest) =>
+  census.nodesOf(id).filter((node) => isOf(pool, node));
 
 const isOf = (pool: ServedPool, { record }: ReadableNode) =>
   poolKey(record.provider, record.pool) === nameOf(pool);
@@ -69,7 +86,7 @@ function match(
 ): { parts: Part[]; missing: string[] } {
   const left = new Map<string, { part: Part; labels: readonly string[] }>();
   for (const node of nodes) {
-    const stage = stageOf(node, world.hand.launches.get(node.id));
+    const stage = stageOf(world, node);
     if (stage !== null) left.set(node.id, { part: { id: node.id, stage }, labels: node.record.type });
   }
   const parts: Part[] = [];
@@ -85,14 +102,18 @@ function match(
   return { parts, missing };
 }
 
-function stageOf(node: ReadableNode, launch: LaunchStatus | undefined): Part["stage"] | null {
+function stageOf({ hand }: World, node: ReadableNode): Part["stage"] | null {
+  const launch = hand.launches.get(node.id);
   if (launch !== undefined) {
     if (launch.status === "ready") return "launched";
     return launch.status === "launching" ? "launching" : null;
   }
   if (node.record.state === "ready") return "ready";
   const isOpen = node.record.state === "init" || node.record.state === "building";
-  return isOpen && node.lock.contenders.length === 0 ? "idle" : null;
+  if (!isOpen) return null;
+  if (node.lock.contenders.length === 0) return "idle";
+  // Its launch is being begun: it is locked first.
+  return hand.isBusy(keys.node(node.id)) ? "launching" : null;
 }
 
 function supplement(

@@ -66,6 +66,25 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand(), busy: ["node:0001"] }), []);
   });
 
+  it("says how far it is at each step, also while the step is being made", () => {
+    const step = (more: object, launchStatus?: "launching" | "ready", busy: string[] = []) => {
+      const nodes = [node("0001", "init", { allocatedTo: "200-1", ...more })];
+      const launches = new Map(
+        launchStatus === undefined
+          ? []
+          : [launch("0001", served, { request: "200-1", status: launchStatus })],
+      );
+      return decideIn({ nodes, requests: [pending], hand: hand({ launches }), busy }).reasons["200-1"];
+    };
+    const [coming, there] = ["cloud/main: launching 1 node(s)", "cloud/main: handing over 1 node(s)"];
+    assert.equal(step({}), coming);
+    assert.equal(step({}, undefined, ["node:0001"]), coming);
+    assert.equal(step({ locked: true }, undefined, ["node:0001"]), coming);
+    assert.equal(step({ locked: true }, "launching"), coming);
+    assert.equal(step({ locked: true }, "ready"), there);
+    assert.equal(step({ locked: true }, "ready", ["request:200-1"]), there);
+  });
+
   it("gets a new node for one that was lost", () => {
     const nodes = [node("0001", "deleting", { allocatedTo: "200-1", locked: true })];
     assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), [
