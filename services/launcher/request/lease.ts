@@ -15,6 +15,9 @@ import { giveBack } from "./fulfil.ts";
 import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease, withSuspicionOf } from "./own_data.ts";
 import { isRequestGone, readableNode, readableRequest } from "./read.ts";
 
+/** How long it is waited for a connection to look whether a request was made, in milliseconds. */
+const PATIENCE_MS = 5000;
+
 /** What a client asks for. */
 export interface LeasedRequest {
   readonly labels: readonly string[];
@@ -64,8 +67,11 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     return path.slice(REQUESTS.length + 1);
   } catch (error) {
     if (!isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT")) throw error;
-    await session.connected(AbortSignal.timeout(5000));
-    await view.ready(AbortSignal.timeout(5000));
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    // As long as nobody knows whether it was made, the caller is to ask again.
+    await view.ready(patience).catch(() => {
+      throw error;
+    });
     const made = await freshly(environment.context, REQUESTS, () => findByRequestId(environment, requestId));
     if (made === undefined) throw error;
     return made.id;

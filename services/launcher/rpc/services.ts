@@ -20,6 +20,7 @@ import { listComponents } from "./list_components.ts";
 import { listNodes } from "./list_nodes.ts";
 import { listProviders } from "./list_providers.ts";
 import { listRequests } from "./list_requests.ts";
+import { answerInOutage, writeWhenConnected } from "./outage.ts";
 import { releaseBrake } from "./release_brake.ts";
 import { releaseNode } from "./release_node.ts";
 import { releaseRequest } from "./release_request.ts";
@@ -40,31 +41,33 @@ export function launcherServices(
   const close = view.subscribe((change) => {
     if (change.kind === "node") nodeFeed.publish({ id: change.id, entry: view.node(change.id) ?? null });
   });
+  const read = <T>(call: () => Promise<T>) => answerInOutage(environment, call);
+  const write = <T>(call: () => Promise<T>) => writeWhenConnected(environment, call);
   const nodes = rpcService(NodeServiceDefinition, {
     listNodes: (request) => listNodes(shared, request),
-    getNode: (request) => getNode(shared, request),
+    getNode: (request) => read(() => getNode(shared, request)),
     watchNodes: (request, { signal }) => watchNodes(shared, request, signal),
-    holdNode: (request) => holdNode(shared, request),
-    releaseNode: (request) => releaseNode(shared, request),
+    holdNode: (request) => write(() => holdNode(shared, request)),
+    releaseNode: (request) => write(() => releaseNode(shared, request)),
     getConsoleLog: (request, { signal }) => getConsoleLog(shared, request, signal),
-    deleteNode: (request) => deleteNode(shared, request),
+    deleteNode: (request) => write(() => deleteNode(shared, request)),
   });
   const requests = rpcService(RequestServiceDefinition, {
     listRequests: (request) => listRequests(shared, request),
-    getRequest: (request) => getRequest(shared, request),
-    createRequest: (request, { signal }) => createRequest(shared, request, signal),
+    getRequest: (request) => read(() => getRequest(shared, request)),
+    createRequest: (request, { signal }) => write(() => createRequest(shared, request, signal)),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
-    renewRequest: (request) => renewRequest(shared, request),
-    updateRequest: (request) => updateRequest(shared, request),
-    releaseRequest: (request) => releaseRequest(shared, request),
-    explain: (request) => explain(shared, request),
+    renewRequest: (request) => write(() => renewRequest(shared, request)),
+    updateRequest: (request) => write(() => updateRequest(shared, request)),
+    releaseRequest: (request) => write(() => releaseRequest(shared, request)),
+    explain: (request) => read(() => explain(shared, request)),
   });
   const providers = rpcService(ProviderServiceDefinition, {
     listProviders: () => listProviders(shared),
     listAlienInstances: (request, { signal }) => listAlienInstances(shared, request, signal),
     listAlienImages: (request, { signal }) => listAlienImages(shared, request, signal),
     releaseBrake: (request) => releaseBrake(shared, request),
-    eraseProviderData: (request) => eraseProviderData(shared, request),
+    eraseProviderData: (request) => write(() => eraseProviderData(shared, request)),
   });
   const components = rpcService(ComponentServiceDefinition, {
     listComponents: () => listComponents(shared),

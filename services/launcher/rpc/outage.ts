@@ -1,0 +1,66 @@
+// What a call does while this launcher has no connection to ZooKeeper: it waits for a moment, and then says so.
+import { unavailable } from "../../../lib/rpc/errors.ts";
+import { abortable } from "../../../lib/std/abortable.ts";
+import type { Environment } from "../environment.ts";
+
+/** How long a call waits for a connection that is gone, in milliseconds: one that moves to another server is back by then. */
+const PATIENCE_MS = 2000;
+
+/** What is wrong, as callers are told. */
+export function outageError() {
+  return unavailable(
+    "ZOOKEEPER_UNAVAILABLE",
+    "the connection to ZooKeeper is gone: what is known may be old",
+  );
+}
+
+/** A signal that is aborted with the error for the caller once the view has not been current for so many milliseconds. */
+export function followOutage(
+  { context: { view, clock } }: Pick<Environment, "context">,
+  patienceMs: number,
+): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const controller = new AbortController();
+  let cancel: (() => void) | null = null;
+  const look = (current: boolean) => {
+    if (current) {
+      cancel?.();
+      cancel = null;
+    } else cancel ??= clock.after(patienceMs, () => controller.abort(outageError()));
+  };
+  const unsubscribe = view.onCurrent(look);
+  look(view.current);
+  const stop = () => {
+    unsubscribe();
+    cancel?.();
+  };
+  return { signal: controller.signal, stop };
+}
+
+/**
+ * Answers a call in any case: what it has begun may go on in an outage, but nobody is kept waiting for it.
+ *
+ * @throws UNAVAILABLE
+ */
+export function answerInOutage<T>(environment: Environment, call: () => Promise<T>): Promise<T> {
+  return untilOutage(environment, (signal) => abortable(call(), signal));
+}
+
+/** The same of a call that writes: it begins when there is a connection, so that nothing is written once it was refused. */
+export function writeWhenConnected<T>(environment: Environment, call: () => Promise<T>): Promise<T> {
+  return untilOutage(environment, async (signal) => {
+    await environment.context.view.ready(signal);
+    return await abortable(call(), signal);
+  });
+}
+
+async function untilOutage<T>(
+  environment: Environment,
+  answer: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, stop } = followOutage(environment, PATIENCE_MS);
+  try {
+    return await answer(signal);
+  } finally {
+    stop();
+  }
+}

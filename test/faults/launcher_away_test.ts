@@ -1,0 +1,124 @@
+// What clients of a launcher hear while ZooKeeper is away, dead or hung: that it is, soon, and what to do about it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import type { Clients } from "../../lib/rpc/client.ts";
+import { ClientError } from "../../lib/rpc/client_error.ts";
+import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { ownDataOf } from "../../services/launcher/request/own_data.ts";
+import { until } from "../harness/launcher.ts";
+import { LONG_SESSION_MS, OutageWorld } from "../harness/outage_world.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
+/** Two seconds of patience, and what it takes to notice that a server hangs; far below any deadline. */
+const SOON_MS = 15_000;
+const ONCE = { retry: false, deadlineMs: 60_000 } as const;
+
+describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
+  let server: ZooKeeperServer;
+  let world: OutageWorld;
+  before(async () => {
+    server = await startZooKeeper({ longestSessionMs: LONG_SESSION_MS });
+    world = await OutageWorld.open([server]);
+  });
+  after(async () => {
+    await world.close();
+    await server.close();
+  });
+
+  for (const [how, begin, end] of [
+    ["dead", () => server.stop({ hard: true }), () => server.restart()],
+    ["hung", async () => server.pause(), async () => server.resume()],
+  ] as const) {
+    it(`are told so soon while it is ${how}, and what they repeat is done once`, async () => {
+      const holder = await world.take(60);
+      const [node = ""] = [...world.view.nodes()].flatMap(({ id, record }) =>
+        record?.state === "in-use" ? [`nodes/${id}`] : [],
+      );
+      const [launcher, other] = world.clients;
+      assert.ok(launcher && other);
+      const requestId = randomUUID();
+      const create = ({ requests }: Clients) =>
+        requests.createRequest({ request: NodeRequest.fromPartial({ labels: ["large"] }), requestId }, ONCE);
+      const { nodes, requests, providers } = launcher;
+      await begin();
+      try {
+        const calls: readonly (() => Promise<unknown>)[] = [
+          () => create(launcher),
+          () => requests.renewRequest({ name: holder.name }, ONCE),
+          () => requests.releaseRequest({ name: "nodeRequests/200-0000009999" }, ONCE),
+          () => requests.getRequest({ name: "nodeRequests/200-0000009999" }, ONCE),
+          () => nodes.holdNode({ name: node, reason: "a look" }, ONCE),
+          () => providers.eraseProviderData({ name: "providers/another" }, ONCE),
+        ];
+        await Promise.all(calls.map((call) => refusedSoon(call)));
+        // When it is known to be away, a second try hears the same.
+        await Promise.all(calls.map((call) => refusedSoon(call)));
+      } finally {
+        await end();
+      }
+      const made = await until("a request", async () => (await created(create(launcher))) ?? null);
+      assert.equal(await until("its name", async () => (await created(create(other))) ?? null), made);
+      const same = [...world.view.requests()].filter(
+        ({ record }) => record !== null && ownDataOf(record).requestId === requestId,
+      );
+      assert.deepEqual(
+        same.map(({ id }) => `nodeRequests/${id}`),
+        [made],
+      );
+      assert.equal(holder.ended, null);
+      // Whether it is to be held depends on what became of a call that had no answer.
+      await nodes.holdNode({ name: node, reason: "a look" });
+      await nodes.releaseNode({ name: node });
+      await launcher.requests.releaseRequest({ name: made });
+      await holder.release();
+      await world.settled();
+    });
+
+    it(`are not kept waiting for a release while it is ${how}, and it is done when it is repeated`, async () => {
+      const holder = await world.take(60);
+      const [launcher] = world.clients;
+      assert.ok(launcher);
+      const release = () => launcher.requests.releaseRequest({ name: holder.name }, ONCE);
+      await holder.vanish();
+      await begin();
+      try {
+        await refusedSoon(release);
+        await refusedSoon(release);
+      } finally {
+        await end();
+      }
+      await until("the release", () => release().then(() => true, nothingWhenUnavailable));
+      await world.settled();
+    });
+  }
+});
+
+/** A call is answered with UNAVAILABLE, its reason, and when to call again. */
+async function refusedSoon(call: () => Promise<unknown>): Promise<void> {
+  const begun = performance.now();
+  const error = await call().then(
+    () => assert.fail(`${call} was answered`),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ClientError, String(error));
+  const { code, reason, retryAfterMs } = error;
+  assert.deepEqual(
+    [code, reason, retryAfterMs],
+    ["UNAVAILABLE", "ZOOKEEPER_UNAVAILABLE", 1000],
+    `${call}: ${error}`,
+  );
+  const took = performance.now() - begun;
+  assert.ok(took < SOON_MS, `${call} was answered after ${took} ms`);
+}
+
+async function created(call: ReturnType<Clients["requests"]["createRequest"]>): Promise<string | null> {
+  const answer = await call.catch(nothingWhenUnavailable);
+  return answer?.request?.name ?? null;
+}
+
+function nothingWhenUnavailable(error: unknown): null {
+  if (error instanceof ClientError && error.code === "UNAVAILABLE") return null;
+  throw error;
+}

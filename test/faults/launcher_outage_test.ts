@@ -1,0 +1,81 @@
+// ZooKeeper goes away under launchers that work, for less and for longer than their sessions live, dead or hung: no
+// instance in use is deleted, nothing is lost, left over or launched anew, leases with an open stream last, and service
+// goes on soon after.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { LONG_SESSION_MS, OutageWorld, SESSION_TIMEOUT_MS } from "../harness/outage_world.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
+/** Real ones are below two seconds; this machine may be busy. */
+const RESUMED_MS = 15_000;
+const [SHORT_MS, LONG_MS] = [SESSION_TIMEOUT_MS / 4, SESSION_TIMEOUT_MS * 3];
+/** Shorter than the long outage: a lease that nobody renews would end in it. */
+const LEASE_SECONDS = 4;
+
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+describe("launchers whose ZooKeeper goes away under load", { skip }, () => {
+  let server: ZooKeeperServer;
+  let world: OutageWorld;
+  beforeEach(async () => {
+    server = await startZooKeeper({ longestSessionMs: LONG_SESSION_MS });
+    world = await OutageWorld.open([server]);
+  });
+  afterEach(async () => {
+    await world.close();
+    await server.close();
+  });
+
+  const dead = async (milliseconds: number) => {
+    await server.stop({ hard: true });
+    await pause(milliseconds);
+    await server.restart();
+  };
+  const hung = async (milliseconds: number) => {
+    server.pause();
+    await pause(milliseconds);
+    server.resume();
+  };
+
+  for (const [what, trouble, milliseconds] of [
+    ["is killed and soon started again", dead, 0],
+    ["is dead for three session timeouts", dead, LONG_MS],
+    ["hangs for a moment", hung, SHORT_MS],
+    ["hangs for three session timeouts", hung, LONG_MS],
+  ] as const) {
+    it(`lose nothing when it ${what}`, async () => {
+      const leased = await Promise.all([world.take(LEASE_SECONDS, 0), world.take(LEASE_SECONDS, 1)]);
+      const held = await world.hold();
+      const inZuulsHands = await world.zuul.use(await world.zuul.ask("large"));
+      world.cloud.use(String(inZuulsHands.record.externalId));
+      const churning = world.churn(4, 200);
+      churning.catch(() => {});
+      // Launches are on their way when it happens, and end while it is away.
+      world.cloud.weather.createMs = 500;
+      const launching = await Promise.all([0, 1].map((first) => world.ask(60, first)));
+      await trouble(milliseconds);
+      const tookMs = await world.served();
+      console.log(`served again after ${Math.round(tookMs)} ms`);
+      assert.ok(tookMs < RESUMED_MS, `it took ${tookMs} ms until both launchers served again`);
+      for (const holder of launching) await holder.begin();
+      world.rest();
+      const lives = await churning;
+      assert.ok(lives > 0);
+      assert.deepEqual(
+        leased.map(({ ended }) => ended),
+        [null, null],
+        "leases with an open stream last",
+      );
+      assert.deepEqual(world.cloud.wrongs, []);
+      const { made } = world.cloud;
+      assert.equal(new Set(made).size, made.length, `a launch was begun anew: ${made}`);
+      for (const holder of [...leased, ...launching]) await holder.release();
+      await world.unhold(held);
+      world.cloud.inUse.delete(String(inZuulsHands.record.externalId));
+      await world.zuul.giveBack(inZuulsHands);
+      await world.settled();
+      assert.deepEqual(world.cloud.wrongs, []);
+    });
+  }
+});
