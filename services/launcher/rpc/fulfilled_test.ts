@@ -23,7 +23,7 @@ function scene(): Shared {
     },
   };
   return {
-    environment: { context: { view, clock: { after: () => () => {} } }, nodesOf: () => [] },
+    environment: { context: { view, clock: { now: () => 0, after: () => () => {} } }, nodesOf: () => [] },
     engine: { watchRequest: () => () => {}, reasonOf: () => undefined },
   } as unknown as Shared;
 }

@@ -11,7 +11,7 @@ import { findRequest, type Shared } from "./shared.ts";
 
 const BOOKMARK_MS = 30_000;
 
-type Wake = "changed" | "bookmark" | "renew";
+type Wake = "changed" | "bookmark";
 
 /** The request with its nodes, now and at each change, until it is gone; the open stream keeps its lease alive. */
 export async function* watchRequest(
@@ -28,7 +28,6 @@ export async function* watchRequest(
     for await (const wake of wakes) {
       if (signal.aborted) return;
       if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
-      if (wake === "renew") await wakes.renew();
       if (wake !== "changed") continue;
       // Who hears that it is fulfilled has to find its nodes as they were handed over.
       await settle(view, () => [requestPath(id)]);
@@ -65,6 +64,7 @@ class Wakes implements AsyncIterable<Wake> {
   readonly #queue = new EventQueue<Wake>();
   readonly #stops: (() => void)[] = [];
   #changed = false;
+  #isClosed = false;
   #cancelRenewal: (() => void) | undefined;
 
   constructor(shared: Shared, id: string) {
@@ -78,25 +78,26 @@ class Wakes implements AsyncIterable<Wake> {
     };
     let cancel = clock.after(BOOKMARK_MS, bookmark);
     this.#stops.push(() => cancel());
-    this.#planRenewal();
+    this.#planRenewal(true);
     this.#change();
   }
 
   close = (): void => {
+    this.#isClosed = true;
     for (const stop of this.#stops) stop();
     this.#cancelRenewal?.();
     this.#queue.close();
   };
 
   /** Renews the lease; a failure is repeated at the next third of the lease, until which it lasts. */
-  async renew(): Promise<void> {
+  async #renew(): Promise<void> {
     try {
       await renewLease(this.#shared.environment, this.#id);
     } catch (error) {
       const { logger } = this.#shared.environment.context;
       logger.warn("lease not renewed", { request: this.#id, error: messageOf(error) });
     }
-    this.#planRenewal();
+    if (!this.#isClosed) this.#planRenewal();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Wake, void, void> {
@@ -111,12 +112,16 @@ class Wakes implements AsyncIterable<Wake> {
     this.#changed = this.#queue.push("changed");
   }
 
-  #planRenewal(): void {
+  /** At the next third of the lease; at once when the stream begins late in it. */
+  #planRenewal(isFirst = false): void {
     const { view, clock } = this.#shared.environment.context;
     const record = view.request(this.#id)?.record;
     const lease = record ? ownDataOf(record).lease : null;
     if (lease === null) return;
     this.#cancelRenewal?.();
-    this.#cancelRenewal = clock.after((lease.duration * 1000) / 3, () => this.#queue.push("renew"));
+    const third = (lease.duration * 1000) / 3;
+    const left = lease.expires * 1000 - clock.now();
+    const delay = isFirst ? Math.min(Math.max(left - 2 * third, 0), third) : third;
+    this.#cancelRenewal = clock.after(delay, () => void this.#renew());
   }
 }
