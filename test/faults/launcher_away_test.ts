@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { REQUESTS } from "../../lib/model/paths.ts";
 import type { Clients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { ownDataOf } from "../../services/launcher/request/own_data.ts";
 import { until } from "../harness/launcher.ts";
 import { LONG_SESSION_MS, OutageWorld } from "../harness/outage_world.ts";
@@ -33,9 +35,7 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
   ] as const) {
     it(`are told so soon while it is ${how}, and what they repeat is done once`, async () => {
       const holder = await world.take(60);
-      const [node = ""] = [...world.view.nodes()].flatMap(({ id, record }) =>
-        record?.state === "in-use" ? [`nodes/${id}`] : [],
-      );
+      const [node = ""] = holder.nodes;
       const [launcher, other] = world.clients;
       assert.ok(launcher && other);
       const requestId = randomUUID();
@@ -51,6 +51,8 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
           () => requests.getRequest({ name: "nodeRequests/200-0000009999" }, ONCE),
           () => nodes.holdNode({ name: node, reason: "a look" }, ONCE),
           () => providers.eraseProviderData({ name: "providers/another" }, ONCE),
+          () => readAll(requests.watchRequest({ name: holder.name })),
+          () => readAll(nodes.watchNodes({})),
         ];
         await Promise.all(calls.map((call) => refusedSoon(call)));
         // When it is known to be away, a second try hears the same.
@@ -60,6 +62,8 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
       }
       const made = await until("a request", async () => (await created(create(launcher))) ?? null);
       assert.equal(await until("its name", async () => (await created(create(other))) ?? null), made);
+      await world.view.ready();
+      await catchUp(world, REQUESTS);
       const same = [...world.view.requests()].filter(
         ({ record }) => record !== null && ownDataOf(record).requestId === requestId,
       );
@@ -111,6 +115,10 @@ async function refusedSoon(call: () => Promise<unknown>): Promise<void> {
   );
   const took = performance.now() - begun;
   assert.ok(took < SOON_MS, `${call} was answered after ${took} ms`);
+}
+
+async function readAll(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
 }
 
 async function created(call: ReturnType<Clients["requests"]["createRequest"]>): Promise<string | null> {

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { LONG_SESSION_MS, OutageWorld, SESSION_TIMEOUT_MS } from "../harness/outage_world.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
@@ -12,6 +13,8 @@ const RESUMED_MS = 15_000;
 const [SHORT_MS, LONG_MS] = [SESSION_TIMEOUT_MS / 4, SESSION_TIMEOUT_MS * 3];
 /** Shorter than the long outage: a lease that nobody renews would end in it. */
 const LEASE_SECONDS = 4;
+/** Two thirds of it are left when the connection is lost, and the watcher is told after one: the rest is for the move. */
+const MOVED_LEASE_SECONDS = 9;
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
@@ -78,4 +81,38 @@ describe("launchers whose ZooKeeper goes away under load", { skip }, () => {
       assert.deepEqual(world.cloud.wrongs, []);
     });
   }
+});
+
+describe("a launcher that alone has lost its connection", { skip }, () => {
+  let server: ZooKeeperServer;
+  let proxies: TcpProxy[];
+  let world: OutageWorld;
+  beforeEach(async () => {
+    server = await startZooKeeper({ longestSessionMs: LONG_SESSION_MS });
+    proxies = [new TcpProxy(server), new TcpProxy(server)];
+    await Promise.all(proxies.map((proxy) => proxy.listen()));
+    world = await OutageWorld.open([server], { doors: proxies });
+  });
+  afterEach(async () => {
+    await world.close();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+    await server.close();
+  });
+
+  it("sends those who watch their requests elsewhere before their leases end", async () => {
+    const [cutOff] = proxies;
+    assert.ok(cutOff);
+    const leased = await Promise.all([0, 1].map((first) => world.take(MOVED_LEASE_SECONDS, first)));
+    cutOff.mode = "silent";
+    await pause(1.5 * MOVED_LEASE_SECONDS * 1000);
+    assert.deepEqual(
+      leased.map(({ ended }) => ended),
+      [null, null],
+    );
+    assert.deepEqual(world.cloud.wrongs, []);
+    cutOff.mode = "pass";
+    await world.served();
+    for (const holder of leased) await holder.release();
+    await world.settled();
+  });
 });

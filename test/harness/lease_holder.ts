@@ -57,6 +57,11 @@ export class LeaseHolder {
     for (const id of this.instances) this.#cloud.use(id);
   }
 
+  /** The names of its nodes. */
+  get nodes(): string[] {
+    return this.#status?.nodes.map(({ name }) => name) ?? [];
+  }
+
   /** The ids of the instances that it has. */
   get instances(): string[] {
     if (this.#status?.request?.state !== NodeRequest_State.STATE_FULFILLED) return [];

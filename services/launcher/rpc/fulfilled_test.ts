@@ -15,6 +15,7 @@ function scene(): Shared {
   const given = { state: "fulfilled", nodes: ["0001"], requestorData: encodeOwnData({ lease }) } as const;
   const view = {
     current: true,
+    onCurrent: () => () => {},
     request: () => request("200-1", given),
     node: () => node("0001", isSettled ? "in-use" : "building", { hostKeys: isSettled ? ["key"] : [] }),
     isPending: () => !isSettled,

@@ -1,11 +1,13 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { WatchRequestRequest, WatchRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { abortable } from "../../../lib/std/abortable.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { EventQueue } from "../../../lib/std/event_queue.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { renewLease } from "../request/lease.ts";
 import { ownDataOf } from "../request/own_data.ts";
+import { followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
 import { nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
 
@@ -13,24 +15,38 @@ const BOOKMARK_MS = 30_000;
 
 type Wake = "changed" | "bookmark";
 
-/** The request with its nodes, now and at each change, until it is gone; the open stream keeps its lease alive. */
+/**
+ * The request with its nodes, now and at each change, until it is gone; the open stream keeps its lease alive.
+ *
+ * @throws UNAVAILABLE when it cannot: another launcher may
+ */
 export async function* watchRequest(
   shared: Shared,
   request: WatchRequestRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WatchRequestResponse, void, void> {
   const { view } = shared.environment.context;
-  const { id } = await findRequest(shared, request.name);
+  const { id, record } = await findRequest(shared, request.name);
+  const lease = record === null ? null : ownDataOf(record).lease;
   const wakes = new Wakes(shared, id);
-  signal.addEventListener("abort", wakes.close, { once: true });
+  // Where others have a connection they end the lease in time: before that its holder has to be told.
+  const outage = followOutage(
+    shared.environment,
+    Math.min(STREAM_PATIENCE_MS, ((lease?.duration ?? Infinity) * 1000) / 3),
+  );
+  const ends = AbortSignal.any([signal, outage.signal]);
+  ends.addEventListener("abort", wakes.close, { once: true });
   let last = "";
   try {
     for await (const wake of wakes) {
-      if (signal.aborted) return;
+      if (ends.aborted) break;
       if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
       if (wake !== "changed") continue;
       // Who hears that it is fulfilled has to find its nodes as they were handed over.
-      await settle(view, () => [requestPath(id)]);
+      await abortable(
+        settle(view, () => [requestPath(id)]),
+        ends,
+      );
       const entry = view.request(id);
       if (entry === undefined) return;
       const print = fingerprint(shared, entry);
@@ -39,8 +55,9 @@ export async function* watchRequest(
       const status = { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
       yield { event: { $case: "status", value: status } };
     }
+    if (!signal.aborted) outage.signal.throwIfAborted();
   } finally {
-    signal.removeEventListener("abort", wakes.close);
+    outage.stop();
     wakes.close();
   }
 }

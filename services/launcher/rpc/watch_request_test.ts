@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { ServerError, Status } from "nice-grpc-common";
 import { decodeRequest } from "../../../lib/model/request.ts";
 import { manualClock } from "../../../lib/zookeeper/contract/manual_clock.ts";
 import { request } from "../../../test/harness/world.ts";
@@ -11,10 +12,15 @@ import { watchRequest } from "./watch_request.ts";
 function watch(secondsLeft: number) {
   const { clock, advance } = manualClock();
   const expiries: (number | undefined)[] = [];
+  let told = (_current: boolean) => {};
   const lease = { duration: 60, expires: clock.now() / 1000 + secondsLeft };
   const entry = request("200-1", { requestorData: encodeOwnData({ lease }) });
   const view = {
     current: true,
+    onCurrent: (listener: typeof told) => {
+      told = listener;
+      return () => {};
+    },
     request: () => entry,
     isPending: () => false,
     settled: async () => {},
@@ -34,7 +40,7 @@ function watch(secondsLeft: number) {
   };
   const stop = new AbortController();
   const stream = watchRequest(shared, { name: "nodeRequests/200-1" }, stop.signal);
-  return { clock, pass, expiries, stream };
+  return { clock, pass, expiries, stream, stop, tell: (current: boolean) => told(current) };
 }
 
 describe("a watch of a request", () => {
@@ -56,5 +62,33 @@ describe("a watch of a request", () => {
     assert.equal(expiries.length, 1);
     assert.ok(Math.abs((expiries[0] ?? 0) - now - 60) < 1);
     await stream.return();
+  });
+
+  it("goes on when the connection to ZooKeeper is back soon", async () => {
+    const { pass, stream, stop, tell } = watch(60);
+    await stream.next();
+    let isOpen = true;
+    const next = stream.next().finally(() => {
+      isOpen = false;
+    });
+    tell(false);
+    await pass(4000);
+    tell(true);
+    await pass(10_000);
+    assert.ok(isOpen);
+    stop.abort();
+    assert.equal((await next).done, true);
+  });
+
+  it("sends its watcher elsewhere when it is not", async () => {
+    const { pass, stream, tell } = watch(60);
+    await stream.next();
+    const end = assert.rejects(
+      stream.next(),
+      (error) => error instanceof ServerError && error.code === Status.UNAVAILABLE,
+    );
+    tell(false);
+    await pass(6000);
+    await end;
   });
 });
