@@ -254,6 +254,11 @@ export class QuotaError extends ProviderError {
   override name = "QuotaError";
 }
 
+/** Another launch has an instance of that name: a node of the same number, as there is when ZooKeeper was set back. */
+export class NameTakenError extends ProviderError {
+  override name = "NameTakenError";
+}
+
 /** What the call is about does not exist. */
 export class NotFoundError extends ProviderError {
   override name = "NotFoundError";

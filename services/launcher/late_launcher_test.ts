@@ -45,7 +45,7 @@ describe("a launcher that is late", () => {
     const failed = cloud.add(`np${node}`, {
       [METADATA.provider]: "cloud",
       [METADATA.node]: node,
-      [METADATA.launchToken]: `${node}-1`,
+      [METADATA.launchToken]: `${node}-${Math.round(now * 1000)}-1`,
     });
     const record = newNode(now, {
       ...{ provider: "cloud", pool: "main", type: ["small"], launcher: "gone", allocatedTo: request },
@@ -61,7 +61,7 @@ describe("a launcher that is late", () => {
     await untilStates(launcher, "ready");
     const [instance, ...others] = cloud.instances.values();
     assert.deepEqual(others, []);
-    assert.equal(instance?.metadata[METADATA.launchToken], `${node}-2`);
+    assert.equal(instance?.metadata[METADATA.launchToken], `${node}-${Math.round(now * 1000)}-2`);
     assert.equal(launcher.view.node(node)?.record?.externalId, instance?.externalId);
   });
 

@@ -43,9 +43,9 @@ type Address = Pick<ZooKeeperServer, "host" | "port">;
 
 export class OutageWorld {
   readonly cloud = new WatchedCloud();
-  readonly session: Session;
-  readonly view: View;
   readonly zuul: ZuulHand;
+  session: Session;
+  view: View;
   readonly #minReady: number;
   readonly #launchers: Launcher[] = [];
   readonly #holders: LeaseHolder[] = [];
@@ -90,6 +90,15 @@ export class OutageWorld {
     }
     await Promise.all(this.#launchers.map(({ program }) => program.waitFor(/launcher started/)));
     await until("min-ready nodes", () => this.#idle().length === this.#minReady, PATIENCE_MS);
+  }
+
+  /** Goes on with another session, for ours has seen a later state than servers that were set back. */
+  async lookAnew(servers: readonly ZooKeeperServer[]): Promise<void> {
+    await this.view.close();
+    await this.session.close();
+    this.session = connectSession({ servers, sessionTimeoutMs: LONG_SESSION_MS, logger: silentLogger });
+    this.view = openView(this.session, silentLogger);
+    await this.view.ready();
   }
 
   /** Clients of each launcher. */

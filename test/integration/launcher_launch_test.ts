@@ -115,7 +115,10 @@ describe("a launch", () => {
       ["cloud", "main", entry.id, "image"],
     );
     assert.equal(metadata.groups, "cloud,image,small");
-    assert.equal(metadata[METADATA.launchToken], `${entry.id}-1`);
+    assert.equal(
+      metadata[METADATA.launchToken],
+      `${entry.id}-${Math.round((entry.record?.createdTime ?? 0) * 1000)}-1`,
+    );
   });
 
   it("is tried exactly launch-retries times, and its request fails with the reason", async () => {

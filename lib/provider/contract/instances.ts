@@ -1,7 +1,7 @@
 // How a provider makes, lists and deletes instances.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { METADATA, ProviderError } from "../contract.ts";
+import { METADATA, NameTakenError } from "../contract.ts";
 import type { Place } from "./place.ts";
 
 /** Declares the tests about instances. */
@@ -68,7 +68,7 @@ export function testInstances(place: Place): void {
     const spec = place.instanceSpec();
     const first = await place.create(spec);
     const other = { ...spec, metadata: { ...spec.metadata, [METADATA.launchToken]: "another" } };
-    await assert.rejects(place.create(other), ProviderError);
+    await assert.rejects(place.create(other), NameTakenError);
     await place.remove(first);
     const second = await place.create(other);
     assert.equal(second.state, "running");

@@ -6,6 +6,7 @@ import {
   type Leftover,
   METADATA,
   type Metadata,
+  NameTakenError,
   NotFoundError,
   ProviderError,
   type ProviderImage,
@@ -122,7 +123,7 @@ export class FakeCloud implements CloudApi {
       const token = wish.metadata[METADATA.launchToken];
       const sameName = [...this.instances.values()].find((one) => one.name === wish.name);
       if (sameName !== undefined && sameName.metadata[METADATA.launchToken] === token) return { ...sameName };
-      if (sameName !== undefined) throw new ProviderError(`409: there is another instance ${wish.name}`);
+      if (sameName !== undefined) throw new NameTakenError(`409: there is another instance ${wish.name}`);
       const instance = this.#make(wish);
       if (this.#faults.strikes("loseCreateReplies")) throw new ProviderError("503: the reply was lost");
       return { ...instance };

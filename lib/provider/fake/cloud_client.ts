@@ -3,6 +3,7 @@ import { Agent, request } from "node:http";
 import {
   type Instance,
   type Leftover,
+  NameTakenError,
   NotFoundError,
   ProviderError,
   type ProviderImage,
@@ -74,6 +75,7 @@ export class CloudClient implements CloudApi {
     if ("result" in reply) return reply.result;
     const { kind, message, retryable } = reply.error;
     if (kind === "quota") throw new QuotaError(message);
+    if (kind === "name-taken") throw new NameTakenError(message);
     if (kind === "not-found") throw new NotFoundError(message);
     throw new ProviderError(message, { retryable });
   }

@@ -2,12 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf } from "../../std/errors.ts";
-import { NotFoundError, ProviderError, QuotaError } from "../contract.ts";
+import { NameTakenError, NotFoundError, ProviderError, QuotaError } from "../contract.ts";
 import type { CloudApi } from "./api.ts";
 
 /** How an error travels. */
 export interface ErrorMessage {
-  readonly kind: "quota" | "not-found" | "other";
+  readonly kind: "quota" | "not-found" | "name-taken" | "other";
   readonly message: string;
   readonly retryable: boolean;
 }
@@ -73,7 +73,12 @@ async function answer(cloud: CloudApi, request: IncomingMessage, response: Serve
 }
 
 function describeError(error: unknown): ErrorMessage {
-  const kind = error instanceof QuotaError ? "quota" : error instanceof NotFoundError ? "not-found" : "other";
   const retryable = error instanceof ProviderError ? error.retryable : true;
-  return { kind, message: messageOf(error), retryable };
+  return { kind: kindOf(error), message: messageOf(error), retryable };
+}
+
+function kindOf(error: unknown): ErrorMessage["kind"] {
+  if (error instanceof QuotaError) return "quota";
+  if (error instanceof NameTakenError) return "name-taken";
+  return error instanceof NotFoundError ? "not-found" : "other";
 }

@@ -6,6 +6,7 @@ import {
   type Instance,
   type InstanceSpec,
   METADATA,
+  NameTakenError,
   NotFoundError,
   type Provider,
   ProviderError,
@@ -143,8 +144,8 @@ export class MetastaticProvider implements Provider {
     }
   }
 
-  #refused(node: string): ProviderError {
-    return new ProviderError(`provider ${this.name}: node ${node} has an instance of another launch`);
+  #refused(node: string): NameTakenError {
+    return new NameTakenError(`provider ${this.name}: node ${node} has an instance of another launch`);
   }
 
   async #create(

@@ -5,7 +5,14 @@ import type { Cloud } from "../../config/clouds/cloud.ts";
 import { type Clock, elapsed } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
-import { type InstanceSpec, METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
+import {
+  type InstanceSpec,
+  METADATA,
+  type Metadata,
+  NameTakenError,
+  ProviderError,
+  QuotaError,
+} from "../contract.ts";
 import { formatString } from "../format_string.ts";
 import { findPublicIpv4 } from "./addresses.ts";
 import type { CloudFacts } from "./cloud_facts.ts";
@@ -124,7 +131,7 @@ export class Launches {
     const [own] = ours.filter(({ metadata }) => metadata[METADATA.launchToken] === token);
     const [other] = ours;
     if (own !== undefined || other === undefined) return own ?? null;
-    throw new ProviderError(
+    throw new NameTakenError(
       `server ${other.id} has the name ${spec.name} and is of another launch (${other.metadata[METADATA.launchToken] ?? "without a token"}); it has to go first`,
     );
   }

@@ -50,8 +50,13 @@ export function withInstance(record: NodeRecord, externalId: string, claim?: Cla
 }
 
 /** Names one attempt: a repeated create with the same token goes on with the same instance. */
-export function launchToken(node: string, record: Pick<NodeRecord, "driverData">): string {
-  return `${node}-${attemptOf(record)}`;
+export function launchToken(node: string, record: Pick<NodeRecord, "driverData" | "createdTime">): string {
+  return `${tokenPrefix(node, record)}${attemptOf(record)}`;
+}
+
+/** What the tokens of a node begin with. Its number alone would not do: one is given anew when ZooKeeper was set back. */
+function tokenPrefix(node: string, { createdTime }: Pick<NodeRecord, "createdTime">): string {
+  return `${node}-${Math.round((createdTime ?? 0) * 1000)}-`;
 }
 
 /** Creates the instance of the launch's attempt, or goes on with it. */
@@ -133,8 +138,9 @@ export async function removeAttempt(
   const driver = driverOf(environment, launch.record.provider);
   if (driver === undefined) return;
   const attempt = attemptOf(launch.record);
+  const { length } = tokenPrefix(launch.node, launch.record);
   const isOfLaterAttempt = ({ metadata }: Instance) =>
-    Number(metadata[METADATA.launchToken]?.slice(launch.node.length + 1)) > attempt;
+    Number(metadata[METADATA.launchToken]?.slice(length)) > attempt;
   await withDeadline(
     environment.context.clock,
     launch.pool.provider.launchTimeout * 1000,
@@ -146,12 +152,12 @@ export async function removeAttempt(
 
 /**
  * Deletes the instance of a node; where its id was never learnt, every instance that carries the node's id, except those
- * that are kept. Resolves when the provider has confirmed.
+ * that are kept and those of another node that had the same number. Resolves when the provider has confirmed.
  */
 export async function removeInstances(
   driver: Provider,
   node: string,
-  record: Pick<NodeRecord, "externalId">,
+  record: Pick<NodeRecord, "externalId" | "createdTime">,
   signal: AbortSignal,
   isKept: (instance: Instance) => boolean = () => false,
 ): Promise<void> {
@@ -159,9 +165,12 @@ export async function removeInstances(
     await driver.deleteInstance(textOf(record.externalId), signal);
     return;
   }
+  const prefix = tokenPrefix(node, record);
   for (const instance of await driver.listInstances(signal)) {
-    if (instance.metadata[METADATA.node] !== node || isKept(instance)) continue;
-    await driver.deleteInstance(instance.externalId, signal);
+    const { externalId, metadata } = instance;
+    const isOwn = metadata[METADATA.launchToken]?.startsWith(prefix) ?? true;
+    if (metadata[METADATA.node] !== node || !isOwn || isKept(instance)) continue;
+    await driver.deleteInstance(externalId, signal);
   }
 }
 

@@ -10,7 +10,7 @@
 //       more: its instance may be in use by then.
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
-import { type Instance, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
+import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
@@ -162,6 +162,15 @@ async function tryAttempts(
         launch.status = "aborted";
         hand.quotaBlocks.set(provider.name, nowOf(environment) + QUOTA_PAUSE_SECONDS);
         environment.refreshLimits(provider.name);
+        return;
+      }
+      if (error instanceof NameTakenError) {
+        // Somebody may be at work on it. The node goes, and its request gets another one with the next number.
+        context.logger.warn("a node's number is taken at its provider", {
+          node: launch.node,
+          reason: launch.reason,
+        });
+        launch.status = "aborted";
         return;
       }
       const fields = { node: launch.node, attempt, attempts, error: messageOf(error) };

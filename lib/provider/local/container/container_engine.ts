@@ -12,6 +12,7 @@ import {
   type ImageSpec,
   type Instance,
   METADATA,
+  NameTakenError,
   NotFoundError,
   ProviderError,
   type ProviderImage,
@@ -152,7 +153,7 @@ export class ContainerEngine implements Engine {
     }
     let found = (await this.#containers(signal)).find((info) => nameOf(info) === spec.name);
     if (found !== undefined && found.Labels[METADATA.launchToken] !== spec.metadata[METADATA.launchToken]) {
-      throw new ProviderError(`${spec.name} exists already, from another launch: it must be deleted first`);
+      throw new NameTakenError(`${spec.name} exists already, from another launch: it must be deleted first`);
     }
     for (let attempt = 1; ; attempt += 1) {
       const id = found?.Id ?? (await this.#createContainer(spec, signal));

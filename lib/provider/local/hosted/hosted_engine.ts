@@ -15,6 +15,7 @@ import {
   type ImageSpec,
   type Instance,
   METADATA,
+  NameTakenError,
   NotFoundError,
   ProviderError,
   type ProviderImage,
@@ -99,7 +100,7 @@ export class HostedEngine implements Engine {
     if (!isRecordName(spec.name)) throw refused(`${JSON.stringify(spec.name)} cannot be a node's name`);
     const existing = await this.#instances.read(spec.name);
     if (existing !== null && !isSameLaunch(existing, spec)) {
-      throw new ProviderError(`${spec.name} exists already, from another launch: it must be deleted first`);
+      throw new NameTakenError(`${spec.name} exists already, from another launch: it must be deleted first`);
     }
     const underWay = this.#creations.get(spec.name);
     if (underWay !== undefined || (existing !== null && this.#servers.has(spec.name))) {
