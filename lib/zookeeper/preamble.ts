@@ -21,6 +21,8 @@ const AUTH_XID = -4;
 const AUTH_TYPE = 100;
 const SET_WATCHES_XID = -8;
 const SET_WATCHES_2_TYPE = 105;
+const CLOSE_XID = 1;
+const CLOSE_TYPE = -11;
 /** The server refuses packets of a megabyte; small ones do not hold up others. */
 const MAX_PACKET_BYTES = 128 * 1024;
 const STUCK_TICKS = 12;
@@ -33,7 +35,7 @@ interface Part {
 
 /** The first packets of a connection, and the wait for their answers. */
 export class Preamble {
-  readonly #parts: Part[];
+  #parts: Part[];
   readonly #onDone: () => void;
   #ticks = 0;
 
@@ -49,6 +51,13 @@ export class Preamble {
       ...packets(recursivePaths).map((paths) => setWatches(paths, lastZxid)),
     ];
     this.#onDone = onDone;
+  }
+
+  /** The only packet of a connection in whose session nothing more is to be done. */
+  static farewell(onDone: () => void): Preamble {
+    const preamble = new Preamble([], [], 0n, onDone);
+    preamble.#parts = [part(CLOSE_XID, CLOSE_TYPE, "the end of the session", Buffer.alloc(0))];
+    return preamble;
   }
 
   /** Sends everything; `onDone` is called when all is answered, at once when there is nothing to say. */

@@ -5,10 +5,12 @@
 //       CONNECTION_LOSS (nothing was sent). Calls in flight fail with CONNECTION_LOSS as soon as the connection
 //       breaks (they may have been done), and all with SESSION_EXPIRED when the session is found to be lost.
 //   S2. `signal` belongs to one session. It is aborted before any call is made in the next one.
-//   S3. Only the server declares a session lost: it refuses our id, or answers with another one.
+//   S3. Only the server declares a session lost: it refuses our id, or answers with another one. But see S4.
 //   S4. Servers refuse who has seen a later state than theirs, which keeps us from going back. After a session timeout
 //       without a connection we tell none that we have: a server that lags behind has caught up by then, or serves no
-//       more, but one that was set back to a backup would refuse us for ever.
+//       more, but one that was set back to a backup would refuse us for ever. Such a server may still know our session,
+//       with contenders that we have given back and without those that we have: so a session that it takes back then
+//       is ended.
 import type { Buffer } from "node:buffer";
 import { atMost } from "../std/at_most.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
@@ -67,6 +69,8 @@ export class SessionLink {
   #state: SessionState = "connecting";
   #credentials: Credentials = NEW_SESSION;
   #lastZxid = 0n;
+  /** Whether the last transaction that we had seen in this session is not told any more. */
+  #isForgotten = false;
   #timeoutMs: number;
   #cancelForgetting = () => {};
   #controller = new AbortController();
@@ -220,10 +224,17 @@ export class SessionLink {
   ): void {
     const { sessionId, password, timeoutMs } = handshake;
     const { sessionId: own } = this.#credentials;
-    if (own !== 0n && (timeoutMs <= 0 || sessionId !== own)) this.#lost();
+    const mayBeSetBack = own !== 0n && this.#isForgotten;
+    if (own !== 0n && (timeoutMs <= 0 || sessionId !== own || mayBeSetBack)) this.#lost();
     if (timeoutMs <= 0) {
       this.#servers.succeeded();
       connection.end(new ZooKeeperError("SESSION_EXPIRED", "the server has ended the session"));
+      return;
+    }
+    if (mayBeSetBack && sessionId === own) {
+      this.#servers.succeeded();
+      this.#preamble = Preamble.farewell(() => connection.end(new Error("the session was ended")));
+      this.#preamble.begin((frame) => connection.send(frame));
       return;
     }
     this.#credentials = { sessionId, password };
@@ -272,6 +283,7 @@ export class SessionLink {
       this.#logger.warn("zookeeper connection lost", fields);
       this.#cancelForgetting = this.#clock.after(this.#timeoutMs, () => {
         this.#lastZxid = 0n;
+        this.#isForgotten = true;
       });
       this.#setState("suspended");
     } else if (this.#servers.failures % 10 === 1) {
@@ -286,6 +298,7 @@ export class SessionLink {
     this.#credentials = NEW_SESSION;
     // A new session may begin on servers that were set back (S4).
     this.#lastZxid = 0n;
+    this.#isForgotten = false;
     this.#controller.abort(new ZooKeeperError("SESSION_EXPIRED", "the ZooKeeper session was lost"));
     this.#setState("lost");
     this.#calls.fail("SESSION_EXPIRED", "the session was lost");

@@ -185,6 +185,40 @@ describe("the servers of a session", () => {
     assert.equal(seen[1], 9n, "a server that lags behind may refuse us");
   });
 
+  it("that know our session after that time may know an older state of it: it is ended, and a new one begins", async () => {
+    const CLOSE = -11;
+    const asked: bigint[] = [];
+    let closed = 0;
+    let backAt = Infinity;
+    const server = await serve(async (peer, connection) => {
+      const wanted = await peer.handshake();
+      asked.push(wanted);
+      if (connection === 1) {
+        peer.accept(SESSION, 600);
+        peer.reply(await peer.call(), { zxid: 9n });
+        peer.hangUp();
+      } else if (performance.now() < backAt) peer.hangUp();
+      else if (wanted === SESSION) {
+        peer.accept(SESSION, 600);
+        const frame = await peer.frame();
+        if (frame.readInt32BE(4) === CLOSE) closed += 1;
+        peer.reply(frame.readInt32BE(0));
+      } else peer.accept(SESSION + 1n, 600);
+    });
+    const session = connect({ servers: [server] });
+    await session.sync("/");
+    backAt = performance.now() + 1000;
+    const { signal } = session;
+    await within(
+      PATIENCE_MS,
+      until(() => session.sessionId === SESSION + 1n, "the new session"),
+      "go on",
+    );
+    assert.ok(signal.aborted, "what was held in the old session is known to be lost");
+    assert.equal(closed, 1);
+    assert.equal(asked.at(-1), 0n);
+  });
+
   it("that are older than 3.6 are said to be too old", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();

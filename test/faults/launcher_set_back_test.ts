@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { until } from "../harness/launcher.ts";
 import type { LeaseHolder } from "../harness/lease_holder.ts";
-import { LONG_SESSION_MS, OutageWorld } from "../harness/outage_world.ts";
+import { LONG_SESSION_MS, OutageWorld, SESSION_TIMEOUT_MS } from "../harness/outage_world.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
@@ -18,9 +18,11 @@ async function backUp({ directory }: ZooKeeperServer): Promise<void> {
   await cp(join(directory, "data"), join(directory, "backup"), { recursive: true });
 }
 
+/** Takes longer than the launchers' sessions live, as restoring does: a few transactions earlier are noticed by nothing else. */
 async function restore(server: ZooKeeperServer): Promise<void> {
   const [data, backup] = [join(server.directory, "data"), join(server.directory, "backup")];
   await server.stop({ hard: true });
+  await new Promise((resolve) => setTimeout(resolve, 1.5 * SESSION_TIMEOUT_MS));
   await rm(data, { recursive: true });
   await cp(backup, data, { recursive: true });
   await server.restart();
@@ -77,6 +79,28 @@ describe("launchers whose ZooKeeper is set back to a backup", { skip }, () => {
     for (const holder of before) await holder.release();
     // The leases of those who were gone before run out.
     for (const holder of gone) await world.clients[0]?.requests.releaseRequest({ name: holder.name });
+    await world.settled();
+    assert.deepEqual(world.cloud.wrongs, []);
+  });
+
+  it("go on with a request that is in their hands in the backup only", async () => {
+    // Its launch is under way in the backup, and long over when that is put back.
+    world.cloud.weather.createMs = 1000;
+    const holder = await world.ask(60);
+    await until("its launch", () =>
+      [...world.view.nodes()].some(({ record }) => record?.state === "building"),
+    );
+    await backUp(server);
+    await holder.begin();
+    const [instance] = holder.instances;
+    await restore(server);
+    await world.lookAnew([server]);
+    const states = () => [...world.view.requests()].map(({ record }) => record?.state);
+    await until("it is fulfilled again", () => states().join() === "fulfilled");
+    await until("its holder hears of it", () => holder.instances.length === 1);
+    assert.deepEqual(holder.instances, [instance]);
+    assert.equal(holder.ended, null);
+    await holder.release();
     await world.settled();
     assert.deepEqual(world.cloud.wrongs, []);
   });
