@@ -49,10 +49,13 @@ export function answerInOutage<T>(environment: Environment, call: () => Promise<
 }
 
 /** The same of a call that writes: it begins when there is a connection, so that nothing is written once it was refused. */
-export function writeWhenConnected<T>(environment: Environment, call: () => Promise<T>): Promise<T> {
+export function writeWhenConnected<T>(
+  environment: Environment,
+  call: (refused: AbortSignal) => Promise<T>,
+): Promise<T> {
   return untilOutage(environment, async (signal) => {
     await environment.context.view.ready(signal);
-    return await abortable(call(), signal);
+    return await abortable(call(signal), signal);
   });
 }
 
