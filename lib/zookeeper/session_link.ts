@@ -27,6 +27,7 @@ import {
 import { type Credentials, encodeHandshake, NEW_SESSION } from "./handshake.ts";
 import { type Identity, Preamble } from "./preamble.ts";
 import { ServerRotation } from "./server_rotation.ts";
+import { closedError, SessionStates } from "./session_states.ts";
 import { createSessionTelemetry, type SessionTelemetry } from "./session_telemetry.ts";
 import { type SessionState, type WatchEvent, ZooKeeperError } from "./types.ts";
 import { decodeEvent, decodeReply, NOTIFICATION_XID, PING_XID, type Request, requests } from "./wire.ts";
@@ -63,10 +64,9 @@ export class SessionLink {
   readonly #servers: ServerRotation;
   readonly #calls: CallQueue;
   readonly #telemetry: SessionTelemetry;
-  readonly #listeners = new Set<(state: SessionState) => void>();
+  readonly #states: SessionStates;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
-  #state: SessionState = "connecting";
   #credentials: Credentials = NEW_SESSION;
   #lastZxid = 0n;
   /** Whether the last transaction that we had seen in this session is not told any more. */
@@ -83,10 +83,11 @@ export class SessionLink {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger;
     this.#timeoutMs = options.sessionTimeoutMs;
+    this.#states = new SessionStates(options.logger);
     this.#servers = new ServerRotation(options.servers, options.random ?? Math.random);
     this.#calls = new CallQueue({ clock: this.#clock, patienceMs: options.sessionTimeoutMs });
     this.#telemetry = createSessionTelemetry(this.#clock, () => ({
-      isConnected: this.#state === "connected",
+      isConnected: this.state === "connected",
       inFlight: this.#calls.inFlight,
       waiting: this.#calls.waiting,
     }));
@@ -94,7 +95,7 @@ export class SessionLink {
   }
 
   get state(): SessionState {
-    return this.#state;
+    return this.#states.current;
   }
 
   get credentials(): Credentials {
@@ -106,28 +107,11 @@ export class SessionLink {
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#states.onChange(listener);
   }
 
   connected(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (): boolean => {
-        if (signal?.aborted) reject(signal.reason);
-        else if (this.#state === "closed") reject(closedError());
-        else if (this.#state === "connected") resolve();
-        else return false;
-        return true;
-      };
-      if (look()) return;
-      const again = () => {
-        if (!look()) return;
-        stop();
-        signal?.removeEventListener("abort", again);
-      };
-      const stop = this.onState(again);
-      signal?.addEventListener("abort", again);
-    });
+    return this.#states.connected(signal);
   }
 
   /** Makes a call that is observed. */
@@ -137,7 +121,7 @@ export class SessionLink {
 
   /** Makes a call for which its callers have each called {@link observe}. */
   send<T>(request: Request<T>): Promise<T> {
-    return this.#state === "closed" ? Promise.reject(closedError()) : this.#calls.call(request);
+    return this.state === "closed" ? Promise.reject(closedError()) : this.#calls.call(request);
   }
 
   /** Measures what is a call to its caller. */
@@ -156,9 +140,9 @@ export class SessionLink {
   /** Without a connection nobody can be told: then the ephemerals stay until the server ends the session. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return this.#running;
-    const connected = this.#state === "connected";
+    const connected = this.state === "connected";
     this.#closing.abort(closedError());
-    this.#setState("closed");
+    this.#states.change("closed");
     this.#controller.abort(closedError());
     this.#cancelForgetting();
     this.#calls.fail("CLOSED", "the session was closed");
@@ -250,7 +234,7 @@ export class SessionLink {
         timeout_ms: timeoutMs,
       });
       this.#telemetry.connected(placeOf(server));
-      this.#setState("connected");
+      this.#states.change("connected");
       this.#calls.attach((frame) => connection.send(frame));
       this.#handlers.onWatchesSet(paths);
     });
@@ -279,13 +263,13 @@ export class SessionLink {
     this.#preamble = undefined;
     this.#calls.detach(`${place}: ${messageOf(reason)}`);
     const fields = { server: place, error: messageOf(reason), attempts: this.#servers.failures };
-    if (this.#state === "connected") {
+    if (this.state === "connected") {
       this.#logger.warn("zookeeper connection lost", fields);
       this.#cancelForgetting = this.#clock.after(this.#timeoutMs, () => {
         this.#lastZxid = 0n;
         this.#isForgotten = true;
       });
-      this.#setState("suspended");
+      this.#states.change("suspended");
     } else if (this.#servers.failures % 10 === 1) {
       this.#logger.warn("no connection to zookeeper", fields);
     }
@@ -300,26 +284,10 @@ export class SessionLink {
     this.#lastZxid = 0n;
     this.#isForgotten = false;
     this.#controller.abort(new ZooKeeperError("SESSION_EXPIRED", "the ZooKeeper session was lost"));
-    this.#setState("lost");
+    this.#states.change("lost");
     this.#calls.fail("SESSION_EXPIRED", "the session was lost");
     this.#handlers.onInterrupted();
     this.#controller = new AbortController();
-    this.#setState("connecting");
+    this.#states.change("connecting");
   }
-
-  #setState(state: SessionState): void {
-    if (this.#state === state || this.#state === "closed") return;
-    this.#state = state;
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(state);
-      } catch (error) {
-        this.#logger.error("a session listener failed", { state, error: messageOf(error) });
-      }
-    }
-  }
-}
-
-function closedError(): ZooKeeperError {
-  return new ZooKeeperError("CLOSED", "the session was closed");
 }
