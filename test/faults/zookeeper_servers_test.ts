@@ -38,9 +38,9 @@ async function underTrouble(
     clients.push({ servers: own, sessionTimeoutMs: SESSION_TIMEOUT_MS, chroot });
   }
   const fleet = new Fleet(witness, runs);
+  let working = true;
   try {
     await witness.connected();
-    let working = true;
     await fleet.start(clients, () => working);
     await committed(fleet, 10);
     await trouble(proxies);
@@ -49,6 +49,7 @@ async function underTrouble(
     working = false;
     assert.deepEqual(await fleet.judge(), []);
   } finally {
+    working = false;
     await fleet.close();
     await witness.close();
     await Promise.all(proxies.map((proxy) => proxy.close()));

@@ -182,13 +182,16 @@ export class SimulatedClient {
   }
 }
 
-/** Repeats a call of the witness, whose server may be starting anew. It must do no harm to be done twice. */
+/**
+ * Repeats a call of the witness, whose server may be starting anew, or whose session may have ended meanwhile. It must do no
+ * harm to be done twice.
+ */
 export async function again<T>(witness: Session, call: () => Promise<T>): Promise<T> {
   while (true) {
     try {
       return await call();
     } catch (error) {
-      if (!isUncertain(error)) throw error;
+      if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
       await witness.connected();
     }
   }
