@@ -46,8 +46,9 @@ export interface RpcServer {
   /** What health tells of every service, or of the one matter that is named. */
   setServing(serving: boolean, matter?: string): void;
   /**
-   * Ends it: health tells NOT_SERVING, streams end with UNAVAILABLE, unary calls may finish within `graceMs`
-   * (milliseconds), then whatever is left is cut off. Resolves when all connections are closed.
+   * Ends it: health tells NOT_SERVING, streams end with UNAVAILABLE, callers are told to make no more calls, unary calls
+   * that came in before may finish within `graceMs` (milliseconds), then whatever is left is cut off. Resolves when all
+   * connections are closed.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -67,7 +68,6 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         logger: options.logger,
         clock,
         defaultDeadlineMs: options.defaultDeadlineMs ?? 30_000,
-        isDraining: () => draining,
         endStreams: endStreams.signal,
       }),
     );

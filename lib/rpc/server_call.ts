@@ -11,7 +11,7 @@ import { abortable } from "../std/abortable.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { openSpan } from "../telemetry/trace.ts";
-import { type CallLimit, deadlineOf, drainingError, limitCall } from "./call_limit.ts";
+import { type CallLimit, deadlineOf, limitCall } from "./call_limit.ts";
 import { internal, toServerError } from "./errors.ts";
 
 /** Infrastructure that would drown everything else in the log: no spans, no metrics, debug lines only. */
@@ -23,8 +23,6 @@ export interface ServerCallOptions {
   readonly clock: Clock;
   /** Milliseconds that a unary call may take when the caller set no deadline. */
   readonly defaultDeadlineMs: number;
-  /** Whether the server takes no more calls. */
-  readonly isDraining: () => boolean;
   /** Aborted when streams must end. */
   readonly endStreams: AbortSignal;
 }
@@ -45,7 +43,6 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
     });
     const record = beginRecord(path, callContext, options, instruments);
     try {
-      if (options.isDraining() && !QUIET.test(path)) throw drainingError();
       const result = yield* run(call, { ...callContext, signal: limit.signal }, limit, record);
       limit.signal.throwIfAborted();
       record.end(null, null);

@@ -15,7 +15,6 @@ function stream(next: (number: number) => Message): AsyncGenerator<Message, unkn
     logger: silentLogger,
     clock: systemClock,
     defaultDeadlineMs: 30_000,
-    isDraining: () => false,
     endStreams: new AbortController().signal,
   });
   const call = {

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { Channel, credentials } from "@grpc/grpc-js";
 import { createClient } from "nice-grpc";
 import { TransitionError } from "../model/node.ts";
+import { systemClock } from "../std/clock.ts";
 import type { LogFields, Logger } from "../std/logger.ts";
 import { silentLogger } from "../std/logger.ts";
 import { type Clients, connectClients } from "./client.ts";
@@ -320,6 +321,15 @@ test("stop tells health watchers, ends streams with UNAVAILABLE, and lets unary 
   assert.equal((await unary).node?.name, "nodes/1");
   await stopping;
   assert.ok(isUnreachable(await caught(clients.nodes.getNode({}))));
+});
+
+test("a call that comes in when the server has begun to stop is served: its caller could not know", async () => {
+  const { promise: pause, resolve: goOn } = Promise.withResolvers<void>();
+  const { server, clients } = await serve({}, { clock: { ...systemClock, sleep: () => pause } });
+  const stopping = server.stop(10_000);
+  const call = await clients.nodes.listNodes({}, { retry: false }).finally(goOn);
+  assert.equal(call.nodes.length, 1);
+  await stopping;
 });
 
 test("stop cuts off what does not end within the grace", async () => {
