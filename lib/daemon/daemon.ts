@@ -39,6 +39,12 @@ const CONFIG_HEALTH = "config";
 /** The name under which health says whether every provider of the configuration is served. */
 const PROVIDERS_HEALTH = "providers";
 
+/**
+ * For how long after its start a daemon lets calls wait until it serves, in milliseconds: it takes connections from the
+ * beginning, so a proxy sends it its share. Later they hear at once what it waits for.
+ */
+const START_PATIENCE_MS = 5000;
+
 /** How long the end of a daemon waits for a change of its configuration that is being taken, in milliseconds. */
 const CHANGE_PATIENCE_MS = 1000;
 
@@ -119,6 +125,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
   const late = lateServices(
     SERVICE_DEFINITIONS[options.name],
     () => `${program} is starting: it waits for ZooKeeper at ${serversOf({ config })} or for its providers`,
+    atMost(clock, START_PATIENCE_MS, stopping.stopped),
   );
   let control: ConfigControl | null = null;
   const services = [...late.services, configService(() => control)];

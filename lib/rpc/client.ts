@@ -77,7 +77,11 @@ export function connectClients(options: ConnectOptions): Clients {
   const launcher = connect("the launcher", options.launcherAddress, options);
   const builder = connect("the builder", options.builderAddress, options);
   return {
-    nodes: launcher.make(NodeServiceDefinition, { listNodes: REPEATED, getNode: REPEATED }),
+    nodes: launcher.make(NodeServiceDefinition, {
+      listNodes: REPEATED,
+      getNode: REPEATED,
+      getConsoleLog: REPEATED,
+    }),
     requests: withRequestIds(
       launcher.make(RequestServiceDefinition, {
         listRequests: REPEATED,
@@ -85,6 +89,7 @@ export function connectClients(options: ConnectOptions): Clients {
         createRequest: REPEATED,
         renewRequest: REPEATED,
         releaseRequest: REPEATED,
+        explain: REPEATED,
       }),
     ),
     providers: launcher.make(ProviderServiceDefinition, { "*": REPEATED }),
@@ -93,6 +98,8 @@ export function connectClients(options: ConnectOptions): Clients {
       listImages: REPEATED,
       listBuilds: REPEATED,
       listUploads: REPEATED,
+      listBuildHistory: REPEATED,
+      explainImage: REPEATED,
     }),
     launcherConfig: launcher.make(ConfigServiceDefinition, { "*": REPEATED }),
     builderConfig: builder.make(ConfigServiceDefinition, { "*": REPEATED }),

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { constants, createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { silentLogger } from "../std/logger.ts";
-import { connectClients } from "./client.ts";
+import { type Clients, connectClients } from "./client.ts";
 import { ClientError } from "./client_error.ts";
 import { unavailable } from "./errors.ts";
 import { NodeServiceDefinition, type NodeServiceImplementation } from "./gen/nodepool/v1/node.ts";
@@ -103,7 +108,9 @@ test("a request that is asked for again has the id of the first call, the caller
 });
 
 /** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */
-async function connectToProxy(answer: (stream: ServerHttp2Stream) => void) {
+async function connectToProxy(
+  answer: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+): Promise<Clients> {
   const proxy = createHttp2Server();
   proxy.on("stream", answer);
   await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
@@ -131,6 +138,29 @@ test("a read is tried again when a proxy has no server for it just now", async (
   });
   assert.deepEqual((await clients.nodes.listNodes({})).nodes, []);
   assert.equal(calls, 3);
+});
+
+type Unary = (request: object) => Promise<unknown>;
+
+test("every call that only reads is tried again", async () => {
+  const calls = new Map<string, number>();
+  const clients = await connectToProxy((stream, headers) => {
+    const path = String(headers[":path"]);
+    calls.set(path, (calls.get(path) ?? 0) + 1);
+    stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "14" });
+    stream.end();
+  });
+  const tried: Promise<unknown>[] = [];
+  for (const client of Object.values(clients)) {
+    for (const [name, call] of Object.entries(client as Record<string, Unary>)) {
+      if (!/^(get|list|explain)/.test(name)) continue;
+      tried.push(assert.rejects(call({}), { code: "UNAVAILABLE" }));
+    }
+  }
+  await Promise.all(tried);
+  const once = [...calls].filter(([, count]) => count === 1).map(([path]) => path);
+  assert.ok(calls.size > 12, `${calls.size} calls`);
+  assert.deepEqual(once, []);
 });
 
 for (const code of ["NO_ERROR", "INTERNAL_ERROR", "CANCEL", "PROTOCOL_ERROR"] as const) {

@@ -30,8 +30,8 @@ export interface LateServices {
 }
 
 /**
- * Offers services of these definitions. Until {@link LateServices.bind}, calls fail with UNAVAILABLE and the sentence
- * that `problem` returns.
+ * Offers services of these definitions. Until {@link LateServices.bind}, calls wait as long as `patience` does (the
+ * default: not at all), and then fail with UNAVAILABLE and the sentence that `problem` returns.
  */
 export function lateServices(
   definitions: readonly (CompatServiceDefinition & {
@@ -39,9 +39,13 @@ export function lateServices(
     methods: Record<string, { responseStream?: boolean }>;
   })[],
   problem: () => string,
+  patience: Promise<unknown> = Promise.resolve(),
 ): LateServices {
   const bound = new Map<string, Readonly<Record<string, Method>>>();
-  const answer = (service: string, method: string, request: unknown, callContext: CallContext) => {
+  const { promise: isBound, resolve: noteBound } = Promise.withResolvers<void>();
+  const decided = Promise.race([isBound, patience]);
+  const answer = async (service: string, method: string, request: unknown, callContext: CallContext) => {
+    if (!bound.has(service)) await decided;
     const implementation = bound.get(service);
     if (implementation === undefined) throw unavailable("STARTING", problem());
     const run = implementation[method];
@@ -53,7 +57,7 @@ export function lateServices(
       const unary: Method = async (request, callContext) =>
         answer(definition.fullName, method, request, callContext);
       const stream: Method = async function* (request, callContext) {
-        yield* answer(definition.fullName, method, request, callContext) as AsyncIterable<unknown>;
+        yield* (await answer(definition.fullName, method, request, callContext)) as AsyncIterable<unknown>;
       };
       return [method, responseStream ? stream : unary] as const;
     });
@@ -69,6 +73,7 @@ export function lateServices(
         if (found === undefined) throw new TypeError(`the service offers no ${fullName}`);
         bound.set(fullName, found.implementation as Readonly<Record<string, Method>>);
       }
+      noteBound();
     },
   };
 }

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { silentLogger } from "../std/logger.ts";
 import { connectClients } from "./client.ts";
 import { NodeServiceDefinition } from "./gen/nodepool/v1/node.ts";
-import { lateServices } from "./late_service.ts";
+import { type LateServices, lateServices } from "./late_service.ts";
 import { createRpcServer } from "./server.ts";
-import { rpcService } from "./service.ts";
+import { type RpcService, rpcService } from "./service.ts";
 
 test("a late service says why it cannot answer yet, then answers", async () => {
   const late = lateServices([NodeServiceDefinition], () => "waiting for ZooKeeper");
@@ -39,6 +39,31 @@ test("a late service says why it cannot answer yet, then answers", async () => {
     await server.stop(1000);
   }
 });
+
+test("calls wait for a late service as long as its patience lasts", async () => {
+  const { promise: patience, resolve: loseIt } = Promise.withResolvers<void>();
+  const definition = NodeServiceDefinition;
+  const opened = lateServices([definition], () => "waiting for ZooKeeper", patience);
+  const stuck = lateServices([definition], () => "waiting for ZooKeeper", patience);
+  const [first, second] = [methodsOf(opened), methodsOf(stuck)];
+  const answers = [first.getNode(), first.watchNodes().next()] as const;
+  const refusals = [second.getNode(), second.watchNodes().next()] as const;
+  const getNode = async () => "a node";
+  const watchNodes = async function* () {
+    yield "a change";
+  };
+  opened.bind([{ definition, implementation: { getNode, watchNodes } } as unknown as RpcService]);
+  assert.deepEqual(await Promise.all(answers), ["a node", { value: "a change", done: false }]);
+  loseIt();
+  for (const refusal of refusals) await assert.rejects(refusal, /waiting for ZooKeeper/);
+});
+
+function methodsOf({ services }: LateServices) {
+  return services[0]?.implementation as unknown as {
+    getNode(): Promise<unknown>;
+    watchNodes(): AsyncGenerator<unknown>;
+  };
+}
 
 test("binding without one of the services is refused", () => {
   const late = lateServices([NodeServiceDefinition], () => "");

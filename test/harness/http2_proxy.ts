@@ -1,4 +1,4 @@
-// HTTP/2 proxies (Debian's packages haproxy and nginx) in front of two servers, as deploy/proxy/ sets them up.
+// HTTP/2 proxies (Debian's packages haproxy and nginx) in front of servers, as deploy/proxy/ sets them up.
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,16 +22,21 @@ export interface Http2Proxy {
   readonly program: Program;
 }
 
-/** Starts a proxy in front of two servers; its files are kept in the folder. */
+/** Starts a proxy in front of two servers or more; its files are kept in the folder. */
 export async function startHttp2Proxy(
   name: ProxyName,
   folder: string,
-  servers: readonly [string, string],
+  servers: readonly [string, string, ...string[]],
 ): Promise<Http2Proxy> {
   const address = `127.0.0.1:${await freePort()}`;
   const file = name === "haproxy" ? "haproxy.cfg" : "nginx.conf";
   let text = await readFile(join(PROJECT, "deploy/proxy", file), "utf8");
-  for (const [index, own] of [address, ...servers].entries()) text = text.replace(IN_FILES[index] ?? "", own);
+  const [first, second, ...more] = servers;
+  for (const [index, own] of [address, first, second].entries())
+    text = text.replace(IN_FILES[index] ?? "", own);
+  const line = text.split("\n").find((one) => one.includes(second)) ?? "";
+  const lines = more.map((server) => line.replace(second, server).replace("launcher-2", server));
+  text = text.replace(line, [line, ...lines].join("\n"));
   await writeFile(join(folder, file), text);
   const program = startCommand(PROXIES[name], await wordsFor[name](folder, file));
   return { address, program };

@@ -1,0 +1,118 @@
+// Launchers as processes on one tree and one cloud, behind one address, that are stopped and started in turn.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
+import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
+import { type Clients, connectClients } from "../../lib/rpc/client.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { type EmbeddedServer, startEmbeddedServer } from "../../lib/zookeeper/embedded/server.ts";
+import { type Http2Proxy, type ProxyName, startHttp2Proxy } from "./http2_proxy.ts";
+import { freePort } from "./ports.ts";
+import { type Program, startProgram } from "./program.ts";
+
+const PATIENCE_MS = 60_000;
+/** How long a launcher may take to stop, in seconds. */
+export const GRACE = 20;
+
+interface Parts {
+  readonly folder: string;
+  readonly coordination: EmbeddedServer;
+  readonly cloudServer: CloudServer;
+  readonly proxy: Http2Proxy;
+  /** Of the launchers. */
+  readonly addresses: readonly string[];
+}
+
+export class RollingFleet {
+  readonly cloud: FakeCloud;
+  /** Through the proxy. */
+  readonly clients: Clients;
+  readonly #parts: Parts;
+  readonly #launchers = new Map<string, Program>();
+
+  /** Starts three launchers behind this proxy. */
+  static async open(proxyName: ProxyName): Promise<RollingFleet> {
+    const folder = mkdtempSync(join(tmpdir(), "nodepool-rolling-"));
+    const dataDir = join(folder, "coordination");
+    const coordination = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
+    const cloud = new FakeCloud();
+    const cloudServer = await serveCloud(cloud);
+    writeFileSync(join(folder, "nodepool.yaml"), configuration(coordination.port, cloudServer.address));
+    const address = async () => `127.0.0.1:${await freePort()}`;
+    const addresses = [await address(), await address(), await address()] as const;
+    mkdirSync(join(folder, "proxy"));
+    const proxy = await startHttp2Proxy(proxyName, join(folder, "proxy"), addresses);
+    const fleet = new RollingFleet(cloud, { folder, coordination, cloudServer, proxy, addresses });
+    await Promise.all(addresses.map((one) => fleet.start(one).waitFor(/"serving"/, PATIENCE_MS)));
+    return fleet;
+  }
+
+  private constructor(cloud: FakeCloud, parts: Parts) {
+    const { address } = parts.proxy;
+    this.cloud = cloud;
+    this.clients = connectClients({ launcherAddress: address, builderAddress: address });
+    this.#parts = parts;
+  }
+
+  /** The launchers' own addresses. */
+  get addresses(): readonly string[] {
+    return this.#parts.addresses;
+  }
+
+  /** The proxy's. */
+  get address(): string {
+    return this.#parts.proxy.address;
+  }
+
+  /** Starts the launcher of this address. */
+  start(address: string): Program {
+    const file = join(this.#parts.folder, "nodepool.yaml");
+    const words = ["-c", file, "--listen", address, "--grace", `${GRACE}`];
+    const launcher = startProgram("services/launcher/main.ts", words);
+    this.#launchers.set(address, launcher);
+    return launcher;
+  }
+
+  launcher(address: string): Program {
+    const launcher = this.#launchers.get(address);
+    if (launcher === undefined) throw new Error(`no launcher was started at ${address}`);
+    return launcher;
+  }
+
+  /** Stops each launcher by this signal and starts it again; the exit codes. */
+  async roll(signal: "SIGTERM" | "SIGINT"): Promise<(number | null)[]> {
+    const codes: (number | null)[] = [];
+    for (const address of this.addresses) {
+      codes.push(await this.launcher(address).stop(signal, GRACE * 1000));
+      await this.start(address).waitFor(/"serving"/, PATIENCE_MS);
+    }
+    return codes;
+  }
+
+  async close(): Promise<void> {
+    const { folder, coordination, cloudServer, proxy } = this.#parts;
+    this.clients.close();
+    await proxy.program.stop("SIGTERM").catch(() => null);
+    for (const launcher of this.#launchers.values()) await launcher.stop("SIGKILL").catch(() => null);
+    await cloudServer.close();
+    await coordination.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function configuration(port: number, cloud: string): string {
+  return `zookeeper-servers: [{host: 127.0.0.1, port: ${port}}]
+zookeeper-timeout: 4
+labels: [{name: tiny}]
+providers:
+- name: cloud
+  driver: fake
+  cloud: ${cloud}
+  cloud-images: [{name: image}]
+  pools:
+  - name: main
+    host-key-checking: false
+    labels: [{name: tiny, cloud-image: image}]
+`;
+}
