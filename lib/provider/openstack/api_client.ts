@@ -55,6 +55,9 @@ const ATTEMPTS = 4;
 const DEADLINE_MS = 60_000;
 const PAUSE = { initial: 500, maximum: 8000 };
 const LONGEST_RETRY_AFTER_MS = 60_000;
+/** For how long no call is made after one that was refused for being one too many, at least and at most. */
+const REFUSAL_PAUSE_MS = 1000;
+const LONGEST_REFUSAL_PAUSE_MS = 600_000;
 /** Pages of one list: more are a loop. */
 const PAGES = 1000;
 
@@ -77,6 +80,11 @@ export class ApiClient {
   /** Where a service is. @throws {ProviderError} when the catalogue does not have it */
   async endpoint(service: ServiceName, signal: AbortSignal): Promise<string> {
     return endpointOf(this.#options.cloud, await this.identity.token(signal), service);
+  }
+
+  /** What slows calls down, in words; null when nothing does. */
+  get slowness(): string | null {
+    return this.#pace.describe();
   }
 
   /** The project of the token; null for a token without one. */
@@ -102,6 +110,13 @@ export class ApiClient {
         hasNewToken = true;
         continue;
       }
+      if (outcome instanceof ApiError && outcome.status === 429) {
+        // Not a failure, and no attempt: it was not done, and is when its turn has come again.
+        attempt -= 1;
+        this.#slowDown(outcome);
+        continue;
+      }
+      this.#pace.taken();
       if (!(outcome instanceof ApiError)) return outcome;
       const wait = this.#waitBefore(outcome, isRepeatable, attempt);
       if (wait === null) throw outcome;
@@ -139,15 +154,22 @@ export class ApiClient {
   #waitBefore(error: ApiError, isRepeatable: boolean, attempt: number): number | null {
     if (attempt >= ATTEMPTS) return null;
     // A 503 comes from a proxy too that has given up on a service which goes on.
-    const isRefused = error.status === 429;
     const isTransient = error.status === null || [404, 408, 500, 502, 503, 504].includes(error.status);
-    if (!isRefused && !(isTransient && isRepeatable && error.retryable)) return null;
+    if (!(isTransient && isRepeatable && error.retryable)) return null;
     return Math.max(backoffDelay(attempt, PAUSE), Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS));
   }
 
+  #slowDown(error: ApiError): void {
+    const pause = Math.max(REFUSAL_PAUSE_MS, error.retryAfterMs ?? 0);
+    if (!this.#pace.refused(Math.min(pause, LONGEST_REFUSAL_PAUSE_MS))) return;
+    const { logger, provider } = this.#options;
+    const problem = this.#pace.describe();
+    logger.warn("the cloud is called more slowly", { provider, problem, error: error.message });
+  }
+
   async #once(call: ApiCall, token: Token): Promise<ApiReply | ApiError> {
-    const { clock, provider, logger } = this.#options;
-    await this.#pace.turn(call.signal);
+    const { clock, closing, provider, logger } = this.#options;
+    await this.#pace.turn(AbortSignal.any([call.signal, closing]));
     const url = new URL(`${endpointOf(this.#options.cloud, token, call.service)}${call.path}`);
     for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.append(key, value);
     const started = clock.now();

@@ -163,6 +163,33 @@ describe("calls of OpenStack's services", () => {
     assert.deepEqual(sleeps, [7000]);
   });
 
+  test("a cloud that refuses calls for being too many fails none, however often it does", async () => {
+    const inSecond = new Map<number, number>();
+    let now = () => 0;
+    const { api, cloud, clock, warnings } = await setUp(() => {
+      const second = Math.floor(now() / 1000);
+      inSecond.set(second, (inSecond.get(second) ?? 0) + 1);
+      return { status: (inSecond.get(second) ?? 0) > 2 ? 429 : 202, body: {} };
+    });
+    now = clock.now;
+    const replies = await Promise.all(Array.from({ length: 30 }, () => api.call(create)));
+    assert.ok(replies.every(({ status }) => status === 202));
+    assert.ok(cloud.calls.length > 30);
+    assert.ok(warnings.includes("the cloud is called more slowly"));
+    assert.match(api.slowness ?? "", /refuses calls that come faster \(429\)/);
+  });
+
+  test("a call that waits for its turn ends with its caller and with the provider", async () => {
+    const caller = new AbortController();
+    const { api, closing } = await setUp(() => ({ status: 429, headers: { "retry-after": "100" } }));
+    const first = api.call({ ...create, signal: caller.signal });
+    caller.abort(new Error("no more"));
+    await assert.rejects(first, /no more/);
+    const second = api.call(create);
+    closing.abort(new Error("the provider is stopped"));
+    await assert.rejects(second, /the provider is stopped/);
+  });
+
   test("a create is not repeated after a 503 that asks to come again: a proxy says that too", async () => {
     const answer = { status: 503, headers: { "retry-after": "1" }, body: {} };
     const { api, cloud } = await setUp(() => answer);

@@ -41,6 +41,7 @@ export function openOpenStackProvider(config: ProviderConfig, options: ProviderO
 /** What there is once the cloud is connected to. */
 interface Connected {
   readonly cloud: Cloud;
+  readonly api: ApiClient;
   readonly connections: HttpConnections;
   readonly compute: Compute;
   readonly network: NetworkApi;
@@ -107,6 +108,7 @@ class OpenStackProvider implements Provider {
     const leftovers = new Leftovers({ provider, network, volume, servers, clock, ...cleaning });
     return {
       cloud,
+      api,
       connections,
       compute,
       network,
@@ -140,6 +142,10 @@ class OpenStackProvider implements Provider {
     const region = cloud.region === null ? "" : `, region ${cloud.region}`;
     const summary = `OpenStack cloud ${cloud.name}${region} (Nova ${compute.microversion})`;
     return { summary, problem: facts.problems.length === 0 ? null : facts.problems.join("; ") };
+  }
+
+  progress(): string | null {
+    return this.#connected?.api.slowness ?? null;
   }
 
   resourcesOf(pool: string, label: string): Resources {

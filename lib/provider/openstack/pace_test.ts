@@ -60,4 +60,52 @@ describe("the pace of calls", () => {
     await pace.turn(never);
     assert.deepEqual(sleeps, [1000]);
   });
+
+  test("a refusal holds up everybody for as long as the cloud asks, and slows down once", async () => {
+    const { clock, sleeps } = settable();
+    const pace = new Pace(0, clock);
+    await Promise.all([pace.turn(never), pace.turn(never), pace.turn(never)]);
+    assert.deepEqual(sleeps, []);
+    assert.deepEqual([pace.refused(7000), pace.refused(9000), pace.refused(1000)], [true, false, false]);
+    const waiting = Promise.all([pace.turn(never), pace.turn(never)]);
+    assert.equal(
+      pace.describe(),
+      "the cloud refuses calls that come faster (429): the next is made in 9 s, then one every 0.02 s, and 2 wait",
+    );
+    await waiting;
+    assert.deepEqual(sleeps, [9000, 20]);
+    for (let calls = 0; calls < 100; calls += 1) pace.taken();
+    assert.equal(pace.describe(), null);
+  });
+
+  test("settles near what the cloud takes, and serves two pools alike", async () => {
+    const { clock } = settable();
+    const pace = new Pace(0, clock);
+    const limit = 10;
+    const inSecond = new Map<number, number>();
+    let refusals = 0;
+    const served: Record<string, number> = { first: 0, second: 0 };
+    const until = 60_000;
+    const worker = async (pool: string) => {
+      while ((clock.elapsed?.() ?? 0) < until) {
+        await pace.turn(never);
+        const second = Math.floor((clock.elapsed?.() ?? 0) / 1000);
+        inSecond.set(second, (inSecond.get(second) ?? 0) + 1);
+        if ((inSecond.get(second) ?? 0) > limit) {
+          refusals += 1;
+          pace.refused(1000);
+        } else {
+          served[pool] = (served[pool] ?? 0) + 1;
+          pace.taken();
+        }
+      }
+    };
+    const pools = ["first", "second"].flatMap((pool) => Array.from({ length: 20 }, () => pool));
+    await Promise.all(pools.map(worker));
+    const { first = 0, second = 0 } = served;
+    const share = (first + second) / ((limit * until) / 1000);
+    assert.ok(share > 0.6, `${share} of what the cloud takes`);
+    assert.ok(refusals < (first + second) / 8, `${refusals} refusals`);
+    assert.ok(Math.abs(first - second) < 0.2 * first, `${first} and ${second}`);
+  });
 });
