@@ -13,7 +13,7 @@ import { type Program, startProgram } from "./program.ts";
 
 const PATIENCE_MS = 60_000;
 /** How long a launcher may take to stop, in seconds. */
-export const GRACE = 20;
+export const GRACE = 12;
 
 interface Parts {
   readonly folder: string;
@@ -30,6 +30,7 @@ export class RollingFleet {
   readonly clients: Clients;
   readonly #parts: Parts;
   readonly #launchers = new Map<string, Program>();
+  #closeCoordination: (() => Promise<void>) | null;
 
   /** Starts three launchers behind this proxy. */
   static async open(proxyName: ProxyName): Promise<RollingFleet> {
@@ -53,6 +54,7 @@ export class RollingFleet {
     this.cloud = cloud;
     this.clients = connectClients({ launcherAddress: address, builderAddress: address });
     this.#parts = parts;
+    this.#closeCoordination = parts.coordination.close;
   }
 
   /** The launchers' own addresses. */
@@ -74,6 +76,13 @@ export class RollingFleet {
     return launcher;
   }
 
+  /** Ends the coordination server for good. */
+  async loseCoordination(): Promise<void> {
+    const close = this.#closeCoordination;
+    this.#closeCoordination = null;
+    await close?.();
+  }
+
   launcher(address: string): Program {
     const launcher = this.#launchers.get(address);
     if (launcher === undefined) throw new Error(`no launcher was started at ${address}`);
@@ -91,12 +100,12 @@ export class RollingFleet {
   }
 
   async close(): Promise<void> {
-    const { folder, coordination, cloudServer, proxy } = this.#parts;
+    const { folder, cloudServer, proxy } = this.#parts;
     this.clients.close();
     await proxy.program.stop("SIGTERM").catch(() => null);
     for (const launcher of this.#launchers.values()) await launcher.stop("SIGKILL").catch(() => null);
     await cloudServer.close();
-    await coordination.close();
+    await this.loseCoordination();
     rmSync(folder, { recursive: true, force: true });
   }
 }
