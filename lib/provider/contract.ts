@@ -259,6 +259,18 @@ export class NameTakenError extends ProviderError {
   override name = "NameTakenError";
 }
 
+/** The provider refused the call for being one too many, as with HTTP's 429: it is to be made again, and no failure. */
+export class ThrottledError extends ProviderError {
+  override name = "ThrottledError";
+  /** How long the provider asks to make no calls, in milliseconds; null when it does not say. */
+  readonly retryAfterMs: number | null;
+
+  constructor(message: string, options: { retryAfterMs?: number | null; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
 /** What the call is about does not exist. */
 export class NotFoundError extends ProviderError {
   override name = "NotFoundError";

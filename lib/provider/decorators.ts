@@ -1,4 +1,4 @@
-// What every provider gets, whatever its driver: deadlines, repeated attempts, spans, metrics and log lines.
+// What every provider gets, whatever its driver: deadlines, a pace, repeated attempts, spans, metrics and log lines.
 import { metrics } from "@opentelemetry/api";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
@@ -6,7 +6,8 @@ import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { withSpan } from "../telemetry/trace.ts";
 import { aroundProvider, asProviderError, type Call } from "./around.ts";
-import { type Provider, ProviderError } from "./contract.ts";
+import { type Provider, ProviderError, ThrottledError } from "./contract.ts";
+import { Pace } from "./pace.ts";
 
 /** How long calls may take, in milliseconds. */
 export interface Deadlines {
@@ -41,6 +42,25 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
       cancel();
     }
   });
+}
+
+/** Makes calls that the provider refused for being too many again, all of them more slowly. A launch does not fail of it. */
+export function withThrottling(provider: Provider, clock: Clock): Provider {
+  const pace = new Pace(0, clock);
+  const paced = aroundProvider(provider, async ({ signal }, run) => {
+    while (true) {
+      await pace.turn(signal);
+      try {
+        const result = await run(signal);
+        pace.taken();
+        return result;
+      } catch (error) {
+        if (!(error instanceof ThrottledError) || signal.aborted) throw error;
+        pace.refused(error.retryAfterMs);
+      }
+    }
+  });
+  return { ...paced, progress: (node) => provider.progress?.(node) ?? pace.describe() };
 }
 
 const ATTEMPTS = 4;

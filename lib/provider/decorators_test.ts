@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Clock } from "../std/clock.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../std/logger.ts";
-import { NotFoundError, type Provider, ProviderError } from "./contract.ts";
-import { withDeadlines, withRetries, withTelemetry } from "./decorators.ts";
+import { NotFoundError, type Provider, ProviderError, ThrottledError } from "./contract.ts";
+import { withDeadlines, withRetries, withTelemetry, withThrottling } from "./decorators.ts";
 
 const never = new AbortController().signal;
 
@@ -116,6 +116,49 @@ describe("retries", () => {
       await assert.rejects(provider.listImages(signal), error);
       assert.equal(calls, 1);
     }
+  });
+});
+
+describe("throttling", () => {
+  test("waits as long as the provider asks and makes the call again, whatever it is, and says so", async () => {
+    let now = 0;
+    const sleeps: number[] = [];
+    const told: (string | null | undefined)[] = [];
+    const sleep = async (milliseconds: number) => {
+      sleeps.push(milliseconds);
+      told.push(provider.progress?.("node"));
+      now += milliseconds;
+    };
+    let calls = 0;
+    const provider = withThrottling(
+      providerOf(async () => {
+        calls += 1;
+        if (calls < 10) throw new ThrottledError("429", { retryAfterMs: calls === 1 ? 7000 : null });
+        return [];
+      }),
+      { ...clockForTests().clock, now: () => now, sleep },
+    );
+    assert.equal(provider.progress?.("node"), null);
+    assert.equal(await provider.uploadImage(spec, never), "0");
+    assert.equal(calls, 10);
+    assert.deepEqual(sleeps.slice(0, 3), [7000, 1000, 1000]);
+    assert.match(told[0] ?? "", /refuses calls that come faster \(429\): the next is made in 7 s/);
+  });
+
+  test("leaves other errors, and ends with the caller's patience", async () => {
+    const broken = withThrottling(
+      providerOf(() => Promise.reject(new ProviderError("503"))),
+      systemClock,
+    );
+    await assert.rejects(broken.listInstances(never), /503/);
+    const giveUp = new AbortController();
+    const throttled = withThrottling(
+      providerOf(() => Promise.reject(new ThrottledError("429"))),
+      systemClock,
+    );
+    const call = throttled.listInstances(giveUp.signal);
+    giveUp.abort(new Error("no more"));
+    await assert.rejects(call, /no more|429/);
   });
 });
 

@@ -3,7 +3,7 @@ import type { ProviderConfig } from "../config/types.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { type Provider, ProviderError } from "./contract.ts";
-import { withDeadlines, withRetries, withTelemetry } from "./decorators.ts";
+import { withDeadlines, withRetries, withTelemetry, withThrottling } from "./decorators.ts";
 import type { ProviderOptions } from "./options.ts";
 
 type OpenDriver = (config: ProviderConfig, options: ProviderOptions) => Provider;
@@ -72,7 +72,8 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
     start: 180_000,
     other: 120_000,
   };
-  return withTelemetry(withRetries(withDeadlines(provider, deadlines, clock), clock), logger, clock);
+  const paced = withThrottling(provider, clock);
+  return withTelemetry(withRetries(withDeadlines(paced, deadlines, clock), clock), logger, clock);
 }
 
 function whyUnserved({ name, driver }: ProviderConfig): string {

@@ -9,6 +9,7 @@ import {
   type ProviderImage,
   QuotaError,
   type Resources,
+  ThrottledError,
 } from "../contract.ts";
 import type { CloudApi, InstanceWish } from "./api.ts";
 import type { ErrorMessage } from "./cloud_server.ts";
@@ -73,7 +74,8 @@ export class CloudClient implements CloudApi {
     const text = await this.#post(`/${method}`, JSON.stringify(words), signal);
     const reply = JSON.parse(text) as { readonly result: T } | { readonly error: ErrorMessage };
     if ("result" in reply) return reply.result;
-    const { kind, message, retryable } = reply.error;
+    const { kind, message, retryable, retryAfterMs = null } = reply.error;
+    if (kind === "throttled") throw new ThrottledError(message, { retryAfterMs });
     if (kind === "quota") throw new QuotaError(message);
     if (kind === "name-taken") throw new NameTakenError(message);
     if (kind === "not-found") throw new NotFoundError(message);

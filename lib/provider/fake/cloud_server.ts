@@ -2,14 +2,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf } from "../../std/errors.ts";
-import { NameTakenError, NotFoundError, ProviderError, QuotaError } from "../contract.ts";
+import { NameTakenError, NotFoundError, ProviderError, QuotaError, ThrottledError } from "../contract.ts";
 import type { CloudApi } from "./api.ts";
 
 /** How an error travels. */
 export interface ErrorMessage {
-  readonly kind: "quota" | "not-found" | "name-taken" | "other";
+  readonly kind: "quota" | "not-found" | "name-taken" | "throttled" | "other";
   readonly message: string;
   readonly retryable: boolean;
+  readonly retryAfterMs?: number | null;
 }
 
 /** A cloud that can be reached. */
@@ -74,11 +75,13 @@ async function answer(cloud: CloudApi, request: IncomingMessage, response: Serve
 
 function describeError(error: unknown): ErrorMessage {
   const retryable = error instanceof ProviderError ? error.retryable : true;
-  return { kind: kindOf(error), message: messageOf(error), retryable };
+  const retryAfterMs = error instanceof ThrottledError ? error.retryAfterMs : null;
+  return { kind: kindOf(error), message: messageOf(error), retryable, retryAfterMs };
 }
 
 function kindOf(error: unknown): ErrorMessage["kind"] {
   if (error instanceof QuotaError) return "quota";
   if (error instanceof NameTakenError) return "name-taken";
+  if (error instanceof ThrottledError) return "throttled";
   return error instanceof NotFoundError ? "not-found" : "other";
 }

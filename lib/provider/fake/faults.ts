@@ -1,7 +1,7 @@
 // Lets the weather of a fake cloud act upon a call.
 import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
-import { ProviderError } from "../contract.ts";
+import { ProviderError, ThrottledError } from "../contract.ts";
 import type { CloudMethod, Weather } from "./weather.ts";
 
 type Counter = {
@@ -52,7 +52,8 @@ export class Faults {
     this.#second = second;
     this.#callsInSecond += 1;
     if (this.#callsInSecond > this.weather.callsPerSecond || this.strikes("refuseCalls")) {
-      throw new ProviderError("429: too many requests, try again in a second");
+      const { retryAfterMs } = this.weather;
+      throw new ThrottledError("429: too many requests, try again later", { retryAfterMs });
     }
   }
 }

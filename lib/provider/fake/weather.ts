@@ -44,6 +44,8 @@ export interface Weather {
   refuseCalls: number;
   /** More calls within a second are answered 429. */
   callsPerSecond: number;
+  /** What a 429 asks for; null for nothing. */
+  retryAfterMs: number | null;
   /** These calls are never answered. */
   hang: Set<CloudMethod>;
   /** Each call fails this often (0 to 1), half of them after they have had their effect. */
@@ -74,6 +76,7 @@ export function fairWeather(): Weather {
     leavePorts: 0,
     refuseCalls: 0,
     callsPerSecond: Number.POSITIVE_INFINITY,
+    retryAfterMs: null,
     hang: new Set(),
     storm: null,
     quota: Number.POSITIVE_INFINITY,

@@ -8,11 +8,11 @@ import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import { withSpan } from "../../telemetry/trace.ts";
+import { Pace } from "../pace.ts";
 import { endpointOf } from "./catalogue.ts";
 import { ApiError, isOwnNotFound, replyMessage, SERVICE_NAMES, type ServiceName } from "./errors.ts";
 import { type HttpConnections, type HttpReply, isTlsProblem } from "./http.ts";
 import { Identity, type Token } from "./identity.ts";
-import { Pace } from "./pace.ts";
 
 /** One call of a service. */
 export interface ApiCall {
@@ -55,9 +55,6 @@ const ATTEMPTS = 4;
 const DEADLINE_MS = 60_000;
 const PAUSE = { initial: 500, maximum: 8000 };
 const LONGEST_RETRY_AFTER_MS = 60_000;
-/** For how long no call is made after one that was refused for being one too many, at least and at most. */
-const REFUSAL_PAUSE_MS = 1000;
-const LONGEST_REFUSAL_PAUSE_MS = 600_000;
 /** Pages of one list: more are a loop. */
 const PAGES = 1000;
 
@@ -160,8 +157,7 @@ export class ApiClient {
   }
 
   #slowDown(error: ApiError): void {
-    const pause = Math.max(REFUSAL_PAUSE_MS, error.retryAfterMs ?? 0);
-    if (!this.#pace.refused(Math.min(pause, LONGEST_REFUSAL_PAUSE_MS))) return;
+    if (!this.#pace.refused(error.retryAfterMs)) return;
     const { logger, provider } = this.#options;
     const problem = this.#pace.describe();
     logger.warn("the cloud is called more slowly", { provider, problem, error: error.message });

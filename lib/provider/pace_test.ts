@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Clock } from "../../std/clock.ts";
+import type { Clock } from "../std/clock.ts";
 import { Pace } from "./pace.ts";
 
 /** A clock that somebody sets, beside one that goes on with each sleep. */

@@ -4,7 +4,7 @@
 //   P1. Calls begin in the order in which they asked, a refused one once more at the end of the line: nobody starves.
 //   P2. A refusal holds up all calls, for as long as the cloud asks. Of those that were under way when it came, only the
 //       first makes the pace slower.
-import { type Clock, elapsed } from "../../std/clock.ts";
+import { type Clock, elapsed } from "../std/clock.ts";
 
 interface Waiting {
   readonly begin: () => void;
@@ -13,6 +13,9 @@ interface Waiting {
 /** The gap after the first refusal where there was none, in milliseconds. */
 const FIRST_GAP_MS = 20;
 const LONGEST_GAP_MS = 10_000;
+/** For how long nothing is begun after a refusal, at least and at most, in milliseconds. */
+const SHORTEST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 600_000;
 /** What a refusal and an answer make of the gap: a call in some thirty finds out whether the cloud takes more again. */
 const SLOWER = 2;
 const FASTER = 0.98;
@@ -55,8 +58,12 @@ export class Pace {
     }
   }
 
-  /** Hears that the cloud has refused a call, and begins none for so long. Whether this has made the pace slower. */
-  refused(pauseMs: number): boolean {
+  /**
+   * Hears that the cloud has refused a call, and begins none for as long as it asks (null: it does not say). Whether this
+   * has made the pace slower.
+   */
+  refused(retryAfterMs: number | null): boolean {
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, retryAfterMs ?? 0));
     const now = elapsed(this.#clock);
     const isFirst = now >= this.#pausedUntil;
     if (isFirst) this.#gapMs = Math.min(LONGEST_GAP_MS, Math.max(FIRST_GAP_MS, this.#gapMs * SLOWER));

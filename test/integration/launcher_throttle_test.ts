@@ -1,0 +1,50 @@
+// A cloud that takes so many calls a second, and more launches than that.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { withThrottling } from "../../lib/provider/decorators.ts";
+import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
+import { systemClock } from "../../lib/std/clock.ts";
+import { ask, fulfilled, LauncherCase } from "../harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+
+const skip = zooKeeperInstalled ? false : "needs Debian's package zookeeper";
+const CALLS_PER_SECOND = 20;
+const REQUESTS = 30;
+
+describe("a launcher at a cloud that refuses calls for being too many", { skip }, () => {
+  let server: ZooKeeperServer;
+  before(async () => {
+    server = await startZooKeeper();
+  });
+  after(() => server?.close());
+
+  for (const retryAfterMs of [null, 1500]) {
+    const word = retryAfterMs === null ? "without" : "with";
+    it(`${word} Retry-After serves every request of two pools with the first attempt`, async (test) => {
+      const one = await LauncherCase.begin(server, "cloud");
+      test.after(() => one.end());
+      const driver = new FakeProvider("cloud");
+      Object.assign(driver.weather, { callsPerSecond: CALLS_PER_SECOND, retryAfterMs });
+      const launcher = await one.launcher({
+        labels: { small: {}, large: {} },
+        providers: [
+          {
+            driver: withThrottling(driver, systemClock),
+            pools: [
+              { name: "first", offers: ["small"] },
+              { name: "second", offers: ["large"] },
+            ],
+            config: { launchRetries: 1, launchTimeout: 120 },
+          },
+        ],
+      });
+      const began = Date.now();
+      const labels = Array.from({ length: REQUESTS }, (_, index) => (index % 2 === 0 ? "small" : "large"));
+      const names = await Promise.all(labels.map((label) => ask(launcher, [label], { leaseSeconds: 300 })));
+      const nodes = await Promise.all(names.map((name) => fulfilled(launcher, name, 120_000)));
+      test.diagnostic(`${driver.calls.length} creates in ${Date.now() - began} ms`);
+      assert.equal(nodes.flat().length, REQUESTS);
+      assert.equal(driver.cloud.made.length, REQUESTS);
+    });
+  }
+});
