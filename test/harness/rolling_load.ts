@@ -4,6 +4,7 @@ import type { Clients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import { NodeRequest, NodeRequest_State } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { until } from "./launcher.ts";
 
 /** With what a stream may end when its launcher stops: docs/api.md. */
 const CUT_OFF: ReadonlySet<string> = new Set(["UNAVAILABLE", "INTERNAL", "CANCELLED"]);
@@ -69,10 +70,12 @@ export class RollingLoad {
     this.requests.set(requestId, name);
     const node = await this.#fulfilled(name);
     await this.#unary(requests.renewRequest({ name, leaseDuration }));
-    const again = await this.#unary(requests.getRequest({ name }));
-    if (again.request?.nodes.join() !== node) {
-      this.failures.push(`${name} had ${node} and has ${again.request?.nodes}`);
-    }
+    // Another launcher than the one that told may be some milliseconds behind (docs/api.md).
+    const again = await until(`${name} is fulfilled at every launcher`, async () => {
+      const { request: shown } = await this.#unary(requests.getRequest({ name }));
+      return shown?.state === NodeRequest_State.STATE_FULFILLED && shown;
+    });
+    if (again.nodes.join() !== node) this.failures.push(`${name} had ${node} and has ${again.nodes}`);
     await this.#unary(requests.releaseRequest({ name }));
     this.served += 1;
   }
