@@ -59,7 +59,6 @@ describe("launchers whose ZooKeeper goes away under load", { skip }, () => {
       const launching = await Promise.all([0, 1].map((first) => world.ask(60, first)));
       await trouble(milliseconds);
       const tookMs = await world.served();
-      console.log(`served again after ${Math.round(tookMs)} ms`);
       assert.ok(tookMs < RESUMED_MS, `it took ${tookMs} ms until both launchers served again`);
       for (const holder of launching) await holder.begin();
       world.rest();

@@ -60,7 +60,6 @@ describe("launchers whose ZooKeeper is set back to a backup", { skip }, () => {
 
     await restore(server);
     const tookMs = await world.served();
-    console.log(`served again after ${Math.round(tookMs)} ms`);
     await world.lookAnew([server]);
     assert.ok(tookMs < RESUMED_MS, `it took ${tookMs} ms until both launchers served again`);
     await until("the brake", async () => (await brake()) !== "");
