@@ -77,7 +77,9 @@ export function sandboxCommand(
   inner: readonly string[],
   privileged: boolean,
 ): string[] {
-  const staged = (path: string, index: number) => (privileged ? `/tmp/${index}` : path);
+  const folders = [root, ...binds.map(({ source }) => source)];
+  const stage = stageFor(folders);
+  const staged = (path: string, index: number) => (privileged ? `${stage}/${index}` : path);
   const sandbox = [
     "bwrap",
     "--die-with-parent",
@@ -96,18 +98,7 @@ export function sandboxCommand(
   ];
   if (!privileged) return sandbox;
   return [
-    "bwrap",
-    "--die-with-parent",
-    "--dev-bind",
-    "/",
-    "/",
-    "--tmpfs",
-    "/tmp",
-    "--bind",
-    root,
-    staged(root, 0),
-    ...binds.flatMap(({ source }, index) => ["--ro-bind", source, staged(source, index + 1)]),
-    "--",
+    ...setStage(stage, folders),
     "setpriv",
     `--reuid=${SANDBOX_UID}`,
     `--regid=${SANDBOX_UID}`,
@@ -116,6 +107,32 @@ export function sandboxCommand(
     "--bounding-set=-all",
     ...sandbox,
   ];
+}
+
+/** Folders that every machine has, and that a sandbox's user has no need of. */
+const STAGES = ["/tmp", "/mnt", "/opt", "/srv"] as const;
+
+/** The one that may be covered: none of these folders is in it. */
+function stageFor(folders: readonly string[]): string {
+  return STAGES.find((stage) => !folders.some((folder) => folder.startsWith(`${stage}/`))) ?? "/media";
+}
+
+/**
+ * What shows these folders as 0, 1 and so on in the stage to the command that follows, and to nobody else. Not by
+ * bubblewrap, which looks at every mount of the machine and fails when one goes meanwhile, as those of containers do.
+ */
+function setStage(stage: string, folders: readonly string[]): string[] {
+  const steps = folders.flatMap((_folder, index) => [
+    `mkdir ${stage}/${index}`,
+    `mount --rbind "$${index + 1}" ${stage}/${index}`,
+  ]);
+  const script = [
+    "set -e",
+    `mount -t tmpfs -o mode=755 sandbox ${stage}`,
+    ...steps,
+    `shift ${folders.length}`,
+  ];
+  return ["unshare", "--mount", "sh", "-c", [...script, 'exec "$@"'].join("; "), "sandbox", ...folders];
 }
 
 function identity({ account, environment, terminal }: CommandRequest): string[] {
