@@ -14,6 +14,24 @@ afterEach(() => {
 
 const who = { service: "nodepool-test", version: "1.2.3" };
 
+/** An OTLP collector: each export is told with its path; gives its address, and what ends it. */
+async function collect(onExport: (path: string, body: string) => void) {
+  const server = createServer(async (request: IncomingMessage, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    onExport(request.url ?? "", body);
+    response.setHeader("content-type", "application/json").end("{}");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { endpoint: `http://127.0.0.1:${address.port}`, close };
+}
+
 test("without OTEL_ variables nothing is recorded", async () => {
   const telemetry = await startTelemetry({ ...who, env: {} });
   assert.equal(await withSpan("work", {}, async () => currentTraceparent()), null);
@@ -43,27 +61,18 @@ test("the console exporter writes a line for each span", async () => {
 
 test("an OTLP endpoint gets spans and metrics, with the resource, before shutdown ends", async () => {
   const received = new Map<string, string>();
-  const collector = createServer(async (request: IncomingMessage, response) => {
-    let body = "";
-    for await (const chunk of request) body += chunk;
-    received.set(request.url ?? "", body);
-    response.setHeader("content-type", "application/json").end("{}");
-  }).listen(0, "127.0.0.1");
-  await once(collector, "listening");
-  const address = collector.address();
-  assert.ok(typeof address === "object" && address !== null);
+  const { endpoint, close } = await collect((path, body) => received.set(path, body));
   const telemetry = await startTelemetry({
     ...who,
     env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}/`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${endpoint}/`,
       OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=a%20b",
     },
   });
   metrics.getMeter("nodepool").createCounter("things").add(3);
   await withSpan("sent", {}, async () => {});
   await telemetry.shutdown();
-  collector.close();
-  collector.closeAllConnections();
+  close();
   const spans = received.get("/v1/traces") ?? "";
   assert.match(spans, /"name":"sent"/);
   assert.match(spans, /nodepool-test/);
@@ -75,20 +84,14 @@ test("an OTLP endpoint gets spans and metrics, with the resource, before shutdow
 test("a gauge shows what was observed last, and not what was observed before and is gone", async () => {
   const exports: string[] = [];
   let heard = () => {};
-  const collector = createServer(async (request: IncomingMessage, response) => {
-    let body = "";
-    for await (const chunk of request) body += chunk;
+  const { endpoint, close } = await collect((_path, body) => {
     exports.push(body);
     heard();
-    response.setHeader("content-type", "application/json").end("{}");
-  }).listen(0, "127.0.0.1");
-  await once(collector, "listening");
-  const address = collector.address();
-  assert.ok(typeof address === "object" && address !== null);
+  });
   const telemetry = await startTelemetry({
     ...who,
     env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}`,
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       OTEL_METRIC_EXPORT_INTERVAL: "250",
     },
   });
@@ -110,8 +113,7 @@ test("a gauge shows what was observed last, and not what was observed before and
   // What is sent now was observed after the change.
   const later = await next();
   await telemetry.shutdown();
-  collector.close();
-  collector.closeAllConnections();
+  close();
   assert.ok(later.includes("ready") && !later.includes("building"), later);
 });
 
@@ -119,18 +121,13 @@ for (const interval of ["60s", "0", "-5", ""]) {
   test(`an export interval of "${interval}" is passed over, and told unless it is empty`, async () => {
     const lines: string[] = [];
     let exports = 0;
-    const collector = createServer((request, response) => {
+    const { endpoint, close } = await collect(() => {
       exports += 1;
-      request.resume();
-      response.setHeader("content-type", "application/json").end("{}");
-    }).listen(0, "127.0.0.1");
-    await once(collector, "listening");
-    const address = collector.address();
-    assert.ok(typeof address === "object" && address !== null);
+    });
     const telemetry = await startTelemetry({
       ...who,
       env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${address.port}`,
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
         OTEL_METRIC_EXPORT_INTERVAL: interval,
       },
       write: (line) => lines.push(line),
@@ -139,8 +136,7 @@ for (const interval of ["60s", "0", "-5", ""]) {
     await new Promise((next) => setTimeout(next, 300));
     assert.equal(exports, 0);
     await telemetry.shutdown();
-    collector.close();
-    collector.closeAllConnections();
+    close();
     assert.equal(lines.length, interval === "" ? 0 : 1);
     for (const line of lines) assert.match(line, /^OTEL_METRIC_EXPORT_INTERVAL is "\S+"; it must be /);
   });

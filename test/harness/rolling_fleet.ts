@@ -39,7 +39,7 @@ export class RollingFleet {
     const coordination = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
     const cloud = new FakeCloud();
     const cloudServer = await serveCloud(cloud);
-    writeFileSync(join(folder, "nodepool.yaml"), configuration(coordination.port, cloudServer.address));
+    writeFileSync(join(folder, "nodepool.yaml"), fleetConfig(coordination.port, cloudServer.address));
     const address = async () => `127.0.0.1:${await freePort()}`;
     const addresses = [await address(), await address(), await address()] as const;
     mkdirSync(join(folder, "proxy"));
@@ -110,7 +110,8 @@ export class RollingFleet {
   }
 }
 
-function configuration(port: number, cloud: string): string {
+/** The nodepool.yaml of launchers that share a ZooKeeper at a port, and a fake cloud at an address. */
+export function fleetConfig(port: number, cloud: string): string {
   return `zookeeper-servers: [{host: 127.0.0.1, port: ${port}}]
 zookeeper-timeout: 4
 labels: [{name: tiny}]

@@ -13,6 +13,7 @@ import { type Http2Proxy, PROXY_NAMES, proxiesInstalled, startHttp2Proxy } from 
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { PROJECT, type Program, runCommand, startProgram } from "../harness/program.ts";
+import { fleetConfig } from "../harness/rolling_fleet.ts";
 
 const PATIENCE_MS = 60_000;
 /** Each launcher has its own file, by which its answers can be told from the other's. */
@@ -55,7 +56,7 @@ for (const proxyName of PROXY_NAMES) {
       coordination = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
       cloud = await serveCloud(new FakeCloud());
       for (const name of NAMES) {
-        writeFileSync(file(name), configuration(coordination.port, cloud.address));
+        writeFileSync(file(name), fleetConfig(coordination.port, cloud.address));
         addresses.set(name, `127.0.0.1:${await freePort()}`);
       }
       await Promise.all(NAMES.map(start));
@@ -125,20 +126,4 @@ for (const proxyName of PROXY_NAMES) {
       await start("one");
     });
   });
-}
-
-function configuration(port: number, cloud: string): string {
-  return `zookeeper-servers: [{host: 127.0.0.1, port: ${port}}]
-zookeeper-timeout: 4
-labels: [{name: tiny}]
-providers:
-- name: cloud
-  driver: fake
-  cloud: ${cloud}
-  cloud-images: [{name: image}]
-  pools:
-  - name: main
-    host-key-checking: false
-    labels: [{name: tiny, cloud-image: image}]
-`;
 }

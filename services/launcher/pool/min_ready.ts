@@ -74,7 +74,7 @@ function plan(
     let reason = "no pool of this launcher offers it";
     const pool = pools.find((candidate) => {
       const obstacle =
-        imageMissing(world, candidate, [label]) ?? launchObstacle(world, census, draft, candidate, label);
+        imageMissing(world, candidate, [label]) ?? askObstacle(world, census, draft, candidate, label);
       if (obstacle !== null) reason = `${nameOf(candidate)}: ${obstacle.text}`;
       return obstacle === null;
     });
@@ -86,7 +86,7 @@ function plan(
 }
 
 // Concurrency does not matter here: the requests wait for their turn.
-function launchObstacle(
+function askObstacle(
   world: World,
   census: Census,
   draft: Draft,
