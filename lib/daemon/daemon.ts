@@ -108,7 +108,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
   const files = { ...(flags.secure === null ? {} : { secureFile: flags.secure }), env: host.env };
   const config = await loadConfig(flags.config, files);
   // Whoever reads the log may go away; the daemon goes on.
-  host.stdout.on("error", () => {});
+  for (const stream of [host.stdout, host.stderr]) stream.on("error", () => {});
   const logger = createLogger({
     name: program,
     level: flags.logLevel,

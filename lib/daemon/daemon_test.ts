@@ -33,7 +33,7 @@ test("a daemon that takes another configuration while it is stopped ends its ser
     env: {},
     pid: 1,
     stdout: { write: () => true, writableLength: 0, on: () => {} },
-    stderr: { write: (text) => events.push(text) },
+    stderr: { write: (text) => events.push(text), on: () => {} },
     on: (event, listener) => signals.on(event, listener),
     exit: (code) => events.push(`exit ${code}`),
   };

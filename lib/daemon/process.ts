@@ -16,11 +16,12 @@ export const EXIT = {
   config: 78,
 } as const;
 
-const SIGNAL_NUMBERS = { SIGINT: 2, SIGUSR1: 10, SIGTERM: 15 } as const;
+const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGUSR1: 10, SIGTERM: 15 } as const;
 
-/** Signals that stop a daemon. SIGUSR1 does as SIGINT, as in Nodepool's launcher. */
+/** A signal that can stop a process of ours. */
 export type StopSignal = keyof typeof SIGNAL_NUMBERS;
-export const STOP_SIGNALS = Object.keys(SIGNAL_NUMBERS) as StopSignal[];
+/** Signals that stop a daemon. SIGUSR1 does as SIGINT, as in Nodepool's launcher. */
+export const STOP_SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGUSR1", "SIGTERM"];
 
 /** The exit code after a second signal, as a shell has it for a process that a signal ended. */
 export function exitCodeOf(signal: StopSignal): number {
@@ -38,7 +39,10 @@ export interface DaemonProcess {
     readonly writableLength: number;
     on(event: "error" | "drain", listener: (error: unknown) => void): unknown;
   };
-  readonly stderr: { write(text: string): unknown };
+  readonly stderr: {
+    write(text: string): unknown;
+    on(event: "error", listener: (error: unknown) => void): unknown;
+  };
   on(event: string, listener: (first: unknown) => void): unknown;
   exit(code: number): unknown;
 }

@@ -1,7 +1,7 @@
 // When a daemon ends: signals, the grace after the first one, and errors that nobody caught.
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
-import { type DaemonProcess, EXIT, exitCodeOf, STOP_SIGNALS } from "./process.ts";
+import { type DaemonProcess, EXIT, exitCodeOf, STOP_SIGNALS, type StopSignal } from "./process.ts";
 import { createProfiler } from "./profile.ts";
 
 /** How long after the grace the process is ended by force, in milliseconds. */
@@ -13,6 +13,8 @@ const LAST_RESORT_MS = 5000;
  */
 const SAME_WISH_MS = 500;
 
+const HANG_UP: StopSignal = "SIGHUP";
+
 /** Whose end it is. */
 export interface StoppingOptions {
   readonly host: DaemonProcess;
@@ -21,6 +23,8 @@ export interface StoppingOptions {
   readonly clock: Clock;
   /** Where SIGUSR2 puts CPU profiles. */
   readonly profileFolder: string;
+  /** What SIGHUP is to it: the terminal that it belongs to is gone, or nothing that concerns its end. @default false */
+  readonly endsWithTerminal?: boolean;
 }
 
 /** The wish to stop. It listens to the process's signals from the moment in which it is made. */
@@ -30,14 +34,15 @@ export class Stopping {
   readonly #controller = new AbortController();
   readonly #stopped: Promise<void>;
 
-  constructor({ host, program, logger, clock, profileFolder }: StoppingOptions) {
+  constructor(options: StoppingOptions) {
+    const { host, program, logger, clock, profileFolder, endsWithTerminal = false } = options;
     let since = 0;
     this.host = host;
     this.logger = logger;
     this.#stopped = new Promise((resolve) => {
       this.signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    for (const signal of STOP_SIGNALS) {
+    for (const signal of endsWithTerminal ? [...STOP_SIGNALS, HANG_UP] : STOP_SIGNALS) {
       host.on(signal, () => {
         if (!this.signal.aborted) {
           since = clock.now();
@@ -45,7 +50,8 @@ export class Stopping {
           this.stop(signal);
           return;
         }
-        if (clock.now() - since < SAME_WISH_MS) return;
+        // The kernel and a shell each tell of a terminal that is gone; neither is impatient.
+        if (signal === HANG_UP || clock.now() - since < SAME_WISH_MS) return;
         logger.warn("a second signal: ending at once", { signal });
         host.exit(exitCodeOf(signal));
       });

@@ -5,7 +5,7 @@ import type { Clock } from "../std/clock.ts";
 import { silentLogger } from "../std/logger.ts";
 import { Stopping, startGrace } from "./stopping.ts";
 
-function scene() {
+function scene({ endsWithTerminal = false } = {}) {
   const events = new EventEmitter();
   const exits: number[] = [];
   const timers: { at: number; callback: () => void }[] = [];
@@ -24,7 +24,7 @@ function scene() {
     env: {},
     pid: 7,
     stdout: { write: () => {}, writableLength: 0, on: () => {} },
-    stderr: { write: () => {} },
+    stderr: { write: () => {}, on: () => {} },
     on: (event: string, listener: (first: unknown) => void) => events.on(event, listener),
     exit: (code: number) => exits.push(code),
   };
@@ -34,6 +34,7 @@ function scene() {
     logger: silentLogger,
     clock,
     profileFolder: "/nonexistent",
+    endsWithTerminal,
   });
   const pass = (milliseconds: number) => {
     now += milliseconds;
@@ -58,6 +59,23 @@ test("a signal that a wrapper repeats at once is one wish", () => {
   pass(100);
   events.emit("SIGINT", "SIGINT");
   assert.deepEqual(exits, []);
+});
+
+test("a terminal that is gone stops what belongs to it, and is not impatient", () => {
+  const { events, exits, stopping, pass } = scene({ endsWithTerminal: true });
+  events.emit("SIGHUP", "SIGHUP");
+  assert.equal(stopping.signal.aborted, true);
+  pass(1000);
+  events.emit("SIGHUP", "SIGHUP");
+  assert.deepEqual(exits, []);
+  events.emit("SIGTERM", "SIGTERM");
+  assert.deepEqual(exits, [143]);
+});
+
+test("SIGHUP stops no daemon, for which it means something else", () => {
+  const { events, stopping } = scene();
+  events.emit("SIGHUP", "SIGHUP");
+  assert.equal(stopping.signal.aborted, false);
 });
 
 test("an error that nobody caught ends the process with 70", () => {

@@ -76,7 +76,7 @@ options:
   --version                 show the version
   -h, --help                show this help
 
-signals: SIGINT, SIGTERM stop in order, a second one ends it at once.
+signals: SIGINT, SIGTERM, SIGHUP (its terminal is closed) stop in order, a second SIGINT or SIGTERM ends it at once.
 exit codes: 0 stopped, 2 wrong flags, 69 an address or the data folder cannot be used, 70 a defect, 78 wrong
 configuration.
 `;

@@ -93,8 +93,8 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
   makeDataFolder(dataDir);
   const logFile = join(dataDir, "nodepool.log");
   makeLogFile(logFile);
-  // Whoever reads the screen may go away; the process goes on.
-  host.stdout.on("error", () => {});
+  // Whoever reads the screen may go away, and its terminal with both streams; what is to happen then is not theirs to say.
+  for (const stream of [host.stdout, host.stderr]) stream.on("error", () => {});
   const file = appendingFile(logFile, ({ lines, problem }) => {
     logger.warn("log lines were lost: the file could not be written", { lines, problem });
   });
@@ -111,6 +111,7 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
     logger,
     clock: systemClock,
     profileFolder: dataDir,
+    endsWithTerminal: true,
   });
   const undo: Undo[] = [() => screen.close()];
   const failures: unknown[] = [];

@@ -5,7 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { freePort } from "../harness/ports.ts";
-import { PROJECT, type Program, runCommand, runProgram, startProgram } from "../harness/program.ts";
+import {
+  PROJECT,
+  type Program,
+  runCommand,
+  runProgram,
+  runtimeCommand,
+  startCommand,
+  startProgram,
+} from "../harness/program.ts";
 
 const CLI = "services/cli/main.ts";
 /** Building the image is the longest part: about ten seconds on a quiet machine. */
@@ -26,16 +34,17 @@ export function standaloneSuite(engine: string): void {
     let builderAddress: string;
     let standalone: Program;
 
-    const start = () =>
-      startProgram(
-        "services/standalone/main.ts",
-        [
-          ...["--config", config, "--data", join(folder, "data"), "--no-install"],
-          ...["--listen", address, "--builder-listen", builderAddress],
-          // A home without keys: one is made, and named on the screen.
-        ],
-        { HOME: folder },
-      );
+    const file = "services/standalone/main.ts";
+    const options = () => [
+      ...["--config", config, "--data", join(folder, "data"), "--no-install"],
+      ...["--listen", address, "--builder-listen", builderAddress],
+    ];
+    // A home without keys: one is made, and named on the screen.
+    const start = () => startProgram(file, options(), { HOME: folder });
+    const startInTerminal = () => {
+      const words = [...runtimeCommand(file), ...options()].map((word) => `'${word}'`);
+      return startCommand("script", ["-qfec", `exec ${words.join(" ")}`, "/dev/null"], { HOME: folder });
+    };
     const environment = () => ({
       NODEPOOL_LAUNCHER_ADDRESS: address,
       NODEPOOL_BUILDER_ADDRESS: builderAddress,
@@ -194,7 +203,7 @@ export function standaloneSuite(engine: string): void {
       assert.match(stdout, /still here/);
     });
 
-    it("recovers what a kill -9 has left, and then leaves nothing", async () => {
+    it("recovers what a kill -9 has left", async () => {
       const known = await untilReady(2);
       await standalone.stop("SIGKILL");
       standalone = start();
@@ -202,8 +211,18 @@ export function standaloneSuite(engine: string): void {
       assert.deepEqual((await untilReady(2)).sort(), known.sort());
       const { code, stderr } = await cli("ssh", String(known[0]), "--", "true");
       assert.equal(code, 0, stderr);
-      assert.equal(await standalone.stop("SIGTERM"), 0, standalone.output());
+    });
+
+    it("stops in order, with nothing left running, when its terminal is closed", async () => {
+      await standalone.stop("SIGTERM");
+      standalone = startInTerminal();
+      await standalone.waitFor(/ ssh -i /, FIRST_NODE);
+      await standalone.stop("SIGKILL");
+      for (let attempt = 0; attempt < 120 && (await leftRunning()) !== ""; attempt += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
       assert.equal(await leftRunning(), "", "processes were left running");
+      assert.doesNotMatch(readFileSync(join(folder, "data/nodepool.log"), "utf8"), /"level":"error"/);
     });
   });
 }
