@@ -75,7 +75,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     await view.ready(signal);
     const providers = new ProviderSet(options);
     const first = await providers.prepare(config);
-    first.take();
+    first.take(Promise.resolve());
     const context: ServiceContext = {
       config,
       session,

@@ -215,7 +215,7 @@ async function serve(serving: Serving): Promise<void> {
     const reloader = followConfig(serving, opened, service);
     end = async (grace) => {
       unfollow();
-      // A change that is being taken may wait for work in hand, as an upload, and that ends with the service.
+      // A change that is being taken may wait for work in hand, as a call to a cloud, and that ends with the service.
       const closed = reloader.close();
       await atMost(clock, CHANGE_PATIENCE_MS, closed);
       await service

@@ -37,8 +37,8 @@ test("a daemon that takes another configuration while it is stopped ends its ser
     on: (event, listener) => signals.on(event, listener),
     exit: (code) => events.push(`exit ${code}`),
   };
-  // As a builder whose provider has changed: an upload that was begun with the old one is brought to its end first.
-  const upload = Promise.withResolvers<void>();
+  // As a launcher whose provider has changed: a call that was begun with the old one is brought to its end first.
+  const call = Promise.withResolvers<{ released: Promise<void> }>();
   const start = async () => {
     events.push("started");
     return {
@@ -47,11 +47,11 @@ test("a daemon that takes another configuration while it is stopped ends its ser
       ),
       reconfigure: () => {
         events.push("reconfigure");
-        return upload.promise;
+        return call.promise;
       },
       stop: async () => {
         events.push("stop");
-        upload.resolve();
+        call.resolve({ released: Promise.resolve() });
       },
     };
   };

@@ -3,6 +3,7 @@
 // Invariants:
 //   S1. A provider whose settings stay is the same object before and after a change.
 //   S2. Nothing of a new configuration is kept when it is not taken: what was opened for it is stopped.
+//   S3. A provider that a change leaves out is stopped when nothing uses it any more, or with all others.
 import { isDeepStrictEqual } from "node:util";
 import type { Config, ProviderConfig } from "../config/types.ts";
 import type { Provider } from "../provider/contract.ts";
@@ -13,10 +14,10 @@ import { type OpenProvidersOptions, openProviders, type UnservedProvider } from 
 export interface ProviderChange {
   readonly providers: readonly Provider[];
   readonly unserved: readonly UnservedProvider[];
-  /** These are the providers from now on. */
-  take(): void;
-  /** Ends those that are not used: after {@link take} the old ones, without it the new ones. */
-  stopRest(): Promise<void>;
+  /** These are the providers from now on; those that are not among them are stopped once they are `released`. */
+  take(released: Promise<void>): void;
+  /** Stops what was opened for it. */
+  drop(): Promise<void>;
 }
 
 interface Entry {
@@ -28,6 +29,8 @@ interface Entry {
 export class ProviderSet {
   readonly #options: OpenProvidersOptions;
   #entries: readonly Entry[] = [];
+  /** Not of the configuration in force any more, and still in use. */
+  readonly #leaving = new Set<Provider>();
 
   #hear: () => void = () => {};
 
@@ -69,23 +72,25 @@ export class ProviderSet {
       const unserved = opened.unserved.find(({ name }) => name === wanted.name) ?? null;
       return kept(wanted) ?? { config: wanted, provider, unserved };
     });
-    const old = this.providers;
     const providers = entries.flatMap(({ provider }) => provider ?? []);
-    let rest = opened.providers as readonly Provider[];
     return {
       providers,
       unserved: entries.flatMap(({ unserved }) => unserved ?? []),
-      take: () => {
+      take: (released) => {
+        const gone = this.providers.filter((provider) => !providers.includes(provider));
         this.#entries = entries;
-        rest = old.filter((provider) => !providers.includes(provider));
+        for (const provider of gone) this.#leaving.add(provider);
+        void released.then(() => this.#stop(gone.filter((provider) => this.#leaving.delete(provider))));
       },
-      stopRest: () => this.#stop(rest),
+      drop: () => this.#stop(opened.providers),
     };
   }
 
   /** Stops all. */
   close(): Promise<void> {
-    return this.#stop(this.providers);
+    const leaving = [...this.#leaving];
+    this.#leaving.clear();
+    return this.#stop([...this.providers, ...leaving]);
   }
 
   async #stop(providers: readonly Provider[]): Promise<void> {

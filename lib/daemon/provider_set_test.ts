@@ -32,9 +32,9 @@ test("a set is whole while all are served and none has a problem, and tells when
   });
   const heard: boolean[] = [];
   set.follow(() => heard.push(set.isWhole));
-  (await set.prepare(configured("one", "broken"))).take();
+  (await set.prepare(configured("one", "broken"))).take(Promise.resolve());
   assert.equal(set.isWhole, false);
-  (await set.prepare(configured("two"))).take();
+  (await set.prepare(configured("two"))).take(Promise.resolve());
   assert.equal(set.isWhole, true);
   problems.set("two", "label 'small': no flavor");
   tell();

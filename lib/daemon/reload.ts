@@ -177,19 +177,20 @@ export class Reloader {
     const change = await providers.prepare(next);
     try {
       signal.throwIfAborted();
-      await service.reconfigure({
+      const { released } = await service.reconfigure({
         config: next,
         providers: change.providers,
         unserved: change.unserved,
         generation,
       });
-      change.take();
-      this.#options.onTaken(next);
-      this.#status = { ...this.#status, config: next, generation, loadedAt: clock.now() };
-      this.#settle([]);
-    } finally {
-      await change.stopRest();
+      change.take(released);
+    } catch (error) {
+      await change.drop();
+      throw error;
     }
+    this.#options.onTaken(next);
+    this.#status = { ...this.#status, config: next, generation, loadedAt: clock.now() };
+    this.#settle([]);
     this.#retryUnserved();
   }
 

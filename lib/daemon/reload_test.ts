@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { type Provider, ProviderError } from "../provider/contract.ts";
@@ -17,8 +18,15 @@ after(() => rmSync(folder, { recursive: true }));
 
 let count = 0;
 
+interface Faults {
+  readonly broken?: Set<string>;
+  readonly refuses?: () => boolean;
+  /** When what is in hand with providers that leave has ended. @default at once */
+  readonly released?: Promise<void>;
+}
+
 /** A daemon with its file; what happens to its providers is written into `events`. */
-async function daemon(first: string, faults: { broken?: Set<string>; refuses?: () => boolean } = {}) {
+async function daemon(first: string, faults: Faults = {}) {
   count += 1;
   const file = join(folder, `${count}.yaml`);
   writeFileSync(file, first);
@@ -61,7 +69,7 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
   });
   const config = await loadConfig(file);
   const change = await providers.prepare(config);
-  change.take();
+  change.take(Promise.resolve());
   const service: Service = {
     rpc: [],
     plan: () => [],
@@ -70,6 +78,7 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
       if (faults.refuses?.()) throw new Error("it cannot take this");
       const names = next.providers.map((provider) => provider.describe().summary);
       events.push(`take ${names.join(" ")}`);
+      return { released: faults.released ?? Promise.resolve() };
     },
   };
   const valid: boolean[] = [];
@@ -88,7 +97,7 @@ async function daemon(first: string, faults: { broken?: Set<string>; refuses?: (
     onValid,
   });
   const write = (text: string) => writeFileSync(file, text);
-  return { reloader, servers, write, events, errors, valid, timers };
+  return { reloader, providers, servers, write, events, errors, valid, timers };
 }
 
 const provider = (name: string, concurrency: number) =>
@@ -102,9 +111,42 @@ test("a changed file is one generation more; unchanged providers stay, old ones 
   assert.equal(await reloader.reload("test"), false, "nothing has changed");
   write(`providers:\n${provider("a", 1)}${provider("b", 2)}${provider("d", 1)}`);
   assert.equal(await reloader.reload("test"), true);
+  await nextTurn();
   assert.deepEqual(events, ["start b/2", "start d/1", "take a/1 b/2 d/1", "stop b/1", "stop c/1"]);
   assert.deepEqual([before.generation, reloader.status.generation], [1, 2]);
   assert.notEqual(before.config.hash, reloader.status.config.hash);
+});
+
+test("a change is in force while a provider that it leaves out is still used, and the next one does not wait for that", async () => {
+  const inHand = Promise.withResolvers<void>();
+  const { reloader, write, events } = await daemon(`providers:\n${provider("a", 1)}`, {
+    released: inHand.promise,
+  });
+  events.length = 0;
+  write(`providers:\n${provider("a", 2)}`);
+  assert.equal(await reloader.reload("test"), true);
+  write("providers: []\n");
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(events, ["start a/2", "take a/2", "take "]);
+  assert.equal(reloader.status.generation, 3);
+  inHand.resolve();
+  await nextTurn();
+  assert.deepEqual(events.slice(3), ["stop a/1", "stop a/2"]);
+});
+
+test("a provider that was left out and is still used at the end is stopped with all others, once", async () => {
+  const inHand = Promise.withResolvers<void>();
+  const { reloader, providers, write, events } = await daemon(
+    `providers:\n${provider("a", 1)}${provider("b", 1)}`,
+    { released: inHand.promise },
+  );
+  write(`providers:\n${provider("b", 1)}`);
+  await reloader.reload("test");
+  events.length = 0;
+  await providers.close();
+  inHand.resolve();
+  await nextTurn();
+  assert.deepEqual(events.sort(), ["stop a/1", "stop b/1"]);
 });
 
 test("a broken file leaves the old one in force, is logged once, and its mending is seen", async () => {
@@ -114,7 +156,7 @@ test("a broken file leaves the old one in force, is logged once, and its mending
   assert.equal(errors.length, 1);
   assert.equal(reloader.status.generation, 1);
   assert.deepEqual([...reloader.status.config.labels.keys()], ["a"]);
-  assert.match(reloader.status.problems.join(), /1\.yaml|2\.yaml/);
+  assert.match(reloader.status.problems.join(), /\/\d+\.yaml:2:1: /);
   assert.equal(valid.at(-1), false);
   write("labels: [{name: a}]\n");
   assert.equal(await reloader.reload("test"), false, "it is the one in force");

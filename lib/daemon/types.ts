@@ -32,12 +32,18 @@ export interface NextConfig {
   readonly config: Config;
   /**
    * The providers to work with from now on, started. One whose settings stayed is the same object as before. One that
-   * is gone here is stopped by the caller after the promise of {@link Service.reconfigure} has resolved.
+   * is gone here is stopped by the caller when nothing uses it any more: {@link Reconfigured.released}.
    */
   readonly providers: readonly Provider[];
   readonly unserved: ServiceContext["unserved"];
   /** Counts the configurations of this process, from 1, for the component's record. */
   readonly generation?: number;
+}
+
+/** A configuration that is in force. */
+export interface Reconfigured {
+  /** Resolves when nothing uses a provider any more that is not in it: what was in hand, as an upload, has ended. */
+  readonly released: Promise<void>;
 }
 
 /** One thing that another configuration would change in the living system. */
@@ -56,10 +62,10 @@ export interface Service {
   /** The gRPC services that it answers. */
   readonly rpc: readonly RpcService[];
   /**
-   * Goes on with another configuration. What is in hand is finished with the one that it was begun with. Resolves when
-   * nothing uses a provider any more that is not in `next`. Calls must not overlap.
+   * Goes on with another configuration; resolves when it is in force. What is in hand is finished with the one that it
+   * was begun with. Calls must not overlap.
    */
-  reconfigure?(next: NextConfig): Promise<void>;
+  reconfigure?(next: NextConfig): Promise<Reconfigured>;
   /** What another configuration would change, by the service's own decisions. Changes nothing. */
   plan?(next: Config): readonly PlannedChange[];
   /**

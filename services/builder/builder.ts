@@ -167,7 +167,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       take(next);
       claim.update(next.config.hash, next.generation ?? 1);
       reconciler.trigger();
-      await reconciler.ended(gone.map(({ name }) => name));
+      return { released: reconciler.ended(gone.map(({ name }) => name)) };
     },
     stop: async (grace) => {
       reconciler.close();

@@ -124,6 +124,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       tellOfOrphans(environment);
       forgetNames(locksReleased);
       logger.info("launcher goes on with another configuration", { pools: environment.pools.map(nameOf) });
+      return { released: Promise.resolve() };
     },
     stop: async (grace) => {
       engine.stop();

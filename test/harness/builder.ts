@@ -1,11 +1,12 @@
 // Builders in this process on a real ZooKeeper, with providers in memory and a build command of a few shell lines.
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
-import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
+import type { Reconfigured, Service, ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
@@ -46,7 +47,7 @@ export interface TestBuilder extends Observer {
   readonly imagesDir: string;
   readonly logDir: string;
   /** Goes on with another configuration. */
-  take(setting: BuilderSetting): Promise<void>;
+  take(setting: BuilderSetting): Promise<Reconfigured>;
   /** Names in images-dir, but for the builder's id. */
   files(): Promise<string[]>;
   /** Ends as a killed process does: the session ends under the builder's feet, and nothing is tidied up. */
@@ -140,7 +141,8 @@ export class BuilderCase {
       ...reading(view),
       take: async (next) => {
         const config = configOf(next, imagesDir, logDir);
-        await service.reconfigure?.({
+        assert.ok(service.reconfigure);
+        return await service.reconfigure({
           config,
           providers: next.providers.map(({ driver }) => driver),
           unserved: [],

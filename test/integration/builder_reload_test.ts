@@ -66,6 +66,30 @@ describe("a builder with changing images and providers", { skip: !zooKeeperInsta
     assert.equal(builder.builds("ubuntu")[0]?.build, build);
   });
 
+  test("does not wait for an upload in hand at a provider that leaves, which is let go of when that has ended", async () => {
+    const image = { dibCommand: await one.plainCommand() };
+    const upload = Promise.withResolvers<void>();
+    cloud.gate = upload.promise;
+    const builder = await one.start({
+      images: { ubuntu: image },
+      providers: [{ driver: cloud, images: ["ubuntu"] }],
+    });
+    await until("the upload is in hand", () => builder.uploads("ubuntu").length === 1);
+    const { released } = await builder.take({
+      images: { ubuntu: image },
+      providers: [{ driver: other, images: ["ubuntu"] }],
+    });
+    let isReleased = false;
+    void released.then(() => {
+      isReleased = true;
+    });
+    await readyAt(builder, "ubuntu", "other");
+    assert.equal(isReleased, false);
+    upload.resolve();
+    await released;
+    await readyAt(builder, "ubuntu", "cloud");
+  });
+
   test("tries an image anew at once when it was changed, and at a provider that was", async () => {
     cloud.failUploads = 1;
     const broken = { dibCommand: await one.command("exit 1") };
