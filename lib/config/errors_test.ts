@@ -105,6 +105,11 @@ const invalid: readonly [string, string, string, string?][] = [
     "diskimages: [{name: a/b}]",
     '1:21: diskimages[0].name: must be a name without "/", but is the text "a/b": it becomes part of paths',
   ],
+  [
+    "an image's name that ZooKeeper does not take",
+    "diskimages: [{name: disk😀}]",
+    "1:21: diskimages[0].name: has U+1F600, which ZooKeeper takes in no path: leave it out",
+  ],
   ["an empty name", "labels: [{name: ''}]", "1:17: labels[0].name: must not be empty"],
   [
     "one format without a list",

@@ -36,6 +36,19 @@ export const name: Kind<string> = kind({ type: "string", pattern: "^(?!\\.{1,2}$
   return value;
 });
 
+/** What no path in ZooKeeper may have (its PathUtils.validatePath), which leaves out what lies beyond U+FFFF. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const NOT_IN_ZOOKEEPER = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
+
+/** A name that becomes a part of paths in ZooKeeper. */
+export const recordName: Kind<string> = kind(name.json, (at) => {
+  const value = name(at);
+  const odd = value === undefined ? undefined : NOT_IN_ZOOKEEPER.exec(value);
+  if (!odd) return value;
+  const code = value?.codePointAt(odd.index)?.toString(16).toUpperCase().padStart(4, "0");
+  return at.error(`has U+${code}, which ZooKeeper takes in no path: leave it out`);
+});
+
 /** A release: a text, or a number as Python prints it. */
 export const release: Kind<string> = kind({ type: ["string", "number"] }, (at) => {
   if (at.value.kind !== "scalar") return at.refuse("a text or a number");

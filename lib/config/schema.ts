@@ -10,6 +10,7 @@ import {
   name,
   number,
   port,
+  recordName,
   release,
   seconds,
   text,
@@ -40,7 +41,7 @@ const label = mapping({
 });
 
 const diskimage = mapping({
-  name: required(name, "What providers and labels refer to."),
+  name: required(recordName, "What providers and labels refer to."),
   abstract: optional(boolean, false, "Only a parent of others; not built."),
   parent: optional(text, undefined, "The diskimage whose keys it takes over."),
   "dib-cmd": optional(text, undefined, "The build command, with arguments; disk-image-create if left out."),
