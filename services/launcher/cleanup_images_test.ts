@@ -1,14 +1,14 @@
 // Images at a provider that no record knows: which they are, and that a launcher removes them on a real ZooKeeper.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { newUpload } from "../../lib/model/image.ts";
 import { IMAGES } from "../../lib/model/paths.ts";
 import { METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import type { ImageEntry, UploadEntry } from "../../lib/zookeeper/view.ts";
 import { until } from "../../test/harness/launcher.ts";
-import { callContext, LauncherCase, simple } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { callContext, type LauncherCase, simple } from "../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 import { leakedImages } from "./cleanup_compare.ts";
 
 const signal = AbortSignal.timeout(600_000);
@@ -71,20 +71,15 @@ describe("images that no upload knows", () => {
 });
 
 describe("launcher: cleanup of images", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const put = (cloud: FakeProvider, name: string, metadata: ProviderImage["metadata"]) =>
     cloud.cloud.createImage({ name, metadata }, signal);
   const namesOf = (cloud: FakeProvider) => [...cloud.cloud.images.values()].map(({ name }) => name).sort();
 
   it("removes what no upload knows when it has looked lost for long, and nothing else", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const session = await one.session();
     const [build = ""] = (await session.children(`${IMAGES}/image/builds`)).filter((name) => name !== "lock");
@@ -101,7 +96,7 @@ describe("launcher: cleanup of images", () => {
   });
 
   it("removes none while most of a provider's images look lost, until the brake is released", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     for (let number = 2; number < 8; number += 1) await put(cloud, `i${number}`, numbered("b", `${number}`));
     const launcher = await one.launcher(simple(cloud), { cleanupIntervalMs: 10 });

@@ -1,6 +1,6 @@
 // The launcher on a real ZooKeeper with a fake cloud: what leaks, what is lost, and the brake.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
@@ -8,12 +8,12 @@ import {
   ask,
   callContext,
   fulfilled,
-  LauncherCase,
+  type LauncherCase,
   release,
   simple,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 import { Sightings } from "./cleanup_compare.ts";
 
 const OFTEN = { cleanupIntervalMs: 60 };
@@ -62,16 +62,11 @@ describe("sightings", () => {
 });
 
 describe("launcher: cleanup", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("removes leaked instances and what was left behind, and nothing of others", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
     const theirs = cloud.add("theirs", { owner: "somebody" }, "running");
@@ -87,7 +82,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("removes a node's second instance, of a create that was done although nobody heard of it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud), OFTEN);
     const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
@@ -99,7 +94,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("keeps a node of whose instance the cloud can tell only the id, and calls that no alien", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { minReady: 1 }), OFTEN);
     await untilStates(launcher, "ready");
@@ -119,7 +114,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("removes the port that a deletion left, and the instance whose deletion was a lie", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.leavePorts = 1;
     cloud.weather.lieDeletes = 1;
@@ -132,7 +127,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("goes on with a provider while another one hangs", async () => {
-    one = await LauncherCase.begin(server, "cloud", "stuck");
+    one = await cases.begin("cloud", "stuck");
     const [cloud, stuck] = [new FakeProvider("cloud"), new FakeProvider("stuck")];
     stuck.weather.hang.add("listInstances");
     cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
@@ -150,7 +145,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("puts the brake on when most instances look leaked, tells it, and goes on when it is released", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     for (let node = 10; node < 20; node += 1) {
       cloud.add(`np00000000${node}`, leakedMetadata(`00000000${node}`), "running");
@@ -175,7 +170,7 @@ describe("launcher: cleanup", () => {
   });
 
   it("lists aliens of every provider that answers, and names the one that does not", async () => {
-    one = await LauncherCase.begin(server, "cloud", "broken");
+    one = await cases.begin("cloud", "broken");
     const [cloud, broken] = [new FakeProvider("cloud"), new FakeProvider("broken")];
     broken.weather.failLists = Number.POSITIVE_INFINITY;
     cloud.add("theirs", { owner: "somebody" }, "running");

@@ -1,6 +1,6 @@
 // A provider's records are erased over the API, on a real ZooKeeper.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { buildPath, uploadLockPath } from "../../lib/model/paths.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
@@ -9,20 +9,15 @@ import {
   ask,
   callContext,
   fulfilled,
-  LauncherCase,
+  type LauncherCase,
   simple,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 describe("launcher: erasing a provider's records", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const erase = async ({ providers }: TestLauncher, provider: string) => {
     const reply = await providers.eraseProviderData({ name: `providers/${provider}` }, callContext);
@@ -30,7 +25,7 @@ describe("launcher: erasing a provider's records", () => {
   };
 
   it("deletes its nodes and uploads, leaves what it runs, and does not touch another provider", async () => {
-    one = await LauncherCase.begin(server, "old", "new");
+    one = await cases.begin("old", "new");
     const old = new FakeProvider("old");
     const before = await one.launcher(simple(old, { minReady: 2 }));
     await untilStates(before, "ready", "ready");
@@ -48,7 +43,7 @@ describe("launcher: erasing a provider's records", () => {
   });
 
   it("keeps what somebody has locked, and names it", async () => {
-    one = await LauncherCase.begin(server, "old");
+    one = await cases.begin("old");
     const launcher = await one.launcher(simple(new FakeProvider("old")));
     const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
     assert.ok(node);
@@ -64,7 +59,7 @@ describe("launcher: erasing a provider's records", () => {
   });
 
   it("says that no record names the provider", async () => {
-    one = await LauncherCase.begin(server, "old");
+    one = await cases.begin("old");
     const launcher = await one.launcher(simple(new FakeProvider("old")));
     await assert.rejects(erase(launcher, "odl"), /there is no record of provider 'providers\/odl'/);
   });

@@ -2,7 +2,7 @@
 // happens at the cloud that others would suffer from.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { NODES, nodeLockPath, REQUESTS, ROOT, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
@@ -15,26 +15,21 @@ import {
   ask,
   callContext,
   fulfilled,
-  LauncherCase,
+  type LauncherCase,
   simple,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
 
 const KEYS = ["ssh-ed25519 AAAA"];
 
 describe("a launcher that is late", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("removes what an attempt has left that was over before, and launches anew", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const driver = new FakeProvider("cloud");
     const { cloud } = driver;
     const session = await one.session();
@@ -66,7 +61,7 @@ describe("a launcher that is late", () => {
   });
 
   it("neither deletes nor accuses the machine of a node that it has lost when it finds nobody there", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const driver = new FakeProvider("cloud");
     const accused: string[] = [];
     const provider = Object.assign(driver, {
@@ -92,7 +87,7 @@ describe("a launcher that is late", () => {
   });
 
   it("finds the request that another has made with the caller's id and that it has not heard of yet", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const { cloud } = new FakeProvider("cloud");
     const here = await one.launcher(simple(new FakeProvider("cloud", cloud)));
     const late = await one.launcher(simple(new FakeProvider("cloud", cloud)), { slowWire: true });
@@ -103,7 +98,7 @@ describe("a launcher that is late", () => {
   });
 
   it("makes no request for a caller who has given up", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const request = NodeRequest.fromPartial({ labels: ["small"], requestor: "tester" });
     const wish = { request, requestId: randomUUID(), leaseDuration: undefined };
@@ -116,9 +111,9 @@ describe("a launcher that is late", () => {
   });
 
   it("takes no instance for leaked that another has launched since its connection fell silent", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const { cloud } = new FakeProvider("cloud");
-    const proxy = new TcpProxy(server);
+    const proxy = new TcpProxy(cases.server);
     await proxy.listen();
     const silent = await startTestLauncher(proxy, simple(new FakeProvider("cloud", cloud)), {
       chroot: one.chroot,

@@ -1,14 +1,14 @@
 // The launcher on a real ZooKeeper with providers in memory: launches that end when their request has gone elsewhere.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
-import { idOf, LauncherCase, simple, statesOf, untilStates } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { idOf, type LauncherCase, simple, statesOf, untilStates } from "../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 /** Makes a request as Zuul does, which holds no lease; its id. */
 async function askAsZuul(launcher: TestLauncher, more: Partial<RequestRecord>): Promise<string> {
@@ -20,16 +20,11 @@ async function askAsZuul(launcher: TestLauncher, more: Partial<RequestRecord>): 
 const stateOf = (launcher: TestLauncher, request: string) => launcher.view.request(request)?.record?.state;
 
 describe("launcher: what becomes of launches", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("serves a request in the next pool, although a second launch of the pool that declined it fails then", async () => {
-    one = await LauncherCase.begin(server, "alpha", "beta");
+    one = await cases.begin("alpha", "beta");
     const [alpha, beta] = [new FakeProvider("alpha"), new FakeProvider("beta")];
     const later = Promise.withResolvers<void>();
     const soon = Promise.withResolvers<void>();
@@ -64,7 +59,7 @@ describe("launcher: what becomes of launches", () => {
   });
 
   it("does not count a node against the tenant whose request was withdrawn while it was launched", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const gate = Promise.withResolvers<void>();
     cloud.weather.gate = gate.promise;
@@ -82,7 +77,7 @@ describe("launcher: what becomes of launches", () => {
   });
 
   it("leaves a provider in peace for a while that has refused a launch for want of quota", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.quota = 0;
     const launcher = await one.launcher(simple(cloud));

@@ -1,6 +1,6 @@
 // The launcher on a real ZooKeeper with a provider in memory: requests and min-ready.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { NODES, requestPath } from "../../lib/model/paths.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
@@ -9,26 +9,21 @@ import {
   callContext,
   fulfilled,
   idOf,
-  LauncherCase,
+  type LauncherCase,
   look,
   release,
   simple,
   statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 describe("launcher: requests", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("keeps min-ready nodes and replaces one that is taken", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { minReady: 2 }));
     await untilStates(launcher, "ready", "ready");
@@ -41,7 +36,7 @@ describe("launcher: requests", () => {
   });
 
   it("launches on demand, and deletes the node when the request is released", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud));
     const name = await ask(launcher, ["small"]);
@@ -57,7 +52,7 @@ describe("launcher: requests", () => {
   });
 
   it("needs 7 transactions for the life of a node on demand", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const session = await one.session();
     const mark = async () => {
@@ -78,7 +73,7 @@ describe("launcher: requests", () => {
   });
 
   it("needs 2 transactions to hand out a node that is ready", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     await until("quiet", () => [...launcher.view.requests()].length === 0);
@@ -93,7 +88,7 @@ describe("launcher: requests", () => {
   });
 
   it("gives the nodes of a request in the order of its labels", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     const labels = ["large", "small", "large", "small"];
@@ -106,13 +101,13 @@ describe("launcher: requests", () => {
   });
 
   it("refuses an unknown label at once and names the known ones", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     await assert.rejects(ask(launcher, ["nosuch"]), /no label 'nosuch'; known labels: large, small/);
   });
 
   it("answers a repeated CreateRequest with the same request", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const requestId = "5f0c1a1e-7d7b-4f57-9c3e-2a6f5f1f7a10";
     const [first, second] = await Promise.all([
@@ -124,7 +119,7 @@ describe("launcher: requests", () => {
   });
 
   it("tries a failed launch again, and removes what the failed attempt has left", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.loseCreateReplies = 1;
     const launcher = await one.launcher(simple(cloud));
@@ -137,7 +132,7 @@ describe("launcher: requests", () => {
   });
 
   it("fails a request with the reason when every attempt to launch has failed", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.failCreates = 10;
     const launcher = await one.launcher(simple(cloud, { launchRetries: 2 }));
@@ -153,7 +148,7 @@ describe("launcher: requests", () => {
   });
 
   it("says with numbers why a request waits for room, and serves it when a node was returned", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
     const first = await ask(launcher, ["small"]);
     await fulfilled(launcher, first);
@@ -168,7 +163,7 @@ describe("launcher: requests", () => {
   });
 
   it("waits and goes on when the provider refuses for want of quota", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.quota = 0;
     const launcher = await one.launcher(simple(cloud));
@@ -183,7 +178,7 @@ describe("launcher: requests", () => {
   });
 
   it("returns the nodes of a client that neither watches nor renews", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     await fulfilled(launcher, await ask(launcher, ["small"], { leaseSeconds: 1 }));
     await untilStates(launcher);
@@ -191,7 +186,7 @@ describe("launcher: requests", () => {
   });
 
   it("keeps a lease alive while its watch is open, and ends the watch when the request is released", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const name = await ask(launcher, ["small"], { leaseSeconds: 1 });
     const seen: string[] = [];
@@ -209,7 +204,7 @@ describe("launcher: requests", () => {
   });
 
   it("drops what was launched for a withdrawn request", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.createMs = 60_000;
     const launcher = await one.launcher(simple(cloud));
@@ -221,7 +216,7 @@ describe("launcher: requests", () => {
   });
 
   it("lets nobody release a lease who has not seen that one of its nodes became ready", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const { promise, resolve } = Promise.withResolvers<void>();
     let scans = 0;
     const scanHostKeys = async () => {
@@ -241,7 +236,7 @@ describe("launcher: requests", () => {
   });
 
   it("does not give one node to two requests, nor ask twice, when two launchers share the work", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const setting = simple(cloud, { minReady: 4 });
     const launchers = [await one.launcher(setting), await one.launcher(setting)] as const;
@@ -261,7 +256,7 @@ describe("launcher: requests", () => {
   });
 
   it("lists and filters nodes and requests", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 2 }));
     await untilStates(launcher, "ready", "ready");
     const name = await ask(launcher, ["large"], { requestor: "somebody" });

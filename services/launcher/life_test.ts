@@ -1,7 +1,7 @@
 // The launcher on a real ZooKeeper with a provider in memory: nodes after their launch, Zuul's clients, crashes.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
@@ -15,31 +15,26 @@ import {
   callContext,
   fulfilled,
   idOf,
-  LauncherCase,
+  type LauncherCase,
   release,
   simple,
   statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 const run = promisify(execFile);
 const CLIENT = fileURLToPath(new URL("../../test/harness/zuul_client.py", import.meta.url));
 
 describe("launcher: the life of nodes", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const zuul = (...args: string[]) =>
     run("/usr/bin/python3", [CLIENT, one.hosts, ...args], { timeout: 30_000 });
 
   it("serves a client that behaves as Zuul does", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
     await untilStates(launcher, "ready");
@@ -54,7 +49,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("needs at most 20 transactions for a node on demand beside Zuul, its own session counted", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const session = await one.session();
     const mark = async () => {
@@ -69,7 +64,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("fails a Zuul request for a label that nobody offers, with Zuul's keys intact", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     await one.launcher(simple(new FakeProvider("cloud")));
     const report = JSON.parse((await zuul("request", "nosuch")).stdout);
     assert.equal(report.state, "failed");
@@ -78,7 +73,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("declines a Zuul request whose image is not there yet", async () => {
-    one = await LauncherCase.begin(server);
+    one = await cases.begin();
     await one.launcher(simple(new FakeProvider("cloud")));
     const report = JSON.parse((await zuul("request", "small")).stdout);
     assert.equal(report.state, "failed");
@@ -87,7 +82,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("keeps a node that Zuul returns when somebody wished so while it was in use", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const client = zuul("hold-in-use", "small");
     await until("in use", () => statesOf(launcher).join() === "in-use");
@@ -102,7 +97,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("holds a leased node when it is returned, and lets it go when the hold expires", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const request = await ask(launcher, ["small"]);
     const [node] = await fulfilled(launcher, request);
@@ -118,7 +113,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("leaves a node that is returned to whoever waits for its lock, and deletes it when that is given back", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const request = await ask(launcher, ["small"]);
     const [node] = await fulfilled(launcher, request);
@@ -134,7 +129,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("deletes what was taken through a launcher that does not serve its provider", async () => {
-    one = await LauncherCase.begin(server, "cloud", "other");
+    one = await cases.begin("cloud", "other");
     await one.launcher(simple(new FakeProvider("cloud")));
     const stranger = await one.launcher(simple(new FakeProvider("other"), { maxServers: 0 }));
     const request = await ask(stranger, ["small"]);
@@ -144,7 +139,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("holds a ready node at once and replaces it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     const [node] = [...launcher.view.nodes()];
@@ -156,7 +151,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("deletes a node that is in use when it is told to, and the lease can still be released", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud));
     const request = await ask(launcher, ["small"]);
@@ -169,7 +164,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("repeats a deletion until the provider confirms it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.failDeletes = 2;
     const launcher = await one.launcher(simple(cloud));
@@ -182,7 +177,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("removes an instance that no node knows, and a node whose instance is gone", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.add("np0000000099", { [METADATA.provider]: "cloud", [METADATA.node]: "0000000099" }, "running");
     cloud.add("other", { [METADATA.provider]: "elsewhere", [METADATA.node]: "0000000098" }, "running");
@@ -200,7 +195,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("goes on with a launch whose launcher crashed: same request, same node, same instance", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.createMs = 1500;
     const first = await one.launcher(simple(cloud));
@@ -225,7 +220,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("hands launches over when it is stopped", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.createMs = 1000;
     const first = await one.launcher(simple(cloud));
@@ -238,20 +233,20 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("recovers when its session expires in the middle of a launch", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.createMs = 1000;
     const launcher = await one.launcher(simple(cloud));
     const request = await ask(launcher, ["small"]);
     await until("an instance", () => cloud.instances.size === 1);
-    await server.expire(launcher.session as never);
+    await cases.server.expire(launcher.session as never);
     await fulfilled(launcher, request);
     assert.equal(cloud.instances.size, 1);
     assert.equal([...launcher.view.pools()].length, 1);
   });
 
   it("deletes what a dead user and a dead launcher have left behind", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const session = await one.session();
     await session.ensurePath("/nodepool/nodes");
     const now = Date.now() / 1000;
@@ -269,7 +264,7 @@ describe("launcher: the life of nodes", () => {
   });
 
   it("tells watchers of every change, and goes on after a token", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     const stop = new AbortController();

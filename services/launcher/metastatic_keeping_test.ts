@@ -1,30 +1,25 @@
 // How long nodes are kept that others share, on a real ZooKeeper with a provider in memory beneath.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { encodeNode } from "../../lib/model/node.ts";
 import { nodePath } from "../../lib/model/paths.ts";
 import { encodeShared, sharedOf, shareOf } from "../../lib/model/shared_node.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
-import { callContext, LauncherCase } from "../../test/harness/launcher_case.ts";
+import { callContext, type LauncherCase } from "../../test/harness/launcher_case.ts";
 import { backingOf, give, recordOf, shared, take, untilBacking } from "../../test/harness/metastatic.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 describe("launcher: how long shared nodes are kept", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const begin = async (
     cloud: FakeProvider,
     ...rest: [Parameters<typeof shared>[1], Parameters<typeof shared>[2]?]
   ) => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     return await one.launcher(shared(cloud, ...rest));
   };
 
@@ -44,7 +39,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("retires a backing node whose node cannot be reached, and puts it elsewhere", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     let scans = 0;
     const setting = shared(
       new FakeProvider("cloud"),
@@ -71,7 +66,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("has a backing node prove one of its host keys for a node on it, and gives the node all of them", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const keys = ["ssh-ed25519 BBBB", "ssh-rsa CCCC"];
     const asked: (readonly string[] | undefined)[] = [];
     const setting = shared(new FakeProvider("cloud"), { share: {} }, { hostKeyChecking: true });
@@ -88,7 +83,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("retires a backing node whose host key has changed", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const setting = shared(
       new FakeProvider("cloud"),
       { share: { "grace-time": 3600 } },
@@ -144,7 +139,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("drops a backing node that has vanished, and deletes ready nodes on it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const setting = shared(cloud, { share: { "grace-time": 3600 } });
     const labels = { ...setting.labels, share: { minReady: 1 } };
@@ -167,7 +162,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("deletes all ready nodes on a backing node that has vanished, however many they are", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const setting = shared(new FakeProvider("cloud"), {
       share: { "max-parallel-jobs": 6, "grace-time": 3600 },
     });
@@ -186,7 +181,7 @@ describe("launcher: how long shared nodes are kept", () => {
   });
 
   it("says which nodes stay shared when their provider is taken out of the configuration", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const told: string[] = [];
     const logger: Logger = {
       ...silentLogger,

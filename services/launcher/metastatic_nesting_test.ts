@@ -1,24 +1,19 @@
 // Labels that stand on labels which stand on others, or on themselves, on a real ZooKeeper.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { shareOf } from "../../lib/model/shared_node.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
-import { ask, fulfilled, LauncherCase, look } from "../../test/harness/launcher_case.ts";
+import { ask, fulfilled, type LauncherCase, look } from "../../test/harness/launcher_case.ts";
 import { backingOf, give, recordOf, shared, take } from "../../test/harness/metastatic.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 describe("launcher: labels that stand on others", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("shares nodes that are themselves shares, and gives back what is empty from the top down", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(shared(cloud, { half: {}, share: { "backing-label": "half" } }));
     const taken = [];
@@ -40,7 +35,7 @@ describe("launcher: labels that stand on others", () => {
     ["loop -> ring -> loop", { loop: { "backing-label": "ring" }, ring: { "backing-label": "loop" } }],
   ] as const) {
     it(`fails a request whose label stands on itself (${way}), and serves the others`, async () => {
-      one = await LauncherCase.begin(server, "cloud");
+      one = await cases.begin("cloud");
       const setting = shared(new FakeProvider("cloud"), { ...labels, share: {} }, { launchRetries: 1 });
       const launcher = await one.launcher(setting);
       const request = await ask(launcher, ["loop"]);

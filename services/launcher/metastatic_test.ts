@@ -1,29 +1,24 @@
 // Nodes that share others, on a real ZooKeeper with a provider in memory beneath.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { nodeLockPath } from "../../lib/model/paths.ts";
 import { sharedOf } from "../../lib/model/shared_node.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
-import { ask, fulfilled, idOf, LauncherCase, look } from "../../test/harness/launcher_case.ts";
+import { ask, fulfilled, idOf, type LauncherCase, look } from "../../test/harness/launcher_case.ts";
 import { backingOf, give, recordOf, shared, take, untilBacking } from "../../test/harness/metastatic.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
 
 describe("launcher: nodes that share others", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const begin = async (
     cloud: FakeProvider,
     ...rest: [Parameters<typeof shared>[1], Parameters<typeof shared>[2]?]
   ) => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     return await one.launcher(shared(cloud, ...rest));
   };
 
@@ -169,7 +164,7 @@ describe("launcher: nodes that share others", () => {
   });
 
   it("goes on with what a Python launcher has left, and leaves alone what only looks like it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const session = await one.session();
     const cloud = new FakeProvider("cloud");
     const put = async (owner: string) => {

@@ -3,19 +3,20 @@ import assert from "node:assert/strict";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { findProgram } from "../../lib/host/machine.ts";
 import { type ImageSpec, ProviderError } from "../../lib/provider/contract.ts";
 import { connectClients } from "../../lib/rpc/client.ts";
 import { BuildAttempt_Result } from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import { computeChecksums } from "../../services/builder/image_files.ts";
-import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import type { BuilderCase, BuilderSetting, TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { startProgram } from "../harness/program.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const hasDib = process.getuid?.() === 0 && (await findProgram("disk-image-create")) !== null;
 
@@ -30,7 +31,6 @@ class StrictProvider extends FakeImageProvider {
   }
 }
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: StrictProvider;
 let lines: string[];
@@ -80,16 +80,12 @@ async function named(builder: TestBuilder, image: string, message: RegExp): Prom
 }
 
 describe("what is wrong is named, and the other images go on", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new StrictProvider("cloud");
     lines = [];
   });
-  afterEach(() => one.end());
 
   test("a build command that is not there, and one that is not executable", async () => {
     const plain = join(one.folder, "plain");
@@ -128,7 +124,7 @@ describe("what is wrong is named, and the other images go on", { skip: !zooKeepe
     const file = join(one.folder, "nodepool.yaml");
     const dibCommand = await one.plainCommand();
     const common = [
-      `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}, chroot: ${one.folder.replaceAll("/", "-").replace(/^-*/, "/")}}]`,
+      `zookeeper-servers: [{host: 127.0.0.1, port: ${cases.server.port}, chroot: ${one.folder.replaceAll("/", "-").replace(/^-*/, "/")}}]`,
       `images-dir: ${join(one.folder, "images")}`,
       `build-log-dir: ${join(one.folder, "logs")}`,
       "diskimages:",

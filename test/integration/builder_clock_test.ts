@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import type { Clock } from "../../lib/std/clock.ts";
 import { systemClock } from "../../lib/std/clock.ts";
-import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import type { BuilderCase, BuilderSetting, TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const HOUR = 3_600_000;
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 /** How far the clock is ahead, in milliseconds. */
@@ -33,16 +33,12 @@ const readyUploads = (builder: TestBuilder) =>
     .sort((a, b) => (b.record?.stateTime ?? 0) - (a.record?.stateTime ?? 0));
 
 describe("builders whose clock was ahead", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
     ahead = HOUR;
   });
-  afterEach(() => one.end());
 
   test("what replaces a build that is out of reach is built once", async () => {
     const given = await setting();

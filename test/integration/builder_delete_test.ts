@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
 import {
   buildPath,
@@ -15,9 +15,9 @@ import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startSlowWire } from "../harness/slow_wire.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 
@@ -38,15 +38,11 @@ async function askToDeleteBuild(builder: TestBuilder, build: string): Promise<vo
 }
 
 describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
   });
-  afterEach(() => one.end());
 
   test("two uploads stay where a third is ready just after another was condemned, however late that is heard", async () => {
     const names = Array.from({ length: 15 }, (_none, index) => `image${index}`);
@@ -60,7 +56,7 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
     const upload = (build: string, at: number, state: "ready" | "uploading" | "deleting") =>
       encodeUpload(newUpload(at, { state, externalId: build, externalName: build, format: "qcow2" }));
     for (const name of names) for (const at of [1, 2]) await put(name, `b${at}`, at, "ready");
-    const wire = await startSlowWire(server);
+    const wire = await startSlowWire(cases.server);
     const images = Object.fromEntries(names.map((name) => [name, { dibCommand: "/bin/false", pause: true }]));
     const late = await BuilderCase.at(wire, one.folder).start({
       images,

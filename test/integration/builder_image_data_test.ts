@@ -1,24 +1,20 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { buildPath, imagePausePath } from "../../lib/model/paths.ts";
 import type { Clients } from "../../lib/rpc/client.ts";
-import { ApiCase, refused } from "../harness/builder_api.ts";
+import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderApiCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let zookeeper: ZooKeeperServer;
 let current: ApiCase;
 
 describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    zookeeper = await startZooKeeper();
-  });
-  after(() => zookeeper.close());
+  const cases = builderApiCases();
   beforeEach(async () => {
-    current = await ApiCase.begin(zookeeper);
+    current = await cases.begin();
   });
-  afterEach(() => current.end());
 
   test("exports image data as Nodepool does, and another ZooKeeper takes them to the letter; numbers go on", async () => {
     const given = await current.setting();

@@ -1,15 +1,15 @@
 // Images and providers that come and go while the builder runs, and the formats that each provider takes.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { encodeUpload } from "../../lib/model/image.ts";
 import { uploadPath } from "../../lib/model/paths.ts";
-import { BuilderCase, type TestBuilder } from "../harness/builder.ts";
+import type { BuilderCase, TestBuilder } from "../harness/builder.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 let other: FakeImageProvider;
@@ -24,16 +24,12 @@ const making = (...formats: string[]) =>
   one.command(`for format in ${formats.join(" ")}; do echo "$format" >"$out.$format"; done`);
 
 describe("a builder with changing images and providers", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
     other = new FakeImageProvider("other");
   });
-  afterEach(() => one.end());
 
   test("uploads to a provider that is added, builds an image that is added, deletes one that is taken out", async () => {
     const image = { dibCommand: await one.plainCommand() };

@@ -1,23 +1,19 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { Build_State, Image_BuildRequest, Upload_State } from "../../lib/rpc/gen/nodepool/v1/image.ts";
-import { ApiCase, refused } from "../harness/builder_api.ts";
+import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderApiCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let zookeeper: ZooKeeperServer;
 let current: ApiCase;
 
 describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    zookeeper = await startZooKeeper();
-  });
-  after(() => zookeeper.close());
+  const cases = builderApiCases();
   beforeEach(async () => {
-    current = await ApiCase.begin(zookeeper);
+    current = await cases.begin();
   });
-  afterEach(() => current.end());
 
   test("lists images, builds and uploads with their states", async () => {
     const { builder, images } = await current.serve(await current.setting());

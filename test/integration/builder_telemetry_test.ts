@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { BuilderCase } from "../harness/builder.ts";
+import { beforeEach, describe, test } from "node:test";
+import type { BuilderCase } from "../harness/builder.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { startProgram } from "../harness/program.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 
 const METRICS = [
@@ -19,14 +19,10 @@ const METRICS = [
 const SPANS = [...["build", "command", "checksums", "upload", "hook"], ...["delete_upload", "delete_build"]];
 
 describe("a builder's telemetry", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
   });
-  afterEach(() => one.end());
 
   test("tells of every operation, in metrics and in spans", async () => {
     const file = join(one.folder, "nodepool.yaml");
@@ -37,7 +33,7 @@ describe("a builder's telemetry", { skip: !zooKeeperInstalled }, () => {
     const provider = (name: string, hook: string) =>
       `- {name: ${name}, driver: fake, post-upload-hook: ${hook}, diskimages: [{name: fine}], pools: []}`;
     const lines = [
-      `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}, chroot: ${one.folder.replaceAll("/", "-").replace(/^-*/, "/")}}]`,
+      `zookeeper-servers: [{host: 127.0.0.1, port: ${cases.server.port}, chroot: ${one.folder.replaceAll("/", "-").replace(/^-*/, "/")}}]`,
       `images-dir: ${images}`,
       `build-log-dir: ${join(one.folder, "logs")}`,
       "diskimages:",

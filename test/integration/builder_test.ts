@@ -1,33 +1,29 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { buildRequestPath, imagePausePath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { Image_BuildRequest } from "../../lib/rpc/gen/nodepool/v1/image.ts";
-import { BuilderCase, type BuilderSetting } from "../harness/builder.ts";
+import type { BuilderCase, BuilderSetting } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
 import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 
 const setting = (given: BuilderSetting["images"][string] = {}) => ubuntuAt(one, cloud, given);
 
 describe("a builder on a real ZooKeeper", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
   });
-  afterEach(() => one.end());
 
   test("builds and uploads an image that has no build, and records both as Nodepool does", async () => {
     const builder = await one.start(await setting({ metadata: { team: "infra" }, shellType: "sh" }));

@@ -1,30 +1,26 @@
 import assert from "node:assert/strict";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { BuilderCase, type BuilderSetting } from "../harness/builder.ts";
+import { beforeEach, describe, test } from "node:test";
+import type { BuilderCase, BuilderSetting } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
 import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 
 const setting = (given: BuilderSetting["images"][string] = {}) => ubuntuAt(one, cloud, given);
 
 describe("uploads to providers", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
   });
-  afterEach(() => one.end());
 
   test("uploads to several providers at once, and no more than it has workers", async () => {
     const clouds = ["a", "b", "c"].map((name) => new FakeImageProvider(name));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import {
@@ -12,23 +12,19 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import { BuildAttempt_Result } from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
-import { ApiCase, refused } from "../harness/builder_api.ts";
+import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
 import { until } from "../harness/launcher.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderApiCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let zookeeper: ZooKeeperServer;
 let current: ApiCase;
 
 describe("what a builder tells of its work", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    zookeeper = await startZooKeeper();
-  });
-  after(() => zookeeper.close());
+  const cases = builderApiCases();
   beforeEach(async () => {
-    current = await ApiCase.begin(zookeeper);
+    current = await cases.begin();
   });
-  afterEach(() => current.end());
 
   test("sends the log of a running build from its beginning to its end", async () => {
     const lines =

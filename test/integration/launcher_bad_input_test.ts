@@ -1,6 +1,6 @@
 // What others may have written, and clocks that somebody sets: it is named, and everything else goes on.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
@@ -9,13 +9,13 @@ import {
   ask,
   callContext,
   fulfilled,
-  LauncherCase,
+  type LauncherCase,
   look,
   release,
   simple,
   untilStates,
 } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 const BROKEN = {
   "nodes/0000000101": '{"state": "ready", "provider": ',
@@ -28,16 +28,11 @@ const BROKEN = {
 };
 
 describe("a launcher", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("serves others beside documents that cannot be read, names them, and leaves them as they are", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const session = await one.session();
     for (const path of ["/nodepool/nodes", "/nodepool/requests"]) await session.ensurePath(path);
     for (const [path, text] of Object.entries(BROKEN)) {
@@ -64,7 +59,7 @@ describe("a launcher", () => {
   });
 
   it("counts and serves beside nodes without type, pool, resources, and of a provider that nobody knows", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const session = await one.session();
     await session.ensurePath("/nodepool/nodes");
     const bare = [
@@ -86,7 +81,7 @@ describe("a launcher", () => {
   });
 
   it("deletes a node with all that somebody has put below it", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const session = await one.session();
     const path = "/nodepool/nodes/0000000007";
     await session.ensurePath(`${path}/notes/of somebody`);
@@ -98,7 +93,7 @@ describe("a launcher", () => {
   });
 
   it("takes a label that two pools define differently as each pool has it", async () => {
-    one = await LauncherCase.begin(server, "slim", "wide");
+    one = await cases.begin("slim", "wide");
     const slim = new FakeProvider("slim", new FakeCloud(), { instances: 1, cores: 2 });
     const wide = new FakeProvider("wide", new FakeCloud(), { instances: 1, cores: 8 });
     const pools = [{ name: "main", offers: ["small"], maxCores: 8 }];
@@ -119,7 +114,7 @@ describe("a launcher", () => {
   });
 
   it("lets nobody lose a node when its clock jumps, and goes on launching and deleting", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     let offset = 0;
     const clock = { ...systemClock, now: () => Date.now() + offset };
     const cloud = new FakeProvider("cloud");

@@ -1,11 +1,11 @@
 // Whatever was asked for and whatever went wrong: without demand there is what min-ready says, and nothing happens.
 import assert from "node:assert/strict";
 import process from "node:process";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, idOf, LauncherCase, look, release } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { ask, idOf, type LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 import { Random } from "../simulation/random.ts";
 
 const SEEDS = (process.env.NODEPOOL_CONVERGENCE_SEEDS ?? "1,2,3").split(",").map(Number);
@@ -32,17 +32,12 @@ async function useSome(random: Random, launchers: readonly TestLauncher[]): Prom
 }
 
 describe("launchers without demand", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   for (const seed of SEEDS) {
     it(`have exactly min-ready nodes, and launch and delete nothing any more (seed ${seed})`, async () => {
-      one = await LauncherCase.begin(server, "cloud");
+      one = await cases.begin("cloud");
       const random = new Random(seed);
       const cloud = new FakeProvider("cloud");
       Object.assign(cloud.weather, {

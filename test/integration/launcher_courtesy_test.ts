@@ -1,18 +1,13 @@
 // Two launchers of which one goes first: the other serves what the first cannot.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
-import { ask, fulfilled, LauncherCase, untilStates } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { ask, fulfilled, type LauncherCase, untilStates } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 describe("a launcher whose pool comes after that of another", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const launcherOf = (provider: string, priority: number, minReady: number) =>
     one.launcher({
@@ -26,7 +21,7 @@ describe("a launcher whose pool comes after that of another", () => {
     });
 
   it("serves a request whose image is missing at the first", async () => {
-    one = await LauncherCase.begin(server, "second");
+    one = await cases.begin("second");
     const first = await launcherOf("first", 1, 0);
     await launcherOf("second", 2, 0);
     const [node] = await fulfilled(first, await ask(first, ["small"]));
@@ -34,7 +29,7 @@ describe("a launcher whose pool comes after that of another", () => {
   });
 
   it("launches the nodes for min-ready that the first has no room for", async () => {
-    one = await LauncherCase.begin(server, "first", "second");
+    one = await cases.begin("first", "second");
     const first = await launcherOf("first", 1, 2);
     await launcherOf("second", 2, 2);
     await untilStates(first, "ready", "ready");

@@ -1,6 +1,6 @@
 // A launcher that says why: of requests, nodes and labels, with the numbers of its decision.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type TestLauncher, until } from "../harness/launcher.ts";
 import {
@@ -8,25 +8,20 @@ import {
   callContext,
   fulfilled,
   idOf,
-  LauncherCase,
+  type LauncherCase,
   simple,
   untilStates,
 } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 const explain = (launcher: TestLauncher, name: string) => launcher.requests.explain({ name }, callContext);
 
 describe("explain", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("tells the rule in the way with its numbers, the place in the queue and the remedy", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
     const served = await ask(launcher, ["small"]);
     const [node] = await fulfilled(launcher, served);
@@ -60,7 +55,7 @@ describe("explain", () => {
   });
 
   it("tells why a label has less than min-ready", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { maxServers: 1, minReady: 2 }));
     await untilStates(launcher, "ready");
@@ -73,7 +68,7 @@ describe("explain", () => {
   });
 
   it("tells that a label waits after its node could not be had, and asks anew then", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.failCreates = 1000;
     const setting = simple(cloud, { minReady: 2, launchRetries: 1 });
@@ -94,7 +89,7 @@ describe("explain", () => {
   });
 
   it("refuses what it does not know", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     await assert.rejects(explain(launcher, "labels/nosuch"), /NOT_FOUND/);
     await assert.rejects(explain(launcher, "labels/small/nosuch"), /NOT_FOUND.*'labels\/small\/nosuch'/);

@@ -1,6 +1,6 @@
 // Launchers that hear of each other late and piece by piece, as at an ensemble under load.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest_State, type WatchRequestResponse } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
@@ -9,12 +9,12 @@ import {
   ask,
   callContext,
   idOf,
-  LauncherCase,
+  type LauncherCase,
   release,
   simple,
   untilStates,
 } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 const LIVES = 60;
 
@@ -32,16 +32,11 @@ async function seen(launcher: TestLauncher, request: string, states: readonly st
 }
 
 describe("launchers that hear of each other late", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("tell that a request is fulfilled only with its nodes as they were handed over", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const [here, there] = [
       await one.launcher(simple(cloud), { slowWire: true }),
@@ -73,7 +68,7 @@ describe("launchers that hear of each other late", () => {
     ["while it is launched for", ["pending", "fulfilled"], 20],
   ] as const) {
     it(`leave no node when a request is released at another one ${when}`, async () => {
-      one = await LauncherCase.begin(server, "cloud");
+      one = await cases.begin("cloud");
       const cloud = new FakeProvider("cloud");
       cloud.weather.createMs = 5;
       const launchers = [

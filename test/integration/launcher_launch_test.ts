@@ -1,6 +1,6 @@
 // How nodes are launched, and what becomes of launches that fail, at a cloud in any weather.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { PoolLabelConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
@@ -8,8 +8,16 @@ import type { Logger } from "../../lib/std/logger.ts";
 import type { LauncherOptions } from "../../services/launcher/launcher.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, fulfilled, idOf, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import {
+  ask,
+  fulfilled,
+  idOf,
+  type LauncherCase,
+  look,
+  release,
+  untilStates,
+} from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 const LABEL: PoolLabelConfig = {
   name: "small",
@@ -49,16 +57,11 @@ const times = (cloud: FakeProvider, call: string) =>
   cloud.calls.filter((made) => made.startsWith(call)).length;
 
 describe("a launch", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const begin = async ({ label, config, pool, ...options }: Wishes = {}, zones: string[] = []) => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud", new FakeCloud({ zones }));
     const pools = [{ name: "main", offers: ["small"], labels: [{ ...LABEL, ...label }], ...pool }];
     const setting: Setting = {
@@ -240,7 +243,7 @@ describe("a launch", () => {
   });
 
   it("that fails for good at one provider is made at the next, and nobody goes back to the first", async () => {
-    one = await LauncherCase.begin(server, "broken", "cloud");
+    one = await cases.begin("broken", "cloud");
     const [broken, cloud] = [new FakeProvider("broken"), new FakeProvider("cloud")];
     broken.weather.failCreates = 1_000_000;
     const first = { name: "main", offers: ["small"], priority: 1 };
@@ -258,7 +261,7 @@ describe("a launch", () => {
   });
 
   it("that is not deleted at its provider stays visible as deleting while another is made", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.failDeletes = 1_000_000;
     const pools = [{ name: "main", offers: ["small"] }];

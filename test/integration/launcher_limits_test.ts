@@ -1,11 +1,11 @@
 // Launches and launchers that race for the same room: no limit is ever exceeded, and everybody is served in the end.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { until } from "../harness/launcher.ts";
-import { ask, fulfilled, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { ask, fulfilled, type LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 const LAUNCHERS = 8;
 const REQUESTS = 48;
@@ -25,16 +25,11 @@ function watchMost(view: View): { all: number; pool: number; tenant: number } {
 }
 
 describe("a launcher", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("never begins more launches at once than max-concurrency allows", async () => {
-    one = await LauncherCase.begin(server, "cloud", "swift");
+    one = await cases.begin("cloud", "swift");
     const [cloud, swift] = [new FakeProvider("cloud"), new FakeProvider("swift")];
     const { promise, resolve } = Promise.withResolvers<void>();
     cloud.weather.gate = promise;
@@ -55,16 +50,11 @@ describe("a launcher", () => {
 });
 
 describe("eight launchers that race for room", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("never exceed the limits of pool, provider and tenant, and serve every request", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.limits = { instances: 6 };
     cloud.weather.createMs = 5;

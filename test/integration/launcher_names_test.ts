@@ -1,12 +1,12 @@
 // What is left in ZooKeeper of the names of providers and tenants that have left the configuration: nothing.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { CLAIMS, HOSTS } from "../../lib/model/paths.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { hostsConfig, reloadHosts } from "../harness/hosts.ts";
 import { configOf, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, fulfilled, LauncherCase } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { ask, fulfilled, type LauncherCase } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 function setting(driver: FakeProvider, ...tenants: readonly string[]): Setting {
   const limits = Object.fromEntries(tenants.map((tenant) => [tenant, { instances: 5 }]));
@@ -26,16 +26,11 @@ async function untilChildren(launcher: TestLauncher, path: string, ...names: rea
 }
 
 describe("names that have left the configuration", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("have no marks of claims, after a reload and after a start", async () => {
-    one = await LauncherCase.begin(server, "cloud", "second");
+    one = await cases.begin("cloud", "second");
     const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
     const first = await one.launcher(setting(cloud, "blue", "red"));
     await fulfilled(first, await ask(first, ["small"], { tenant: "red" }));
@@ -48,7 +43,7 @@ describe("names that have left the configuration", () => {
   });
 
   it("keep them while another launcher serves the provider, and get them back when it needs them", async () => {
-    one = await LauncherCase.begin(server, "cloud", "second");
+    one = await cases.begin("cloud", "second");
     const first = await one.launcher(setting(new FakeProvider("cloud"), "red"));
     const other = await one.launcher(setting(new FakeProvider("second")));
     await untilChildren(other, CLAIMS, "provider:cloud", "provider:second");
@@ -62,7 +57,7 @@ describe("names that have left the configuration", () => {
 
   it("have no lock of hosts, after a reload and after a start", async () => {
     const cloud = new FakeProvider("cloud");
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const first = await one.launcher(hostsConfig([]));
     await until("the hosts are kept", async () => (await first.session.exists(`${HOSTS}/lab/lock`)) !== null);
     await reload(first, setting(cloud));
@@ -75,7 +70,7 @@ describe("names that have left the configuration", () => {
   });
 
   it("keep the lock of hosts that another launcher keeps", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const keeper = await one.launcher(hostsConfig([]));
     await until("the hosts are kept", async () => {
       const names = await keeper.session.children(HOSTS).catch(() => []);

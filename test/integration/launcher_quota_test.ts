@@ -1,13 +1,21 @@
 // What launches are allowed: limits of pools, tenants and providers, and what becomes of requests beyond them.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { PoolConfig } from "../../lib/config/types.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, fulfilled, idOf, LauncherCase, look, release, untilStates } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import {
+  ask,
+  fulfilled,
+  idOf,
+  type LauncherCase,
+  look,
+  release,
+  untilStates,
+} from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 /** What each node takes, so that a limit of twice that has room for two. */
 const EACH = { instances: 1, cores: 4, ram: 8192, volumes: 1, "volume-gb": 80 };
@@ -37,19 +45,14 @@ async function failed(launcher: TestLauncher, name: string): Promise<string> {
 }
 
 describe("limits", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   const begin = async (
     pool: Partial<PoolConfig>,
     more: Pick<Setting, "tenants"> & { limits?: Record<string, number>; labels?: Setting["labels"] } = {},
   ) => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud", new FakeCloud(), EACH);
     cloud.weather.limits = more.limits ?? {};
     const launcher = await one.launcher({

@@ -1,11 +1,11 @@
 // A request in hand for which the cloud has no room, though no limit that it tells of says so.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type TestLauncher, until } from "../harness/launcher.ts";
-import { ask, fulfilled, idOf, LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { ask, fulfilled, idOf, type LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
 import { TreeHand } from "../harness/tree_hand.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 /** A request that a launcher has begun to serve, and for which the cloud has no room. */
 async function waitsInHand(launcher: TestLauncher): Promise<string> {
@@ -18,17 +18,12 @@ async function waitsInHand(launcher: TestLauncher): Promise<string> {
 }
 
 describe("a request in hand whose launch the cloud has refused", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   /** A cloud that takes one instance and does not say so. */
   const begin = async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.quota = 1;
     const pools = [{ name: "main", offers: ["small"], ignoreProviderQuota: true }];

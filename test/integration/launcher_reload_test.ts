@@ -1,18 +1,18 @@
 // A launcher that takes another configuration while it runs.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { configOf, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import {
   ask,
   callContext,
   fulfilled,
-  LauncherCase,
+  type LauncherCase,
   look,
   release,
   untilStates,
 } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 type Pools = Setting["providers"][number]["pools"];
 
@@ -29,16 +29,11 @@ const offered = (launcher: TestLauncher) =>
   [...launcher.view.pools()].map(({ record }) => `${record?.name}: ${record?.supportedLabels.join()}`).sort();
 
 describe("a launcher whose configuration changes", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("offers labels and pools as they come and go, and deletes idle nodes that nobody can be given", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(setting(cloud, [{ name: "main", offers: ["small"] }], 1));
     await untilStates(launcher, "ready");
@@ -61,7 +56,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("says in the components which configuration it and others run with", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const first = setting(cloud, [{ name: "main", offers: ["small"] }]);
     const launcher = await one.launcher(first);
@@ -80,7 +75,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("goes on with launches and deletions when the provider is opened anew", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const old = new FakeProvider("cloud");
     old.weather.createMs = 60_000;
     const pools = [{ name: "main", offers: ["small"] }];
@@ -100,7 +95,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("fails a request in hand that does not fit any more", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.quota = 1;
     const pool = { name: "main", offers: ["small"] };
@@ -116,7 +111,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("launches no more ready nodes than it is told meanwhile", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const { promise, resolve } = Promise.withResolvers<void>();
     cloud.weather.gate = promise;
@@ -140,7 +135,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("boots nothing in a pool that is switched off, and lets its nodes live out their lives", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const pool = { name: "main", offers: ["small"] };
     const launcher = await one.launcher(setting(cloud, [pool], 1));
@@ -155,7 +150,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("lets go of a provider that is taken out, and leaves its nodes to a launcher that has it", async () => {
-    one = await LauncherCase.begin(server, "cloud", "second");
+    one = await cases.begin("cloud", "second");
     const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
     cloud.weather.createMs = 60_000;
     const pools = [{ name: "main", offers: ["small"] }];
@@ -174,7 +169,7 @@ describe("a launcher whose configuration changes", () => {
   });
 
   it("forgets no node whose provider is taken out while it is being returned", async () => {
-    one = await LauncherCase.begin(server, "cloud", "second");
+    one = await cases.begin("cloud", "second");
     const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
     const pools = [{ name: "main", offers: ["small"] }];
     const launcher = await one.launcher(setting(cloud, pools));

@@ -1,6 +1,6 @@
 // What people and programs change through the launcher's API while it runs.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { Status } from "nice-grpc-common";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
@@ -10,25 +10,20 @@ import {
   callContext,
   fulfilled,
   idOf,
-  LauncherCase,
+  type LauncherCase,
   look,
   release,
   simple,
   untilStates,
 } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
+import { launcherCases } from "../harness/suites.ts";
 
 describe("the launcher's API", () => {
-  let server: ZooKeeperServer;
+  const cases = launcherCases();
   let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
-  afterEach(() => one.end());
 
   it("revises the priority of a request that waits, and that decides who is served next", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
     const first = await ask(launcher, ["small"]);
     await fulfilled(launcher, first);
@@ -55,7 +50,7 @@ describe("the launcher's API", () => {
   });
 
   it("ends a hold: the node is deleted and its place is free", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { minReady: 1, maxServers: 1 }));
     await untilStates(launcher, "ready");
@@ -72,7 +67,7 @@ describe("the launcher's API", () => {
   });
 
   it("takes the wish to hold a node in use back, whoever writes the node meanwhile", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const setting = simple(new FakeProvider("cloud"));
     const launcher = await one.launcher(setting);
     const other = await one.launcher(setting);
@@ -92,7 +87,7 @@ describe("the launcher's API", () => {
   });
 
   it("shows a node's console, and says why it cannot", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
     await untilStates(launcher, "ready");
@@ -105,7 +100,7 @@ describe("the launcher's API", () => {
   });
 
   it("refuses names and texts that ZooKeeper could not hold, and says which", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     const long = "x".repeat(2_000_000);
@@ -124,7 +119,7 @@ describe("the launcher's API", () => {
   });
 
   it("shows nothing that may be old while ZooKeeper is away, and goes on when it is back", async () => {
-    one = await LauncherCase.begin(server, "cloud");
+    one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
     await untilStates(launcher, "ready");
     const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
@@ -144,14 +139,14 @@ describe("the launcher's API", () => {
       () => launcher.providers.listAlienInstances(aliens, callContext),
       () => launcher.providers.listAlienImages(aliens, callContext),
     ];
-    await server.stop();
+    await cases.server.stop();
     try {
       await until("the connection is gone", () => !launcher.view.current);
       for (const read of reads) {
         await assert.rejects(async () => await read(), { code: Status.UNAVAILABLE }, String(read));
       }
     } finally {
-      await server.restart();
+      await cases.server.restart();
     }
     await until("the connection is back", () => launcher.view.current);
     for (const read of reads) await read();

@@ -1,28 +1,24 @@
 // A cloud that takes so many calls a second, and more launches than that.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { withThrottling } from "../../lib/provider/decorators.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { systemClock } from "../../lib/std/clock.ts";
-import { ask, fulfilled, LauncherCase } from "../harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { ask, fulfilled } from "../harness/launcher_case.ts";
+import { launcherCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs Debian's package zookeeper";
 const CALLS_PER_SECOND = 20;
 const REQUESTS = 30;
 
 describe("a launcher at a cloud that refuses calls for being too many", { skip }, () => {
-  let server: ZooKeeperServer;
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server?.close());
+  const cases = launcherCases();
 
   for (const retryAfterMs of [null, 1500]) {
     const word = retryAfterMs === null ? "without" : "with";
     it(`${word} Retry-After serves every request of two pools with the first attempt`, async (test) => {
-      const one = await LauncherCase.begin(server, "cloud");
-      test.after(() => one.end());
+      const one = await cases.begin("cloud");
       const driver = new FakeProvider("cloud");
       Object.assign(driver.weather, { callsPerSecond: CALLS_PER_SECOND, retryAfterMs });
       const launcher = await one.launcher({
