@@ -1,62 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { Channel, credentials } from "@grpc/grpc-js";
-import { createClient } from "nice-grpc";
+import { test } from "node:test";
+import { caught, cleanups, serve } from "../../test/harness/node_service.ts";
 import { TransitionError } from "../model/node.ts";
-import { systemClock } from "../std/clock.ts";
 import type { LogFields, Logger } from "../std/logger.ts";
-import { silentLogger } from "../std/logger.ts";
-import { type Clients, connectClients } from "./client.ts";
-import { ClientError, isUnreachable } from "./client_error.ts";
+import { connectClients } from "./client.ts";
 import { failedPrecondition, invalidArgument, notFound } from "./errors.ts";
-import { HealthDefinition } from "./gen/grpc/health/v1/health.ts";
-import { NodeServiceDefinition, type NodeServiceImplementation } from "./gen/nodepool/v1/node.ts";
-import { createRpcServer, type RpcServer, type RpcServerOptions } from "./server.ts";
-import { rpcService } from "./service.ts";
-
-const unused = async () => ({});
-
-/** A node service whose methods each show one behaviour of the server. */
-function testService(given: Partial<NodeServiceImplementation> = {}): NodeServiceImplementation {
-  return {
-    listNodes: async () => ({ nodes: [{ name: "nodes/0000000001", state: "STATE_READY" }] }),
-    getNode: unused,
-    watchNodes: async function* () {},
-    holdNode: unused,
-    releaseNode: unused,
-    getConsoleLog: unused,
-    deleteNode: unused,
-    ...given,
-  };
-}
-
-const cleanups: (() => unknown)[] = [];
-after(async () => {
-  for (const clean of cleanups.reverse()) await clean();
-});
-
-async function serve(
-  implementation: Partial<NodeServiceImplementation> = {},
-  options: Partial<RpcServerOptions> = {},
-): Promise<{ server: RpcServer; clients: Clients; address: string }> {
-  const server = createRpcServer({
-    services: [rpcService(NodeServiceDefinition, testService(implementation))],
-    logger: silentLogger,
-    ...options,
-  });
-  const port = await server.listen("127.0.0.1:0");
-  const address = `127.0.0.1:${port}`;
-  const clients = connectClients({ launcherAddress: address, builderAddress: address });
-  cleanups.push(
-    () => server.stop(0),
-    () => clients.close(),
-  );
-  return { server, clients, address };
-}
 
 function recordingLogger(): { logger: Logger; lines: { message: string; fields: LogFields }[] } {
   const lines: { message: string; fields: LogFields }[] = [];
@@ -72,15 +21,6 @@ function recordingLogger(): { logger: Logger; lines: { message: string; fields: 
   };
   return { logger, lines };
 }
-
-const caught = async (promise: Promise<unknown>): Promise<ClientError> => {
-  const error = await promise.then(
-    () => assert.fail("the call succeeded"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ClientError, String(error));
-  return error;
-};
 
 test("a unary call and a stream are answered", async () => {
   const { clients } = await serve({
@@ -236,110 +176,6 @@ test("a call that is too large is refused and the server goes on", async () => {
   const filter = "x".repeat(5 * 1024 * 1024);
   assert.equal((await caught(clients.nodes.listNodes({ filter }))).code, "RESOURCE_EXHAUSTED");
   assert.equal((await clients.nodes.listNodes({})).nodes.length, 1);
-});
-
-const buf = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));
-
-async function bufCurl(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(buf, [
-    "curl",
-    "--protocol",
-    "grpc",
-    "--http2-prior-knowledge",
-    ...args,
-  ]);
-  return stdout;
-}
-
-test("reflection lets buf curl list the methods and call them, health included", async () => {
-  const { server, address } = await serve();
-  server.setServing(true);
-  const methods = await bufCurl("--list-methods", `http://${address}`);
-  assert.match(methods, /^nodepool\.v1\.NodeService\/WatchNodes$/m);
-  assert.match(methods, /^grpc\.health\.v1\.Health\/Watch$/m);
-  assert.doesNotMatch(methods, /ImageService/);
-  const nodes = await bufCurl("-d", "{}", `http://${address}/nodepool.v1.NodeService/ListNodes`);
-  assert.equal(JSON.parse(nodes).nodes[0].state, "STATE_READY");
-  const health = await bufCurl("-d", "{}", `http://${address}/grpc.health.v1.Health/Check`);
-  assert.deepEqual(JSON.parse(health), { status: "SERVING" });
-});
-
-function healthClient(address: string) {
-  const channel = new Channel(address, credentials.createInsecure(), {});
-  cleanups.push(() => channel.close());
-  return createClient(HealthDefinition, channel);
-}
-
-test("health is told per service, and an unknown one is NOT_FOUND", async () => {
-  const { server, address } = await serve();
-  const health = healthClient(address);
-  const service = "nodepool.v1.NodeService";
-  assert.equal((await health.check({ service })).status, "NOT_SERVING");
-  server.setServing(true);
-  assert.equal((await health.check({ service })).status, "SERVING");
-  assert.equal((await health.check({ service: "" })).status, "SERVING");
-  await assert.rejects(health.check({ service: "nodepool.v1.Nothing" }), /NOT_FOUND/);
-});
-
-test("stop tells health watchers, ends streams with UNAVAILABLE, and lets unary calls finish", async () => {
-  let finish = () => {};
-  let started = () => {};
-  const running = new Promise<void>((resolve) => {
-    started = resolve;
-  });
-  const { server, clients, address } = await serve({
-    getNode: () => {
-      started();
-      return new Promise((resolve) => {
-        finish = () => resolve({ node: { name: "nodes/1" } });
-      });
-    },
-    watchNodes: async function* () {
-      yield { resumeToken: "t" };
-      await new Promise(() => {});
-    },
-  });
-  server.setServing(true);
-  const statuses: string[] = [];
-  const watching = (async () => {
-    for await (const { status } of healthClient(address).watch({})) statuses.push(status);
-  })().catch((error: Error) => error.message);
-  const stream = clients.nodes.watchNodes({})[Symbol.asyncIterator]();
-  assert.equal((await stream.next()).value?.resumeToken, "t");
-  const unary = clients.nodes.getNode({});
-  await running;
-  while (statuses.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-
-  const stopping = server.stop(10_000);
-  const ended = await caught(stream.next());
-  assert.equal(ended.code, "UNAVAILABLE");
-  assert.equal(ended.reason, "DRAINING");
-  assert.equal(ended.retryAfterMs, 500);
-  assert.match(String(await watching), /UNAVAILABLE/);
-  assert.deepEqual(statuses, ["SERVING", "NOT_SERVING"]);
-  finish();
-  assert.equal((await unary).node?.name, "nodes/1");
-  await stopping;
-  assert.ok(isUnreachable(await caught(clients.nodes.getNode({}))));
-});
-
-test("a call that comes in when the server has begun to stop is served: its caller could not know", async () => {
-  const { promise: pause, resolve: goOn } = Promise.withResolvers<void>();
-  const { server, clients } = await serve({}, { clock: { ...systemClock, sleep: () => pause } });
-  const stopping = server.stop(10_000);
-  const call = await clients.nodes.listNodes({}, { retry: false }).finally(goOn);
-  assert.equal(call.nodes.length, 1);
-  await stopping;
-});
-
-test("stop cuts off what does not end within the grace", async () => {
-  const { server, clients } = await serve({ getNode: () => new Promise(() => {}) });
-  const call = caught(clients.nodes.getNode({}));
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const before = performance.now();
-  await server.stop(150);
-  assert.ok(performance.now() - before < 2000);
-  assert.match((await call).code, /CANCELLED|UNAVAILABLE/);
 });
 
 test("a server that nobody runs is named in one sentence", async () => {

@@ -69,6 +69,18 @@ export class LauncherCase {
     return this.#connect(this.chroot);
   }
 
+  /** How many transactions ZooKeeper carries out while this is done, whoever makes them. */
+  async transactionsOf(work: () => Promise<void>): Promise<number> {
+    const session = await this.session();
+    const mark = async () => {
+      const path = await session.create("/mark", new Uint8Array(), "persistent-sequential");
+      return (await session.get(path)).stat.czxid;
+    };
+    const begin = await mark();
+    await work();
+    return Number((await mark()) - begin) - 1;
+  }
+
   async launcher(
     setting: Setting | ReadConfig,
     options: Parameters<typeof startTestLauncher>[2] = {},
