@@ -2,43 +2,16 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { networkInterfaces } from "node:os";
-import { afterEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { LogFields, Logger } from "../std/logger.ts";
 import { PATIENCE_MS, refused, until, within } from "./contract/fixture.ts";
-import { type Peer, ScriptedServer } from "./contract/scripted_server.ts";
-import { connectSession, type SessionOptions, type ZooKeeperSession } from "./session.ts";
-
-const SESSION = 0x7000_0000_0000_0001n;
-const sessions: ZooKeeperSession[] = [];
-const servers: ScriptedServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((session) => session.close()));
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
+import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
 
 const noIpv6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === "::1"),
 )
   ? false
   : "needs IPv6 on loopback";
-
-async function serve(
-  script: (peer: Peer, connection: number) => Promise<void> | void,
-  host?: string,
-): Promise<ScriptedServer> {
-  const server = new ScriptedServer(script, host);
-  servers.push(server);
-  await server.listen();
-  return server;
-}
-
-/** Accepts the handshake and answers every call with nothing. */
-async function behave(peer: Peer): Promise<void> {
-  await peer.handshake();
-  peer.accept(SESSION, 600);
-  while (true) peer.reply(await peer.call());
-}
 
 /** A logger that keeps what it is told. */
 function recorder(): { logger: Logger; lines: string[] } {
@@ -49,15 +22,9 @@ function recorder(): { logger: Logger; lines: string[] } {
   return { logger, lines };
 }
 
-function connect(options: Pick<SessionOptions, "servers"> & Partial<SessionOptions>): ZooKeeperSession {
-  const session = connectSession({ sessionTimeoutMs: 600, logger: recorder().logger, ...options });
-  sessions.push(session);
-  return session;
-}
-
 describe("the servers of a session", () => {
   it("may change while it runs: it stays where it is if that server is still listed", async () => {
-    const [first, second] = [await serve(behave), await serve(behave)];
+    const [first, second] = [await serve((peer) => behave(peer)), await serve((peer) => behave(peer))];
     const session = connect({ servers: [first] });
     await session.connected();
     session.useServers([second, first]);
@@ -66,7 +33,7 @@ describe("the servers of a session", () => {
   });
 
   it("may change while it runs: it goes to another when its own is not listed any more", async () => {
-    const [first, second] = [await serve(behave), await serve(behave)];
+    const [first, second] = [await serve((peer) => behave(peer)), await serve((peer) => behave(peer))];
     const session = connect({ servers: [first] });
     await session.connected();
     const { signal } = session;
@@ -147,7 +114,7 @@ describe("the servers of a session", () => {
   });
 
   it("may have IPv6 addresses, which are written in brackets", { skip: noIpv6 }, async () => {
-    const server = await serve(behave, "::1");
+    const server = await serve((peer) => behave(peer), "::1");
     const { logger, lines } = recorder();
     const session = connect({ servers: [server], logger });
     await within(PATIENCE_MS, session.connected(), "connect");

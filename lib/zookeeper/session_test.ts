@@ -1,55 +1,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import net from "node:net";
-import { afterEach, describe, it } from "node:test";
-import { type Clock, systemClock } from "../std/clock.ts";
-import { silentLogger } from "../std/logger.ts";
-import type { ServerAddress } from "./connection.ts";
+import { describe, it } from "node:test";
 import { PATIENCE_MS, pause, refused, until, untilState, within } from "./contract/fixture.ts";
 import { manualClock } from "./contract/manual_clock.ts";
-import { framed, type Peer, ScriptedServer } from "./contract/scripted_server.ts";
-import { connectSession, type ZooKeeperSession } from "./session.ts";
-
-const SESSION = 0x7000_0000_0000_0001n;
-const sessions: ZooKeeperSession[] = [];
-const servers: ScriptedServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((session) => session.close()));
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function serve(
-  script: (peer: Peer, connection: number) => Promise<void> | void,
-): Promise<ScriptedServer> {
-  const server = new ScriptedServer(script);
-  servers.push(server);
-  await server.listen();
-  return server;
-}
-
-function connect(
-  servers: readonly ServerAddress[],
-  sessionTimeoutMs = 600,
-  clock: Clock = systemClock,
-): ZooKeeperSession {
-  const session = connectSession({
-    servers,
-    sessionTimeoutMs,
-    logger: silentLogger,
-    random: () => 0.5,
-    clock,
-  });
-  sessions.push(session);
-  return session;
-}
-
-/** Accepts the handshake and answers every call with nothing. */
-async function behave(peer: Peer, timeoutMs = 600, sessionId = SESSION): Promise<void> {
-  await peer.handshake();
-  peer.accept(sessionId, timeoutMs);
-  while (true) peer.reply(await peer.call());
-}
+import { framed } from "./contract/scripted_server.ts";
+import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
 
 describe("session", () => {
   it("notices when two thirds of its timeout are over that a server has fallen silent", async () => {
@@ -58,7 +14,7 @@ describe("session", () => {
       peer.accept(SESSION, 600);
     });
     const { clock, advance } = manualClock();
-    const session = connect([server], 600, clock);
+    const session = connect({ servers: [server], clock });
     await session.connected();
     const call = refused(session.sync("/"), "CONNECTION_LOSS");
     advance(399);
@@ -71,7 +27,7 @@ describe("session", () => {
 
   it("keeps an idle connection alive by pings", async () => {
     const server = await serve((peer) => behave(peer));
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected();
     await pause(1500);
     assert.equal(session.state, "connected");
@@ -82,7 +38,7 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       if (connection > 1) await behave(peer);
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await within(PATIENCE_MS, session.connected(), "connect at the second attempt");
     assert.equal(server.connections, 2);
   });
@@ -92,9 +48,9 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       if (connection === 1) return;
       await pause(1500);
-      await behave(peer, 60_000);
+      await behave(peer, { timeoutMs: 60_000 });
     });
-    const session = connect([server], 60_000);
+    const session = connect({ servers: [server], sessionTimeoutMs: 60_000 });
     // The session timeout alone would allow 40 s for the first.
     await within(PATIENCE_MS, session.connected(), "connect");
     assert.ok(server.connections >= 2);
@@ -114,7 +70,7 @@ describe("session", () => {
         while (true) peer.reply(await peer.call());
       }
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected();
     const { signal } = session;
     const lost = untilState(session, "lost");
@@ -132,9 +88,9 @@ describe("session", () => {
   it("takes a session id other than its own for the end of its session", async () => {
     const server = await serve((peer, connection) => {
       if (connection === 1) setTimeout(() => peer.destroy(), 50);
-      return behave(peer, 600, SESSION + BigInt(connection));
+      return behave(peer, { sessionId: SESSION + BigInt(connection) });
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected();
     const { signal } = session;
     await within(PATIENCE_MS, untilState(session, "lost"), "the loss");
@@ -154,7 +110,7 @@ describe("session", () => {
       peer.write(framed(answer).subarray(0, 11));
       peer.hangUp();
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     const states: string[] = [];
     session.onState((state) => states.push(state));
     await session.connected();
@@ -173,7 +129,7 @@ describe("session", () => {
       for (const error of codes) peer.reply(await peer.call(), { error });
       while (true) peer.reply(await peer.call());
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await refused(session.sync("/"), "THROTTLED");
     await refused(session.sync("/"), "SESSION_MOVED");
     await assert.rejects(session.sync("/"), /UNKNOWN.*-999/);
@@ -187,7 +143,7 @@ describe("session", () => {
       peer.accept(SESSION, 600);
       while (true) await peer.call();
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await within(PATIENCE_MS, refused(session.sync("/"), "CONNECTION_LOSS"), "the loss");
   });
 
@@ -199,7 +155,7 @@ describe("session", () => {
       await peer.call();
       peer.reply(await peer.call());
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     const [first, second] = [session.sync("/"), session.sync("/")];
     await Promise.all([refused(first, "CONNECTION_LOSS"), refused(second, "CONNECTION_LOSS")]);
     await session.connected();
@@ -212,7 +168,7 @@ describe("session", () => {
       await peer.handshake();
       peer.write(Buffer.from([0x7f, 0xff, 0xff, 0xff]));
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await within(PATIENCE_MS, session.connected(), "connect again");
     assert.equal(server.connections, 2);
   });
@@ -222,7 +178,7 @@ describe("session", () => {
     await new Promise((resolve) => closed.once("listening", resolve));
     const { port } = closed.address() as net.AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
-    const session = connect([{ host: "127.0.0.1", port }], 300);
+    const session = connect({ servers: [{ host: "127.0.0.1", port }], sessionTimeoutMs: 300 });
     await assert.rejects(
       within(PATIENCE_MS, session.get("/a"), "the failure"),
       new RegExp(`CONNECTION_LOSS.*127.0.0.1:${port}.*ECONNREFUSED`),
@@ -235,7 +191,7 @@ describe("session", () => {
   it("goes to another server when one refuses", async () => {
     const first = await serve((peer) => peer.destroy());
     const second = await serve((peer) => behave(peer));
-    const session = connect([first, second]);
+    const session = connect({ servers: [first, second] });
     await within(PATIENCE_MS, session.connected(), "connect to the second server");
     assert.equal(second.connections, 1);
   });
@@ -255,7 +211,7 @@ describe("session", () => {
         peer.write(Buffer.concat(answers));
       }
     });
-    const session = connect([server], 4000);
+    const session = connect({ servers: [server], sessionTimeoutMs: 4000 });
     await session.connected();
     await within(
       PATIENCE_MS,
@@ -269,7 +225,7 @@ describe("session", () => {
       await peer.handshake();
       peer.accept(SESSION, 600);
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected();
     const { signal } = session;
     const call = session.sync("/");
@@ -280,7 +236,7 @@ describe("session", () => {
     assert.ok(signal.aborted);
     assert.equal(session.state, "closed");
 
-    const unconnected = connect([{ host: "127.0.0.1", port: server.port }]);
+    const unconnected = connect({ servers: [server] });
     const waiting = refused(unconnected.sync("/"), "CLOSED");
     await within(PATIENCE_MS, unconnected.close(), "close at once");
     await waiting;
@@ -297,7 +253,7 @@ describe("session", () => {
       hasHeard = true;
       peer.reply(goodbye);
     });
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected();
     const call = refused(session.sync("/"), "CLOSED");
     await within(PATIENCE_MS, session.close(), "close");
@@ -319,7 +275,7 @@ describe("session", () => {
       listeners -= 1;
       remove(...args);
     };
-    const session = connect([server]);
+    const session = connect({ servers: [server] });
     await session.connected(signal);
     await until(() => listeners === 0, "the listener to be taken off");
   });
