@@ -45,13 +45,13 @@ const DISABLED: Obstacle = {
   text: "pool is disabled by max-servers or max-concurrency",
 };
 
-/** Looks at one pool that offers all labels of the request. `behind`: an older request that gets the room first. */
+/** Looks at one pool that offers all labels of the request. `behind`: that an older request gets the room first. */
 export function fitOf(
   world: World,
   census: Census,
   pool: ServedPool,
   request: { readonly id: string; readonly record: RequestRecord },
-  behind: string | null,
+  behind: Obstacle | null,
 ): Fit {
   const { record } = request;
   const never = ({ rule, text }: Obstacle): Fit => {
@@ -85,9 +85,7 @@ export function fitOf(
   if (tenant !== null) return later(tenant);
   const refused = quotaBlock(world, pool) ?? turnOf(census, pool, launches.length);
   if (refused !== null) return later(refused);
-  if (behind !== null) {
-    return later({ rule: "aging", text: `request ${behind} has waited long and gets the next free room` });
-  }
+  if (behind !== null) return later(behind);
   const wish = launches.length === nodes.length ? whole : wishOf(pool, launches);
   const shortage = roomNow(world, census, pool, wish);
   return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);

@@ -9,7 +9,7 @@ import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
 import { endOfRefusal, imageMissing, quotaBlock, roomNow } from "./fit.ts";
-import { type Obstacle, wishOf } from "./obstacle.ts";
+import { type Obstacle, waitsFirst, wishOf } from "./obstacle.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
 /** Adds a request for what is missing of each label, after the requests were decided. */
@@ -95,8 +95,7 @@ function askObstacle(
 ): Obstacle | null {
   const refused = quotaBlock(world, pool) ?? roomNow(world, census, pool, wishOf(pool, [label]));
   const before = draft.waitsForRoom.get(pool.id);
-  if (refused !== null || before === undefined) return refused;
-  return { rule: "aging", text: `request ${before} waits for room and goes first` };
+  return refused !== null || before === undefined ? refused : waitsFirst(before);
 }
 
 /**

@@ -26,6 +26,16 @@ export interface Obstacle {
   readonly text: string;
 }
 
+/** An older request that waits for room, and to which min-ready leaves it. */
+export function waitsFirst(request: string): Obstacle {
+  return { rule: "aging", text: `request ${request} waits for room and goes first` };
+}
+
+/** One that nobody passes any more. */
+export function hasWaitedLong(request: string): Obstacle {
+  return { rule: "aging", text: `request ${request} has waited long and gets the next free room` };
+}
+
 /** What a request waits for. */
 export type Wait = "image" | "turn" | "room";
 

@@ -9,7 +9,7 @@ import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
 import { fitOf } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
-import type { Fit } from "../pool/obstacle.ts";
+import { type Fit, hasWaitedLong, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Touched } from "../world_index.ts";
 import {
@@ -135,11 +135,11 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   return choose(pass, kind, entry, candidates, fits);
 }
 
-/** The request that goes before this one in a pool although it waits for room; ready nodes are not room. */
-function behindOf({ draft, census }: Pass, pool: ServedPool, { record }: ReadableRequest): string | null {
-  const isOwn = record.requestor === MIN_READY_REQUESTOR;
-  const before =
-    draft.aged.get(nameOf(pool)) ?? (isOwn ? draft.waitsForRoom.get(pool.id) : undefined) ?? null;
+/** That another request goes before this one in a pool although it waits for room; ready nodes are not room. */
+function behindOf({ draft, census }: Pass, pool: ServedPool, { record }: ReadableRequest): Obstacle | null {
+  const aged = draft.aged.get(nameOf(pool));
+  const first = record.requestor === MIN_READY_REQUESTOR ? draft.waitsForRoom.get(pool.id) : undefined;
+  const before = aged !== undefined ? hasWaitedLong(aged) : first !== undefined ? waitsFirst(first) : null;
   if (before === null || !record.reuse) return before;
   const ready = census.pick(pool, { labels: record.nodeTypes, zone: null });
   return ready.every((node) => node !== null) ? null : before;

@@ -125,6 +125,17 @@ describe("the order of requests", () => {
     assert.match(decision.reasons["200-2"] ?? "", /request 200-1 has waited long/);
   });
 
+  it("keeps requests for min-ready from the room that another one waits for, however long that is", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const big = (createdTime: number) => request("200-1", { nodeTypes: ["small", "small"], createdTime });
+    const own = request("900-2", { requestor: "NodePool:min-ready" });
+    const reason = (age: number) =>
+      decideIn({ pools: [two], nodes, requests: [big(NOW - age), own] }).reasons["900-2"];
+    assert.equal(reason(5), "cloud/main: request 200-1 waits for room and goes first");
+    assert.equal(reason(61), "cloud/main: request 200-1 has waited long and gets the next free room");
+  });
+
   it("keeps what a provider gives for such a request in all its pools", () => {
     const pools = [pool("cloud/main", ["small"]), pool("cloud/other", ["large"]), pool("b/main", ["large"])];
     const requests = (createdTime: number) => [
