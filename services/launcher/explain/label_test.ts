@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { host, hostPool } from "../../../test/harness/host_world.ts";
-import { node, otherPool, pool, type Scene, world } from "../../../test/harness/world.ts";
+import { NOW, node, otherPool, pool, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import { explainLabel } from "./label.ts";
 
@@ -29,6 +29,17 @@ describe("a label that has fewer ready nodes than it is to have", () => {
   it("has them asked for by another launcher that keeps it", () => {
     const pools = [pool("first/main", []), pool("cloud/main", ["small"])];
     assert.equal(summary({ pools, others: [elder] }), "more are asked for by the launcher of other/main");
+  });
+
+  it("has the time told at which the next is asked for, also when that was decided a while ago", () => {
+    const setback = { count: 3, since: NOW, until: NOW + 39.5, reason: "no valid host was found" };
+    const seen = world({ labels, hand: { setbacks: new Map([["small", setback]]) } });
+    const decision = decide(seen);
+    const later = { world: { ...seen, now: NOW + 30 }, decision };
+    assert.equal(
+      explainLabel(later, "small")?.summary,
+      "the last one failed (no valid host was found); the next is asked for at 1970-01-01T02:47:20Z",
+    );
   });
 
   it("gets none where no open pool offers it", () => {

@@ -1,5 +1,6 @@
 // Whether a pool can serve a request now, later or never, and the first rule in the way. Pure.
 import type { RequestRecord } from "../../../lib/model/request.ts";
+import { formatTime } from "../../../lib/std/format_time.ts";
 import type { World } from "../actions.ts";
 import { fitHosts, neverOnHosts } from "../host/fit.ts";
 import { ownDataOf } from "../request/own_data.ts";
@@ -156,9 +157,11 @@ export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
   if (world.hand.asking.has(pool.provider.name) && !pool.pool.ignoreProviderQuota) {
     return { rule: "limits", text: "the provider has not told its limits yet" };
   }
-  const rest = endOfRefusal(world, pool) - world.now;
-  if (!Number.isFinite(rest)) return null;
-  const text = `the provider refused the last launch for want of quota; next try in ${Math.ceil(rest)} s`;
+  const end = endOfRefusal(world, pool);
+  if (!Number.isFinite(end)) return null;
+  // The time, and not how long it is until then: the sentence is told until the next decision.
+  const next = formatTime(Math.ceil(end));
+  const text = `the provider refused the last launch for want of quota; the next try is at ${next}`;
   return { rule: "refused", text };
 }
 

@@ -5,6 +5,7 @@
 // launchers never ask for the same node. A node counts until it is given away in the tree: what was only decided may
 // be refused, as when its request is withdrawn meanwhile, and the node asked for in its place would be one too many.
 import { isWaiting } from "../../../lib/std/backoff.ts";
+import { formatTime } from "../../../lib/std/format_time.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
@@ -30,8 +31,9 @@ export function decideMinReady(world: World, census: Census, draft: Draft): void
     else if (setback === undefined || !isWaiting(setback, world.now)) {
       askFor(world, census, draft, pools, name, missing);
     } else {
-      const rest = Math.ceil(setback.until - world.now);
-      const reason = `the last one failed (${setback.reason}); the next is asked for in ${rest} s`;
+      // The time, and not how long it is until then: the sentence is told until the next decision.
+      const next = formatTime(Math.ceil(setback.until));
+      const reason = `the last one failed (${setback.reason}); the next is asked for at ${next}`;
       draft.labelReasons.set(name, reason);
       draft.wake(setback.until);
     }
