@@ -1,7 +1,7 @@
 // Explains a request from the last decision about it. Pure.
 import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import type { Outcome } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
-import type { Fit } from "../pool/obstacle.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
@@ -18,9 +18,11 @@ export function explainRequest({ world, decision }: Decided, entry: RequestEntry
   }
   const request: ReadableRequest = { ...entry, record };
   const kind = world.index.queue.kindOf(id);
-  const fits = (kind === null ? undefined : decision.outcomes.get(kind.key)?.fits) ?? [];
+  const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
   const isOpen = record.state === "requested";
-  const pools = isOpen ? [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, fits)) : [];
+  const pools = isOpen
+    ? [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome))
+    : [];
   return {
     summary: summaryOf({ world, decision }, request),
     pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
@@ -49,7 +51,7 @@ function poolOf(
   world: Decided["world"],
   entry: PoolEntry,
   { record }: ReadableRequest,
-  fits: readonly Fit[],
+  outcome: Outcome | undefined,
 ): PoolExplanation[] {
   if (entry.record === null) return [];
   const pool = registeredName(entry);
@@ -67,7 +69,9 @@ function poolOf(
     const reason = `${pool}: another launcher decides about it`;
     return [{ ...plain, verdict: "elsewhere", reason, remedy: "ask that launcher" }];
   }
-  const fit = fits.find((candidate) => candidate.pool.id === entry.record?.id);
+  // It does not wait in the queue, or has just been served.
+  if (outcome === undefined) return [];
+  const fit = outcome.fits.find((candidate) => candidate.pool.id === entry.record?.id);
   if (fit === undefined) return [{ ...plain, verdict: "yields", reason: `${pool}: another pool goes first` }];
   if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
   const verdict = fit.kind === "never" ? "never" : "waits";
