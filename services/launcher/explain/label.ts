@@ -19,13 +19,20 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   if (!world.config.labels.has(name) && offering.length === 0) return null;
   const census = new Census(index);
   const pools = served.map((pool): PoolExplanation => {
+    const never = neverFits(world, pool, [name], null);
     const obstacle =
-      neverFits(world, pool, [name], null) ??
+      never ??
       (pool.hosts ? hostShortage(world, census, pool, name) : launchObstacle(world, census, pool, [name]));
     const place = { pool: nameOf(pool) };
     if (obstacle === null) return { ...place, verdict: "able", rule: "", reason: "", remedy: "" };
     const { rule, text } = obstacle;
-    return { ...place, verdict: "waits", rule, reason: `${place.pool}: ${text}`, remedy: remedyOf(rule) };
+    return {
+      ...place,
+      verdict: never ? "never" : "waits",
+      rule,
+      reason: `${place.pool}: ${text}`,
+      remedy: remedyOf(rule),
+    };
   });
   const ready = index.nodes.readyOf(name);
   const coming = index.queue.comingOf(name) + index.nodes.comingOf(name);

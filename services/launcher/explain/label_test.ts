@@ -59,4 +59,18 @@ describe("a label that has fewer ready nodes than it is to have", () => {
       "none is asked for here: of other launchers, other/main may keep it ready",
     );
   });
+
+  it("never gets one in a pool that is switched off or whose limit is too low for one", () => {
+    const off = pool("cloud/off", ["small"], { maxServers: 0 });
+    const low = pool("cloud/low", ["small"], { maxCores: 1 });
+    const seen = world({ labels, pools: [off, low] });
+    const { pools } = explainLabel({ world: seen, decision: decide(seen) }, "small") ?? {};
+    assert.deepEqual(
+      pools?.map(({ verdict, rule }) => [verdict, rule]),
+      [
+        ["never", "disabled"],
+        ["never", "impossible"],
+      ],
+    );
+  });
 });

@@ -2,6 +2,8 @@
 import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import type { Outcome } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
+import { DISABLED } from "../pool/fit.ts";
+import { isEnabled, labelOf } from "../pool/served.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
@@ -57,6 +59,12 @@ function poolOf(
   const pool = registeredName(entry);
   const plain = { pool, rule: "", reason: "", remedy: "" };
   if (!offersAll(entry, record.nodeTypes)) {
+    // One that is switched off offers nothing, whatever labels it has.
+    const own = world.pools.find(({ id }) => id === entry.record?.id);
+    if (own && !isEnabled(own) && record.nodeTypes.every((label) => labelOf(own, label) !== undefined)) {
+      const { rule, text } = DISABLED;
+      return [{ pool, verdict: "never", rule, reason: `${pool}: ${text}`, remedy: remedyOf(rule) }];
+    }
     const missing = record.nodeTypes.filter((label) => !entry.record?.supportedLabels.includes(label));
     const reason = `${pool}: does not offer ${[...new Set(missing)].map((label) => `'${label}'`).join(", ")}`;
     return [{ ...plain, verdict: "not-offered", reason, remedy: "add the label to the pool" }];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pool, request, type Scene, world } from "../../../test/harness/world.ts";
+import { node, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import type { Explanation } from "./explanation.ts";
 import { explainRequest } from "./request.ts";
@@ -13,7 +13,7 @@ function explained(scene: Scene): Explanation {
   return explainRequest({ world: seen, decision: decide(seen) }, entry);
 }
 
-const full = pool("cloud/main", ["small"], { maxServers: 1, maxCores: 1 });
+const full = pool("cloud/main", ["small"], { maxServers: 1 });
 
 describe("what pools say of a request", () => {
   it("is nothing while it is in somebody's hands: none goes before another then", () => {
@@ -25,5 +25,20 @@ describe("what pools say of a request", () => {
     assert.deepEqual(busy.pools, []);
     const served = explained({ requests: [request("200-1")] });
     assert.deepEqual(served.pools, []);
+  });
+
+  it("is that it is switched off where it offers nothing for that, not that it lacks the label", () => {
+    const off = pool("cloud/off", ["small", "large"], { maxServers: 0 });
+    const other = pool("cloud/other", ["large"]);
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const { pools } = explained({ pools: [off, full, other], nodes, requests: [request("200-1")] });
+    assert.deepEqual(
+      pools.map(({ pool: name, verdict, rule, remedy }) => [name, verdict, rule, remedy]),
+      [
+        ["cloud/main", "waits", "pool-limit", "nodes of the pool have to be returned, or its limit raised"],
+        ["cloud/off", "never", "disabled", "set max-servers and max-concurrency above 0"],
+        ["cloud/other", "not-offered", "", "add the label to the pool"],
+      ],
+    );
   });
 });

@@ -41,7 +41,8 @@ export const waitFor = (rule: Rule): Wait => WAITS[rule];
 /** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
 export const QUOTA_PAUSE_SECONDS = 5;
 
-const DISABLED: Obstacle = {
+/** In the way of every launch in a pool that is switched off. */
+export const DISABLED: Obstacle = {
   rule: "disabled",
   text: "pool is disabled by max-servers or max-concurrency",
 };
