@@ -43,7 +43,12 @@ function summaryOf({ world, decision }: Decided, { id, record, lock }: ReadableR
       const reason = reasonOf(world, decision, id);
       if (reason !== undefined) return reason;
       if (world.hand.isBusy(`request:${id}`)) return "it is being worked on";
-      if (lock.contenders.length > 0) return "another launcher, or who revises it, has it locked";
+      if (lock.contenders.length > 0) {
+        const isTaken = record.state === "pending";
+        return isTaken
+          ? "another launcher works on it"
+          : "another launcher, or who revises it, has it locked";
+      }
       return "nothing has been decided about it yet";
     }
   }

@@ -42,3 +42,16 @@ describe("what pools say of a request", () => {
     );
   });
 });
+
+describe("the summary of a request", () => {
+  it("is not why one pool has declined it while another launcher has it in hand", () => {
+    const extra = {
+      reason: "beta/main: image 'image' of label 'small' has no ready upload at provider 'beta'",
+    };
+    const fields = { declinedBy: ["beta/main"], extra, locked: true };
+    const pending = explained({ requests: [request("200-1", { ...fields, state: "pending" })] });
+    assert.equal(pending.summary, "another launcher works on it");
+    const failed = explained({ requests: [request("200-1", { ...fields, state: "failed" })] });
+    assert.equal(failed.summary, extra.reason);
+  });
+});

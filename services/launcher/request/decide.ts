@@ -94,7 +94,8 @@ function decideSingle(pass: Pass, entry: ReadableRequest): void {
     draft.actions.push({ kind: "end-lease", request: id });
     return;
   }
-  const failure = failureOf(record);
+  // Of one that is not over yet it is only why some pool has declined, while another may have it in hand.
+  const failure = record.state === "failed" ? failureOf(record) : null;
   if (failure !== null) draft.reasons.set(id, failure);
   if (record.state === "pending") {
     if (held !== undefined) decideHeld(world, census, draft, entry, held.pool);

@@ -43,7 +43,8 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
 /** Why a request waits or has failed; empty when there is nothing to say. */
 export function reasonOf(shared: Shared, { id, record }: RequestEntry): string {
   if (record === null || record.state === "fulfilled") return "";
-  return shared.engine.reasonOf(id) ?? failureOf(record) ?? "";
+  const failure = record.state === "failed" ? failureOf(record) : null;
+  return shared.engine.reasonOf(id) ?? failure ?? "";
 }
 
 /** The nodes of a request: those given, in its order; while it waits, those on their way. */
