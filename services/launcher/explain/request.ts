@@ -7,6 +7,7 @@ import { isEnabled, labelOf } from "../pool/served.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
+import { explainDeclined, thenAgain } from "./declined.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
 
@@ -21,8 +22,8 @@ export function explainRequest({ world, decision }: Decided, entry: RequestEntry
   const request: ReadableRequest = { ...entry, record };
   const kind = world.index.queue.kindOf(id);
   const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
-  const isOpen = record.state === "requested";
-  const pools = isOpen
+  const isAsked = record.state === "requested" || record.state === "failed";
+  const pools = isAsked
     ? [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome))
     : [];
   return {
@@ -57,10 +58,12 @@ function summaryOf({ world, decision }: Decided, { id, record, lock }: ReadableR
 function poolOf(
   world: Decided["world"],
   entry: PoolEntry,
-  { record }: ReadableRequest,
+  request: ReadableRequest,
   outcome: Outcome | undefined,
 ): PoolExplanation[] {
   if (entry.record === null) return [];
+  const { record } = request;
+  const isOver = record.state === "failed";
   const pool = registeredName(entry);
   const plain = { pool, rule: "", reason: "", remedy: "" };
   if (!offersAll(entry, record.nodeTypes)) {
@@ -68,16 +71,17 @@ function poolOf(
     const own = world.pools.find(({ id }) => id === entry.record?.id);
     if (own && !isEnabled(own) && record.nodeTypes.every((label) => labelOf(own, label) !== undefined)) {
       const { rule, text } = DISABLED;
-      return [{ pool, verdict: "never", rule, reason: `${pool}: ${text}`, remedy: remedyOf(rule) }];
+      const remedy = isOver ? thenAgain(remedyOf(rule)) : remedyOf(rule);
+      return [{ pool, verdict: "never", rule, reason: `${pool}: ${text}`, remedy }];
     }
     const missing = record.nodeTypes.filter((label) => !entry.record?.supportedLabels.includes(label));
-    const reason = `${pool}: does not offer ${[...new Set(missing)].map((label) => `'${label}'`).join(", ")}`;
-    return [{ ...plain, verdict: "not-offered", reason, remedy: "add the label to the pool" }];
+    const names = [...new Set(missing)].map((label) => `'${label}'`);
+    const reason = `${pool}: does not offer ${names.join(", ")}`;
+    const add = `add the ${names.length === 1 ? "label" : "labels"} to the pool`;
+    return [{ ...plain, verdict: "not-offered", reason, remedy: isOver ? thenAgain(add) : add }];
   }
-  if (record.declinedBy.includes(entry.record.id ?? "")) {
-    const reason = `${pool}: has declined${failureOf(record) === null ? "" : ` (${failureOf(record)})`}`;
-    return [{ ...plain, verdict: "declined", reason, remedy: "ask again with a new request" }];
-  }
+  if (record.declinedBy.includes(entry.record.id ?? "")) return [explainDeclined(world, entry, request)];
+  if (isOver) return [];
   if (!world.pools.some((own) => own.id === entry.record?.id)) {
     const reason = `${pool}: another launcher decides about it`;
     return [{ ...plain, verdict: "elsewhere", reason, remedy: "ask that launcher" }];

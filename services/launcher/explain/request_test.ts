@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { node, pool, request, type Scene, world } from "../../../test/harness/world.ts";
+import { node, otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import type { Explanation } from "./explanation.ts";
 import { explainRequest } from "./request.ts";
@@ -40,6 +40,54 @@ describe("what pools say of a request", () => {
         ["cloud/other", "not-offered", "", "add the label to the pool"],
       ],
     );
+  });
+});
+
+describe("what a pool says of a request that it has declined", () => {
+  const three = { nodeTypes: ["small", "small", "small"] };
+  const low = pool("cloud/main", ["small"], { maxServers: 2 });
+  const extra = {
+    reason: "b/main: max-servers is 3, in use 1, needed 3; cloud/main: no valid host was found",
+  };
+  const told = (scene: Scene) =>
+    explained(scene).pools.map(({ pool: name, rule, reason, remedy }) => [name, rule, reason, remedy]);
+
+  it("is what would have to change before a new request is of any use", () => {
+    const fields = { ...three, extra, declinedBy: ["cloud/main"], state: "failed" as const };
+    assert.deepEqual(told({ pools: [low], requests: [request("200-1", fields)] }), [
+      [
+        "cloud/main",
+        "impossible",
+        "cloud/main: has declined: it would exceed the quota: max-servers is 2, in use 0, needed 3",
+        "raise the limit, or ask for less at once; then ask again with a new request",
+      ],
+    ]);
+    const unknown = request("200-1", { nodeTypes: ["large", "huge"], state: "failed" });
+    assert.deepEqual(told({ pools: [low], requests: [unknown] }), [
+      [
+        "cloud/main",
+        "",
+        "cloud/main: does not offer 'large', 'huge'",
+        "add the labels to the pool; then ask again with a new request",
+      ],
+    ]);
+  });
+
+  it("is its own reason, not that of another pool", () => {
+    const fields = { extra, declinedBy: ["cloud/main", "other b/main", "c/main"], state: "failed" as const };
+    const pools = [low, pool("c/main", ["small"])];
+    const others = [otherPool("b/main", ["small"])];
+    const again = "ask again with a new request";
+    assert.deepEqual(told({ pools, others, requests: [request("200-1", fields)] }), [
+      [
+        "b/main",
+        "",
+        "b/main: has declined: max-servers is 3, in use 1, needed 3",
+        `ask its launcher what would have to change; then ${again}`,
+      ],
+      ["c/main", "", "c/main: has declined", again],
+      ["cloud/main", "", "cloud/main: has declined: no valid host was found", again],
+    ]);
   });
 });
 
