@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { host, hostPool } from "../../../test/harness/host_world.ts";
 import { node, otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import type { Explanation } from "./explanation.ts";
@@ -59,7 +60,7 @@ describe("what a pool says of a request that it has declined", () => {
         "cloud/main",
         "impossible",
         "cloud/main: has declined: it would exceed the quota: max-servers is 2, in use 0, needed 3",
-        "raise the limit, or ask for less at once; then ask again with a new request",
+        "raise the limit, or ask for fewer or smaller nodes at once; then ask again with a new request",
       ],
     ]);
     const unknown = request("200-1", { nodeTypes: ["large", "huge"], state: "failed" });
@@ -71,6 +72,39 @@ describe("what a pool says of a request that it has declined", () => {
         "add the labels to the pool; then ask again with a new request",
       ],
     ]);
+  });
+
+  it("is that others use too much, where it would fit without them", () => {
+    const fields = { extra, declinedBy: ["cloud/main"], state: "failed" as const };
+    const hand = {
+      limits: new Map([["cloud", { instances: 2 }]]),
+      foreign: new Map([["cloud", { instances: 2 }]]),
+    };
+    const quota =
+      "cloud/main: has declined: it would exceed the quota: the provider's quota of instances is 2";
+    const ask = (nodeTypes: string[]) =>
+      told({ hand, requests: [request("200-1", { ...fields, nodeTypes })] })[0];
+    const [, rule, reason, remedy] = ask(["small"]) ?? [];
+    assert.deepEqual([rule, reason], ["foreign-use", `${quota}, in use 2, needed 1 (2 of it not ours)`]);
+    assert.match(remedy ?? "", /^instances there that are not ours have to go/);
+    const three = ask(["small", "small", "small"]) ?? [];
+    assert.deepEqual(three.slice(1, 3), ["impossible", `${quota}, in use 0, needed 3`]);
+  });
+
+  it("is that it has too few hosts, for which no limit can be raised", () => {
+    const fields = {
+      extra,
+      declinedBy: ["lab/main"],
+      state: "failed" as const,
+      nodeTypes: ["small", "small"],
+    };
+    const [[, rule, reason, remedy] = []] = told({
+      pools: [hostPool("lab/main", [host()])],
+      requests: [request("200-1", fields)],
+    });
+    assert.equal(rule, "too-few-hosts");
+    assert.match(reason ?? "", /it can never have 2 of 'small', of which its hosts have 1$/);
+    assert.match(remedy ?? "", /^add hosts that have these labels, raise their max-parallel-jobs, or/);
   });
 
   it("is its own reason, not that of another pool", () => {

@@ -81,5 +81,5 @@ export function neverOnHosts(pool: ServedPool, labels: readonly string[]): Obsta
     const wanted = labels.filter((other) => other === label).length;
     return `${wanted} of '${label}', of which its hosts have ${able(label).length}`;
   });
-  return { rule: "impossible", text: `it can never have ${asked.join(", and ")}` };
+  return { rule: "too-few-hosts", text: `it can never have ${asked.join(", and ")}` };
 }

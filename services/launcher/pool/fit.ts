@@ -23,6 +23,8 @@ const WAITS: Readonly<Record<Rule, Wait>> = {
   disabled: "turn",
   image: "image",
   impossible: "turn",
+  "foreign-use": "turn",
+  "too-few-hosts": "turn",
   tenant: "turn",
   limits: "turn",
   refused: "room",
@@ -80,10 +82,8 @@ export function fitOf(
     const own = ownDataOf(record);
     return own.lease !== null || own.minReady ? later(withoutImage) : never(withoutImage);
   }
-  const impossible = roomFor(world, pool, NOTHING, NOTHING, whole);
-  if (impossible !== null) {
-    return never({ rule: "impossible", text: `it would exceed the quota: ${impossible.text}` });
-  }
+  const impossible = exceeded(world, pool, whole);
+  if (impossible !== null) return never(impossible);
   if (tenant !== null) return later(tenant);
   const refused = quotaBlock(world, pool) ?? turnOf(census, pool, launches.length);
   if (refused !== null) return later(refused);
@@ -110,9 +110,16 @@ export function neverFits(
     return { rule: "impossible", text: describeTenantShortage(tenant, ofTenant) };
   }
   if (pool.hosts) return neverOnHosts(pool, labels);
-  const inPool = roomFor(world, pool, NOTHING, NOTHING, whole);
-  if (inPool === null) return null;
-  return { rule: "impossible", text: `it would exceed the quota: ${inPool.text}` };
+  return exceeded(world, pool, whole);
+}
+
+/** The limit that would be exceeded with nothing in use, or, else, with nothing of ours; or null. */
+function exceeded(world: World, pool: ServedPool, wish: Amounts): Obstacle | null {
+  const say = (rule: Rule, { text }: Obstacle) => ({ rule, text: `it would exceed the quota: ${text}` });
+  const alone = roomFor(world, pool, EMPTY, wish);
+  if (alone !== null) return say("impossible", alone);
+  const besideOthers = roomFor(world, pool, { ...EMPTY, foreign: foreignAt(world, pool) }, wish);
+  return besideOthers === null ? null : say("foreign-use", besideOthers);
 }
 
 /** What is in the way of launching these labels as things stand, or null. */
@@ -132,22 +139,24 @@ export function launchObstacle(
 
 /** The limit that is in the way of `wish` more as things stand, or null when there is room. */
 export function roomNow(world: World, census: Census, pool: ServedPool, wish: Amounts): Obstacle | null {
-  return roomFor(world, pool, census.usedByPool(pool), census.usedByProvider(pool), wish);
+  const [inPool, atProvider] = [census.usedByPool(pool), census.usedByProvider(pool)];
+  return roomFor(world, pool, { inPool, atProvider, foreign: foreignAt(world, pool) }, wish);
 }
 
-function roomFor(
-  world: World,
-  pool: ServedPool,
-  usedByPool: Amounts,
-  usedByProvider: Amounts,
-  wish: Amounts,
-): Obstacle | null {
-  const inPool = shortageOf(poolLimits(pool.pool), usedByPool, wish);
+/** What is in use: by nodes of the pool, by all nodes of its provider, and there by instances that are not ours. */
+type Use = Readonly<Record<"inPool" | "atProvider" | "foreign", Amounts>>;
+
+const EMPTY: Use = { inPool: NOTHING, atProvider: NOTHING, foreign: NOTHING };
+
+const foreignAt = ({ hand }: World, pool: ServedPool) => hand.foreign.get(pool.provider.name) ?? NOTHING;
+
+function roomFor(world: World, pool: ServedPool, use: Use, wish: Amounts): Obstacle | null {
+  const inPool = shortageOf(poolLimits(pool.pool), use.inPool, wish);
   if (inPool !== null) return { rule: "pool-limit", text: describePoolShortage(inPool) };
   if (pool.pool.ignoreProviderQuota) return null;
-  const foreign = world.hand.foreign.get(pool.provider.name) ?? NOTHING;
+  const { foreign } = use;
   const limits = world.hand.limits.get(pool.provider.name) ?? {};
-  const atProvider = shortageOf(limits, add(usedByProvider, foreign), wish);
+  const atProvider = shortageOf(limits, add(use.atProvider, foreign), wish);
   if (atProvider === null) return null;
   const text = describeProviderShortage(atProvider, foreign[atProvider.what] ?? 0);
   return { rule: "provider-limit", text };

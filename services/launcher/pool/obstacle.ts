@@ -9,6 +9,8 @@ export type Rule =
   | "disabled"
   | "image"
   | "impossible"
+  | "foreign-use"
+  | "too-few-hosts"
   | "tenant"
   | "limits"
   | "refused"
