@@ -29,8 +29,11 @@ function checkExplanations(world: World, decision: Decision, place: string): voi
       !pools.some(({ verdict }) => verdict === "able"),
       `${place}: ${entry.id} waits, yet a pool is able`,
     );
+    const { queue, hungry } = world.index;
     const ahead = [...world.tree.requests()].flatMap(({ record, ...other }) =>
-      record !== null && world.index.queue.kindOf(other.id) !== null ? [{ ...other, record }] : [],
+      record !== null && (queue.kindOf(other.id) !== null || hungry.has(other.id))
+        ? [{ ...other, record }]
+        : [],
     );
     const mine = ahead.find(({ id }) => id === entry.id);
     assert.ok(mine);

@@ -9,10 +9,8 @@ import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
 import { explainDeclined, thenAgain } from "./declined.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
+import { placeOf } from "./place.ts";
 import { remedyOf } from "./remedies.ts";
-
-/** How many of the requests before it are named. */
-const NAMED = 5;
 
 export function explainRequest({ world, decision }: Decided, entry: RequestEntry): Explanation {
   const { id, record } = entry;
@@ -29,7 +27,7 @@ export function explainRequest({ world, decision }: Decided, entry: RequestEntry
   return {
     summary: summaryOf({ world, decision }, request),
     pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
-    before: kind === null ? null : world.index.queue.before(request, NAMED),
+    before: placeOf(world, request),
     facts: factsOf(request, world.now),
   };
 }
