@@ -187,6 +187,12 @@ test("explain prints the reason, the place in the queue and what each pool says"
   );
   assert.match(stdout, /7 requests go before it: 100-0000000001, \.\.\.\n/);
   assert.match(stdout, /\| cloud\/main \| waits +\| max-servers is 1, in use 1, needed 1 \| raise it/);
+  const place = async (requestsBefore: number, ...firstBefore: string[]) => {
+    const answer = async () => ({ summary: "it waits", requestsBefore, firstBefore });
+    return (await nodepool({ requests: { explain: answer } }, ["explain", "request", "200-2"])).stdout;
+  };
+  assert.equal(await place(0), "it waits\n  no requests go before it\n");
+  assert.equal(await place(1, "nodeRequests/200-1"), "it waits\n  1 request goes before it: 200-1\n");
   await nodepool({ requests }, ["explain", "node", "7"]);
   await nodepool({ requests }, ["explain", "label", "debian"]);
   assert.deepEqual(seen.slice(1), ["nodes/0000000007", "labels/debian"]);

@@ -35,7 +35,9 @@ interface Numbers {
 
 function numbersOf(reason: string): Numbers {
   const [, what = "", ...rest] =
-    /([^:]+?) is (\d+), in use (\d+)(?: \(\d+ of it not ours\))?, needed (\d+)/.exec(reason) ?? [];
+    /([^:]+?) is (\d+)(?: MiB)?, in use (\d+)(?: MiB)?(?: \(\d+ of it not ours\))?, needed (\d+)/.exec(
+      reason,
+    ) ?? [];
   const [limit = Number.NaN, used = Number.NaN, needed = Number.NaN] = rest.map(Number);
   if (Number.isNaN(needed)) throw new Error(`no numbers in '${reason}'`);
   return { what: what.trim(), used, needed, lacking: used + needed - limit };

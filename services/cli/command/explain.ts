@@ -30,7 +30,8 @@ export const run: Command = async (context, [what = "", id = ""]) => {
   if (requestsBefore !== undefined) {
     const first = firstBefore.map(shortName).join(", ");
     const more = requestsBefore > firstBefore.length ? ", ..." : "";
-    lines.push(`  ${requestsBefore} requests go before it${first === "" ? "" : `: ${first}${more}`}`);
+    const who = requestsBefore === 1 ? "1 request goes" : `${requestsBefore || "no"} requests go`;
+    lines.push(`  ${who} before it${first === "" ? "" : `: ${first}${more}`}`);
   }
   host.stdout.write(`${lines.map(printable).join("\n")}\n`);
   if (pools.length > 0) {

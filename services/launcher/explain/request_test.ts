@@ -85,7 +85,7 @@ describe("what a pool says of a request that it has declined", () => {
     const ask = (nodeTypes: string[]) =>
       told({ hand, requests: [request("200-1", { ...fields, nodeTypes })] })[0];
     const [, rule, reason, remedy] = ask(["small"]) ?? [];
-    assert.deepEqual([rule, reason], ["foreign-use", `${quota}, in use 2, needed 1 (2 of it not ours)`]);
+    assert.deepEqual([rule, reason], ["foreign-use", `${quota}, in use 2 (2 of it not ours), needed 1`]);
     assert.match(remedy ?? "", /^instances there that are not ours have to go/);
     const three = ask(["small", "small", "small"]) ?? [];
     assert.deepEqual(three.slice(1, 3), ["impossible", `${quota}, in use 0, needed 3`]);

@@ -175,6 +175,15 @@ describe("a request for hosts", () => {
     assert.deepEqual(stale.reasons, {
       "200-1": "lab/main: host zuul@h:22 is checked before it is handed over",
     });
+    const both = [host({ name: "h" }), host({ name: "i" })];
+    const several = decideIn({
+      pools: [hostPool("lab/main", both)],
+      nodes: [...nodes, slotNode("0002", "ready", 0, { hostname: "i", externalId: "i", interfaceIp: "i" })],
+      requests: [request("200-1", { nodeTypes: ["small", "small"] })],
+    });
+    assert.deepEqual(several.reasons, {
+      "200-1": "lab/main: hosts zuul@h:22, zuul@i:22 are checked before they are handed over",
+    });
   });
 
   it("has hosts checked for those behind it as well", () => {

@@ -38,7 +38,9 @@ export function fitHosts(
   const lacking = labels.find((_label, index) => hopeful[index] === null);
   if (lacking === undefined) {
     const names = free.notFresh(hopeful).map(({ host }) => host.identity);
-    const reason = say(`host ${names.join(", ")} is checked before it is handed over`);
+    const isOne = names.length === 1;
+    const checked = isOne ? "is checked before it is handed over" : "are checked before they are handed over";
+    const reason = say(`${isOne ? "host" : "hosts"} ${names.join(", ")} ${checked}`);
     return { ...place, kind: "later", wait: "turn", rule: "host-check", reason };
   }
   return { ...place, kind: "later", wait: "turn", rule: "hosts", reason: say(free.whyNone(lacking)) };

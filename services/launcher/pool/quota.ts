@@ -83,7 +83,15 @@ export function shortageOf(
   return null;
 }
 
-const numbers = ({ limit, used, needed }: Shortage) => `${limit}, in use ${used}, needed ${needed}`;
+/** The units of what does not name its own. */
+const UNITS: Readonly<Record<string, string>> = { ram: " MiB" };
+
+/** `foreign` of what is in use belongs to others. */
+function numbers({ what, limit, used, needed }: Shortage, foreign = 0): string {
+  const unit = UNITS[what] ?? "";
+  const others = foreign > 0 ? ` (${foreign}${unit} of it not ours)` : "";
+  return `${limit}${unit}, in use ${used}${unit}${others}, needed ${needed}${unit}`;
+}
 
 /** A pool's shortage as a sentence part: "max-servers is 3, in use 3, needed 1". */
 export function describePoolShortage(shortage: Shortage): string {
@@ -92,8 +100,7 @@ export function describePoolShortage(shortage: Shortage): string {
 
 /** A provider's shortage as a sentence part; `foreign` of what is in use belongs to others. */
 export function describeProviderShortage(shortage: Shortage, foreign: number): string {
-  const others = foreign > 0 ? ` (${foreign} of it not ours)` : "";
-  return `the provider's quota of ${shortage.what} is ${numbers(shortage)}${others}`;
+  return `the provider's quota of ${shortage.what} is ${numbers(shortage, foreign)}`;
 }
 
 /** A tenant's shortage as a sentence part. */

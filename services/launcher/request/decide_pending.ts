@@ -66,10 +66,13 @@ export function tellProgress(
   const matched = match(world, nodesIn(census, pool, entry), entry);
   if (matched.missing.length > 0) return matched;
   const waiting = matched.parts.filter((part) => !isThere(part)).length;
-  const progress = waiting > 0 ? `launching ${waiting}` : `handing over ${matched.parts.length}`;
-  draft.reasons.set(entry.id, `${nameOf(pool)}: ${progress} node(s)`);
+  const progress =
+    waiting > 0 ? `launching ${nodesOf(waiting)}` : `handing over ${nodesOf(matched.parts.length)}`;
+  draft.reasons.set(entry.id, `${nameOf(pool)}: ${progress}`);
   return matched;
 }
+
+const nodesOf = (count: number) => `${count} ${count === 1 ? "node" : "nodes"}`;
 
 // Launches of a pool that has declined it before may still go on: they are none of this pool's business.
 const nodesIn = (census: Census, pool: ServedPool, { id }: ReadableRequest) =>

@@ -58,7 +58,7 @@ describe("a pending request", () => {
     ]);
     const decision = decideIn({ nodes, requests: [both], hand: hand({ launches }) });
     assert.deepEqual(decision.actions, ["store 0001"]);
-    assert.deepEqual(decision.reasons, { "200-1": "cloud/main: launching 1 node(s)" });
+    assert.deepEqual(decision.reasons, { "200-1": "cloud/main: launching 1 node" });
   });
 
   it("waits while something is being done about one of its nodes, whatever that looks like meanwhile", () => {
@@ -76,7 +76,7 @@ describe("a pending request", () => {
       );
       return decideIn({ nodes, requests: [pending], hand: hand({ launches }), busy }).reasons["200-1"];
     };
-    const [coming, there] = ["cloud/main: launching 1 node(s)", "cloud/main: handing over 1 node(s)"];
+    const [coming, there] = ["cloud/main: launching 1 node", "cloud/main: handing over 1 node"];
     assert.equal(step({}), coming);
     assert.equal(step({}, undefined, ["node:0001"]), coming);
     assert.equal(step({ locked: true }, undefined, ["node:0001"]), coming);

@@ -310,7 +310,7 @@ describe("a request that waits for room", () => {
     const why = (served: ReturnType<typeof pool>, hand = {}) =>
       decideIn({ pools: [served], nodes, hand, requests: [request("200-1")] }).reasons["200-1"];
     assert.equal(why(cores), "cloud/main: max-cores is 3, in use 2, needed 2");
-    assert.equal(why(ram), "cloud/main: max-ram is 1500, in use 1024, needed 1024");
+    assert.equal(why(ram), "cloud/main: max-ram is 1500 MiB, in use 1024 MiB, needed 1024 MiB");
     const limits = { limits: new Map([["cloud", { instances: 1 }]]) };
     const plain = pool("cloud/main", ["small"]);
     assert.equal(
