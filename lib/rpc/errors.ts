@@ -44,13 +44,17 @@ function retryInfo(milliseconds: number): RetryInfo {
   return RetryInfo.fromPartial({ retryDelay: { seconds, nanos } });
 }
 
-/** NOT_FOUND: there is no such thing. `kind` is its English name, as "node"; `name` what was asked for. */
-export function notFound(kind: string, name: string): ServerError {
+/**
+ * NOT_FOUND: there is no such thing. `kind` is its English name, as "node"; `name` what was asked for; `more` follows in
+ * the message.
+ */
+export function notFound(kind: string, name: string, more = ""): ServerError {
   const reason = `${kind.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_")}_NOT_FOUND`;
-  return new RichServerError(Status.NOT_FOUND, sayable(`there is no ${kind} '${name}'`), [
-    info(reason, { name }),
-    ResourceInfo.fromPartial({ resourceType: kind, resourceName: sayable(name) }),
-  ]);
+  return new RichServerError(
+    Status.NOT_FOUND,
+    sayable(`there is no ${kind} '${name}'${more && `; ${more}`}`),
+    [info(reason, { name }), ResourceInfo.fromPartial({ resourceType: kind, resourceName: sayable(name) })],
+  );
 }
 
 /** INVALID_ARGUMENT: `field` (as in the proto, dotted) has a value that is never right. */

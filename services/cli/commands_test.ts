@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failedPrecondition, notFound } from "../../lib/rpc/errors.ts";
+import { failedPrecondition, invalidArgument, notFound } from "../../lib/rpc/errors.ts";
 import { type Answers, nodepool, serve, start, until } from "./harness_test.ts";
 
 test("hold takes an id with or without leading zeros, a reason and an expiry", async () => {
@@ -160,6 +160,48 @@ test("version and help need no server", async () => {
   const nothing = start("127.0.0.1:1", []);
   assert.equal(await nothing.code, 1);
   assert.match(nothing.stderr, /Usage: nodepool/);
+});
+
+test("explain says of a name of nothing what to do about it", async () => {
+  const requests: Answers["requests"] = {
+    explain: async ({ name }) => {
+      const pattern = name.startsWith("nodes/") ? "nodes/{node}" : "nodeRequests/{request}";
+      if (name.split("/").length > 2)
+        throw invalidArgument("name", `'${name}' does not fit: expected ${pattern}`);
+      throw notFound(name.startsWith("nodes/") ? "node" : "request", name);
+    },
+  };
+  const images: Answers["images"] = {
+    explainImage: async ({ name }) => {
+      throw notFound("image", name);
+    },
+  };
+  const said = async (what: string, id: string) => {
+    const { code, stdout, stderr } = await nodepool({ requests, images }, ["explain", what, id]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    return stderr;
+  };
+  assert.equal(
+    await said("request", "200-0000000007"),
+    "nodepool: there is no request 'nodeRequests/200-0000000007'; nodepool request-list shows those that there are\n",
+  );
+  assert.match(
+    await said("request", "0000000007"),
+    /; '0000000007' looks like a node's: nodepool explain node 0{9}7\n$/,
+  );
+  assert.match(
+    await said("node", "200-7"),
+    /; '200-7' looks like a request's: nodepool explain request 200-7\n$/,
+  );
+  assert.match(
+    await said("request", "nodes/0000000007"),
+    /does not fit.*; 'nodes\/0{9}7' looks like a node's: nodepool explain node nodes\/0{9}7\n$/,
+  );
+  assert.match(
+    await said("node", "7"),
+    /no node 'nodes\/0000000007'; nodepool list shows those that there are\n$/,
+  );
+  assert.match(await said("image", "debian"), /; nodepool image-status shows those that there are\n$/);
 });
 
 test("explain prints the reason, the place in the queue and what each pool says", async () => {

@@ -92,7 +92,7 @@ describe("explain", () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     await assert.rejects(explain(launcher, "labels/nosuch"), /NOT_FOUND/);
-    await assert.rejects(explain(launcher, "labels/small/nosuch"), /NOT_FOUND.*'labels\/small\/nosuch'/);
+    await assert.rejects(explain(launcher, "labels/small/nosuch"), /NOT_FOUND.*'labels\/small\/nosuch'; known labels: large, small/);
     await assert.rejects(explain(launcher, "labels"), /INVALID_ARGUMENT/);
     await assert.rejects(explain(launcher, "nodes/0000000099"), /NOT_FOUND/);
     await assert.rejects(explain(launcher, "weather/today"), /INVALID_ARGUMENT/);

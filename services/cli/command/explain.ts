@@ -1,26 +1,55 @@
 // nodepool explain
 import { ExplainImageResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { ExplainResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { Command } from "../context.ts";
-import { EXIT } from "../host.ts";
+import type { Command, CommandContext } from "../context.ts";
+import { CommandError, EXIT } from "../host.ts";
 import { formatTable, printable } from "../output/table.ts";
 import { imageName, labelName, nodeName, requestName, shortName } from "../resource.ts";
 
+/** What can be explained: its name in the API, the command that lists it, and how a name of it is told from others. */
+const KINDS = {
+  request: { nameOf: requestName, list: "request-list", form: /^(nodeRequests\/.*|\d+-\d+)$/ },
+  node: { nameOf: nodeName, list: "list", form: /^(nodes\/.*|\d+)$/ },
+  label: { nameOf: labelName, list: null, form: /^labels\// },
+  image: { nameOf: imageName, list: "image-status", form: /^images\// },
+} as const;
+
+type Kind = keyof typeof KINDS;
+
+const isKind = (what: string): what is Kind => Object.hasOwn(KINDS, what);
+
 export const run: Command = async (context, [what = "", id = ""]) => {
-  const { host, output } = context;
-  if (what === "image") return await explainImage(context, id);
-  const names: Readonly<Record<string, (id: string) => string>> = {
-    request: requestName,
-    node: nodeName,
-    label: labelName,
-  };
-  const nameOf = Object.hasOwn(names, what) ? names[what] : undefined;
-  if (nameOf === undefined) {
-    host.stderr.write(`nodepool explain: '${what}' is none of request, node, label, image\n`);
+  const { host } = context;
+  if (!isKind(what)) {
+    host.stderr.write(`nodepool explain: '${what}' is none of ${Object.keys(KINDS).join(", ")}\n`);
     return EXIT.usage;
   }
-  const { requests } = await context.clients();
-  const explanation = await requests.explain({ name: nameOf(id) });
+  try {
+    return what === "image"
+      ? await explainImage(context, id)
+      : await explain(context, KINDS[what].nameOf(id));
+  } catch (error) {
+    const remedy = remedyOf(error, what, id);
+    if (remedy === null || !(error instanceof Error)) throw error;
+    throw new CommandError(`${error.message}; ${remedy}`);
+  }
+};
+
+/** What to do about a name of nothing; null for other errors. */
+function remedyOf(error: unknown, what: Kind, id: string): string | null {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code !== "NOT_FOUND" && code !== "INVALID_ARGUMENT") return null;
+  const meant = Object.keys(KINDS).find((kind) => isKind(kind) && KINDS[kind].form.test(id));
+  if (meant !== undefined && meant !== what) {
+    return `'${id}' looks like a ${meant}'s: nodepool explain ${meant} ${id}`;
+  }
+  const { list } = KINDS[what];
+  return list === null ? null : `nodepool ${list} shows those that there are`;
+}
+
+async function explain({ host, output, clients }: CommandContext, name: string): Promise<number> {
+  const { requests } = await clients();
+  const explanation = await requests.explain({ name });
   if (output === "json") {
     host.stdout.write(`${JSON.stringify(ExplainResponse.toJSON(explanation), null, 2)}\n`);
     return EXIT.ok;
@@ -44,10 +73,10 @@ export const run: Command = async (context, [what = "", id = ""]) => {
     host.stdout.write(formatTable(["Pool", "Verdict", "Why", "What would have to change"], rows));
   }
   return EXIT.ok;
-};
+}
 
 /** What the builder has decided on an image. */
-async function explainImage({ host, output, clients }: Parameters<Command>[0], id: string): Promise<number> {
+async function explainImage({ host, output, clients }: CommandContext, id: string): Promise<number> {
   const { images } = await clients();
   const explanation = await images.explainImage({ name: imageName(id) });
   if (output === "json") {

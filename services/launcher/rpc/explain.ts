@@ -4,6 +4,7 @@ import {
   ExplainResponse,
   PoolExplanation_Verdict as Verdicts,
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { World } from "../actions.ts";
 import type { Explanation, Verdict } from "../explain/explanation.ts";
 import { explainLabel } from "../explain/label.ts";
 import { explainNode } from "../explain/node.ts";
@@ -37,6 +38,12 @@ export async function explain(shared: Shared, { name }: ExplainRequest): Promise
   });
 }
 
+/** All labels that can be explained. */
+function labelsIn({ config, tree }: World): string {
+  const offered = [...tree.pools()].flatMap(({ record }) => record?.supportedLabels ?? []);
+  return [...new Set([...config.labels.keys(), ...offered])].sort().join(", ") || "none";
+}
+
 async function find(shared: Shared, name: string): Promise<Explanation> {
   currentView(shared);
   const decided = shared.engine.decided;
@@ -49,7 +56,7 @@ async function find(shared: Shared, name: string): Promise<Explanation> {
     case "labels": {
       // A label of another make may have a slash of its own.
       const explanation = explainLabel(decided, name.slice(slash + 1));
-      if (explanation === null) throw notFound("label", name);
+      if (explanation === null) throw notFound("label", name, `known labels: ${labelsIn(decided.world)}`);
       return explanation;
     }
     default:
