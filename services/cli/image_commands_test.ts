@@ -126,6 +126,6 @@ test("explain image tells everything that was decided on it", async () => {
   assert.match(stdout, /^the newest build is fresh\n {2}last error: upload to cloud: 503\n/);
   assert.match(
     stdout,
-    /^\| upload +\| debian-12\/builds\/ab \| cloud +\| no +\| the last attempt failed \(503\) \| 2026-01-02T03:04:05Z \|$/m,
+    /^\| upload +\| debian-12\/builds\/ab \| cloud +\| no +\| the last attempt failed \(503\) \| 2026-01-02T03:04:06Z \|$/m,
   );
 });

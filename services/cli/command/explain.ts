@@ -1,6 +1,7 @@
 // nodepool explain
 import { ExplainImageResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { ExplainResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { formatTime } from "../../../lib/std/format_time.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { CommandError, EXIT } from "../host.ts";
 import { formatTable, printable } from "../output/table.ts";
@@ -94,7 +95,8 @@ async function explainImage({ host, output, clients }: CommandContext, id: strin
     provider,
     acting ? "yes" : "no",
     reason,
-    nextTime?.toISOString().replace(/\.\d+Z$/, "Z") ?? "",
+    // As in the reason, which names the same time.
+    nextTime === undefined ? "" : formatTime(nextTime.getTime() / 1000),
   ]);
   host.stdout.write(formatTable(["Action", "Of", "Provider", "Done", "Why", "Looked At Again"], rows));
   return EXIT.ok;
