@@ -85,7 +85,7 @@ describe("examples/nodepool-static.yaml", () => {
     const [, id = ""] = /\| (\d{10}) [^\n]*\| testing /.exec(table) ?? [];
     const explained = await runProgram("services/cli/main.ts", ["explain", "node", id], env);
     assert.match(explained.stdout, /its host is out of service: no SSH host key .*ECONNREFUSED/);
-    assert.match(explained.stdout, new RegExp(`slot 0 of the 1 of host zuul@127.0.0.1:${gpu.port}`));
+    assert.match(explained.stdout, new RegExp(`slot 0 of host zuul@127.0.0.1:${gpu.port}, which has 1 slot`));
     await stage.servers.start([stage.key], gpu.port);
     await untilListed("it is used", (text) => /\| bench,gpu .*\| in-use /.test(text));
     const [, request = ""] = (asked.request?.name ?? "").split("/");

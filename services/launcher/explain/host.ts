@@ -8,15 +8,18 @@ export function hostFacts({ hand, index, now }: Decided["world"], id: string): s
   const slot = index.hosts.slotOf(id);
   if (slot === undefined) return [];
   const { host, number, node } = slot;
-  const facts = [`it is slot ${number} of the ${host.slots} of host ${host.identity}`];
+  // The clocks of launchers differ.
+  const ago = (time: number) => `${Math.max(0, Math.round(now - time))} s ago`;
+  const slots = `${host.slots} ${host.slots === 1 ? "slot" : "slots"}`;
+  const facts = [`it is slot ${number} of host ${host.identity}, which has ${slots}`];
   const status = hand.hosts.get(hostKey(slot));
   if (status?.last) {
     const { at, problem } = status.last;
-    facts.push(`this launcher checked the host ${Math.round(now - at)} s ago: ${problem ?? "it passed"}`);
+    facts.push(`this launcher checked the host ${ago(at)}: ${problem ?? "it passed"}`);
   }
   if (status?.checkingSince) facts.push("the host is being checked");
   for (const { time, job, reason } of node === null ? [] : memoryOf(node.record).suspicions) {
-    facts.push(`a suspicious run ${Math.round(now - time)} s ago, of ${job}: ${reason}`);
+    facts.push(`a suspicious run ${ago(time)}, of ${job}: ${reason}`);
   }
   return facts;
 }

@@ -1,7 +1,7 @@
 // Explains a node: why it is in its state, what it waits for, and when it goes. Pure.
 import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
-import { keys } from "../actions.ts";
+import { type Hand, keys } from "../actions.ts";
 import { outOfService } from "../host/record.ts";
 import { poolKey } from "../pool/served.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
@@ -15,8 +15,8 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
     return { ...nothing, summary: node.problem ?? "its document cannot be read", facts: [] };
   }
   const age = Math.max(0, Math.round(world.now - record.stateTime));
-  const place = poolKey(record.provider, record.pool);
-  const facts = [`it has been ${record.state} for ${age} s in ${place}`];
+  const place = record.provider === null ? "" : ` in ${poolKey(record.provider, record.pool)}`;
+  const facts = [`it has been ${record.state} for ${age} s${place}`];
   const { hand } = world;
   if (record.allocatedTo !== null) facts.push(`it is allocated to request ${record.allocatedTo}`);
   const lease = nodeLeaseOf(record);
@@ -25,38 +25,60 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
   if (holdWishOf(record) !== null || hand.holdWishes.has(id)) facts.push("it is held when it is returned");
   const launch = hand.launches.get(id);
   if (launch !== undefined)
-    facts.push(`this launcher's launch of it: ${launch.status} ${launch.reason}`.trim());
+    facts.push(`this launcher's launch of it: ${launch.status}${reasonAfter(launch.reason)}`);
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${Math.ceil(retry - world.now)} s`);
-  const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, record)];
+  const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, node, record)];
   return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
 }
 
 type NodeRecord = NonNullable<NodeEntry["record"]>;
 
-function summaryOf({ hand, pools }: Decided["world"], { id, lock }: NodeEntry, record: NodeRecord): string {
-  const isServed = pools.some(({ provider }) => provider.name === record.provider);
-  const ours = isServed ? "" : `; provider '${record.provider}' is not served by this launcher`;
+const reasonAfter = (reason: string) => (reason === "" ? "" : `: ${reason}`);
+
+function summaryOf(world: Decided["world"], node: NodeEntry, record: NodeRecord): string {
+  return `${stateOf(world.hand, node, record)}${strangerOf(world, record)}`;
+}
+
+function stateOf(hand: Hand, { id, lock }: NodeEntry, record: NodeRecord): string {
+  const isLocked = lock.contenders.length > 0;
+  const launch = hand.launches.get(id);
   switch (record.state) {
     case "init":
-      return `it is recorded and waits for its launch${ours}`;
+      return "it is recorded and waits for its launch";
     case "building":
-      if (hand.launches.has(id)) return "this launcher launches it";
-      return lock.contenders.length > 0 ? `another launcher launches it${ours}` : `nobody launches it${ours}`;
+      if (launch?.status === "failed") return `its launch has failed${reasonAfter(launch.reason)}`;
+      if (launch?.status === "aborted") return `its launch was given up${reasonAfter(launch.reason)}`;
+      if (launch !== undefined) return "this launcher launches it";
+      return isLocked ? "another launcher launches it" : "nobody launches it";
     case "ready":
-      return record.allocatedTo === null ? `it is ready for a request${ours}` : "it waits for its requester";
+      if (record.allocatedTo !== null) return "it waits for its requester";
+      return isLocked
+        ? "it is ready, but no request gets it while it is locked"
+        : "it is ready for a request";
     case "in-use":
       return "it is in use";
     case "testing":
       return `its host is out of service: ${outOfService(record) ?? ""}`;
     case "hold":
-      return `it is held${record.comment === null ? "" : `: ${record.comment}`}`;
+      return `it is held${reasonAfter(record.comment ?? "")}`;
     default:
-      return hand.deletions.has(id)
-        ? "it is being deleted at its provider"
-        : `it waits for its deletion${ours}`;
+      return hand.deletions.has(id) ? "it is being deleted at its provider" : "it waits for its deletion";
   }
 }
+
+/** Who has to do with its provider where that is not this launcher. */
+function strangerOf({ pools, tree }: Decided["world"], { provider }: NodeRecord): string {
+  if (provider === null) return "; it names no provider";
+  if (isServed(pools, provider)) return "";
+  const isElsewhere = [...tree.pools()].some(({ record }) => record?.providerName === provider);
+  if (isElsewhere) return `; another launcher serves provider '${provider}'`;
+  const remedy = `put it back into a configuration, or forget its records with nodepool erase ${provider}`;
+  return `; no launcher serves provider '${provider}': ${remedy}`;
+}
+
+const isServed = (pools: Decided["world"]["pools"], name: string | null) =>
+  pools.some(({ provider }) => provider.name === name);
 
 /** What it shares, what it stands on, or why it has nothing to stand on yet. */
 function sharingOf({ pools, tree }: Decided["world"], id: string, record: NodeRecord): string[] {
@@ -75,19 +97,24 @@ function sharingOf({ pools, tree }: Decided["world"], id: string, record: NodeRe
   return progress === null ? facts : [...facts, progress];
 }
 
-/** When age alone ends it. */
-function endOf({ config, now }: Decided["world"], record: NodeRecord): string[] {
+/** When age alone ends it: at the first of its limits, at a launcher that serves its provider. */
+function endOf({ config, now, pools }: Decided["world"], { lock }: NodeEntry, record: NodeRecord): string[] {
+  if (!isServed(pools, record.provider)) return [];
   const limits: [string, number][] = [];
   if (record.state === "ready" && record.allocatedTo === null) {
     for (const label of record.type) {
-      limits.push([`max-ready-age of ${label}`, config.labels.get(label)?.maxReadyAge || Infinity]);
+      limits.push([`max-ready-age of ${label}`, config.labels.get(label)?.maxReadyAge ?? 0]);
     }
   }
   if (record.state === "hold") {
-    limits.push(["its own hold_expiration", record.holdExpiration || Infinity]);
+    limits.push(["its own hold_expiration", record.holdExpiration ?? 0]);
     limits.push(["max-hold-age", config.maxHoldAge]);
   }
-  return limits
-    .filter(([, limit]) => Number.isFinite(limit))
-    .map(([name, limit]) => `${name} ends it in ${Math.max(0, Math.ceil(record.stateTime + limit - now))} s`);
+  const set = limits.filter(([, limit]) => limit > 0 && Number.isFinite(limit));
+  const [first] = set.sort(([, left], [, right]) => left - right);
+  if (first === undefined) return [];
+  const [name, limit] = first;
+  const rest = Math.max(0, Math.ceil(record.stateTime + limit - now));
+  const unless = lock.contenders.length > 0 ? ", once nobody has it locked" : "";
+  return [`${name} ends it in ${rest} s${unless}`];
 }

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { launch, NOW, node, otherPool, pool, type Scene, tell, world } from "../../../test/harness/world.ts";
+import { Random } from "../../../test/simulation/random.ts";
+import { decide } from "../decide.ts";
+import { explainNode } from "./node.ts";
+
+/** What is told of the first node of a scene. */
+function explained(scene: Scene) {
+  const seen = world(scene);
+  const [entry] = seen.tree.nodes();
+  assert.ok(entry);
+  return explainNode({ world: seen }, entry);
+}
+
+const summary = (scene: Scene) => explained(scene).summary;
+
+describe("the time at which age ends a node", () => {
+  /** Why the only node is deleted at a time. */
+  function endAt(scene: Scene, now: number): string | undefined {
+    const unlocked = (scene.nodes ?? []).map((one) => ({ ...one, lock: { exists: false, contenders: [] } }));
+    const { actions } = decide({ ...world({ ...scene, nodes: unlocked }), now });
+    return actions.map(tell).find((action) => action.startsWith("delete"));
+  }
+
+  function randomScene(random: Random): Scene {
+    const held = random.chance(0.5);
+    const only = node("0001", held ? "hold" : "ready", {
+      provider: random.pick(["cloud", "cloud", "cloud", "elsewhere"]),
+      type: random.pick([["small"], ["small", "large"]]),
+      stateTime: NOW - random.pick([10.4, 99.6, 300]),
+      holdExpiration: held ? random.pick([null, 0, -5, 60, 150.5]) : null,
+      locked: random.chance(0.3),
+    });
+    return {
+      nodes: [only],
+      maxHoldAge: random.pick([Infinity, 120]),
+      labels: {
+        small: { maxReadyAge: random.pick([0, 50, 200]) },
+        large: { maxReadyAge: random.pick([0, 90]) },
+      },
+    };
+  }
+
+  it("is when it is deleted, in 300 random worlds", () => {
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const scene = randomScene(new Random(seed));
+      const claims = explained(scene).facts.filter((fact) => fact.includes("ends it"));
+      const place = `seed ${seed}: ${claims.join("; ")}`;
+      assert.ok(claims.length <= 1, `${place}: only the first limit ends it`);
+      const [claim] = claims;
+      if (claim === undefined) {
+        assert.equal(endAt(scene, NOW + 1_000_000), undefined, place);
+        continue;
+      }
+      const [, text = "0"] = /in (\d+) s/.exec(claim) ?? [];
+      assert.ok(endAt(scene, NOW + Number(text)), place);
+      if (text !== "0") assert.equal(endAt(scene, NOW + Number(text) - 1), undefined, place);
+      assert.equal(claim.includes("locked"), (scene.nodes?.[0]?.lock.contenders.length ?? 0) > 0, place);
+    }
+  });
+});
+
+describe("the summary of a node", () => {
+  const served = pool("cloud/main", ["small"]);
+
+  it("says who serves its provider, if anybody", () => {
+    const nodes = (provider: string | null) => [node("0001", "used", { provider })];
+    assert.equal(summary({ nodes: nodes("cloud") }), "it waits for its deletion");
+    assert.equal(
+      summary({ nodes: nodes("b"), others: [otherPool("b/main", ["small"])] }),
+      "it waits for its deletion; another launcher serves provider 'b'",
+    );
+    assert.equal(
+      summary({ nodes: nodes("gone") }),
+      "it waits for its deletion; no launcher serves provider 'gone': put it back into a configuration, or forget its records with nodepool erase gone",
+    );
+    assert.equal(summary({ nodes: nodes(null) }), "it waits for its deletion; it names no provider");
+    const nowhere = explained({ nodes: [node("0001", "used", { provider: null, pool: null })] });
+    assert.ok(nowhere.facts.includes("it has been used for 100 s"));
+    const held = summary({ nodes: [node("0001", "hold", { provider: "gone", comment: "look" })] });
+    assert.match(held, /^it is held: look; no launcher serves provider 'gone'/);
+  });
+
+  it("is not that a locked node is there for a request", () => {
+    assert.equal(summary({ nodes: [node("0001", "ready")] }), "it is ready for a request");
+    assert.equal(
+      summary({ nodes: [node("0001", "ready", { locked: true })] }),
+      "it is ready, but no request gets it while it is locked",
+    );
+  });
+
+  it("is not that it is launched when its launch is over", () => {
+    const told = (status: "launching" | "failed" | "aborted") => {
+      const launches = new Map([launch("0001", served, { status, reason: "no host" })]);
+      const nodes = [node("0001", "building", { locked: true })];
+      return explained({ pools: [served], nodes, hand: { launches } });
+    };
+    assert.equal(told("launching").summary, "this launcher launches it");
+    assert.equal(told("failed").summary, "its launch has failed: no host");
+    assert.equal(told("aborted").summary, "its launch was given up: no host");
+  });
+});
