@@ -216,6 +216,8 @@ export interface Decision {
   readonly labelReasons: ReadonlyMap<string, string>;
   /** Labels that have all their ready nodes. */
   readonly satisfied: ReadonlySet<string>;
+  /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
+  readonly waitsForRoom: ReadonlyMap<string, string>;
   /** Ids of our pools in which a request waits for room: pools of lower priority may go first. */
   readonly paused: ReadonlySet<string>;
   /** When (seconds) time alone may change the decision; null when only events can. */
@@ -242,7 +244,6 @@ export class Draft implements Decision {
   readonly hostReminders = new Map<string, number>();
   /** Hosts that have to be checked before a request gets a node there. */
   readonly checks = new Set<string>();
-  /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
   readonly waitsForRoom = new Map<string, string>();
   /** Which request has waited long and gets the next room in a pool, by the pool's name. */
   readonly aged = new Map<string, string>();

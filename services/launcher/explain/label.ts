@@ -5,7 +5,8 @@ import { hostShortage } from "../host/fit.ts";
 import { Census } from "../pool/census.ts";
 import { launchObstacle, neverFits } from "../pool/fit.ts";
 import { askerFor } from "../pool/min_ready.ts";
-import { labelOf, nameOf } from "../pool/served.ts";
+import { waitsFirst } from "../pool/obstacle.ts";
+import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
@@ -18,11 +19,18 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   const served = world.pools.filter((pool) => labelOf(pool, name) !== undefined);
   if (!world.config.labels.has(name) && offering.length === 0) return null;
   const census = new Census(index);
+  // Nodes for min-ready leave the room to those who wait for it.
+  const firstIn = ({ id }: ServedPool) => {
+    const request = wanted > 0 ? decision.waitsForRoom.get(id) : undefined;
+    return request === undefined ? null : waitsFirst(request);
+  };
   const pools = served.map((pool): PoolExplanation => {
     const never = neverFits(world, pool, [name], null);
     const obstacle =
       never ??
-      (pool.hosts ? hostShortage(world, census, pool, name) : launchObstacle(world, census, pool, [name]));
+      (pool.hosts
+        ? hostShortage(world, census, pool, name)
+        : (launchObstacle(world, census, pool, [name]) ?? firstIn(pool)));
     const place = { pool: nameOf(pool) };
     if (obstacle === null) return { ...place, verdict: "able", rule: "", reason: "", remedy: "" };
     const { rule, text } = obstacle;
@@ -38,7 +46,8 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
   const coming = index.queue.comingOf(name) + index.nodes.comingOf(name);
   const counts = `${ready} ready, ${coming} on their way, min-ready is ${wanted}`;
   const why = decision.labelReasons.get(name);
-  const nobody = offering.length === 0 ? ["no pool offers it"] : [];
+  const nobody =
+    served.length + offering.length === 0 ? ["no pool offers it: add it to the labels of a pool"] : [];
   const hasAll = ready + coming >= wanted;
   const summary = why ?? (hasAll ? "it has what min-ready asks for" : whoAsks(world, name, offering));
   return { summary, pools, before: null, facts: [counts, ...nobody] };

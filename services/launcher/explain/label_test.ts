@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { host, hostPool } from "../../../test/harness/host_world.ts";
-import { NOW, node, otherPool, pool, type Scene, world } from "../../../test/harness/world.ts";
+import { NOW, node, otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import { explainLabel } from "./label.ts";
 
@@ -58,6 +58,26 @@ describe("a label that has fewer ready nodes than it is to have", () => {
       summary({ pools: [pool("cloud/main", ["large"])], others: [python] }),
       "none is asked for here: of other launchers, other/main may keep it ready",
     );
+  });
+
+  it("waits in a pool where a request waits for room", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const requests = [request("200-1", { nodeTypes: ["small", "small"] })];
+    const seen = world({ labels, pools: [two], nodes, requests });
+    const told = explainLabel({ world: seen, decision: decide(seen) }, "small");
+    const reason = "cloud/main: request 200-1 waits for room and goes first";
+    assert.equal(told?.summary, reason);
+    assert.deepEqual(
+      told?.pools.map(({ verdict, rule, reason }) => [verdict, rule, reason]),
+      [["waits", "aging", reason]],
+    );
+  });
+
+  it("gets none where no pool lists it, and one has to", () => {
+    const seen = world({ labels, pools: [pool("cloud/main", ["large"])] });
+    const { facts } = explainLabel({ world: seen, decision: decide(seen) }, "small") ?? {};
+    assert.ok(facts?.includes("no pool offers it: add it to the labels of a pool"));
   });
 
   it("never gets one in a pool that is switched off or whose limit is too low for one", () => {
