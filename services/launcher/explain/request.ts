@@ -1,6 +1,7 @@
 // Explains a request from the last decision about it. Pure.
+import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
-import type { Outcome } from "../actions.ts";
+import type { Outcome, World } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
 import { DISABLED } from "../pool/fit.ts";
 import { isEnabled, labelOf } from "../pool/served.ts";
@@ -61,25 +62,11 @@ function poolOf(
 ): PoolExplanation[] {
   if (entry.record === null) return [];
   const { record } = request;
-  const isOver = record.state === "failed";
   const pool = registeredName(entry);
   const plain = { pool, rule: "", reason: "", remedy: "" };
-  if (!offersAll(entry, record.nodeTypes)) {
-    // One that is switched off offers nothing, whatever labels it has.
-    const own = world.pools.find(({ id }) => id === entry.record?.id);
-    if (own && !isEnabled(own) && record.nodeTypes.every((label) => labelOf(own, label) !== undefined)) {
-      const { rule, text } = DISABLED;
-      const remedy = isOver ? thenAgain(remedyOf(rule)) : remedyOf(rule);
-      return [{ pool, verdict: "never", rule, reason: `${pool}: ${text}`, remedy }];
-    }
-    const missing = record.nodeTypes.filter((label) => !entry.record?.supportedLabels.includes(label));
-    const names = [...new Set(missing)].map((label) => `'${label}'`);
-    const reason = `${pool}: does not offer ${names.join(", ")}`;
-    const add = `add the ${names.length === 1 ? "label" : "labels"} to the pool`;
-    return [{ ...plain, verdict: "not-offered", reason, remedy: isOver ? thenAgain(add) : add }];
-  }
+  if (!offersAll(entry, record.nodeTypes)) return [explainLacking(world, entry, record)];
   if (record.declinedBy.includes(entry.record.id ?? "")) return [explainDeclined(world, entry, request)];
-  if (isOver) return [];
+  if (record.state === "failed") return [];
   if (!world.pools.some((own) => own.id === entry.record?.id)) {
     const reason = `${pool}: another launcher decides about it`;
     return [{ ...plain, verdict: "elsewhere", reason, remedy: "ask that launcher" }];
@@ -91,6 +78,27 @@ function poolOf(
   if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
   const verdict = fit.kind === "never" ? "never" : "waits";
   return [{ pool, verdict, rule: fit.rule, reason: fit.reason, remedy: remedyOf(fit.rule) }];
+}
+
+/** A pool that does not offer all labels: it lacks them, or it is switched off and offers nothing. */
+function explainLacking({ pools }: World, entry: PoolEntry, request: RequestRecord): PoolExplanation {
+  const { record } = entry;
+  const pool = registeredName(entry);
+  const own = pools.find(({ id }) => id === record?.id);
+  const off = own !== undefined && !isEnabled(own) ? own : null;
+  const missing = request.nodeTypes.filter((label) =>
+    off === null ? !record?.supportedLabels.includes(label) : labelOf(off, label) === undefined,
+  );
+  const say = (remedy: string) => (request.state === "failed" ? thenAgain(remedy) : remedy);
+  const { rule, text } = DISABLED;
+  if (missing.length === 0) {
+    return { pool, verdict: "never", rule, reason: `${pool}: ${text}`, remedy: say(remedyOf(rule)) };
+  }
+  const names = [...new Set(missing)].map((label) => `'${label}'`);
+  const reason = `${pool}: does not offer ${names.join(", ")}${off === null ? "" : `, and the ${text}`}`;
+  const add = `add the ${names.length === 1 ? "label" : "labels"} to the pool`;
+  const remedy = say(off === null ? add : `${add}, and ${remedyOf(rule)}`);
+  return { pool, verdict: "not-offered", rule: "", reason, remedy };
 }
 
 const ORDER = ["able", "waits", "yields", "elsewhere", "declined", "never", "not-offered"];

@@ -32,12 +32,19 @@ describe("what pools say of a request", () => {
     const off = pool("cloud/off", ["small", "large"], { maxServers: 0 });
     const other = pool("cloud/other", ["large"]);
     const nodes = [node("0001", "in-use", { locked: true })];
-    const { pools } = explained({ pools: [off, full, other], nodes, requests: [request("200-1")] });
+    const both = pool("cloud/none", ["large"], { maxServers: 0 });
+    const { pools } = explained({ pools: [off, full, other, both], nodes, requests: [request("200-1")] });
     assert.deepEqual(
       pools.map(({ pool: name, verdict, rule, remedy }) => [name, verdict, rule, remedy]),
       [
         ["cloud/main", "waits", "pool-limit", "nodes of the pool have to be returned, or its limit raised"],
         ["cloud/off", "never", "disabled", "set max-servers and max-concurrency above 0"],
+        [
+          "cloud/none",
+          "not-offered",
+          "",
+          "add the label to the pool, and set max-servers and max-concurrency above 0",
+        ],
         ["cloud/other", "not-offered", "", "add the label to the pool"],
       ],
     );
