@@ -73,7 +73,8 @@ function allot(decisions: readonly Decision[], takers: number, facts: Facts): Pl
     actions.push(...candidates.slice(0, free));
     for (const [ahead, candidate] of candidates.slice(free).entries()) {
       const queue = ahead === 0 ? "next in line" : `${ahead} ahead of it`;
-      const reason = `${candidate.reason}; it waits for one of ${workers} ${what} workers, ${queue}`;
+      const whom = workers === 1 ? `the ${what} worker` : `one of ${workers} ${what} workers`;
+      const reason = `${candidate.reason}; it waits for ${whom}, ${queue}`;
       waits.push(waiting(candidate, "workers-busy", reason));
     }
   };

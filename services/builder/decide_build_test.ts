@@ -86,6 +86,10 @@ describe("building", () => {
     assert.deepEqual(doing(plan), []);
     assert.equal(wait(plan, "build/a").rule, "running");
     assert.equal(wait(plan, "build/b").rule, "workers-busy");
+    assert.equal(
+      wait(plan, "build/b").reason,
+      "there is no ready build; it waits for the build worker, next in line",
+    );
   });
 
   test("a pause in the configuration forbids it, also when it was asked for", () => {
