@@ -42,7 +42,7 @@ describe("explain", () => {
         verdict: "VERDICT_WAITS",
         rule: "pool-limit",
         reason,
-        remedy: "nodes of the pool have to be returned, or its limit raised",
+        remedy: "nodes of the pool have to go (released, deleted, unheld), or its limit be raised",
       },
     ]);
     assert.equal((await explain(launcher, served)).summary, `it has its nodes: ${idOf(node?.name)}`);
@@ -92,7 +92,10 @@ describe("explain", () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     await assert.rejects(explain(launcher, "labels/nosuch"), /NOT_FOUND/);
-    await assert.rejects(explain(launcher, "labels/small/nosuch"), /NOT_FOUND.*'labels\/small\/nosuch'; known labels: large, small/);
+    await assert.rejects(
+      explain(launcher, "labels/small/nosuch"),
+      /NOT_FOUND.*'labels\/small\/nosuch'; known labels: large, small/,
+    );
     await assert.rejects(explain(launcher, "labels"), /INVALID_ARGUMENT/);
     await assert.rejects(explain(launcher, "nodes/0000000099"), /NOT_FOUND/);
     await assert.rejects(explain(launcher, "weather/today"), /INVALID_ARGUMENT/);

@@ -8,6 +8,9 @@ import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import type { Decided, Explanation } from "./explanation.ts";
 import { hostFacts } from "./host.ts";
 
+/** How a node is, where its state is no word for that. */
+const WORDS: Readonly<Record<string, string>> = { init: "recorded", hold: "held", "in-use": "in use" };
+
 export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry): Explanation {
   const { record, id } = node;
   const nothing = { pools: [], before: null };
@@ -16,9 +19,12 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
   }
   const age = Math.max(0, Math.round(world.now - record.stateTime));
   const place = record.provider === null ? "" : ` in ${poolKey(record.provider, record.pool)}`;
-  const facts = [`it has been ${record.state} for ${age} s${place}`];
+  const facts = [`it has been ${WORDS[record.state] ?? record.state} for ${age} s${place}`];
   const { hand } = world;
-  if (record.allocatedTo !== null) facts.push(`it is allocated to request ${record.allocatedTo}`);
+  if (record.allocatedTo !== null) {
+    const isGone = world.tree.request(record.allocatedTo) === undefined;
+    facts.push(`it is allocated to request ${record.allocatedTo}${isGone ? ", which is gone" : ""}`);
+  }
   const lease = nodeLeaseOf(record);
   if (lease !== null) facts.push(`the lease of request ${lease.request} holds it`);
   else if (node.lock.contenders.length > 0) facts.push("it is locked by who uses it or works on it");

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { launch, NOW, node, otherPool, pool, type Scene, tell, world } from "../../../test/harness/world.ts";
+import {
+  launch,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+  tell,
+  world,
+} from "../../../test/harness/world.ts";
 import { Random } from "../../../test/simulation/random.ts";
 import { decide } from "../decide.ts";
 import { explainNode } from "./node.ts";
@@ -80,6 +90,20 @@ describe("the summary of a node", () => {
     assert.ok(nowhere.facts.includes("it has been used for 100 s"));
     const held = summary({ nodes: [node("0001", "hold", { provider: "gone", comment: "look" })] });
     assert.match(held, /^it is held: look; no launcher serves provider 'gone'/);
+  });
+
+  it("comes with how long it has been so, and whether its request is still there", () => {
+    const held = node("0001", "hold", { allocatedTo: "200-1" });
+    assert.deepEqual(explained({ nodes: [held] }).facts, [
+      "it has been held for 100 s in cloud/main",
+      "it is allocated to request 200-1, which is gone",
+    ]);
+    const used = node("0001", "in-use", { allocatedTo: "200-1", stateTime: NOW + 5 });
+    const requests = [request("200-1", { state: "fulfilled", nodes: ["0001"] })];
+    assert.deepEqual(explained({ nodes: [used], requests }).facts, [
+      "it has been in use for 0 s in cloud/main",
+      "it is allocated to request 200-1",
+    ]);
   });
 
   it("is not that a locked node is there for a request", () => {

@@ -37,7 +37,12 @@ describe("what pools say of a request", () => {
     assert.deepEqual(
       pools.map(({ pool: name, verdict, rule, remedy }) => [name, verdict, rule, remedy]),
       [
-        ["cloud/main", "waits", "pool-limit", "nodes of the pool have to be returned, or its limit raised"],
+        [
+          "cloud/main",
+          "waits",
+          "pool-limit",
+          "nodes of the pool have to go (released, deleted, unheld), or its limit be raised",
+        ],
         ["cloud/off", "never", "disabled", "set max-servers and max-concurrency above 0"],
         [
           "cloud/none",
