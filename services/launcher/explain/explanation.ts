@@ -1,5 +1,6 @@
 // Why something is as it is, as people and programs are told.
 import type { Decision, World } from "../actions.ts";
+import type { UnservedPool } from "./unserved.ts";
 
 export type Verdict = "able" | "waits" | "never" | "not-offered" | "declined" | "elsewhere" | "yields";
 
@@ -26,4 +27,6 @@ export interface Explanation {
 export interface Decided {
   readonly world: World;
   readonly decision: Decision;
+  /** Pools of the configuration that are not served. @default none */
+  readonly unserved?: readonly UnservedPool[];
 }

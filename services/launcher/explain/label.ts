@@ -10,9 +10,11 @@ import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
+import { explainUnserved } from "./unserved.ts";
 
 /** Null when neither the configuration nor a registered pool knows the label. */
-export function explainLabel({ world, decision }: Decided, name: string): Explanation | null {
+export function explainLabel(decided: Decided, name: string): Explanation | null {
+  const { world, decision } = decided;
   const { index } = world;
   const wanted = world.config.labels.get(name)?.minReady ?? 0;
   const offering = [...world.tree.pools()].filter(({ record }) => record?.supportedLabels.includes(name));
@@ -42,15 +44,18 @@ export function explainLabel({ world, decision }: Decided, name: string): Explan
       remedy: remedyOf(rule),
     };
   });
+  const unserved = explainUnserved(decided, [name]);
   const ready = index.nodes.readyOf(name);
   const coming = index.queue.comingOf(name) + index.nodes.comingOf(name);
   const counts = `${ready} ready, ${coming} on their way, min-ready is ${wanted}`;
   const why = decision.labelReasons.get(name);
   const nobody =
-    served.length + offering.length === 0 ? ["no pool offers it: add it to the labels of a pool"] : [];
+    served.length + offering.length + unserved.length === 0
+      ? ["no pool offers it: add it to the labels of a pool"]
+      : [];
   const hasAll = ready + coming >= wanted;
   const summary = why ?? (hasAll ? "it has what min-ready asks for" : whoAsks(world, name, offering));
-  return { summary, pools, before: null, facts: [counts, ...nobody] };
+  return { summary, pools: [...pools, ...unserved], before: null, facts: [counts, ...nobody] };
 }
 
 /** Who asks for the nodes that a label lacks, or why nobody does. */

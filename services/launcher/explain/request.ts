@@ -12,8 +12,10 @@ import { explainDeclined, thenAgain } from "./declined.ts";
 import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
 import { placeOf } from "./place.ts";
 import { remedyOf } from "./remedies.ts";
+import { explainUnserved } from "./unserved.ts";
 
-export function explainRequest({ world, decision }: Decided, entry: RequestEntry): Explanation {
+export function explainRequest(decided: Decided, entry: RequestEntry): Explanation {
+  const { world, decision } = decided;
   const { id, record } = entry;
   if (record === null) {
     return { summary: entry.problem ?? "its document cannot be read", pools: [], before: null, facts: [] };
@@ -22,11 +24,13 @@ export function explainRequest({ world, decision }: Decided, entry: RequestEntry
   const kind = world.index.queue.kindOf(id);
   const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
   const isAsked = record.state === "requested" || record.state === "failed";
-  const pools = isAsked
-    ? [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome))
-    : [];
+  const registered = [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome));
+  const unserved = explainUnserved(decided, record.nodeTypes).map((one) => {
+    return record.state === "failed" ? { ...one, remedy: thenAgain(one.remedy) } : one;
+  });
+  const pools = isAsked ? [...registered, ...unserved] : [];
   return {
-    summary: summaryOf({ world, decision }, request),
+    summary: summaryOf(decided, request),
     pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
     before: placeOf(world, request),
     facts: factsOf(request, world.now),

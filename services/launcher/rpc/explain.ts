@@ -9,6 +9,7 @@ import type { Explanation, Verdict } from "../explain/explanation.ts";
 import { explainLabel } from "../explain/label.ts";
 import { explainNode } from "../explain/node.ts";
 import { explainRequest } from "../explain/request.ts";
+import { unservedPools } from "../explain/unserved.ts";
 import { requestName } from "./node_message.ts";
 import { currentView, findNode, findRequest, type Shared } from "./shared.ts";
 
@@ -46,7 +47,8 @@ function labelsIn({ config, tree }: World): string {
 
 async function find(shared: Shared, name: string): Promise<Explanation> {
   currentView(shared);
-  const decided = shared.engine.decided;
+  const { config, unserved } = shared.environment.context;
+  const decided = { ...shared.engine.decided, unserved: unservedPools(config, unserved) };
   const slash = name.indexOf("/");
   switch (name.slice(0, Math.max(0, slash))) {
     case "nodeRequests":
