@@ -30,3 +30,8 @@ export interface Decided {
   /** Pools of the configuration that are not served. @default none */
   readonly unserved?: readonly UnservedPool[];
 }
+
+/** Whole seconds until a time: never fewer than there are. Both are in seconds. */
+export function secondsTo(time: number, now: number): number {
+  return Math.max(0, Math.ceil(time - now));
+}

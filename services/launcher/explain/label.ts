@@ -1,6 +1,6 @@
 // Explains a label: how many nodes of it are ready and coming, and what is in the way of more in each pool. Pure.
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
-import type { World } from "../actions.ts";
+import { keys, type World } from "../actions.ts";
 import { hostShortage } from "../host/fit.ts";
 import { Census } from "../pool/census.ts";
 import { launchObstacle, neverFits } from "../pool/fit.ts";
@@ -8,7 +8,7 @@ import { askerFor } from "../pool/min_ready.ts";
 import { waitsFirst } from "../pool/obstacle.ts";
 import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
-import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
+import { type Decided, type Explanation, type PoolExplanation, secondsTo } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
 import { explainUnserved } from "./unserved.ts";
 
@@ -53,9 +53,12 @@ export function explainLabel(decided: Decided, name: string): Explanation | null
     served.length + offering.length + unserved.length === 0
       ? ["no pool offers it: add it to the labels of a pool"]
       : [];
+  const retry = world.hand.retryAt(keys.label(name));
+  const failed =
+    retry === null ? [] : [`asking for more failed; next try in ${secondsTo(retry, world.now)} s`];
   const hasAll = ready + coming >= wanted;
   const summary = why ?? (hasAll ? "it has what min-ready asks for" : whoAsks(world, name, offering));
-  return { summary, pools: [...pools, ...unserved], before: null, facts: [counts, ...nobody] };
+  return { summary, pools: [...pools, ...unserved], before: null, facts: [counts, ...failed, ...nobody] };
 }
 
 /** Who asks for the nodes that a label lacks, or why nobody does. */

@@ -42,6 +42,13 @@ describe("a label that has fewer ready nodes than it is to have", () => {
     );
   });
 
+  it("has more asked for again where asking has failed", () => {
+    const retryAt = (key: string) => (key === "label:small" ? NOW + 1 : null);
+    const seen = world({ labels, hand: { retryAt, isBusy: () => true } });
+    const { facts } = explainLabel({ world: seen, decision: decide(seen) }, "small") ?? {};
+    assert.deepEqual(facts?.slice(1), ["asking for more failed; next try in 1 s"]);
+  });
+
   it("gets none where no open pool offers it", () => {
     const closed = [pool("cloud/main", ["small"], { maxServers: 0 })];
     assert.equal(summary({ pools: closed }), "none is asked for: no open pool offers it");

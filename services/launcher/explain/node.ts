@@ -5,7 +5,7 @@ import { type Hand, keys } from "../actions.ts";
 import { outOfService } from "../host/record.ts";
 import { poolKey } from "../pool/served.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
-import type { Decided, Explanation } from "./explanation.ts";
+import { type Decided, type Explanation, secondsTo } from "./explanation.ts";
 import { hostFacts } from "./host.ts";
 
 /** How a node is, where its state is no word for that. */
@@ -33,7 +33,7 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
   if (launch !== undefined)
     facts.push(`this launcher's launch of it: ${launch.status}${reasonAfter(launch.reason)}`);
   const retry = hand.retryAt(keys.node(id));
-  if (retry !== null) facts.push(`something about it failed; next try in ${Math.ceil(retry - world.now)} s`);
+  if (retry !== null) facts.push(`something about it failed; next try in ${secondsTo(retry, world.now)} s`);
   const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, node, record)];
   return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
 }
@@ -120,7 +120,7 @@ function endOf({ config, now, pools }: Decided["world"], { lock }: NodeEntry, re
   const [first] = set.sort(([, left], [, right]) => left - right);
   if (first === undefined) return [];
   const [name, limit] = first;
-  const rest = Math.max(0, Math.ceil(record.stateTime + limit - now));
+  const rest = secondsTo(record.stateTime + limit, now);
   const unless = lock.contenders.length > 0 ? ", once nobody has it locked" : "";
   return [`${name} ends it in ${rest} s${unless}`];
 }

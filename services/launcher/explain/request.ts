@@ -1,7 +1,7 @@
 // Explains a request from the last decision about it. Pure.
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
-import type { Outcome, World } from "../actions.ts";
+import { keys, type Outcome, type World } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
 import { DISABLED } from "../pool/fit.ts";
 import { isEnabled, labelOf } from "../pool/served.ts";
@@ -9,7 +9,7 @@ import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
 import { explainDeclined, thenAgain } from "./declined.ts";
-import type { Decided, Explanation, PoolExplanation } from "./explanation.ts";
+import { type Decided, type Explanation, type PoolExplanation, secondsTo } from "./explanation.ts";
 import { placeOf } from "./place.ts";
 import { remedyOf } from "./remedies.ts";
 import { explainUnserved } from "./unserved.ts";
@@ -46,7 +46,9 @@ function summaryOf({ world, decision }: Decided, { id, record, lock }: ReadableR
     default: {
       const reason = reasonOf(world, decision, id);
       if (reason !== undefined) return reason;
-      if (world.hand.isBusy(`request:${id}`)) return "it is being worked on";
+      const retry = world.hand.retryAt(keys.request(id));
+      if (retry !== null) return `something about it failed; next try in ${secondsTo(retry, world.now)} s`;
+      if (world.hand.isBusy(keys.request(id))) return "it is being worked on";
       if (lock.contenders.length > 0) {
         const isTaken = record.state === "pending";
         return isTaken
@@ -78,7 +80,13 @@ function poolOf(
   // It does not wait in the queue, or has just been served.
   if (outcome === undefined) return [];
   const fit = outcome.fits.find((candidate) => candidate.pool.id === entry.record?.id);
-  if (fit === undefined) return [{ ...plain, verdict: "yields", reason: `${pool}: another pool goes first` }];
+  if (fit === undefined) {
+    // Another launcher's pool goes first, or one of ours of the preferred provider.
+    const first =
+      outcome.fits.length === 0 ? outcome.reason : `waits for preferred provider '${record.provider}'`;
+    const remedy = "the pool that goes first has to serve or decline it";
+    return [{ ...plain, verdict: "yields", reason: `${pool}: ${first}`, remedy }];
+  }
   if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
   const verdict = fit.kind === "never" ? "never" : "waits";
   return [{ pool, verdict, rule: fit.rule, reason: fit.reason, remedy: remedyOf(fit.rule) }];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { host, hostPool } from "../../../test/harness/host_world.ts";
-import { node, otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
+import { NOW, node, otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
 import type { Explanation } from "./explanation.ts";
 import { explainRequest } from "./request.ts";
@@ -24,8 +24,41 @@ describe("what pools say of a request", () => {
     const busy = explained({ requests: [request("200-1")], busy: ["request:200-1"] });
     assert.equal(busy.summary, "it is being worked on");
     assert.deepEqual(busy.pools, []);
+    const retryAt = (key: string) => (key === "request:200-1" ? NOW + 2.5 : null);
+    const waiting = explained({ requests: [request("200-1")], hand: { isBusy: () => true, retryAt } });
+    assert.equal(waiting.summary, "something about it failed; next try in 3 s");
     const served = explained({ requests: [request("200-1")] });
     assert.deepEqual(served.pools, []);
+  });
+
+  it("is who goes first, until that one has declined", () => {
+    const others = [otherPool("b/main", ["small"], { priority: 10 })];
+    const told = (more: object, given: Scene = {}) =>
+      explained({ others, requests: [request("200-1", more)], ...given }).pools.map(
+        ({ pool: name, verdict, reason, remedy }) => [name, verdict, reason, remedy],
+      );
+    const remedy = "the pool that goes first has to serve or decline it";
+    assert.deepEqual(told({})[0], [
+      "cloud/main",
+      "yields",
+      "cloud/main: waits for b/main, which has a higher priority",
+      remedy,
+    ]);
+    const declined = told({ declinedBy: ["other b/main"] });
+    assert.deepEqual(
+      declined.map(([, verdict]) => verdict),
+      ["declined"],
+      "and cloud/main serves it",
+    );
+    const pools = [full, pool("a/main", ["small"])];
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const preferring = told({ provider: "cloud" }, { pools, others: [], nodes });
+    assert.deepEqual(preferring[1], [
+      "a/main",
+      "yields",
+      "a/main: waits for preferred provider 'cloud'",
+      remedy,
+    ]);
   });
 
   it("is that it is switched off where it offers nothing for that, not that it lacks the label", () => {
