@@ -5,7 +5,7 @@ import type { Host, HostCheck, Resources } from "../../lib/provider/contract.ts"
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import type { PlacedHost } from "./host/slots.ts";
-import type { Fit } from "./pool/obstacle.ts";
+import type { Fit, LaterFit } from "./pool/obstacle.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { Link } from "./request/chains.ts";
@@ -235,9 +235,9 @@ export interface Outcome {
 export class Draft implements Decision {
   readonly actions: Action[] = [];
   readonly outcomes = new Map<string, Outcome>();
-  /** Held requests that were looked at, and those of them for which there was no room. */
+  /** Held requests that were looked at, and for those of them that lack nodes what is in the way. */
   readonly fed = new Set<string>();
-  readonly hungry = new Set<string>();
+  readonly hungry = new Map<string, LaterFit>();
   /** When to look at a node again, in seconds. */
   readonly reminders = new Map<string, number>();
   /** The same for hosts; Infinity: when something happens. */

@@ -15,7 +15,8 @@ const STEPS = 80;
 function checkExplanations(world: World, decision: Decision, place: string): void {
   const acted = new Set(decision.actions.flatMap((action) => ("request" in action ? [action.request] : [])));
   for (const entry of world.tree.requests()) {
-    if (world.index.queue.kindOf(entry.id) === null) continue;
+    const { queue, hungry } = world.index;
+    if (queue.kindOf(entry.id) === null && !hungry.has(entry.id)) continue;
     const { summary, pools, before } = explainRequest({ world, decision }, entry);
     const waits = reasonOf(world, decision, entry.id);
     if (acted.has(entry.id)) continue;
@@ -29,7 +30,6 @@ function checkExplanations(world: World, decision: Decision, place: string): voi
       !pools.some(({ verdict }) => verdict === "able"),
       `${place}: ${entry.id} waits, yet a pool is able`,
     );
-    const { queue, hungry } = world.index;
     const ahead = [...world.tree.requests()].flatMap(({ record, ...other }) =>
       record !== null && (queue.kindOf(other.id) !== null || hungry.has(other.id))
         ? [{ ...other, record }]

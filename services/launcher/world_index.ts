@@ -5,6 +5,7 @@ import { Agenda } from "../../lib/std/agenda.ts";
 import { type Draft, type Hand, keys, type Tree } from "./actions.ts";
 import { HostIndex } from "./host/host_index.ts";
 import { isGoing, NodeIndex } from "./pool/node_index.ts";
+import type { LaterFit } from "./pool/obstacle.ts";
 import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
 import { leaseEnd, ownDataOf } from "./request/own_data.ts";
@@ -36,8 +37,8 @@ export class WorldIndex {
   readonly #hand: Hand;
   readonly #agenda = new Agenda();
   readonly #reasons = new Map<string, string>();
-  /** Requests in hand that lack nodes for which there was no room: looked at in every pass. */
-  readonly hungry = new Set<string>();
+  /** Requests in hand that lack nodes, and what was in the way of them: looked at in every pass. */
+  readonly hungry = new Map<string, LaterFit>();
   /** Requests whose next step depends on who is registered: pending ones that nobody holds, failed ones for min-ready. */
   readonly #lost = new Set<string>();
   #nodes = new Set<string>();
@@ -137,7 +138,7 @@ export class WorldIndex {
       this.hungry.delete(id);
     }
     for (const [id, reason] of draft.reasons) this.#reasons.set(id, reason);
-    for (const id of draft.hungry) this.hungry.add(id);
+    for (const [id, fit] of draft.hungry) this.hungry.set(id, fit);
     for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
     for (const [key, at] of draft.hostReminders) this.#agenda.set(keys.host(key), at);
   }

@@ -4,7 +4,8 @@ import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { keys, type Outcome, type World } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
 import { DISABLED } from "../pool/fit.ts";
-import { isEnabled, labelOf } from "../pool/served.ts";
+import type { Fit } from "../pool/obstacle.ts";
+import { isEnabled, labelOf, nameOf } from "../pool/served.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
@@ -28,7 +29,8 @@ export function explainRequest(decided: Decided, entry: RequestEntry): Explanati
   const unserved = explainUnserved(decided, record.nodeTypes).map((one) => {
     return record.state === "failed" ? { ...one, remedy: thenAgain(one.remedy) } : one;
   });
-  const pools = isAsked ? [...registered, ...unserved] : [];
+  const lacking = record.state === "pending" ? world.index.hungry.get(id) : undefined;
+  const pools = isAsked ? [...registered, ...unserved] : lacking ? [waitsFor(lacking)] : [];
   return {
     summary: summaryOf(decided, request),
     pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
@@ -88,8 +90,12 @@ function poolOf(
     return [{ ...plain, verdict: "yields", reason: `${pool}: ${first}`, remedy }];
   }
   if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
-  const verdict = fit.kind === "never" ? "never" : "waits";
-  return [{ pool, verdict, rule: fit.rule, reason: fit.reason, remedy: remedyOf(fit.rule) }];
+  return [waitsFor(fit)];
+}
+
+function waitsFor({ pool, kind, rule, reason }: Exclude<Fit, { readonly kind: "now" }>): PoolExplanation {
+  const verdict = kind === "never" ? "never" : "waits";
+  return { pool: nameOf(pool), verdict, rule, reason, remedy: remedyOf(rule) };
 }
 
 /** A pool that does not offer all labels: it lacks them, or it is switched off and offers nothing. */

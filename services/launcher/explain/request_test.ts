@@ -31,6 +31,21 @@ describe("what pools say of a request", () => {
     assert.deepEqual(served.pools, []);
   });
 
+  it("is what is in the way of a node that a request in hand has lost", () => {
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const lacking = request("200-1", { state: "pending", locked: true });
+    const others = [request("100-2"), request("200-3")];
+    const hand = { requests: new Map([["200-1", { pool: full }]]) };
+    const scene = { pools: [full], nodes, requests: [lacking, ...others], hand };
+    const told = explained(scene);
+    assert.equal(told.summary, "cloud/main: max-servers is 1, in use 1, needed 1");
+    assert.deepEqual(told.before, { count: 1, first: ["100-2"] });
+    assert.deepEqual(
+      told.pools.map(({ pool: name, verdict, rule, reason }) => [name, verdict, rule, reason]),
+      [["cloud/main", "waits", "pool-limit", told.summary]],
+    );
+  });
+
   it("is who goes first, until that one has declined", () => {
     const others = [otherPool("b/main", ["small"], { priority: 10 })];
     const told = (more: object, given: Scene = {}) =>

@@ -60,6 +60,9 @@ export type Fit =
     }
   | { readonly kind: "never"; readonly pool: ServedPool; readonly rule: Rule; readonly reason: string };
 
+/** That a pool can serve a request, and not now. */
+export type LaterFit = Extract<Fit, { readonly kind: "later" }>;
+
 /** What nodes of these labels take. */
 export function wishOf(pool: ServedPool, labels: readonly string[]): Amounts {
   return labels.map((label) => amountsOf(pool.resourcesOf(label))).reduce(add, NOTHING);

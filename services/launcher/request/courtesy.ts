@@ -3,7 +3,7 @@ import type { PoolRecord } from "../../../lib/model/component.ts";
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
-import type { Fit, Rule } from "../pool/obstacle.ts";
+import type { LaterFit, Rule } from "../pool/obstacle.ts";
 import { poolKey, type ServedPool } from "../pool/served.ts";
 
 const offeredBy = new WeakMap<PoolRecord, ReadonlySet<string>>();
@@ -30,8 +30,6 @@ export function registeredName(pool: PoolEntry): string {
   return poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
 }
 
-type Later = Extract<Fit, { kind: "later" }>;
-
 /** What may keep a pool from serving for longer than a moment. */
 const LASTING: ReadonlySet<Rule> = new Set(["image", "hosts", "refused", "pool-limit", "provider-limit"]);
 
@@ -40,7 +38,7 @@ const LASTING: ReadonlySet<Rule> = new Set(["image", "hosts", "refused", "pool-l
  * leave the request to it, and nobody serve it.
  */
 export function letsOthersPass(
-  { pool, rule }: Later,
+  { pool, rule }: LaterFit,
   candidates: readonly PoolEntry[],
   { pools }: World,
 ): boolean {

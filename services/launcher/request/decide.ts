@@ -9,7 +9,7 @@ import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
 import { fitOf } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
-import { type Fit, hasWaitedLong, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
+import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import type { Touched } from "../world_index.ts";
 import {
@@ -67,7 +67,7 @@ function keptOf({ world, draft }: Pass, kind: Kind, { record }: ReadableRequest)
 function singles({ world, draft }: Pass, { requests }: Touched): ReadableRequest[] {
   const { tree, hand, index } = world;
   const found: ReadableRequest[] = [];
-  for (const id of new Set([...requests, ...index.hungry])) {
+  for (const id of new Set([...requests, ...index.hungry.keys()])) {
     const entry = tree.request(id);
     if (entry === undefined) {
       if (hand.requests.has(id) && !hand.isBusy(keys.request(id))) {
@@ -191,7 +191,7 @@ function waitIn(
   kind: Kind,
   entry: ReadableRequest,
   candidates: readonly PoolEntry[],
-  fit: Extract<Fit, { kind: "later" }>,
+  fit: LaterFit,
 ): void {
   const { world, census, draft } = pass;
   const labels = entry.record.nodeTypes;

@@ -151,15 +151,17 @@ function supplement(
     draft.actions.push({ kind: "supplement", request, pool, labels, nodes, zone });
     return;
   }
-  draft.hungry.add(request);
-  draft.reasons.set(request, `${nameOf(pool)}: ${obstacle.text}`);
+  const { rule, text } = obstacle;
+  const reason = `${nameOf(pool)}: ${text}`;
+  const fit = { kind: "later", pool, wait: waitFor(rule), rule, reason } as const;
+  draft.hungry.set(request, fit);
+  draft.reasons.set(request, reason);
   draft.paused.add(pool.id);
   if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
-  if (waitFor(obstacle.rule) === "room") waitForRoom(world, census, draft, entry, pool, wish);
+  if (fit.wait === "room") waitForRoom(world, census, draft, entry, pool, wish);
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
-  const { rule, text: reason } = obstacle;
-  const kept = keptFor(world, [{ kind: "later", pool, wait: waitFor(rule), rule, reason }], labels);
+  const kept = keptFor(world, [fit], labels);
   if (kept !== null) keepRoom(draft, census, entry, kept);
 }
 

@@ -283,7 +283,7 @@ export interface ExplainResponse {
   summary: string;
   /** What each pool has to do with it, pools that can serve first. */
   pools: PoolExplanation[];
-  /** How many requests go before this one; absent when it does not wait in the queue. */
+  /** How many requests go before this one; absent when it waits neither in the queue nor for nodes that it lacks. */
   requestsBefore?:
     | number
     | undefined;
