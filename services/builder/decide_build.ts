@@ -140,7 +140,9 @@ export function buildGate(
   configFile: string,
 ): { readonly rule: "paused" | "no-formats"; readonly reason: string } | null {
   if (diskimage.pause) return { rule: "paused", reason: `builds are paused in ${configFile}` };
-  if (image?.paused) return { rule: "paused", reason: "builds are paused by an operator" };
+  const unpause = `nodepool image-unpause ${diskimage.name}`;
+  if (image?.paused)
+    return { rule: "paused", reason: `builds are paused by an operator: ${unpause} ends that` };
   if (diskimage.formats.length > 0) return null;
   return {
     rule: "no-formats",

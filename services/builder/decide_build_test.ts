@@ -102,7 +102,10 @@ describe("building", () => {
 
   test("an operator's pause forbids it", () => {
     const plan = decide([image("ubuntu", { paused: true })], UBUNTU, facts());
-    assert.equal(wait(plan, "build/ubuntu").reason, "builds are paused by an operator");
+    assert.equal(
+      wait(plan, "build/ubuntu").reason,
+      "builds are paused by an operator: nodepool image-unpause ubuntu ends that",
+    );
   });
 
   test("an image without formats is never built", () => {
