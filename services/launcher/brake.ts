@@ -71,6 +71,7 @@ export class Brake {
   readonly #subject: BrakeSubject;
   readonly #suspects = new Map<string, number>();
   #releasedUntil = 0;
+  #lookedAt = 0;
   #decision: BrakeDecision = { on: false, reason: "" };
 
   constructor(subject: BrakeSubject = "nodes") {
@@ -87,6 +88,7 @@ export class Brake {
       if (now - time >= BRAKE_WINDOW) this.#suspects.delete(key);
     }
     for (const key of keys) this.#suspects.set(key, now);
+    this.#lookedAt = now;
     this.#decision = decideBrake({
       subject: this.#subject,
       suspects: this.#suspects,
@@ -95,6 +97,11 @@ export class Brake {
       now,
     });
     return this.#decision;
+  }
+
+  /** When (seconds) the last look at the provider found this wrong; null when it did not. */
+  suspectedAt(key: string): number | null {
+    return this.#suspects.get(key) === this.#lookedAt ? this.#lookedAt : null;
   }
 
   /** Lets the cleanup go on for a while, whatever it finds. */

@@ -5,7 +5,7 @@ import type { Instance, Leftover, Provider } from "../../lib/provider/contract.t
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
-import { type Comparison, compare } from "./cleanup_compare.ts";
+import { type Comparison, compare, keyOfLost } from "./cleanup_compare.ts";
 import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { type Finding, Remover } from "./cleanup_remover.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
@@ -79,7 +79,7 @@ export class Cleanup {
         key: `${name}/${leftover.kind}/${leftover.externalId}`,
         remove: () => this.#removeLeftover(driver, leftover, signal),
       })),
-      ...found.lost.map((node) => ({ key: `${name}/node/${node.id}`, remove: () => this.#removeLost(node) })),
+      ...found.lost.map((node) => ({ key: keyOfLost(name, node.id), remove: () => this.#removeLost(node) })),
     ];
   }
 

@@ -30,6 +30,9 @@ export interface Comparison {
 /** States in which a node must have its instance. */
 const PRESENT = new Set(["ready", "in-use", "hold"]);
 
+/** What the brake knows a lost node by. */
+export const keyOfLost = (provider: string, node: string) => `${provider}/node/${node}`;
+
 /** Compares one provider. */
 export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory): Comparison {
   const { provider, instances, foreign = [], known } = inventory;

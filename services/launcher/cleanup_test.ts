@@ -169,6 +169,24 @@ describe("launcher: cleanup", () => {
     assert.equal(await brake(), "");
   });
 
+  it("says of a node whose instance is gone that the brake keeps it", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 6 }), OFTEN);
+    await untilStates(launcher, ...Array<string>(6).fill("ready"));
+    cloud.instances.clear();
+    const [node] = launcher.view.nodes();
+    const facts = async () => {
+      const told = await launcher.requests.explain({ name: `nodes/${node?.id}` }, callContext);
+      return told.facts?.join("\n") ?? "";
+    };
+    const told = await until("the loss", async () => {
+      const text = await facts();
+      return text.includes("instance gone") ? text : null;
+    });
+    assert.match(told, /found its instance gone or not running; automatic deletion is stopped: .* 6 of 6 /);
+  });
+
   it("lists aliens of every provider that answers, and names the one that does not", async () => {
     one = await cases.begin("cloud", "broken");
     const [cloud, broken] = [new FakeProvider("cloud"), new FakeProvider("broken")];

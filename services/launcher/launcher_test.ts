@@ -100,6 +100,15 @@ describe("launcher: requests", () => {
     await assert.rejects(ask(launcher, ["nosuch"]), /no label 'nosuch'; known labels: large, small/);
   });
 
+  it("refuses a label whose only pool is switched off, and says so", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 0 }));
+    await assert.rejects(
+      ask(launcher, ["small"]),
+      /no pool offers the label 'small' \(cloud\/main: pool is disabled by max-servers .*\); labels on offer: none$/,
+    );
+  });
+
   it("answers a repeated CreateRequest with the same request", async () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));

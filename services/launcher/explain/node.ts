@@ -11,7 +11,20 @@ import { hostFacts } from "./host.ts";
 /** How a node is, where its state is no word for that. */
 const WORDS: Readonly<Record<string, string>> = { init: "recorded", hold: "held", "in-use": "in use" };
 
-export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry): Explanation {
+/** That the last look at its provider did not find a node's instance. */
+export interface Lost {
+  /** When that was, in seconds. */
+  readonly at: number;
+  /** Why the cleanup does not delete it; empty when it does. */
+  readonly stopped: string;
+}
+
+/** @param lost null when the last look found its instance, or there was none */
+export function explainNode(
+  { world }: Pick<Decided, "world">,
+  node: NodeEntry,
+  lost: Lost | null = null,
+): Explanation {
   const { record, id } = node;
   const nothing = { pools: [], before: null };
   if (record === null) {
@@ -34,8 +47,15 @@ export function explainNode({ world }: Pick<Decided, "world">, node: NodeEntry):
     facts.push(`this launcher's launch of it: ${launch.status}${reasonAfter(launch.reason)}`);
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${secondsTo(retry, world.now)} s`);
+  if (lost !== null) facts.push(lossOf(lost, node, world.now));
   const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, node, record)];
   return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
+}
+
+function lossOf({ at, stopped }: Lost, { lock }: NodeEntry, now: number): string {
+  const found = `the look at its provider ${Math.max(0, Math.round(now - at))} s ago found its instance gone or not running`;
+  if (stopped !== "") return `${found}; ${stopped}`;
+  return `${found}; ${lock.contenders.length > 0 ? "it stays while it is locked" : "it goes when the next one finds that too"}`;
 }
 
 type NodeRecord = NonNullable<NodeEntry["record"]>;

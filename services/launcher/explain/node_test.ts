@@ -13,14 +13,14 @@ import {
 } from "../../../test/harness/world.ts";
 import { Random } from "../../../test/simulation/random.ts";
 import { decide } from "../decide.ts";
-import { explainNode } from "./node.ts";
+import { explainNode, type Lost } from "./node.ts";
 
 /** What is told of the first node of a scene. */
-function explained(scene: Scene) {
+function explained(scene: Scene, lost?: Lost) {
   const seen = world(scene);
   const [entry] = seen.tree.nodes();
   assert.ok(entry);
-  return explainNode({ world: seen }, entry);
+  return explainNode({ world: seen }, entry, lost);
 }
 
 const summary = (scene: Scene) => explained(scene).summary;
@@ -123,5 +123,16 @@ describe("the summary of a node", () => {
     assert.equal(told("launching").summary, "this launcher launches it");
     assert.equal(told("failed").summary, "its launch has failed: no host");
     assert.equal(told("aborted").summary, "its launch was given up: no host");
+  });
+
+  it("is that its instance was not found, and what becomes of it then", () => {
+    const told = (more: { locked?: boolean }, stopped = "") => {
+      const nodes = [node("0001", "ready", more)];
+      return explained({ nodes }, { at: NOW - 7, stopped }).facts.at(-1);
+    };
+    const found = "the look at its provider 7 s ago found its instance gone or not running";
+    assert.equal(told({}), `${found}; it goes when the next one finds that too`);
+    assert.equal(told({ locked: true }), `${found}; it stays while it is locked`);
+    assert.equal(told({}, "the brake is on"), `${found}; the brake is on`);
   });
 });

@@ -7,8 +7,10 @@ import type {
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
+import { explainLabel } from "../explain/label.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { freshly } from "../retry.ts";
+import { decidedOf } from "./explain.ts";
 import { leaseSeconds } from "./lease_duration.ts";
 import { requestName } from "./node_message.ts";
 import { relativePriority } from "./relative_priority.ts";
@@ -81,8 +83,14 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
   }
   const pools = [...shared.environment.context.view.pools()];
   const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
-  const unknown = labels.filter((label) => !known.has(label));
-  if (unknown.length === 0) return;
-  const offered = [...known].sort().join(", ") || "none (no launcher serves a pool)";
-  throw invalidArgument("request.labels", `there is no label '${unknown[0]}'; known labels: ${offered}`);
+  const unknown = labels.find((label) => !known.has(label));
+  if (unknown === undefined) return;
+  const none = pools.length === 0 ? "none (no launcher serves a pool)" : "none";
+  const offered = [...known].sort().join(", ") || none;
+  const reasons = explainLabel(decidedOf(shared), unknown)?.pools.map(({ reason }) => reason) ?? [];
+  const problem =
+    reasons.length === 0
+      ? `there is no label '${unknown}'; known labels`
+      : `no pool offers the label '${unknown}' (${reasons.join("; ")}); labels on offer`;
+  throw invalidArgument("request.labels", `${problem}: ${offered}`);
 }

@@ -4,8 +4,11 @@ import {
   ExplainResponse,
   PoolExplanation_Verdict as Verdicts,
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
-import type { Explanation, Verdict } from "../explain/explanation.ts";
+import { keyOfLost } from "../cleanup_compare.ts";
+import { driverOf } from "../environment.ts";
+import type { Decided, Explanation, Verdict } from "../explain/explanation.ts";
 import { explainLabel } from "../explain/label.ts";
 import { explainNode } from "../explain/node.ts";
 import { explainRequest } from "../explain/request.ts";
@@ -45,16 +48,30 @@ function labelsIn({ config, tree }: World): string {
   return [...new Set([...config.labels.keys(), ...offered])].sort().join(", ") || "none";
 }
 
+/** The last decision, with what this launcher cannot serve. */
+export function decidedOf({ engine, environment }: Shared): Decided {
+  const { config, unserved } = environment.context;
+  return { ...engine.decided, unserved: unservedPools(config, unserved) };
+}
+
+function explainLost({ environment }: Shared, decided: Decided, node: NodeEntry): Explanation {
+  const provider = node.record?.provider ?? null;
+  if (provider === null || driverOf(environment, provider) === undefined) return explainNode(decided, node);
+  const brake = environment.brakes.of(provider, "nodes");
+  const at = brake.suspectedAt(keyOfLost(provider, node.id));
+  const stopped = brake.decision.on ? brake.decision.reason : "";
+  return explainNode(decided, node, at === null ? null : { at, stopped });
+}
+
 async function find(shared: Shared, name: string): Promise<Explanation> {
   currentView(shared);
-  const { config, unserved } = shared.environment.context;
-  const decided = { ...shared.engine.decided, unserved: unservedPools(config, unserved) };
+  const decided = decidedOf(shared);
   const slash = name.indexOf("/");
   switch (name.slice(0, Math.max(0, slash))) {
     case "nodeRequests":
       return explainRequest(decided, await findRequest(shared, name));
     case "nodes":
-      return explainNode(decided, await findNode(shared, name));
+      return explainLost(shared, decided, await findNode(shared, name));
     case "labels": {
       // A label of another make may have a slash of its own.
       const explanation = explainLabel(decided, name.slice(slash + 1));
