@@ -73,6 +73,15 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
     assert.equal((await images.resumeImage({ name: "images/ubuntu" })).image?.paused, false);
   });
 
+  test("answers a pause and its end with the reason that holds from then on", async () => {
+    const { builder, images } = await current.serve(await current.setting());
+    await firstUpload(builder);
+    const paused = await images.pauseImage({ name: "images/ubuntu" });
+    assert.match(paused.image?.reason ?? "", /paused by an operator/);
+    const resumed = await images.resumeImage({ name: "images/ubuntu" });
+    assert.doesNotMatch(resumed.image?.reason ?? "paused", /paused/);
+  });
+
   test("refuses what cannot be, and says what to do", async () => {
     const given = await current.setting();
     const images = { ...given.images, held: { pause: true }, bare: { formats: [] } };

@@ -50,9 +50,11 @@ export function requireImage(api: ImageApi, name: string): ImageSource {
   return source;
 }
 
-/** The image as it is after a write of ours. */
+/** The image as it is after a write of ours, with what was decided on it then. */
 export async function imageAfterWrite(api: ImageApi, name: string): Promise<Image> {
   await api.context.view.settled();
+  // The reconciler has heard of the write by now, and decides in the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
   return toImage(requireImage(api, name));
 }
 
