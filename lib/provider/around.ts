@@ -46,6 +46,7 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
     limits: (signal) => wrap("limits", {}, signal, (inner) => provider.limits(inner)),
     ...optional("zones", provider.zones, (zones) => () => zones.call(provider)),
     ...optional("progress", provider.progress, (progress) => (node: string) => progress.call(provider, node)),
+    ...optional("heldUpMs", provider.heldUpMs, (heldUpMs) => () => heldUpMs.call(provider)),
     ...optional(
       "attach",
       provider.attach,

@@ -226,6 +226,8 @@ export interface Provider {
   noteUnreachable?(externalId: string, reason: string, signal: AbortSignal): Promise<void>;
   /** What the launch of a node waits for at present, in words; null when there is nothing to say. */
   progress?(node: string): string | null;
+  /** For how long in all calls have waited because the provider refused some for being too many, in milliseconds. */
+  heldUpMs?(): number;
   /** Gives the driver Nodepool itself to work with, until the function that is returned is called. */
   attach?(nodepool: Nodepool): () => Promise<void>;
   /** What the provider allows in all. */

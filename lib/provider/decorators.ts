@@ -7,6 +7,7 @@ import type { Logger } from "../std/logger.ts";
 import { withSpan } from "../telemetry/trace.ts";
 import { aroundProvider, asProviderError, type Call } from "./around.ts";
 import { type Provider, ProviderError, ThrottledError } from "./contract.ts";
+import { launchTimer } from "./launch_timer.ts";
 import { Pace } from "./pace.ts";
 
 /** How long calls may take, in milliseconds. */
@@ -27,7 +28,8 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
         ? deadlines[method]
         : deadlines.other;
     const deadline = new AbortController();
-    const cancel = clock.after(limit, () => {
+    const timer = method === "createInstance" ? launchTimer(clock, provider) : clock;
+    const cancel = timer.after(limit, () => {
       const message = `provider ${provider.name}: ${method} took more than ${limit / 1000} s`;
       deadline.abort(new ProviderError(message));
     });
@@ -60,7 +62,11 @@ export function withThrottling(provider: Provider, clock: Clock): Provider {
       }
     }
   });
-  return { ...paced, progress: (node) => provider.progress?.(node) ?? pace.describe() };
+  return {
+    ...paced,
+    progress: (node) => provider.progress?.(node) ?? pace.describe(),
+    heldUpMs: () => (provider.heldUpMs?.() ?? 0) + pace.heldUpMs,
+  };
 }
 
 const ATTEMPTS = 4;

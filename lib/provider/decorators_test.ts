@@ -143,6 +143,7 @@ describe("throttling", () => {
     assert.equal(calls, 10);
     assert.deepEqual(sleeps.slice(0, 3), [7000, 1000, 1000]);
     assert.match(told[0] ?? "", /refuses calls that come faster \(429\): the next is made in 7 s/);
+    assert.equal(provider.heldUpMs?.(), now);
   });
 
   test("leaves other errors, and ends with the caller's patience", async () => {

@@ -30,6 +30,10 @@ export class Pace {
   /** Until when nothing is begun. */
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #isGiving = false;
+  /** How long calls were held up until the moment below, and whether they have been since. */
+  #heldUpMs = 0;
+  #countedAt = 0;
+  #isHeldUp = false;
 
   /** @param gapSeconds between the beginnings of two calls; 0 for no limit of ours */
   constructor(gapSeconds: number, clock: Clock) {
@@ -46,10 +50,12 @@ export class Pace {
     const waiting: Waiting = { begin: resolve };
     const giveUp = () => {
       this.#waiting.delete(waiting);
+      this.#count();
       reject(signal.reason);
     };
     signal.addEventListener("abort", giveUp, { once: true });
     this.#waiting.add(waiting);
+    this.#count();
     void this.#give();
     try {
       await promise;
@@ -68,6 +74,7 @@ export class Pace {
     const isFirst = now >= this.#pausedUntil;
     if (isFirst) this.#gapMs = Math.min(LONGEST_GAP_MS, Math.max(FIRST_GAP_MS, this.#gapMs * SLOWER));
     this.#pausedUntil = Math.max(this.#pausedUntil, now + pauseMs);
+    this.#count();
     return isFirst;
   }
 
@@ -76,6 +83,13 @@ export class Pace {
     if (this.#gapMs <= this.#leastMs) return;
     const gap = this.#gapMs * FASTER;
     this.#gapMs = Math.max(this.#leastMs, gap < FIRST_GAP_MS / 4 ? 0 : gap);
+    this.#count();
+  }
+
+  /** For how long in all calls have waited because the cloud refused some, in milliseconds; once, however many waited. */
+  get heldUpMs(): number {
+    this.#count();
+    return this.#heldUpMs;
   }
 
   /** What slows calls down, in words; null while nothing does but the key `rate`. */
@@ -85,6 +99,13 @@ export class Pace {
     const next = pause > 0 ? `the next is made in ${pause} s, then one` : "one is made";
     const gap = Number((this.#gapMs / 1000).toPrecision(2));
     return `the cloud refuses calls that come faster (429): ${next} every ${gap} s, and ${this.#waiting.size} wait`;
+  }
+
+  #count(): void {
+    const now = elapsed(this.#clock);
+    if (this.#isHeldUp) this.#heldUpMs += now - this.#countedAt;
+    this.#countedAt = now;
+    this.#isHeldUp = this.#waiting.size > 0 && this.#gapMs > this.#leastMs;
   }
 
   /** Milliseconds until the next call may begin. */
@@ -104,6 +125,7 @@ export class Pace {
       const [first] = this.#waiting;
       if (first === undefined) break;
       this.#waiting.delete(first);
+      this.#count();
       this.#last = elapsed(this.#clock);
       first.begin();
     }

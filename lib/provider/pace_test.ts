@@ -78,6 +78,23 @@ describe("the pace of calls", () => {
     assert.equal(pace.describe(), null);
   });
 
+  test("counts how long calls were held up because the cloud refused some, once for all of them", async () => {
+    const { clock } = settable();
+    const configured = new Pace(2, clock);
+    await Promise.all([configured.turn(never), configured.turn(never)]);
+    assert.equal(configured.heldUpMs, 0);
+    const pace = new Pace(0, clock);
+    await pace.turn(never);
+    pace.refused(7000);
+    await clock.sleep(3000);
+    assert.equal(pace.heldUpMs, 0);
+    const waiting = Promise.all([pace.turn(never), pace.turn(never)]);
+    await waiting;
+    assert.equal(pace.heldUpMs, 4020);
+    await clock.sleep(5000);
+    assert.equal(pace.heldUpMs, 4020);
+  });
+
   test("settles near what the cloud takes, and serves two pools alike", async () => {
     const { clock } = settable();
     const pace = new Pace(0, clock);

@@ -1,7 +1,7 @@
 // A cloud that takes so many calls a second, and more launches than that.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { withThrottling } from "../../lib/provider/decorators.ts";
+import { withDeadlines, withThrottling } from "../../lib/provider/decorators.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { ask, fulfilled } from "../harness/launcher_case.ts";
@@ -43,4 +43,32 @@ describe("a launcher at a cloud that refuses calls for being too many", { skip }
       assert.equal(driver.cloud.made.length, REQUESTS);
     });
   }
+
+  it("does not count against launch-timeout how long the cloud makes calls wait", async () => {
+    const one = await cases.begin("cloud");
+    const driver = new FakeProvider("cloud");
+    const [launchTimeout, retryAfterMs] = [3, 4000];
+    const deadlines = {
+      createInstance: launchTimeout * 1000,
+      uploadImage: 60_000,
+      start: 60_000,
+      other: 60_000,
+    };
+    const launcher = await one.launcher({
+      labels: { small: {} },
+      providers: [
+        {
+          driver: withDeadlines(withThrottling(driver, systemClock), deadlines, systemClock),
+          pools: [{ name: "first", offers: ["small"] }],
+          config: { launchRetries: 1, launchTimeout },
+        },
+      ],
+    });
+    Object.assign(driver.weather, { refuseCalls: 1, retryAfterMs });
+    const began = performance.now();
+    const nodes = await fulfilled(launcher, await ask(launcher, ["small"], { leaseSeconds: 300 }), 120_000);
+    assert.ok(performance.now() - began > launchTimeout * 1000, "the launch was to be held up for longer");
+    assert.equal(nodes.length, 1);
+    assert.equal(driver.cloud.made.length, 1);
+  });
 });

@@ -84,6 +84,11 @@ export class ApiClient {
     return this.#pace.describe();
   }
 
+  /** For how long in all calls have waited because the cloud refused some, in milliseconds. */
+  get heldUpMs(): number {
+    return this.#pace.heldUpMs;
+  }
+
   /** The project of the token; null for a token without one. */
   async projectId(signal: AbortSignal): Promise<string | null> {
     return (await this.identity.token(signal)).projectId;

@@ -148,6 +148,10 @@ class OpenStackProvider implements Provider {
     return this.#connected?.api.slowness ?? null;
   }
 
+  heldUpMs(): number {
+    return this.#connected?.api.heldUpMs ?? 0;
+  }
+
   resourcesOf(pool: string, label: string): Resources {
     const facts = this.#connected?.facts;
     return facts === undefined ? { instances: 1 } : facts.resourcesOf(this.#label(pool, label));

@@ -7,7 +7,7 @@ import type { Clock } from "../../../lib/std/clock.ts";
  * @throws the deadline's error, with this message, when the time is up
  */
 export async function withDeadline<T>(
-  clock: Clock,
+  clock: Pick<Clock, "after">,
   milliseconds: number,
   message: string,
   signals: readonly AbortSignal[],

@@ -11,6 +11,7 @@
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
+import { launchTimer } from "../../../lib/provider/launch_timer.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
@@ -150,7 +151,8 @@ async function tryAttempts(
     try {
       const milliseconds = provider.launchTimeout * 1000;
       const late = `launch-timeout: not ready after ${provider.launchTimeout} s`;
-      await withDeadline(context.clock, milliseconds, late, signals, (signal) =>
+      const timer = launchTimer(context.clock, driverOf(environment, provider.name));
+      await withDeadline(timer, milliseconds, late, signals, (signal) =>
         tryOnce(environment, launch, signal),
       );
       launch.status = "ready";
