@@ -11,7 +11,7 @@ import { withSpan } from "../../telemetry/trace.ts";
 import { Pace } from "../pace.ts";
 import { endpointOf } from "./catalogue.ts";
 import { ApiError, isOwnNotFound, replyMessage, SERVICE_NAMES, type ServiceName } from "./errors.ts";
-import { type HttpConnections, type HttpReply, isTlsProblem } from "./http.ts";
+import { type HttpConnections, type HttpReply, isTlsProblem, retryAfter } from "./http.ts";
 import { Identity, type Token } from "./identity.ts";
 
 /** One call of a service. */
@@ -76,7 +76,7 @@ export class ApiClient {
 
   /** Where a service is. @throws {ProviderError} when the catalogue does not have it */
   async endpoint(service: ServiceName, signal: AbortSignal): Promise<string> {
-    return endpointOf(this.#options.cloud, await this.identity.token(signal), service);
+    return endpointOf(this.#options.cloud, await this.#token(signal), service);
   }
 
   /** What slows calls down, in words; null when nothing does. */
@@ -91,7 +91,7 @@ export class ApiClient {
 
   /** The project of the token; null for a token without one. */
   async projectId(signal: AbortSignal): Promise<string | null> {
-    return (await this.identity.token(signal)).projectId;
+    return (await this.#token(signal)).projectId;
   }
 
   /** Makes a call. @throws {ApiError} for every answer but 2xx, and for none */
@@ -99,7 +99,7 @@ export class ApiClient {
     const isRepeatable = call.isRepeatable ?? (call.method !== "POST" && call.stream === undefined);
     let hasNewToken = false;
     for (let attempt = 1; ; attempt += 1) {
-      const token = await this.identity.token(call.signal);
+      const token = await this.#token(call.signal);
       const outcome = await this.#once(call, token);
       if (
         outcome instanceof ApiError &&
@@ -150,6 +150,19 @@ export class ApiClient {
   /** The error of a call that was taken, and whose answer says nothing: nobody knows what was done. */
   unreadable(call: Pick<ApiCall, "service" | "path" | "method">): ApiError {
     return this.#error(call, null, "an answer that does not say what was made", true);
+  }
+
+  /** A token. Where Keystone refuses to give one now, for being asked too often, it is asked again in our turn. */
+  async #token(signal: AbortSignal): Promise<Token> {
+    while (true) {
+      try {
+        return await this.identity.token(signal);
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 429)) throw error;
+        this.#slowDown(error);
+        await this.#pace.turn(AbortSignal.any([signal, this.#options.closing]));
+      }
+    }
   }
 
   /** How long to wait before the call is made again; null when it must not be. */
@@ -294,12 +307,4 @@ function nextPage(reply: Readonly<Record<string, unknown>>, key: string): string
     | { href?: unknown }
     | undefined;
   return typeof next?.href === "string" ? next.href : null;
-}
-
-/** What `Retry-After` says, in milliseconds: it is seconds or a date. */
-function retryAfter({ headers }: HttpReply, now: number): number | null {
-  const value = headers["retry-after"];
-  if (typeof value !== "string" || value === "") return null;
-  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
-  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : null;
 }

@@ -179,6 +179,49 @@ describe("calls of OpenStack's services", () => {
     assert.match(api.slowness ?? "", /refuses calls that come faster \(429\)/);
   });
 
+  test("a Keystone that refuses logins for being too many is waited for as the other services are", async () => {
+    let logins = 0;
+    const login = () => {
+      logins += 1;
+      return logins <= 5
+        ? {
+            status: 429,
+            headers: { "retry-after": `${6 + logins}` },
+            body: { error: { message: "too many" } },
+          }
+        : undefined;
+    };
+    const { api, cloud, sleeps, warnings } = await setUp(() => ({ status: 202, body: {} }), { login });
+    assert.equal((await api.call(create)).status, 202);
+    assert.deepEqual(sleeps.slice(0, 5), [7000, 8000, 9000, 10_000, 11_000]);
+    assert.equal(cloud.calls.length, 1);
+    assert.ok(warnings.includes("the cloud is called more slowly"));
+    const refusing = await setUp(() => undefined, { login: () => ({ status: 429, body: {} }) });
+    const call = refusing.api.call(create);
+    await until("some refusals", () => refusing.cloud.logins.length > 5);
+    refusing.closing.abort(new Error("the provider is stopped"));
+    await assert.rejects(call, /the provider is stopped/);
+  });
+
+  test("a Keystone that refuses to renew a token which holds is asked again when it says", async () => {
+    let isRefusing = false;
+    const answer = { status: 429, headers: { "retry-after": "60" }, body: {} };
+    const login = () => (isRefusing ? answer : undefined);
+    const { api, cloud, advance } = await setUp(() => undefined, { tokenLife: 1000, login });
+    await api.call(servers);
+    isRefusing = true;
+    advance(801_000);
+    await api.call(servers);
+    await until("the refusal", () => cloud.logins.length === 2);
+    await api.call(servers);
+    advance(59_000);
+    for (let calls = 0; calls < 5; calls += 1) await api.call(servers);
+    assert.equal(cloud.logins.length, 2);
+    advance(2000);
+    await api.call(servers);
+    await until("the next login", () => cloud.logins.length === 3);
+  });
+
   test("a call that waits for its turn ends with its caller and with the provider", async () => {
     const caller = new AbortController();
     const { api, closing } = await setUp(() => ({ status: 429, headers: { "retry-after": "100" } }));

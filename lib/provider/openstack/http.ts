@@ -182,6 +182,14 @@ function readReply(request: ClientRequest): Promise<HttpReply> {
   });
 }
 
+/** What `Retry-After` says, in milliseconds: it is seconds or a date. */
+export function retryAfter({ headers }: HttpReply, now: number): number | null {
+  const value = headers["retry-after"];
+  if (typeof value !== "string" || value === "") return null;
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : null;
+}
+
 /** Whether a call failed because of a certificate. */
 export function isTlsProblem(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

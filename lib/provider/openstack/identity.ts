@@ -8,7 +8,7 @@ import type { Logger } from "../../std/logger.ts";
 import { withSpan } from "../../telemetry/trace.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
 import { ApiError, replyMessage } from "./errors.ts";
-import { type HttpConnections, type HttpReply, isTlsProblem } from "./http.ts";
+import { type HttpConnections, type HttpReply, isTlsProblem, retryAfter } from "./http.ts";
 
 /** A token and what came with it. */
 export interface Token {
@@ -23,7 +23,7 @@ export interface Token {
 /** A token is renewed when this much of its life is left, at most five minutes. */
 const MARGIN = 0.2;
 const LONGEST_MARGIN_MS = 300_000;
-/** While a token still holds, Keystone is asked again after this long when it gave no other. */
+/** While a token still holds, Keystone is asked again after this long, or as it asks, when it gave no other. */
 const RENEWAL_PAUSE_MS = 10_000;
 const DEADLINE_MS = 60_000;
 
@@ -110,7 +110,9 @@ export class Identity {
       if (!this.#isFailing && !closing.aborted)
         logger.warn("the token cannot be renewed; calls go on with it for so many seconds", fields);
       this.#isFailing = true;
-      this.#token = { ...token, renewAt: Math.min(token.expiresAt, now + RENEWAL_PAUSE_MS) };
+      const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      const pause = Math.max(RENEWAL_PAUSE_MS, asked);
+      this.#token = { ...token, renewAt: Math.min(token.expiresAt, now + pause) };
       return this.#token;
     } finally {
       cancel();
@@ -150,7 +152,7 @@ export class Identity {
       const remedy = isTlsProblem(error)
         ? "set cacert to the authority's file, or verify: false if nobody can listen in between"
         : "check auth_url, and that Keystone runs";
-      throw this.#failed(null, this.redact(messageOf(error)), remedy, error);
+      throw this.#failed(null, this.redact(messageOf(error)), remedy, { cause: error });
     }
   }
 
@@ -161,15 +163,21 @@ export class Identity {
       403: "ask whoever runs the cloud what the user may do",
       404: "check auth_url: it must be that of Identity v3",
     };
-    return this.#failed(reply.status, said, remedies[reply.status] ?? "try again later");
+    const more = { retryAfterMs: retryAfter(reply, this.#tools.clock.now()) };
+    return this.#failed(reply.status, said, remedies[reply.status] ?? "try again later", more);
   }
 
-  #failed(status: number | null, reply: string, remedy: string, cause?: unknown): ApiError {
+  #failed(
+    status: number | null,
+    reply: string,
+    remedy: string,
+    more: { readonly retryAfterMs?: number | null; readonly cause?: unknown } = {},
+  ): ApiError {
     const { authUrl, credentials, name, source } = this.#tools.cloud;
     const answer = status === null ? "cannot be asked" : `answered ${status}`;
     return new ApiError(
       `no token for ${credentials.who}: Keystone at ${authUrl} ${answer}: ${reply}; ${remedy} (cloud '${name}' of ${source})`,
-      { service: "identity", status, reply, retryable: true, cause },
+      { service: "identity", status, reply, retryable: true, ...more },
     );
   }
 }
