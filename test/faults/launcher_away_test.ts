@@ -15,6 +15,8 @@ import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../har
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
 /** Two seconds of patience, and what it takes to notice that a server hangs; far below any deadline. */
 const SOON_MS = 15_000;
+/** By then a launcher has noticed that ZooKeeper is away. */
+const CLOUD_MS = 5000;
 const ONCE = { retry: false, deadlineMs: 60_000 } as const;
 
 describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
@@ -50,6 +52,7 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
           () => requests.releaseRequest({ name: "nodeRequests/200-0000009999" }, ONCE),
           () => requests.getRequest({ name: "nodeRequests/200-0000009999" }, ONCE),
           () => nodes.holdNode({ name: node, reason: "a look" }, ONCE),
+          () => nodes.getConsoleLog({ name: "nodes/0000009999" }, ONCE),
           () => providers.eraseProviderData({ name: "providers/another" }, ONCE),
           () => readAll(requests.watchRequest({ name: holder.name })),
           () => readAll(nodes.watchNodes({})),
@@ -77,6 +80,30 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
       await nodes.releaseNode({ name: node });
       await launcher.requests.releaseRequest({ name: made });
       await holder.release();
+      await world.settled();
+    });
+
+    it(`are not kept waiting for a list of aliens while it is ${how}, though the cloud has answered`, async () => {
+      const [launcher] = world.clients;
+      assert.ok(launcher);
+      const { providers } = launcher;
+      // Both are asked for while ZooKeeper is there, and answered by the cloud when the launcher knows that it is not.
+      world.cloud.weather.latencyMs = CLOUD_MS;
+      const refused = [
+        () => providers.listAlienInstances({}, ONCE),
+        () => providers.listAlienImages({}, ONCE),
+      ].map((call) => refusedSoon(call));
+      try {
+        await new Promise((resolve) => setTimeout(resolve, CLOUD_MS / 10));
+        await begin();
+        await Promise.all(refused);
+      } finally {
+        world.cloud.weather.latencyMs = 0;
+        await end();
+      }
+      await until("a list", () =>
+        providers.listAlienInstances({}, ONCE).then(() => true, nothingWhenUnavailable),
+      );
       await world.settled();
     });
 

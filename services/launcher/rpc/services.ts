@@ -49,7 +49,7 @@ export function launcherServices(
     watchNodes: (request, { signal }) => watchNodes(shared, request, signal),
     holdNode: (request) => write(() => holdNode(shared, request)),
     releaseNode: (request) => write(() => releaseNode(shared, request)),
-    getConsoleLog: (request, { signal }) => getConsoleLog(shared, request, signal),
+    getConsoleLog: (request, { signal }) => read(() => getConsoleLog(shared, request, signal)),
     deleteNode: (request) => write(() => deleteNode(shared, request)),
   });
   const requests = rpcService(RequestServiceDefinition, {
@@ -65,8 +65,8 @@ export function launcherServices(
   });
   const providers = rpcService(ProviderServiceDefinition, {
     listProviders: () => listProviders(shared),
-    listAlienInstances: (request, { signal }) => listAlienInstances(shared, request, signal),
-    listAlienImages: (request, { signal }) => listAlienImages(shared, request, signal),
+    listAlienInstances: (request, { signal }) => read(() => listAlienInstances(shared, request, signal)),
+    listAlienImages: (request, { signal }) => read(() => listAlienImages(shared, request, signal)),
     releaseBrake: (request) => releaseBrake(shared, request),
     eraseProviderData: (request) => write(() => eraseProviderData(shared, request)),
   });
