@@ -58,6 +58,12 @@ export function encodeShared({ provider, label, slots, failed, launched }: Share
   return `{${texts.join(", ")}}`;
 }
 
+/** A shared node as it is when it gets no further nodes, and why. */
+export function withoutFurtherNodes(record: NodeRecord, shared: SharedNode, reason: string): NodeRecord {
+  const userData = encodeShared({ ...shared, failed: true });
+  return { ...record, userData, comment: `takes no further nodes: ${reason}` };
+}
+
 /** A node's share of another. */
 export interface NodeShare {
   readonly backingNode: string;

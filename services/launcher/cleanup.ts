@@ -8,6 +8,7 @@ import { keys } from "./actions.ts";
 import { type Comparison, compare, keyOfLost } from "./cleanup_compare.ts";
 import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { type Finding, Remover } from "./cleanup_remover.ts";
+import { emptyShared } from "./cleanup_shared.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
 import { withDeadline } from "./node/deadline.ts";
@@ -111,14 +112,14 @@ export class Cleanup {
     metrics.leaked({ provider: driver.name, kind });
   }
 
-  /** A node that somebody else has locked is in use: who uses it will return it. */
+  /** A node that somebody else has locked is in use: who uses it will return it, or is told, when it is a provider of ours. */
   async #removeLost(node: NodeEntry): Promise<void> {
     const { context, hand } = this.#environment;
     if (hand.isBusy(keys.node(node.id))) return;
     const reason = "its instance is gone or does not run any more";
     if (await forceDelete(this.#environment, node, { evenWhenLocked: false })) {
       context.logger.warn("deleting node", { node: node.id, reason });
-    }
+    } else await emptyShared(this.#environment, node, reason);
   }
 
   async #sweep(): Promise<void> {

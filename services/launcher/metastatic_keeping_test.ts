@@ -5,6 +5,7 @@ import { encodeNode } from "../../lib/model/node.ts";
 import { nodePath } from "../../lib/model/paths.ts";
 import { encodeShared, sharedOf, shareOf } from "../../lib/model/shared_node.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
+import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { configOf, until } from "../../test/harness/launcher.ts";
 import { callContext, type LauncherCase } from "../../test/harness/launcher_case.ts";
@@ -178,6 +179,33 @@ describe("launcher: how long shared nodes are kept", () => {
     await launcher.nodes.deleteNode({ name: `nodes/${backing}` }, callContext);
     await until("the nodes on it are gone", () => on(backing).length === 0);
     await until("others are ready", () => backingOf(launcher).some((id) => on(id).length === 6));
+  });
+
+  it("gives a backing node back whose machine is gone, and hands out no node on it, though no host key is asked for", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const setting = shared(cloud, { share: { "max-parallel-jobs": 3, "grace-time": 3600 } });
+    const labels = { ...setting.labels, share: { minReady: 1 } };
+    const launcher = await one.launcher({ ...setting, labels }, { cleanupIntervalMs: 200 });
+    const isReadyOn = (backing: string) => (node: NodeEntry) =>
+      node.record?.state === "ready" && shareOf(node.record)?.backingNode === backing;
+    const first = await take(launcher);
+    const { backing } = first;
+    const idle = await until("an idle node", () => [...launcher.view.nodes()].find(isReadyOn(backing)));
+    cloud.instances.delete(String(recordOf(launcher, backing).externalId));
+    await until("the idle node is gone", () => launcher.view.node(idle.id) === undefined);
+    await until("another one in its place", () =>
+      backingOf(launcher).some((id) => id !== backing && [...launcher.view.nodes()].some(isReadyOn(id))),
+    );
+    assert.match(
+      recordOf(launcher, backing).comment ?? "",
+      /takes no further nodes: its instance is gone or does not run any more/,
+    );
+    for (let count = 0; count < 2; count += 1) assert.notEqual((await take(launcher)).backing, backing);
+    // Whoever works on it returns it.
+    assert.equal(recordOf(launcher, first.id).state, "in-use");
+    await give(launcher, first);
+    await until("the backing node is gone", () => launcher.view.node(backing) === undefined);
   });
 
   it("says which nodes stay shared when their provider is taken out of the configuration", async () => {

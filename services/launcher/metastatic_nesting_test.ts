@@ -1,7 +1,7 @@
 // Labels that stand on labels which stand on others, or on themselves, on a real ZooKeeper.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { shareOf } from "../../lib/model/shared_node.ts";
+import { sharedOf, shareOf } from "../../lib/model/shared_node.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
 import { ask, fulfilled, type LauncherCase, look } from "../../test/harness/launcher_case.ts";
@@ -28,6 +28,25 @@ describe("launcher: labels that stand on others", () => {
     for (const node of taken) await give(launcher, node);
     await until("nothing is left", () => [...launcher.view.nodes()].length === 0);
     assert.equal(cloud.instances.size, 0);
+  });
+
+  it("hands out nothing that stands, by whatever is between, on a machine that is gone", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const setting = shared(cloud, {
+      half: { "grace-time": 3600 },
+      share: { "backing-label": "half", "grace-time": 3600 },
+    });
+    const launcher = await one.launcher(setting, { cleanupIntervalMs: 200 });
+    const first = await take(launcher);
+    const [machine = ""] = backingOf(launcher);
+    cloud.instances.delete(String(recordOf(launcher, machine).externalId));
+    await until("the half takes no further nodes", () => sharedOf(recordOf(launcher, first.backing))?.failed);
+    const second = await take(launcher);
+    assert.notEqual(second.backing, first.backing);
+    await give(launcher, first);
+    await until("the half is gone", () => launcher.view.node(first.backing) === undefined);
+    await until("what was beneath it is gone", () => launcher.view.node(machine) === undefined);
   });
 
   for (const [way, labels] of [

@@ -3,7 +3,13 @@
 import { withNodeState } from "../../model/node.ts";
 import { nodeLockPath, requestPath } from "../../model/paths.ts";
 import { newRequest } from "../../model/request.ts";
-import { encodeShare, encodeShared, encodeSharedLabel, sharerName } from "../../model/shared_node.ts";
+import {
+  encodeShare,
+  encodeShared,
+  encodeSharedLabel,
+  sharerName,
+  withoutFurtherNodes,
+} from "../../model/shared_node.ts";
 import { createRequest, setNode } from "../../zookeeper/operations.ts";
 import type { Operation } from "../../zookeeper/types.ts";
 import type { NodeEntry, RequestEntry } from "../../zookeeper/view.ts";
@@ -92,8 +98,7 @@ export async function take(
 /** Lets no further node onto a backing node; the reason goes into its comment. */
 export async function fail(nodepool: Nodepool, entry: SharedEntry, reason: string): Promise<void> {
   const { id, record, version } = entry.node;
-  const userData = encodeShared({ ...entry.shared, failed: true });
-  const failed = { ...record, userData, comment: `takes no further nodes: ${reason}` };
+  const failed = withoutFurtherNodes(record, entry.shared, reason);
   const operations = [holds(entry), setNode(id, failed, version)];
   await nodepool.step("backing.fail", () => nodepool.session.multi(operations));
 }
