@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
+import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
 import { idOf, type LauncherCase, simple, statesOf, untilStates } from "../../test/harness/launcher_case.ts";
@@ -56,6 +57,38 @@ describe("launcher: what becomes of launches", () => {
     await until("an answer", () => ["fulfilled", "failed"].includes(stateOf(launcher, request) ?? ""));
     assert.equal(stateOf(launcher, request), "fulfilled");
     assert.equal(of("beta", "ready").length, 2);
+  });
+
+  it("serves a request by the same instance when its launch ends while the session is being lost", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const cut = Promise.withResolvers<void>();
+    let scans = 0;
+    const results: unknown[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      child: () => logger,
+      info: (message, fields = {}) => message === "launch ended" && results.push(fields.result),
+    };
+    const launcher = await one.launcher(simple(cloud), {
+      logger,
+      scanHostKeys: async () => {
+        scans += 1;
+        await cut.promise;
+        return ["ssh-ed25519 AAAA"];
+      },
+    });
+    const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    await until("the scan", () => scans === 1);
+    // The connection is gone then, and nobody knows yet whether the session is, too.
+    launcher.session.onState((state) => {
+      if (state !== "connected") cut.resolve();
+    });
+    await cases.server.expire(launcher.session as never);
+    await until("the request has its node", () => stateOf(launcher, request) === "fulfilled");
+    assert.deepEqual(results, ["ready", "ready"]);
+    assert.deepEqual(statesOf(launcher), ["ready"]);
+    assert.equal(cloud.cloud.made.length, 1);
   });
 
   it("does not count a node against the tenant whose request was withdrawn while it was launched", async () => {
