@@ -1,9 +1,9 @@
 // A single-process server that speaks ZooKeeper's protocol: for a first try, for a laptop, for tests.
 import { mkdirSync } from "node:fs";
 import type { Server } from "node:net";
+import { lockDirectory } from "../../host/directory_lock.ts";
 import { type Clock, systemClock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
-import { lockDirectory } from "./directory_lock.ts";
 import { DamagedDataError } from "./recovery.ts";
 import { type EmbeddedServerOptions, Service } from "./service.ts";
 
@@ -50,7 +50,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
 async function takeDirectory(directory: string, clock: Clock): Promise<() => void> {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    return await lockDirectory(directory, clock);
+    return await lockDirectory(directory, "server", clock);
   } catch (error) {
     if (error instanceof Error && error.name === "DirectoryInUseError") throw error;
     throw new Error(

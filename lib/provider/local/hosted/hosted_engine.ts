@@ -4,6 +4,8 @@
 // 1. A node's record is written before anything else of it exists, and removed before anything else of it is.
 // 2. A node keeps its port and its host keys for life, so that it is the same machine after a restart.
 // 3. Only a process that hosts instances listens; a builder with the same directory only handles images.
+// 4. One process at a time hosts the instances of a directory. Another one would take nodes that it does not serve for dead
+//    ones, and could end neither their servers nor what runs in them.
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,6 +24,7 @@ import {
 } from "../../contract.ts";
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { failureOf, runProgram } from "../program.ts";
+import { claimFolder } from "./folder_claim.ts";
 import { furnishNode, refused } from "./node_files.ts";
 import { NodeServers } from "./node_servers.ts";
 import { type InstanceRecord, imageRecords, instanceRecords, isRecordName } from "./records.ts";
@@ -57,6 +60,7 @@ export class HostedEngine implements Engine {
   readonly #instances: ReturnType<typeof instanceRecords>;
   readonly #servers: NodeServers;
   readonly #creations = new Map<string, Creation>();
+  #leave = () => {};
 
   constructor(options: HostedEngineOptions) {
     this.#options = options;
@@ -73,6 +77,16 @@ export class HostedEngine implements Engine {
     const now = this.#options.clock.now();
     await this.#images.sweep(now, signal);
     if (!this.#options.hostsInstances) return;
+    this.#leave = await claimFolder(this.#options.directory, this.#options.clock);
+    try {
+      await this.#resume(now, signal);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #resume(now: number, signal: AbortSignal): Promise<void> {
     await this.#instances.sweep(now, signal);
     for (const [name, record] of await this.#instances.list()) {
       if (record.engine !== this.kind) continue;
@@ -161,6 +175,8 @@ export class HostedEngine implements Engine {
       abort.abort(new ProviderError("the provider is stopping"));
     await Promise.allSettled([...this.#creations.values()].map(({ done }) => done));
     await this.#servers.closeAll();
+    this.#leave();
+    this.#leave = () => {};
   }
 
   async #create(

@@ -1,4 +1,4 @@
-// One server per data directory: a lock file that names its process.
+// One process per directory: a lock file that names it.
 //
 // Whether a process in another container or on another host lives cannot be seen from here. So who has the lock touches it
 // each second, and who finds one of a process that cannot be seen waits for a touch before it takes it over.
@@ -6,27 +6,32 @@
 import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { hasEnded, identityOf, isAlive, isRunning } from "../../host/process_identity.ts";
-import type { Clock } from "../../std/clock.ts";
-import { codeOf } from "../../std/errors.ts";
+import type { Clock } from "../std/clock.ts";
+import { codeOf } from "../std/errors.ts";
+import { hasEnded, identityOf, isAlive, isRunning } from "./process_identity.ts";
 
-/** Another server uses the directory. */
+/** Another process uses the directory. */
 export class DirectoryInUseError extends Error {
   override name = "DirectoryInUseError";
 }
 
 const TOUCH_MS = 1_000;
-/** How long to wait for a touch: a server may be busy for a while. */
+/** How long to wait for a touch: a process may be busy for a while. */
 const PATIENCE_MS = 4_000;
 const LOOK_MS = 200;
 
 /**
  * Takes a directory for this process; the returned function gives it back. The lock of a process that has ended is
  * taken over.
+ * @param who what takes directories of this kind, for the lock's name and for people
  * @throws {DirectoryInUseError} or a system error
  */
-export async function lockDirectory(directory: string, clock: Clock): Promise<() => void> {
-  const file = join(directory, "server.lock");
+export async function lockDirectory(
+  directory: string,
+  who: "server" | "launcher",
+  clock: Clock,
+): Promise<() => void> {
+  const file = join(directory, `${who}.lock`);
   const own = identityOf(process.pid) ?? `${process.pid}`;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
@@ -42,13 +47,13 @@ export async function lockDirectory(directory: string, clock: Clock): Promise<()
       const pid = holder.split("/")[2] ?? holder;
       const where = isSeen(holder) ? "" : " in another container or on another host";
       throw new DirectoryInUseError(
-        `${directory} is in use by the server with process id ${pid}${where}: ` +
+        `${directory} is in use by the ${who} with process id ${pid}${where}: ` +
           `stop that one first, or give this one another directory (the lock is ${file})`,
       );
     }
     removeStale(file, lock);
   }
-  throw new DirectoryInUseError(`${directory} is being taken by another server at this moment`);
+  throw new DirectoryInUseError(`${directory} is being taken by another ${who} at this moment`);
 }
 
 /** Touches the lock until it is given back. */

@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { identityOf } from "../../host/process_identity.ts";
-import { systemClock } from "../../std/clock.ts";
+import { systemClock } from "../std/clock.ts";
 import { DirectoryInUseError, lockDirectory } from "./directory_lock.ts";
+import { identityOf } from "./process_identity.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "nodepool-lock-"));
 const file = join(directory, "server.lock");
 const isLinux = process.platform === "linux";
 after(() => rmSync(directory, { recursive: true }));
 
-const lock = () => lockDirectory(directory, systemClock);
+const lock = () => lockDirectory(directory, "server", systemClock);
 const own = identityOf(process.pid) ?? String(process.pid);
 /** Another process with this one's number. */
 const other = own.replace(/\d+$/, "1");

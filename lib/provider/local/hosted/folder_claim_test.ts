@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { identityOf } from "../../../host/process_identity.ts";
+import { systemClock } from "../../../std/clock.ts";
+import { ProviderError } from "../../contract.ts";
+import { claimFolder } from "./folder_claim.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "nodepool-claim-"));
+const lock = join(folder, "launcher.lock");
+after(() => rmSync(folder, { recursive: true }));
+
+const claim = () => claimFolder(folder, systemClock);
+
+test("engines of one process have a folder together, until the last has left it", async () => {
+  const [first, second] = await Promise.all([claim(), claim()]);
+  first();
+  assert.ok(existsSync(lock));
+  const third = await claim();
+  second();
+  assert.ok(existsSync(lock));
+  third();
+  assert.ok(!existsSync(lock));
+});
+
+test("a folder that another process has is refused, until that has ended", async () => {
+  const other = spawn("sleep", ["60"]);
+  await once(other, "spawn");
+  writeFileSync(lock, `${identityOf(other.pid ?? 0) ?? other.pid}\n`);
+  const isRefused = (error: unknown) =>
+    error instanceof ProviderError &&
+    error.retryable &&
+    error.message.includes(`is in use by the launcher with process id ${other.pid}`);
+  for (const call of [claim(), claim()]) await assert.rejects(call, isRefused);
+  other.kill("SIGKILL");
+  await once(other, "exit");
+  (await claim())();
+});
