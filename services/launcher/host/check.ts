@@ -1,5 +1,7 @@
 // Checks hosts and keeps what was found. A host that fails, or hangs until its timeout, is no error: it is what was
 // found out.
+import { ROOT } from "../../../lib/model/paths.ts";
+import { abortable } from "../../../lib/std/abortable.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import type { Action } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
@@ -34,19 +36,32 @@ export async function examineHost(
     const { last = null, failures = 0 } = hand.hosts.get(key) ?? {};
     hand.hosts.set(key, { host, checkingSince: from, last, failures });
     const use = environment.uses.begin(driver);
+    const either = AbortSignal.any([signal, use.signal]);
     try {
-      const either = AbortSignal.any([signal, use.signal]);
       const found = await throughCheckpoints(checkpoint, "host.check", () => check(host, either));
       const report = { from, at: nowOf(environment), found, problem: null };
       hand.hosts.set(key, { host, checkingSince: null, last: report, failures: 0 });
     } catch (error) {
-      const isOver = signal.aborted || use.signal.aborted;
       const report = { from, at: nowOf(environment), found: null, problem: messageOf(error) };
-      const ended = isOver ? { last, failures } : { last: report, failures: failures + 1 };
+      const doubt = either.aborted ? error : await whyUnsure(environment, either);
+      const ended = doubt === null ? { last: report, failures: failures + 1 } : { last, failures };
       hand.hosts.set(key, { host, checkingSince: null, ...ended });
-      if (isOver) throw error;
+      if (doubt !== null) throw doubt;
     } finally {
       use.end();
     }
   });
+}
+
+/**
+ * Whoever has slept past his session has reached nobody, and knows nothing of how the host is now: the error by which
+ * ZooKeeper tells; null when the session lives.
+ */
+async function whyUnsure({ context }: Environment, signal: AbortSignal): Promise<unknown> {
+  try {
+    await abortable(context.session.sync(ROOT), signal);
+    return null;
+  } catch (error) {
+    return error;
+  }
 }

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type HostCheck, ProviderError } from "../../../lib/provider/contract.ts";
+import { silentLogger } from "../../../lib/std/logger.ts";
+import { openView } from "../../../lib/zookeeper/tree_view.ts";
+import { hostsConfig } from "../../../test/harness/hosts.ts";
+import { until } from "../../../test/harness/launcher.ts";
+import { LauncherCase } from "../../../test/harness/launcher_case.ts";
+import { startZooKeeper, type ZooKeeperServer } from "../../../test/harness/zookeeper.ts";
+
+describe("the check of a host", () => {
+  let server: ZooKeeperServer;
+  let one: LauncherCase;
+  before(async () => {
+    server = await startZooKeeper();
+    one = await LauncherCase.begin(server);
+  });
+  after(async () => {
+    await one.end();
+    await server.close();
+  });
+
+  it("says nothing of the host when it fails because the launcher has slept past its session", async () => {
+    const setting = hostsConfig([{ labels: ["small"], "host-key-checking": false }]);
+    const [driver] = setting.providers;
+    assert.ok(driver);
+    const cut = Promise.withResolvers<void>();
+    let checks = 0;
+    driver.checkHost = async (): Promise<HostCheck> => {
+      checks += 1;
+      if (checks > 1) return { hostKeys: [], ipv4: "127.0.0.1", ipv6: null };
+      await cut.promise;
+      throw new ProviderError("it did not answer");
+    };
+    const view = openView(await one.session(), silentLogger);
+    await view.ready();
+    const states = new Set<string | undefined>();
+    view.subscribe(({ kind, id }) => {
+      if (kind === "node") states.add(view.node(id)?.record?.state);
+    });
+    const launcher = await one.launcher(setting);
+    await until("the first check", () => checks === 1);
+    // As after a sleep: the connection is gone, and nobody knows yet that the session is, too.
+    launcher.session.onState((state) => {
+      if (state !== "connected") cut.resolve();
+    });
+    await server.expire(launcher.session as never);
+    await until("the slot is ready", () => states.has("ready"));
+    await view.close();
+    assert.deepEqual([...states], ["ready"]);
+  });
+});
