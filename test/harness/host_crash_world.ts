@@ -1,10 +1,11 @@
-// A world with static hosts, in which a launcher, as a process of its own, kills itself at a checkpoint, and another
-// one goes on.
+// A world with static hosts, in which a launcher, as a process of its own, kills itself or stops at a checkpoint, and
+// another one goes on.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeNode, encodeNode, newNode, withNodeState } from "../../lib/model/node.ts";
 import { NODES, nodeLockPath, nodePath } from "../../lib/model/paths.ts";
+import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
@@ -14,14 +15,16 @@ import type { HostStage } from "./host_stage.ts";
 import { type HostSettings, hostsConfig, hostsDocument, recordsIn, untilSlots } from "./hosts.ts";
 import type { TestLauncher } from "./launcher.ts";
 import { LauncherCase } from "./launcher_case.ts";
+import type { Ending } from "./launcher_crash_victim.ts";
 import { freePort } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import { TreeHand } from "./tree_hand.ts";
+import { recordsAndLocks, wakeUp } from "./wake.ts";
 
 const PATIENCE_MS = 120_000;
 const SLOTS = [0, 1];
 
-/** One ZooKeeper tree, a host with two slots, the launcher to be killed, and the one that goes on. */
+/** One ZooKeeper tree, a host with two slots, the launcher that ends, and the one that goes on. */
 export class HostCrashWorld {
   readonly #case: LauncherCase;
   readonly #tree: TreeHand;
@@ -29,12 +32,19 @@ export class HostCrashWorld {
   readonly #hosts: readonly HostSettings[];
   readonly #identity: string;
   readonly #victim: Program;
+  readonly #clients: Clients;
+  readonly #ending: Ending;
   readonly #succession: Promise<TestLauncher | null>;
   readonly #doubled: string[] = [];
   #isClosed = false;
 
-  /** Starts the launcher that dies at this place. Slot 0 has a record already, from before the labels were changed. */
-  static async open(stage: HostStage, folder: string, place: Checkpoint): Promise<HostCrashWorld> {
+  /** Starts the launcher that ends at this place. Slot 0 has a record already, from before the labels were changed. */
+  static async open(
+    stage: HostStage,
+    folder: string,
+    place: Checkpoint,
+    ending: Ending = "SIGKILL",
+  ): Promise<HostCrashWorld> {
     const one = await LauncherCase.begin(stage.server);
     const tree = await TreeHand.open(one);
     const hosts = [stage.host({ "max-parallel-jobs": SLOTS.length })];
@@ -49,17 +59,20 @@ export class HostCrashWorld {
       slot: 0,
     });
     await tree.session.create(`${NODES}/`, encodeNode(old), "persistent-sequential");
-    const file = join(folder, `${place.replace(":", "-")}.yaml`);
+    const file = join(folder, `${one.chroot.slice(1)}.yaml`);
     const { host, port } = stage.server;
     const servers = [{ host, port, chroot: one.chroot }];
     const document = { "zookeeper-servers": servers, "zookeeper-timeout": 4, ...hostsDocument(hosts) };
     await writeFile(file, JSON.stringify(document));
-    const words = ["-c", file, "--listen", `127.0.0.1:${await freePort()}`];
+    const address = `127.0.0.1:${await freePort()}`;
+    const words = ["-c", file, "--listen", address];
     const victim = startProgram("test/harness/crashing_launcher.ts", words, {
       NODEPOOL_TEST_CRASH_AT: place,
+      NODEPOOL_TEST_CRASH_SIGNAL: ending,
     });
     const view = openView(await one.session(), silentLogger);
-    return new HostCrashWorld(one, tree, view, hosts, stage.at(), victim);
+    const clients = connectClients({ launcherAddress: address, builderAddress: address });
+    return new HostCrashWorld(one, tree, view, hosts, stage.at(), victim, clients, ending);
   }
 
   private constructor(
@@ -69,6 +82,8 @@ export class HostCrashWorld {
     hosts: readonly HostSettings[],
     identity: string,
     victim: Program,
+    clients: Clients,
+    ending: Ending,
   ) {
     this.#case = one;
     this.#tree = tree;
@@ -76,6 +91,8 @@ export class HostCrashWorld {
     this.#hosts = hosts;
     this.#identity = identity;
     this.#victim = victim;
+    this.#clients = clients;
+    this.#ending = ending;
     view.subscribe(() => this.#countSlots());
     this.#succession = this.#succeed();
     this.#succession.catch(() => {});
@@ -90,13 +107,18 @@ export class HostCrashWorld {
   }
 
   async #succeed(): Promise<TestLauncher | null> {
-    await this.#victim.ended(PATIENCE_MS);
+    if (this.#ending === "SIGKILL") await this.#victim.ended(PATIENCE_MS);
+    else await this.#victim.waitFor(/^stopped at /m, PATIENCE_MS);
     if (this.#isClosed) return null;
     return await this.#case.launcher(hostsConfig(this.#hosts), { cleanupIntervalMs: 500 });
   }
 
-  /** Uses all slots at once, as Zuul does, and gives them back. */
-  async useAll(): Promise<void> {
+  /**
+   * Uses all slots at once, as Zuul does, and gives them back.
+   *
+   * @param whileInUse done while all of them are in use
+   */
+  async useAll(whileInUse: () => Promise<void> = async () => {}): Promise<void> {
     const locks = createLocks(this.#tree.session);
     const requests = await Promise.all(SLOTS.map(() => this.#tree.ask({ nodeTypes: ["small"] })));
     const used = await Promise.all(
@@ -109,16 +131,22 @@ export class HostCrashWorld {
       }),
     );
     assert.equal(new Set(used.map(({ id }) => id)).size, SLOTS.length, "no node is given out twice");
-    for (const { id, lock, request } of used) {
-      for (const state of ["in-use", "used"] as const) {
-        const { record, version } = await this.#node(id);
-        const next = withNodeState(record, state, Date.now() / 1000);
-        await this.#tree.session.set(nodePath(id), encodeNode(next), version);
-      }
+    for (const { id, request } of used) {
+      await this.#write(id, "in-use");
       await this.#tree.withdraw(request);
+    }
+    await whileInUse();
+    for (const { id, lock } of used) {
+      await this.#write(id, "used");
       await lock.release();
     }
     for (const { id } of used) await this.#tree.untilGone(nodePath(id));
+  }
+
+  async #write(id: string, state: "in-use" | "used"): Promise<void> {
+    const { record, version } = await this.#node(id);
+    const next = withNodeState(record, state, Date.now() / 1000);
+    await this.#tree.session.set(nodePath(id), encodeNode(next), version);
   }
 
   async #node(id: string) {
@@ -135,8 +163,31 @@ export class HostCrashWorld {
     assert.deepEqual(this.#doubled, []);
   }
 
+  /** Lets the launcher that was stopped go on, while each slot is in use, or all are ready. */
+  async wakeUp(): Promise<void> {
+    await this.#succession;
+    const [view, isAsOne] = [this.#view, new Set(["in-use 1,in-use 1", "ready 0,ready 0"])];
+    await wakeUp({
+      ...{
+        victim: this.#victim,
+        clients: this.#clients,
+        server: this.#case.server,
+        session: this.#tree.session,
+        view,
+      },
+      isQuiet: () => {
+        const slots = [...view.nodes()].map(
+          ({ record, lock }) => `${record?.state} ${lock.contenders.length}`,
+        );
+        return isAsOne.has(slots.join()) && [...view.requests()].length === 0;
+      },
+      state: () => recordsAndLocks(view),
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#clients.close();
     await this.#victim.stop("SIGKILL").catch(() => {});
     await this.#succession.catch(() => {});
     await this.#view.close();

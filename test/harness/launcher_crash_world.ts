@@ -101,6 +101,11 @@ export class LauncherCrashWorld {
     this.#survivor = await this.#case.launcher(setting, { cleanupIntervalMs: 500 });
   }
 
+  /** The ZooKeeper of all. */
+  get server(): ZooKeeperServer {
+    return this.#case.server;
+  }
+
   /** The launcher that goes on, once it runs. */
   async survivor(): Promise<TestLauncher> {
     await this.#succession;

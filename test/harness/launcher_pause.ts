@@ -1,10 +1,8 @@
 // The life of a launcher that is stopped past its ZooKeeper session and then goes on. Meanwhile another one takes over.
 import assert from "node:assert/strict";
-import process from "node:process";
-import { ROOT } from "../../lib/model/paths.ts";
-import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { until } from "./launcher.ts";
 import type { LauncherCrashWorld } from "./launcher_crash_world.ts";
+import { recordsAndLocks, wakeUp as wakeLauncher } from "./wake.ts";
 import { ZuulHand } from "./zuul_hand.ts";
 
 /** How nodes are asked for. */
@@ -84,33 +82,28 @@ async function take(world: LauncherCrashWorld, client: ClientKind, label: string
   return { id: used.id, giveBack: () => zuul.giveBack(used) };
 }
 
-/**
- * Lets the stopped launcher go on while nothing else happens: it leaves all as it is, and is there again.
- */
+/** Lets the stopped launcher go on while nothing else happens. */
 async function wakeUp(
   world: LauncherCrashWorld,
   reach: (moment: Moment) => void,
   late: () => number,
 ): Promise<void> {
   const { victim, clients, cloud, view } = world;
-  const { session } = world.tree;
   await world.survivor();
   world.check();
-  await until("the session of the stopped launcher is over", () => [...view.pools()].length === 1);
-  await until("nothing is on its way", async () => {
-    await catchUp({ session, view }, ROOT);
-    return isQuiet(world);
+  let made = 0;
+  await wakeLauncher({
+    ...{ victim, clients, view, session: world.tree.session, server: world.server },
+    isQuiet: () => isQuiet(world),
+    state: () => stateOf(world),
+    onQuiet: () => {
+      made = cloud.made.length;
+    },
+    onAwake: async () => {
+      reach("awake");
+      await world.answered();
+    },
   });
-  const before = stateOf(world);
-  const made = cloud.made.length;
-  process.kill(victim.pid, "SIGCONT");
-  await victim.waitFor(/zookeeper session lost[\s\S]*connected to zookeeper/);
-  // It answers when it has read the tree anew; what it does of itself at its waking it has done by then.
-  await until("the woken launcher answers", () => clients.nodes.listNodes({}).catch(() => null));
-  reach("awake");
-  await world.answered();
-  await catchUp({ session, view }, ROOT);
-  assert.deepEqual(stateOf(world), before, "what a launcher does late is of no effect");
   // Nobody can take back the calls that are being made at that moment.
   assert.ok(cloud.made.length <= made + late(), `launches were begun anew: ${cloud.made.slice(made)}`);
 }
@@ -127,16 +120,10 @@ function isQuiet({ view }: LauncherCrashWorld): boolean {
   );
 }
 
-/** All nodes and requests, each with the version of its record, who has locked it, and whether its instance is there. */
+/** All nodes and requests, and whether the instance of each node is there. */
 function stateOf({ view, cloud }: LauncherCrashWorld): unknown {
-  const nodes = [...view.nodes()].map(({ id, version, record, lock }) => {
-    const isThere = cloud.instances.has(String(record?.externalId));
-    return { id, version, state: record?.state, lock: lock.contenders, isThere };
-  });
-  const requests = [...view.requests()].map(({ id, version, record, lock }) => {
-    return { id, version, state: record?.state, lock: lock.contenders };
-  });
-  return { nodes, requests };
+  const instances = [...view.nodes()].map(({ record }) => cloud.instances.has(String(record?.externalId)));
+  return { records: recordsAndLocks(view), instances };
 }
 
 /** The launcher that was stopped does what the other one did. */

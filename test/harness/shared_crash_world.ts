@@ -1,5 +1,5 @@
-// A world with nodes that share others, in which a launcher, as a process of its own, kills itself at a checkpoint, and
-// another one goes on.
+// A world with nodes that share others, in which a launcher, as a process of its own, kills itself or stops at a
+// checkpoint, and another one goes on.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,30 +7,38 @@ import { shareOf } from "../../lib/model/shared_node.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
+import { type Clients, connectClients } from "../../lib/rpc/client.ts";
+import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import type { Checkpoint } from "../../services/launcher/checkpoint.ts";
 import { type TestLauncher, until } from "./launcher.ts";
 import { LauncherCase } from "./launcher_case.ts";
+import type { Ending } from "./launcher_crash_victim.ts";
 import { shared } from "./metastatic.ts";
 import { freePort } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
+import { recordsAndLocks, wakeUp } from "./wake.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 import { type UsedNode, ZuulHand } from "./zuul_hand.ts";
 
 const PATIENCE_MS = 90_000;
 const LABELS = { share: { "grace-time": 1 }, lost: { "backing-label": "nowhere" } };
 
-/** Where a launcher is killed. */
+/** Where a launcher ends, and how. */
 export interface CrashPlace {
   readonly checkpoint: Checkpoint;
   /** When it comes there for this time. */
   readonly time: number;
   /** Which scan for host keys finds nobody; 0: each finds the node. */
   readonly unreachable: number;
+  /** @default SIGKILL */
+  readonly ending?: Ending;
 }
 
-/** One ZooKeeper tree, one cloud, the launcher to be killed, and the one that goes on. */
+/** One ZooKeeper tree, one cloud, the launcher that ends, and the one that goes on. */
 export class SharedCrashWorld {
   readonly #case: LauncherCase;
+  readonly #clients: Clients;
+  readonly #ending: Ending;
   readonly #zuul: ZuulHand;
   readonly #cloud: FakeCloud;
   readonly #cloudServer: CloudServer;
@@ -44,13 +52,18 @@ export class SharedCrashWorld {
     const cloudServer = await serveCloud(cloud);
     const file = join(folder, `${place.checkpoint.replace(":", "-")}-${place.time}.yaml`);
     await writeFile(file, configText(one, cloudServer.address));
-    const words = ["-c", file, "--listen", `127.0.0.1:${await freePort()}`];
+    const address = `127.0.0.1:${await freePort()}`;
+    const words = ["-c", file, "--listen", address];
+    const { ending = "SIGKILL" } = place;
     const victim = startProgram("test/harness/crashing_launcher.ts", words, {
       NODEPOOL_TEST_CRASH_AT: place.checkpoint,
       NODEPOOL_TEST_CRASH_TIME: String(place.time),
+      NODEPOOL_TEST_CRASH_SIGNAL: ending,
       NODEPOOL_TEST_UNREACHABLE: String(place.unreachable),
     });
-    return new SharedCrashWorld(one, new ZuulHand(await one.session()), cloud, cloudServer, victim);
+    const clients = connectClients({ launcherAddress: address, builderAddress: address });
+    const zuul = new ZuulHand(await one.session());
+    return new SharedCrashWorld(one, zuul, cloud, cloudServer, victim, clients, ending);
   }
 
   private constructor(
@@ -59,8 +72,12 @@ export class SharedCrashWorld {
     cloud: FakeCloud,
     cloudServer: CloudServer,
     victim: Program,
+    clients: Clients,
+    ending: Ending,
   ) {
     this.#case = one;
+    this.#clients = clients;
+    this.#ending = ending;
     this.#zuul = zuul;
     this.#cloud = cloud;
     this.#cloudServer = cloudServer;
@@ -70,7 +87,8 @@ export class SharedCrashWorld {
   }
 
   async #succeed(): Promise<TestLauncher | null> {
-    await this.#victim.ended(PATIENCE_MS);
+    if (this.#ending === "SIGKILL") await this.#victim.ended(PATIENCE_MS);
+    else await this.#victim.waitFor(/^stopped at /m, PATIENCE_MS);
     if (this.#isClosed) return null;
     const setting = shared(new FakeProvider("cloud", this.#cloud), LABELS, {
       hostKeyChecking: true,
@@ -79,8 +97,12 @@ export class SharedCrashWorld {
     return await this.#case.launcher(setting, { cleanupIntervalMs: 500 });
   }
 
-  /** Three nodes at a time on backing nodes with two slots, until all is given back. */
-  async fillAndEmpty(): Promise<void> {
+  /**
+   * Three nodes at a time on backing nodes with two slots, until all is given back.
+   *
+   * @param whileInUse done while all three are in use
+   */
+  async fillAndEmpty(whileInUse: () => Promise<void> = async () => {}): Promise<void> {
     const used: UsedNode[] = [];
     for (let count = 0; count < 3; count += 1) used.push(await this.#zuul.use(await this.#zuul.ask("share")));
     const shares = used.map(({ id, record }) => {
@@ -91,6 +113,7 @@ export class SharedCrashWorld {
     const places = shares.map(({ backingNode, slot }) => `slot ${slot} of ${backingNode}`);
     assert.equal(new Set(places).size, 3, `a slot was given twice: ${places}`);
     assert.equal(new Set(shares.map(({ backingNode }) => backingNode)).size, 2, `a slot was lost: ${places}`);
+    await whileInUse();
     for (const node of used) await this.#zuul.giveBack(node);
   }
 
@@ -118,8 +141,23 @@ export class SharedCrashWorld {
     assert.equal(new Set(made).size, made.length, `a launch was begun anew instead of resumed: ${made}`);
   }
 
+  /** Lets the launcher that was stopped go on, while each node is in use. */
+  async wakeUp(): Promise<void> {
+    const launcher = await this.#succession;
+    assert.ok(launcher);
+    const { session, view } = launcher;
+    const isInUse = ({ record, lock }: NodeEntry) =>
+      record?.state === "in-use" && lock.contenders.length === 1;
+    await wakeUp({
+      ...{ victim: this.#victim, clients: this.#clients, server: this.#case.server, session, view },
+      isQuiet: () => [...view.nodes()].every(isInUse) && [...view.requests()].length === 0,
+      state: () => ({ records: recordsAndLocks(view), instances: [...this.#cloud.instances.keys()] }),
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#clients.close();
     await this.#victim.stop("SIGKILL").catch(() => {});
     await this.#succession.catch(() => {});
     await this.#case.end();
