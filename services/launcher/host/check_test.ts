@@ -1,26 +1,17 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { type HostCheck, ProviderError } from "../../../lib/provider/contract.ts";
 import { silentLogger } from "../../../lib/std/logger.ts";
 import { openView } from "../../../lib/zookeeper/tree_view.ts";
 import { hostsConfig } from "../../../test/harness/hosts.ts";
 import { until } from "../../../test/harness/launcher.ts";
-import { LauncherCase } from "../../../test/harness/launcher_case.ts";
-import { startZooKeeper, type ZooKeeperServer } from "../../../test/harness/zookeeper.ts";
+import { launcherCases } from "../../../test/harness/suites.ts";
 
 describe("the check of a host", () => {
-  let server: ZooKeeperServer;
-  let one: LauncherCase;
-  before(async () => {
-    server = await startZooKeeper();
-    one = await LauncherCase.begin(server);
-  });
-  after(async () => {
-    await one.end();
-    await server.close();
-  });
+  const cases = launcherCases();
 
   it("says nothing of the host when it fails because the launcher has slept past its session", async () => {
+    const one = await cases.begin();
     const setting = hostsConfig([{ labels: ["small"], "host-key-checking": false }]);
     const [driver] = setting.providers;
     assert.ok(driver);
@@ -44,7 +35,7 @@ describe("the check of a host", () => {
     launcher.session.onState((state) => {
       if (state !== "connected") cut.resolve();
     });
-    await server.expire(launcher.session as never);
+    await cases.server.expire(launcher.session as never);
     await until("the slot is ready", () => states.has("ready"));
     await view.close();
     assert.deepEqual([...states], ["ready"]);

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { NodeRecord } from "../../../lib/model/node.ts";
+import { decideIn, launch, NOW, node, pool, request, type Scene } from "../../../test/harness/world.ts";
+import type { Claim } from "../actions.ts";
+import type { ServedPool } from "../pool/served.ts";
+
+const actionsIn = (scene: Scene) => decideIn(scene).actions;
+const claim = (served: ServedPool, more: Partial<Claim>): Claim => ({
+  pool: served,
+  tenant: null,
+  labels: [],
+  reused: new Map(),
+  before: new Set(),
+  links: [],
+  ...more,
+});
+
+describe("a request that waits for room", () => {
+  const one = pool("cloud/main", ["small", "large"], { maxServers: 1 });
+
+  it("makes room by the oldest idle node of other labels, one at a time", () => {
+    const two = pool("cloud/main", ["small", "large"], { maxServers: 2 });
+    const nodes = [node("0002", "ready", { type: ["large"] }), node("0001", "ready", { type: ["large"] })];
+    const decision = decideIn({ pools: [two], nodes, requests: [request("200-1")] });
+    assert.deepEqual(decision.actions, ["delete 0001: makes room for request 200-1"]);
+    assert.deepEqual(decision.paused, ["cloud/main"]);
+    const leaving = [node("0001", "deleting", { locked: true }), node("0002", "ready", { type: ["large"] })];
+    assert.deepEqual(actionsIn({ pools: [two], nodes: leaving, requests: [request("200-1")] }), []);
+  });
+
+  it("waits five minutes for a node that leaves, and has another one go when its provider cannot delete it", () => {
+    const three = pool("cloud/main", ["small", "large"], { maxServers: 3 });
+    const decision = (age: number) => {
+      const leaving = ["0001", "0002"].map((id) =>
+        node(id, "deleting", { locked: true, stateTime: NOW - age }),
+      );
+      const nodes = [...leaving, node("0003", "ready", { type: ["large"] })];
+      return decideIn({ pools: [three], nodes, requests: [request("200-1")] });
+    };
+    assert.deepEqual(decision(250).actions, []);
+    assert.equal(decision(250).wakeAt, NOW + 50);
+    assert.deepEqual(decision(300).actions, ["delete 0003: makes room for request 200-1"]);
+  });
+
+  it("counts cores, memory and the provider's own limits too", () => {
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const cores = pool("cloud/main", ["small"], { maxCores: 3 });
+    const ram = pool("cloud/main", ["small"], { maxRam: 1500 });
+    const why = (served: ReturnType<typeof pool>, hand = {}) =>
+      decideIn({ pools: [served], nodes, hand, requests: [request("200-1")] }).reasons["200-1"];
+    assert.equal(why(cores), "cloud/main: max-cores is 3, in use 2, needed 2");
+    assert.equal(why(ram), "cloud/main: max-ram is 1500 MiB, in use 1024 MiB, needed 1024 MiB");
+    const limits = { limits: new Map([["cloud", { instances: 1 }]]) };
+    const plain = pool("cloud/main", ["small"]);
+    assert.equal(
+      why(plain, limits),
+      "cloud/main: the provider's quota of instances is 1, in use 1, needed 1",
+    );
+    const ignoring = pool("cloud/main", ["small"], { ignoreProviderQuota: true });
+    assert.equal(why(ignoring, limits), undefined);
+  });
+
+  it("counts what is just being claimed", () => {
+    const claims = new Map([["200-0", claim(one, { labels: ["small"] })]]);
+    const decision = decideIn({ pools: [one], hand: { claims }, requests: [request("200-1")] });
+    assert.deepEqual(decision.actions, []);
+  });
+
+  it("counts what is just being claimed when its ready node is seen before its new one", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const claims = new Map([
+      ["200-1", claim(two, { labels: ["small"], reused: new Map([["0001", { instances: 1 }]]) })],
+    ]);
+    const scene: Scene = {
+      pools: [two],
+      busy: ["request:200-1", "node:0001"],
+      nodes: [node("0001", "ready", { allocatedTo: "200-1" })],
+      requests: [
+        request("200-1", { nodeTypes: ["small", "small"], state: "pending", locked: true }),
+        request("200-2", { reuse: false }),
+      ],
+      hand: { claims },
+    };
+    assert.deepEqual(actionsIn(scene), []);
+  });
+
+  it("counts ready nodes that are just being given away for their tenant, once", () => {
+    const plain = pool("cloud/main", ["small"]);
+    const claims = new Map([
+      ["200-1", claim(plain, { tenant: "acme", reused: new Map([["0001", { instances: 1 }]]) })],
+    ]);
+    const scene = (instances: number, given: Partial<NodeRecord>): Scene => ({
+      pools: [plain],
+      tenants: { acme: { instances } },
+      nodes: [node("0001", "ready", given), node("0002", "ready")],
+      busy: ["request:200-1", "node:0001"],
+      requests: [request("200-1", { tenantName: "acme" }), request("200-2", { tenantName: "acme" })],
+      hand: { claims },
+    });
+    const seen = { allocatedTo: "200-1", tenantName: "acme" };
+    assert.deepEqual(actionsIn(scene(1, {})), []);
+    assert.deepEqual(actionsIn(scene(1, seen)), []);
+    assert.deepEqual(actionsIn(scene(2, seen)), ["serve 200-2 at cloud/main with 0002"]);
+  });
+
+  it("counts no ready node against a tenant that is given to nobody, whomever it was launched for", () => {
+    const scene = (more: Partial<NodeRecord>): Scene => ({
+      tenants: { acme: { instances: 1 } },
+      nodes: [node("0001", "ready", { tenantName: "acme", ...more })],
+      requests: [request("200-1", { tenantName: "acme" }), request("200-9", { state: "fulfilled" })],
+    });
+    assert.deepEqual(actionsIn(scene({})), ["serve 200-1 at cloud/main with 0001"]);
+    assert.deepEqual(actionsIn(scene({ allocatedTo: "200-9" })), []);
+  });
+
+  it("waits for its turn when max-concurrency launches are under way", () => {
+    const slow = pool("cloud/main", ["small", "large"], { provider: { maxConcurrency: 1 } });
+    const scene: Scene = {
+      pools: [slow],
+      nodes: [node("0001", "building", { locked: true }), node("0002", "ready", { type: ["large"] })],
+      hand: { launches: new Map([launch("0001", slow)]) },
+      requests: [request("200-1")],
+    };
+    assert.deepEqual(actionsIn(scene), [], "no idle node has to go for that");
+    assert.equal(decideIn(scene).reasons["200-1"], "cloud/main: max-concurrency is 1, launching 1, needed 1");
+  });
+
+  it("waits while the provider refuses for want of quota", () => {
+    const hand = { quotaBlocks: new Map([["cloud", NOW + 3]]) };
+    const decision = decideIn({ hand, requests: [request("200-1")] });
+    assert.match(decision.reasons["200-1"] ?? "", /want of quota; the next try is at 1970-01-01T02:46:43Z$/);
+    assert.equal(decision.wakeAt, NOW + 3);
+  });
+});
