@@ -269,9 +269,14 @@ function followConfig(serving: Serving, opened: OpenContext, service: Service): 
   const unwatch = watchFiles(paths, clock, () => void reloader.reload("the file changed"));
   // What changed between the first reading and the watch.
   void reloader.reload("the file changed");
+  // A change that could not be taken because ZooKeeper was away is taken now.
+  const unfollow = opened.context.session.onState((state) => {
+    if (state === "connected") void reloader.reload("ZooKeeper is there again");
+  });
   return {
     close: () => {
       unwatch();
+      unfollow();
       return reloader.close();
     },
   };

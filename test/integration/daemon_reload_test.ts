@@ -11,6 +11,7 @@ import { startEmbeddedServer } from "../../lib/zookeeper/embedded/server.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { PROJECT, runCommand, runProgram, startProgram } from "../harness/program.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 
 const PATIENCE_MS = 60_000;
 
@@ -122,6 +123,44 @@ providers:
   } finally {
     clients.close();
     await daemon.stop("SIGKILL").catch(() => null);
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a change that is made while ZooKeeper is away is taken as soon as it is there again", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-reload-"));
+  const server = await startEmbeddedServer({ dataDir: join(folder, "zk"), port: 0, logger: silentLogger });
+  const proxy = new TcpProxy(server);
+  await proxy.listen();
+  const file = join(folder, "nodepool.yaml");
+  const write = (label: string) =>
+    writeFileSync(
+      file,
+      `zookeeper-servers: [{host: 127.0.0.1, port: ${proxy.port}}]
+zookeeper-timeout: 4
+labels: [{name: ${label}}]
+providers:
+- name: cloud
+  driver: fake
+  cloud-images: [{name: image}]
+  pools: [{name: main, labels: [{name: ${label}, cloud-image: image}]}]
+`,
+    );
+  write("one");
+  const address = `127.0.0.1:${await freePort()}`;
+  const daemon = startProgram("services/launcher/main.ts", ["-c", file, "--listen", address]);
+  try {
+    await daemon.waitFor(/"serving"/, PATIENCE_MS);
+    proxy.mode = "cut";
+    write("two");
+    await daemon.waitFor(/the old one stays/, PATIENCE_MS);
+    proxy.mode = "pass";
+    // Files are looked at again after a minute anyhow.
+    await daemon.waitFor(/another configuration is in force/, 20_000);
+  } finally {
+    await daemon.stop("SIGKILL").catch(() => null);
+    await proxy.close();
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
