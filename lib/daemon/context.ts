@@ -2,7 +2,6 @@
 import { requireZooKeeper } from "../config/require.ts";
 import type { Config, ZooKeeperConfig } from "../config/types.ts";
 import { COMPONENTS, IMAGES, NODES, REQUEST_LOCKS, REQUESTS, ROOT } from "../model/paths.ts";
-import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
@@ -10,8 +9,9 @@ import { placeOf } from "../zookeeper/connection.ts";
 import { createLocks } from "../zookeeper/locks.ts";
 import type { Identity } from "../zookeeper/preamble.ts";
 import { connectSession, type ZooKeeperSession } from "../zookeeper/session.ts";
+import { throughOutages } from "../zookeeper/through_outages.ts";
 import { openView } from "../zookeeper/tree_view.ts";
-import { isUncertain, isZooKeeperError, type Session } from "../zookeeper/types.ts";
+import type { Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
 import { ProviderSet } from "./provider_set.ts";
 import type { ServiceContext } from "./types.ts";
@@ -145,19 +145,12 @@ const BASES = [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, COMPONENTS];
  */
 async function prepareTree(session: Session, clock: Clock, signal: AbortSignal): Promise<boolean> {
   let isNew = false;
-  for (let failures = 0; ; failures += 1) {
-    if (failures > 0) await clock.sleep(backoffDelay(failures, { initial: 200, maximum: 5000 }), signal);
-    await session.connected(signal);
-    try {
-      isNew ||= (await session.exists(ROOT)) === null;
-      for (const path of BASES) await session.ensurePath(path);
-      return isNew;
-    } catch (error) {
-      // Whatever was done may be repeated, in a new session too.
-      const passes = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
-      if (!passes || signal.aborted) throw error;
-    }
-  }
+  const make = async () => {
+    isNew ||= (await session.exists(ROOT)) === null;
+    for (const path of BASES) await session.ensurePath(path);
+  };
+  await throughOutages(session, clock, make, signal);
+  return isNew;
 }
 
 /** Makes the folders anew when a session was lost: servers may come back with nothing, as a container without a volume. */

@@ -15,6 +15,7 @@ import { AddressError } from "../rpc/address.ts";
 import { type ConfigControl, configService } from "../rpc/config_service.ts";
 import { type LateServices, lateServices, SERVICE_DEFINITIONS } from "../rpc/late_service.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
+import { abortable } from "../std/abortable.ts";
 import { atMost } from "../std/at_most.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
@@ -208,7 +209,8 @@ async function serve(serving: Serving): Promise<void> {
       hostsInstances: options.name === "launcher",
     });
     end = () => opened.close();
-    const service = await options.start(opened.context, flags.numbers);
+    // A start that waits for ZooKeeper ends with its session.
+    const service = await abortable(options.start(opened.context, flags.numbers), signal);
     late.bind(service.rpc);
     const { session, view } = opened.context;
     const unfollow = followReadiness({ session, view, clock, setServing: server.setServing });

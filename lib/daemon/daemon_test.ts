@@ -17,26 +17,52 @@ import type { DaemonProcess } from "./process.ts";
 /** Far below the grace, after which the process would be ended by force. */
 const PROMPT_MS = 20_000;
 
-test("a daemon that takes another configuration while it is stopped ends its service all the same", async () => {
+interface World {
+  readonly host: DaemonProcess;
+  /** What has happened. */
+  readonly events: string[];
+  /** Sends a signal to the daemon. */
+  send(signal: "SIGHUP" | "SIGTERM"): void;
+  /** Writes its file, with this label. */
+  write(label: string): void;
+  close(): Promise<void>;
+}
+
+/** A process for a daemon, its file and its ZooKeeper. */
+async function world(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "nodepool-daemon-"));
   const server = await startEmbeddedServer({ dataDir: join(folder, "zk"), port: 0, logger: silentLogger });
   const file = join(folder, "nodepool.yaml");
+  const signals = new EventEmitter();
+  const events: string[] = [];
   const write = (label: string) =>
     writeFileSync(
       file,
       `zookeeper-servers: [{host: 127.0.0.1, port: ${server.port}}]\nlabels: [{name: ${label}}]\n`,
     );
-  const signals = new EventEmitter();
-  const events: string[] = [];
-  const host: DaemonProcess = {
-    argv: ["node", "main.ts", "-c", file, "--listen", `unix:${join(folder, "socket")}`, "--grace", "60"],
-    env: {},
-    pid: 1,
-    stdout: { write: () => true, writableLength: 0, on: () => {} },
-    stderr: { write: (text) => events.push(text), on: () => {} },
-    on: (event, listener) => signals.on(event, listener),
-    exit: (code) => events.push(`exit ${code}`),
+  write("one");
+  return {
+    host: {
+      argv: ["node", "main.ts", "-c", file, "--listen", `unix:${join(folder, "socket")}`, "--grace", "60"],
+      env: {},
+      pid: 1,
+      stdout: { write: () => true, writableLength: 0, on: () => {} },
+      stderr: { write: (text) => events.push(text), on: () => {} },
+      on: (event, listener) => signals.on(event, listener),
+      exit: (code) => events.push(`exit ${code}`),
+    },
+    events,
+    send: (signal) => void signals.emit(signal, signal),
+    write,
+    close: async () => {
+      await server.close();
+      rmSync(folder, { recursive: true });
+    },
   };
+}
+
+test("a daemon that takes another configuration while it is stopped ends its service all the same", async () => {
+  const { host, events, send, write, close } = await world();
   // As a launcher whose provider has changed: a call that was begun with the old one is brought to its end first.
   const call = Promise.withResolvers<{ released: Promise<void> }>();
   const start = async () => {
@@ -56,17 +82,32 @@ test("a daemon that takes another configuration while it is stopped ends its ser
     };
   };
   try {
-    write("one");
     const ended = runDaemon({ name: "builder", process: host, start });
     await until(() => events.includes("started"), "the start");
     write("two");
-    signals.emit("SIGHUP", "SIGHUP");
+    send("SIGHUP");
     await until(() => events.includes("reconfigure"), "the change");
-    signals.emit("SIGTERM", "SIGTERM");
+    send("SIGTERM");
     await within(PROMPT_MS, ended, "the end");
     assert.deepEqual(events, ["started", "reconfigure", "stop", "exit 0"]);
   } finally {
-    await server.close();
-    rmSync(folder, { recursive: true });
+    await close();
+  }
+});
+
+test("a daemon that is stopped while its start waits for ZooKeeper ends in order", async () => {
+  const { host, events, send, close } = await world();
+  const start = () => {
+    events.push("started");
+    return new Promise<never>(() => {});
+  };
+  try {
+    const ended = runDaemon({ name: "builder", process: host, start });
+    await until(() => events.includes("started"), "the start");
+    send("SIGTERM");
+    await within(PROMPT_MS, ended, "the end");
+    assert.deepEqual(events, ["started", "exit 0"]);
+  } finally {
+    await close();
   }
 });

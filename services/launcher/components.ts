@@ -5,6 +5,7 @@ import { type ComponentRecord, newComponent, newPool, type PoolRecord } from "..
 import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../lib/model/paths.ts";
 import { atMost } from "../../lib/std/at_most.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
+import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
 import { prepareScopes } from "./request/chains.ts";
 import { allScopes } from "./request/claims.ts";
@@ -30,11 +31,12 @@ export class Components {
 
   /** Creates the paths that everybody relies on, and registers the launcher and its pools. */
   static async open(context: ServiceContext, pools: readonly ServedPool[]): Promise<Components> {
+    const { session, clock, config } = context;
     const kinds = ["launcher", "pool", "builder"].map(componentsPath);
-    for (const path of [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, ...kinds]) {
-      await context.session.ensurePath(path);
-    }
-    await prepareScopes(context.session, allScopes(context.config));
+    await throughOutages(session, clock, async () => {
+      for (const path of [NODES, REQUESTS, REQUEST_LOCKS, IMAGES, ...kinds]) await session.ensurePath(path);
+      await prepareScopes(session, allScopes(config));
+    });
     const components = new Components(context, pools);
     await Promise.all(components.#entries.map(({ registration }) => registration.registered()));
     return components;
