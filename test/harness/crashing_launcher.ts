@@ -1,7 +1,7 @@
 // nodepool-launcher that kills itself, as `kill -9` does, when it reaches the checkpoint that NODEPOOL_TEST_CRASH_AT
 // names, for the time that NODEPOOL_TEST_CRASH_TIME says; with NODEPOOL_TEST_CRASH_SIGNAL=SIGSTOP it says so and stops,
 // until somebody lets it go on. Its nodes have a host key that nobody has to scan for; the scan whose number is
-// NODEPOOL_TEST_UNREACHABLE finds nobody.
+// NODEPOOL_TEST_UNREACHABLE finds nobody. It looks through its providers every NODEPOOL_TEST_CLEANUP_MS milliseconds.
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { runDaemon } from "../../lib/daemon/daemon.ts";
@@ -24,7 +24,7 @@ await runDaemon({
   process,
   start: (context) =>
     startLauncher(context, {
-      cleanupIntervalMs: 500,
+      cleanupIntervalMs: Number(process.env.NODEPOOL_TEST_CLEANUP_MS ?? 500),
       scanHostKeys: async () => {
         scans += 1;
         if (scans === unreachable) throw new Error("nobody answers");

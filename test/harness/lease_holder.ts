@@ -31,10 +31,17 @@ export class LeaseHolder {
     this.#next = first;
   }
 
-  /** Asks for one node, and opens the stream. */
-  async ask(label: string, leaseSeconds: number): Promise<void> {
+  /** Asks for a node of each label, and opens the stream. */
+  async ask(
+    label: string | readonly string[],
+    leaseSeconds: number,
+    more: Partial<NodeRequest> = {},
+  ): Promise<void> {
     const wish = {
-      request: NodeRequest.fromPartial({ labels: [label], requestor: "tester", reuse: true }),
+      request: {
+        ...NodeRequest.fromPartial({ labels: [label].flat(), requestor: "tester", reuse: true }),
+        ...more,
+      },
       requestId: this.requestId,
       leaseDuration: { seconds: BigInt(leaseSeconds), nanos: 0 },
     };
@@ -43,18 +50,33 @@ export class LeaseHolder {
     this.#streaming = this.#stream();
   }
 
-  /** Waits for the node, and works on its instance. */
-  async begin(): Promise<void> {
-    const end = performance.now() + PATIENCE_MS;
+  /** Waits for the nodes, and works on their instances. */
+  async begin(patienceMs = PATIENCE_MS): Promise<void> {
+    const end = performance.now() + patienceMs;
     while (this.instances.length === 0) {
       if (this.#ended !== null) throw new Error(`${this.name}: ${this.#ended}`);
       if (this.#status?.request?.state === NodeRequest_State.STATE_FAILED) {
         throw new Error(`${this.name} failed: ${this.#status.request.reason}`);
       }
+      if (this.#status?.request?.state === NodeRequest_State.STATE_FULFILLED && this.nodes.length === 0) {
+        throw new Error(`${this.name}: its nodes are gone: ${this.given}`);
+      }
       if (performance.now() > end) throw new Error(`${this.name} waits: ${this.#status?.request?.reason}`);
-      await Promise.race([this.#changed.promise, pause(PATIENCE_MS / 20)]);
+      await Promise.race([this.#changed.promise, pause(patienceMs / 20)]);
     }
     for (const id of this.instances) this.#cloud.use(id);
+  }
+
+  /** Asks for another place in the queue. */
+  async revise(relativePriority: bigint): Promise<void> {
+    const request = NodeRequest.fromPartial({ name: this.name, relativePriority });
+    const updateMask = ["relative_priority"];
+    await this.#call((clients) => clients.requests.updateRequest({ request, updateMask }));
+  }
+
+  /** The names of the nodes that it was given; they may be gone by now. */
+  get given(): string[] {
+    return this.#status?.request?.nodes ?? [];
   }
 
   /** The names of its nodes. */
@@ -138,7 +160,7 @@ export class LeaseHolder {
   }
 }
 
-/** Whether a client is told to call again, here or elsewhere. */
+/** Whether a client is told to call again, here or elsewhere; or has heard nothing, as from a launcher that is stopped. */
 function isForAnother(error: unknown): boolean {
-  return error instanceof ClientError && error.code === "UNAVAILABLE";
+  return error instanceof ClientError && ["UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(error.code);
 }

@@ -17,6 +17,8 @@ export interface ErrorMessage {
 export interface CloudServer {
   /** As 127.0.0.1:port, the provider's key `cloud`. */
   readonly address: string;
+  /** Ends every connection, as a restart does: calls without an answer fail. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +50,7 @@ export async function serveCloud(cloud: CloudApi): Promise<CloudServer> {
   });
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => server.closeAllConnections(),
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

@@ -1,0 +1,196 @@
+// What must hold in the launcher soak: limits at any time, and, when faults and demand are over, that there is what
+// min-ready says and nothing else.
+import { readFileSync } from "node:fs";
+import { CLAIMS, NODES, nodeLockPath, REQUEST_LOCKS } from "../../lib/model/paths.ts";
+import { METADATA } from "../../lib/provider/contract.ts";
+import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
+import { until } from "./launcher.ts";
+import { LABELS, SESSION_TIMEOUT_MS, type SoakConfig, TENANT_LIMIT, WHOLE } from "./soak_config.ts";
+import type { SoakWorld } from "./soak_world.ts";
+import { lastZxid } from "./zookeeper.ts";
+
+/** A launcher may go on with a configuration that it has not yet read anew, or hang meanwhile. */
+const CONFIG_LIVES_MS = 20_000;
+/** A session may have to end and to begin first. */
+const CONFIGURED_MS = SESSION_TIMEOUT_MS + 10_000;
+/** Failed requests for min-ready nodes are made again after a minute at most. */
+const SETTLED_MS = 90_000;
+/** Longer than any pause between repeated work. */
+const QUIET_MS = 1500;
+/** Sessions that were lost may end meanwhile, with a transaction each. */
+const ENDING_SESSIONS = 4n;
+
+export class SoakJudge {
+  readonly #world: SoakWorld;
+  readonly #known = new Set<string>();
+  readonly #configs: { readonly config: SoakConfig; until: number }[] = [];
+  readonly #stop: () => void;
+
+  constructor(world: SoakWorld) {
+    this.#world = world;
+    for (const { id } of world.view.nodes()) this.#known.add(id);
+    this.#configs.push({ config: world.config, until: performance.now() + CONFIG_LIVES_MS });
+    this.#stop = world.view.subscribe(({ kind, id }) => {
+      if (kind === "node") this.#look(id);
+    });
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  /** Looks at a node that has changed. */
+  #look(id: string): void {
+    const { view, config } = this.#world;
+    const now = performance.now();
+    for (const past of this.#configs) if (past.config === config) past.until = now + CONFIG_LIVES_MS;
+    if (this.#configs.at(-1)?.config !== config) this.#configs.push({ config, until: now + CONFIG_LIVES_MS });
+    while ((this.#configs[0]?.until ?? Infinity) < now) this.#configs.shift();
+    const record = view.node(id)?.record;
+    if (!record) return;
+    const nodes = [...view.nodes()];
+    const ofTenant = nodes.filter((node) => node.record?.tenantName === "limited").length;
+    if (record.tenantName === "limited" && ofTenant > TENANT_LIMIT) {
+      this.#world.wrong(`node ${id} is one of ${ofTenant} of the tenant; its limit is ${TENANT_LIMIT}`);
+    }
+    if (this.#known.has(id)) return;
+    this.#known.add(id);
+    const place = `${record.provider}/${record.pool}`;
+    const limit = Math.max(...this.#configs.map((past) => past.config.pools[place]?.max ?? 0));
+    const many = nodes.filter((node) => `${node.record?.provider}/${node.record?.pool}` === place).length;
+    if (many > limit) this.#world.wrong(`node ${id} is one of ${many} of ${place}; its limit is ${limit}`);
+  }
+
+  /** Waits until every launcher says that it offers everything, and nobody says that he offers anything else. */
+  async configured(): Promise<void> {
+    const { view, launchers } = this.#world;
+    const expected = launchers.flatMap(() =>
+      Object.entries(WHOLE.pools).map(([name, { labels }]) => `${name} ${[...labels].sort()}`),
+    );
+    const said = () =>
+      Array.from(view.pools(), ({ record }) =>
+        record === null
+          ? "an unreadable pool"
+          : `${record.providerName}/${record.name} ${[...record.supportedLabels].sort()}`,
+      ).sort();
+    const isTaken = () => view.current && said().join("; ") === expected.sort().join("; ");
+    await until("the launchers offer what is configured", isTaken, CONFIGURED_MS).catch((error: Error) =>
+      this.#world.wrong(`${error.message}; they offer ${said().join("; ")}`),
+    );
+  }
+
+  /** Waits until nobody asks for anything and what there is is recorded; then takes away what is too much. */
+  async settle(): Promise<void> {
+    const since = performance.now();
+    await this.#until("everything settled", (short) => short.length === 0);
+    this.#world.note(`settled after ${Math.round(performance.now() - since)} ms`);
+    const [launcher] = this.#world.launchers;
+    for (const label of LABELS) {
+      // Launches go on when their requests are withdrawn, and min-ready may have been higher.
+      for (const { id } of this.#idle(label).slice(WHOLE.minReady[label] ?? 0)) {
+        this.#world.cloud.doom(String(this.#world.view.node(id)?.record?.externalId));
+        await launcher?.clients.nodes.deleteNode({ name: `nodes/${id}` });
+      }
+    }
+    const isExact = (short: readonly string[]) => short.length === 0 && this.#surplus() === 0;
+    await this.#until("exactly what min-ready says", isExact);
+  }
+
+  /** Nothing happens any more, and nothing is left over. */
+  async rest(): Promise<void> {
+    await this.settle();
+    const { port } = this.#world.zooKeeper;
+    const [before, written] = [this.#state(), await lastZxid(port)];
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    const [after, since] = [this.#state(), (await lastZxid(port)) - written];
+    if (after !== before) this.#world.wrong(`it does not rest: ${before} becomes ${after}`);
+    if (since > ENDING_SESSIONS) this.#world.wrong(`it does not rest: ${since} transactions`);
+    for (const left of await this.#leftInTree()) this.#world.wrong(`${left} is left`);
+  }
+
+  /** Megabytes of the launcher that is never ended; 0 where that cannot be told. */
+  memory(): number {
+    const pid = this.#world.launchers.at(-1)?.program.pid;
+    try {
+      const [, kilobytes = 0] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      return Math.round(Number(kilobytes) / 1024);
+    } catch {
+      return 0;
+    }
+  }
+
+  async #until(what: string, check: (short: readonly string[]) => boolean): Promise<void> {
+    const look = () => this.#world.view.current && check(this.#shortcomings());
+    await until(what, look, SETTLED_MS).catch((error: Error) => {
+      const short = this.#shortcomings().join("\n  ");
+      this.#world.wrong(`${error.message}: ${this.#surplus()} nodes too many\n  ${short}\n${this.#state()}`);
+    });
+  }
+
+  #idle(label: string) {
+    return [...this.#world.view.nodes()].filter(
+      ({ record }) => record?.state === "ready" && record.allocatedTo === null && record.type.includes(label),
+    );
+  }
+
+  #surplus(): number {
+    const wanted = Object.values(WHOLE.minReady).reduce((sum, count) => sum + count, 0);
+    return [...this.#world.view.nodes()].length - wanted;
+  }
+
+  /** What is not as it should be at rest, but for idle nodes that are too many. */
+  #shortcomings(): string[] {
+    const { view, cloud } = this.#world;
+    const nodes = [...view.nodes()];
+    const recorded = new Set(nodes.map(({ record }) => record?.externalId));
+    const existing = new Set(cloud.instances.keys());
+    return [
+      ...Array.from(view.requests(), ({ id, record }) => `request ${id} is ${record?.state}`),
+      ...nodes.flatMap(({ id, record, lock }) => {
+        const isFree = record?.allocatedTo === null && record.tenantName === null;
+        const isIdle = record?.state === "ready" && isFree;
+        const isThere = existing.has(String(record?.externalId));
+        if (isIdle && isThere && lock.contenders.length === 0) return [];
+        const { state, allocatedTo, tenantName } = record ?? {};
+        return [`node ${id} is ${JSON.stringify({ state, allocatedTo, tenantName, lock, isThere })}`];
+      }),
+      ...[...cloud.instances.values()].flatMap(({ externalId, name, metadata }) =>
+        recorded.has(externalId)
+          ? []
+          : [`instance ${externalId} (${name} of node ${metadata[METADATA.node]}) has no record`],
+      ),
+      ...Array.from(cloud.leftovers.keys(), (id) => `${id} is left at the cloud`),
+      ...LABELS.flatMap((label) => {
+        const missing = (WHOLE.minReady[label] ?? 0) - this.#idle(label).length;
+        return missing > 0 ? [`${label} lacks ${missing} nodes`] : [];
+      }),
+    ];
+  }
+
+  #state(): string {
+    const { view, cloud } = this.#world;
+    const nodes = Array.from(view.nodes(), ({ id, version, record }) => `${id} v${version} ${record?.state}`);
+    const requests = Array.from(view.requests(), ({ id, record }) => `${id} ${record?.state}`);
+    return JSON.stringify({ nodes: nodes.sort(), requests, changes: cloud.changes });
+  }
+
+  /** Locks of idle nodes, lines before the locks of requests, and marks of claims: one a scope is kept. */
+  async #leftInTree(): Promise<string[]> {
+    const { session } = this.#world;
+    const children = (path: string) =>
+      session.children(path).catch((error: unknown) => {
+        if (isZooKeeperError(error, "NO_NODE")) return [];
+        throw error;
+      });
+    const left: string[] = [];
+    for (const id of await children(NODES)) left.push(...(await children(nodeLockPath(id))));
+    for (const id of await children(REQUEST_LOCKS)) {
+      for (const contender of await children(`${REQUEST_LOCKS}/${id}`)) left.push(`${id}/${contender}`);
+    }
+    for (const scope of await children(CLAIMS)) {
+      const marks = await children(`${CLAIMS}/${scope}`);
+      if (marks.length !== 1) left.push(`${scope} with ${marks.length} marks`);
+    }
+    return left;
+  }
+}

@@ -1,0 +1,189 @@
+// Lives of requests as Zuul leads them, through outages of ZooKeeper: asks, revises, withdraws, uses, gives back, or is gone.
+import { randomUUID } from "node:crypto";
+import { decodeNode, encodeNode, type NodeRecord, withNodeState } from "../../lib/model/node.ts";
+import { nodeLockPath, nodePath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
+import { decodeRequest, encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
+import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
+import type { Random } from "../simulation/random.ts";
+import { missing, persist } from "./persist.ts";
+import { LABELS } from "./soak_config.ts";
+import { LONG_SESSION_MS, type SoakWorld } from "./soak_world.ts";
+
+const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+interface Used {
+  readonly id: string;
+  readonly externalId: string;
+  readonly lock: HeldLock;
+}
+
+/** One request's life, from the wish to the end. */
+export class ZuulLife {
+  readonly #world: SoakWorld;
+  readonly #random: Random;
+  readonly #session: Session;
+  readonly #mark = randomUUID();
+  #id = "";
+
+  constructor(world: SoakWorld, random: Random, session: Session) {
+    this.#world = world;
+    this.#random = random;
+    this.#session = session;
+  }
+
+  /**
+   * Lives it. A client that vanishes ends its session, and so must have one of its own.
+   *
+   * @param patienceMs how long the request may wait
+   */
+  async live(patienceMs: number, vanishes: boolean): Promise<void> {
+    const random = this.#random;
+    const labels = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => random.pick(LABELS));
+    await this.#ask(labels);
+    const end = performance.now() + patienceMs;
+    const withdrawAt = random.chance(0.2) ? performance.now() + random.below(4000) : Infinity;
+    let reviseAt = random.chance(0.3) ? performance.now() + random.below(2000) : Infinity;
+    while (true) {
+      const record = await this.#read();
+      const now = performance.now();
+      if (record === null) return this.#world.wrong(`request ${this.#id} of Zuul is gone`);
+      if (now > withdrawAt || record.state === "failed") {
+        this.#world.count(record.state === "failed" ? "zuul failed" : `zuul withdrew ${record.state}`);
+        await this.#withdraw();
+        return;
+      }
+      if (record.state === "fulfilled") break;
+      if (now > reviseAt) reviseAt = (await this.#revise()) ? Infinity : now + 100;
+      if (now > end) {
+        this.#world.wrong(
+          `request ${this.#id} of Zuul for ${labels} is ${record.state} for ${patienceMs} ms`,
+        );
+        await this.#withdraw();
+        return;
+      }
+      await pause(30);
+    }
+    await this.#use(labels, vanishes);
+  }
+
+  async #use(labels: readonly string[], vanishes: boolean): Promise<void> {
+    const nodes = (await this.#read())?.nodes ?? [];
+    if (nodes.length !== labels.length) this.#world.wrong(`request ${this.#id} for ${labels} has ${nodes}`);
+    const used: Used[] = [];
+    for (const [index, node] of nodes.entries()) {
+      const one = await this.#take(node, labels[index] ?? "");
+      if (one !== null) used.push(one);
+    }
+    await this.#withdraw();
+    this.#world.count("zuul served");
+    await pause(50 + this.#random.below(1000));
+    for (const { id, externalId, lock } of used) {
+      const isStill = this.#world.touched.has(id) || (await this.#node(id)) !== null;
+      if (!isStill) this.#world.wrong(`node ${id} is gone in Zuul's hands`);
+      this.#world.cloud.inUse.delete(externalId);
+      if (vanishes) continue;
+      await this.#write(id, "used");
+      await lock.release();
+    }
+    if (vanishes) {
+      this.#world.count("zuul vanished");
+      await this.#session.close();
+    }
+  }
+
+  async #take(id: string, label: string): Promise<Used | null> {
+    const { touched, cloud } = this.#world;
+    const options = { identifier: `zuul ${this.#id}`, timeout: LONG_SESSION_MS };
+    const lock = await persist(() => createLocks(this.#session).acquire(nodeLockPath(id), options));
+    if (lock === null) {
+      if (!touched.has(id)) this.#world.wrong(`node ${id} of ${this.#id} cannot be locked`);
+      return null;
+    }
+    const node = await this.#node(id);
+    const isFine = node?.state === "ready" && node.allocatedTo === this.#id && node.type.includes(label);
+    if (!isFine) {
+      const shown = node && { state: node.state, allocatedTo: node.allocatedTo, type: node.type };
+      if (!touched.has(id))
+        this.#world.wrong(`node ${id} for ${label} of ${this.#id} is ${JSON.stringify(shown)}`);
+      await lock.release();
+      return null;
+    }
+    const externalId = String(node.externalId);
+    const written = await this.#write(id, "in-use");
+    if (written) cloud.use(externalId);
+    return { id, externalId, lock };
+  }
+
+  async #ask(labels: readonly string[]): Promise<void> {
+    const random = this.#random;
+    const record = newRequest(Date.now() / 1000, {
+      nodeTypes: labels,
+      requestor: "zuul",
+      eventId: this.#mark,
+      reuse: random.chance(0.8),
+      relativePriority: random.below(5),
+      tenantName: random.pick([null, null, "limited"]),
+    });
+    const prefix = `${REQUESTS}/${random.pick(["100", "200", "300"])}-`;
+    const path = await persist(
+      () => this.#session.create(prefix, encodeRequest(record), "persistent-sequential"),
+      async () => {
+        for (const id of await this.#session.children(REQUESTS)) {
+          const { data } = await this.#session.get(requestPath(id));
+          if (decodeRequest(data).eventId === this.#mark) return requestPath(id);
+        }
+        return undefined;
+      },
+    );
+    this.#id = path.slice(REQUESTS.length + 1);
+  }
+
+  async #read(): Promise<RequestRecord | null> {
+    const znode = await persist(async () => await this.#session.get(requestPath(this.#id)).catch(missing));
+    return znode && decodeRequest(znode.data);
+  }
+
+  async #node(id: string): Promise<NodeRecord | null> {
+    const znode = await persist(async () => await this.#session.get(nodePath(id)).catch(missing));
+    return znode && znode.data.length > 0 ? decodeNode(znode.data) : null;
+  }
+
+  /** False when somebody else has written meanwhile. */
+  async #revise(): Promise<boolean> {
+    const path = requestPath(this.#id);
+    return await persist(async () => {
+      const { data, stat } = await this.#session.get(path);
+      const revised = { ...decodeRequest(data), relativePriority: this.#random.below(5) };
+      const conflict = (error: unknown) => {
+        if (isZooKeeperError(error, "BAD_VERSION")) return null;
+        throw error;
+      };
+      return (await this.#session.set(path, encodeRequest(revised), stat.version).catch(conflict)) !== null;
+    });
+  }
+
+  async #withdraw(): Promise<void> {
+    await persist(async () => await this.#session.delete(requestPath(this.#id), -1).catch(missing));
+  }
+
+  /** Whether the node is in this state now; an operator may have taken it away. */
+  async #write(id: string, state: "in-use" | "used"): Promise<boolean> {
+    return await persist(async () => {
+      const znode = await this.#session.get(nodePath(id)).catch(missing);
+      if (znode === null) return false;
+      const record = decodeNode(znode.data);
+      if (record.state === state) return true;
+      if (record.state === "deleting") return false;
+      const next = encodeNode(withNodeState(record, state, Date.now() / 1000));
+      try {
+        await this.#session.set(nodePath(id), next, znode.stat.version);
+        return true;
+      } catch (error) {
+        if (isZooKeeperError(error, "BAD_VERSION")) return await this.#write(id, state);
+        if (isZooKeeperError(error, "NO_NODE")) return false;
+        throw error;
+      }
+    });
+  }
+}
