@@ -9,6 +9,7 @@ import { componentsPath } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
+import { throughOutages } from "./through_outages.ts";
 import { isUncertain, isZooKeeperError, type Session, ZooKeeperError } from "./types.ts";
 
 const RETRY_MS = 1000;
@@ -92,15 +93,24 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
     for (const { reject } of this.#waiting) reject(closedError());
     this.#waiting.clear();
     await this.#working;
-    await this.#findUnanswered().catch(() => undefined);
+    const ended = this.#own?.signal ?? this.#unanswered?.signal;
+    if (ended === undefined || ended.aborted) return;
+    try {
+      await this.#takeOut();
+    } catch (error) {
+      if (isZooKeeperError(error, "CLOSED", "SESSION_EXPIRED")) return;
+      this.#logger.warn("a component could not be taken out of the registry", { error: messageOf(error) });
+      // The session may live on, and others would rely on what it has registered.
+      throughOutages(this.#session, this.#clock, () => this.#takeOut(), ended).catch(() => undefined);
+    }
+  }
+
+  async #takeOut(): Promise<void> {
+    await this.#findUnanswered();
     const own = this.#own;
     if (own === undefined || own.signal.aborted) return;
+    await this.#session.delete(own.path, -1).catch(nothingWhenMissing);
     this.#own = undefined;
-    // Without an answer it goes with the session.
-    await this.#session.delete(own.path, -1).catch((error: unknown) => {
-      if (isZooKeeperError(error, "NO_NODE", "CLOSED", "SESSION_EXPIRED")) return;
-      this.#logger.warn("a component could not be taken out of the registry", { error: messageOf(error) });
-    });
   }
 
   /** Starts writing what is to be written, unless that is under way: then it looks again when it is through. */

@@ -9,9 +9,9 @@ import { type Session, type Stat, ZooKeeperError } from "./types.ts";
 
 const POOL = newPool({ hostname: "host", id: "host-PoolWorker.a-b" });
 
-type Kind = "create" | "children" | "get" | "delete";
+type Kind = "create" | "children" | "get" | "delete" | "delete, not done";
 
-/** A registry in memory. The answers to calls of these kinds are lost in this order, after the call was done. */
+/** A registry in memory. The answers to calls of these kinds are lost in this order, after the call was done or not. */
 class Registry {
   readonly znodes = new Map<string, Uint8Array>();
   readonly #lost: Kind[];
@@ -41,7 +41,8 @@ class Registry {
         const stat = { ephemeralOwner: 7n } as Partial<Stat> as Stat;
         return this.#answer("get", { data: this.znodes.get(path) ?? new Uint8Array(), stat });
       },
-      delete: (path: string) => {
+      delete: async (path: string) => {
+        await this.#answer("delete, not done", undefined);
         this.znodes.delete(path);
         return this.#answer("delete", undefined);
       },
@@ -83,5 +84,16 @@ describe("a component whose creation was not answered", () => {
     await until(() => registry.znodes.size === 1, "the creation");
     await within(PATIENCE_MS, registration.close(), "close");
     assert.equal(registry.znodes.size, 0);
+  });
+});
+
+describe("a component that cannot be taken out of the registry at once", () => {
+  it("is taken out while its session lives on", async () => {
+    const registry = new Registry("delete, not done", "delete, not done");
+    const registration = registerComponent(registry.session, POOL, { logger: silentLogger });
+    await within(PATIENCE_MS, registration.registered(), "the registration");
+    await registration.close();
+    await until(() => registry.znodes.size === 0, "the end of the registration");
+    assert.ok(registry.allWereLost);
   });
 });
