@@ -123,4 +123,22 @@ describe("launcher: what becomes of launches", () => {
     cloud.weather.quota = 1;
     await until("the request has its node", () => stateOf(launcher, request) === "fulfilled");
   });
+
+  it("fails with its attempts while the cloud takes no call at all, and does not begin again and again", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    Object.assign(cloud.weather, { failCreates: Infinity, failLists: Infinity });
+    const errors: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      child: () => logger,
+      error: (message, fields) => void errors.push(`${message} ${JSON.stringify(fields)}`),
+    };
+    const launcher = await one.launcher(simple(cloud), { logger });
+    const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    await until("an answer", () => stateOf(launcher, request) === "failed", 20_000);
+    assert.deepEqual(errors, []);
+    Object.assign(cloud.weather, { failCreates: 0, failLists: 0 });
+    await until("nothing is left", () => statesOf(launcher).length === 0);
+  });
 });

@@ -142,13 +142,18 @@ async function tryAttempts(
   launch: Launch,
   signals: readonly AbortSignal[],
 ): Promise<void> {
-  const { context, hand } = environment;
+  const { context } = environment;
   const { provider } = launch.pool;
   const attempts = Math.max(1, provider.launchRetries);
-  while (true) {
-    if (isAttemptOver(launch.record)) await beginNextAttempt(environment, launch, signals);
-    const attempt = attemptOf(launch.record);
+  // What a failed attempt has left may be hard to remove: each try at that counts as an attempt, too.
+  for (let removals = 0; ; ) {
+    const isRemoving = isAttemptOver(launch.record);
+    const attempt = attemptOf(launch.record) + removals;
     try {
+      if (isRemoving) {
+        await beginNextAttempt(environment, launch, signals);
+        continue;
+      }
       const milliseconds = provider.launchTimeout * 1000;
       const late = `launch-timeout: not ready after ${provider.launchTimeout} s`;
       const timer = launchTimer(context.clock, driverOf(environment, provider.name));
@@ -160,18 +165,7 @@ async function tryAttempts(
     } catch (error) {
       if (signals.some((signal) => signal.aborted) || isLost(error)) throw error;
       launch.reason = `${nameOf(launch.pool)}: ${messageOf(error)}`;
-      if (error instanceof QuotaError) {
-        launch.status = "aborted";
-        hand.quotaBlocks.set(provider.name, nowOf(environment) + QUOTA_PAUSE_SECONDS);
-        environment.refreshLimits(provider.name);
-        return;
-      }
-      if (error instanceof NameTakenError) {
-        // Somebody may be at work on it. The node goes, and its request gets another one with the next number.
-        context.logger.warn("a node's number is taken at its provider", {
-          node: launch.node,
-          reason: launch.reason,
-        });
+      if (isRefused(environment, launch, error)) {
         launch.status = "aborted";
         return;
       }
@@ -183,11 +177,27 @@ async function tryAttempts(
         launch.status = "failed";
         return;
       }
-      await writeLaunch(environment, launch, withAttemptOver(launch.record));
-      await beginNextAttempt(environment, launch, signals);
+      if (isRemoving) removals += 1;
+      else await writeLaunch(environment, launch, withAttemptOver(launch.record));
       await waitFor(environment, RETRY_PAUSE_MS * attempt, signals);
     }
   }
+}
+
+/** Whether a launch is given up at once, and its request gets another node. */
+function isRefused(environment: Environment, launch: Launch, error: unknown): boolean {
+  const { context, hand, refreshLimits } = environment;
+  const { name } = launch.pool.provider;
+  if (error instanceof QuotaError) {
+    hand.quotaBlocks.set(name, nowOf(environment) + QUOTA_PAUSE_SECONDS);
+    refreshLimits(name);
+    return true;
+  }
+  if (!(error instanceof NameTakenError)) return false;
+  // Somebody may be at work on it: the request's next node has the next number.
+  const fields = { node: launch.node, reason: launch.reason };
+  context.logger.warn("a node's number is taken at its provider", fields);
+  return true;
 }
 
 /** Removes what the attempt that is over has left. */
