@@ -7,6 +7,7 @@ import { identityOf } from "../../lib/host/process_identity.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
+import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
 import { Board } from "./board.ts";
 import { buildImage } from "./build_job.ts";
 import { BuildLogs } from "./build_log.ts";
@@ -72,7 +73,9 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     logger.error("task failed", { name, error: messageOf(error) }),
   );
   const building = new Map<string, readonly Phase[]>();
-  const sizes = await readSizes(session, files, config.diskimages.keys());
+  const sizes = await throughOutages(session, clock, () =>
+    readSizes(session, files, config.diskimages.keys()),
+  );
   const board = new Board(setbacks, building);
   const abandon = new AbortController();
   const workshop: Workshop = {
@@ -127,7 +130,8 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   /** What a builder does first with an images-dir that is its own. */
   const begin = async () => {
     await files.scan(report);
-    const adopted = await adoptFiles(session, view, files, builderId);
+    const adopt = () => adoptFiles(session, view, files, builderId);
+    const adopted = await throughOutages(session, clock, adopt, tasks.signal);
     if (adopted.length > 0) logger.info("image files adopted", { builds: adopted });
     await clearRemains(workshop);
     for (const marker of unfinishedBuilds(workshop)) {

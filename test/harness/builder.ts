@@ -97,6 +97,8 @@ export class BuilderCase {
       logger?: Logger;
       clock?: Clock;
       sessionTimeoutMs?: number;
+      /** Changes how the builder's session behaves, before the builder has it. */
+      spoil?: (session: ZooKeeperSession) => void;
     } = {},
   ): Promise<TestBuilder> {
     const {
@@ -105,9 +107,11 @@ export class BuilderCase {
       logger = silentLogger,
       clock = systemClock,
       sessionTimeoutMs = 4000,
+      spoil = () => {},
       ...options
     } = given;
     const { session, view } = await this.#connect(chroot, sessionTimeoutMs, logger);
+    spoil(session);
     const imagesDir = join(this.folder, name, "images");
     const logDir = setting.logDir ?? join(this.folder, name, "logs");
     await mkdir(imagesDir, { recursive: true });
