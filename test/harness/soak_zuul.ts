@@ -79,7 +79,8 @@ export class ZuulLife {
     this.#world.count("zuul served");
     await pause(50 + this.#random.below(1000));
     for (const { id, externalId, lock } of used) {
-      const isStill = this.#world.touched.has(id) || (await this.#node(id)) !== null;
+      // In this order: an operator may come while ZooKeeper is asked.
+      const isStill = (await this.#node(id)) !== null || this.#world.touched.has(id);
       if (!isStill) this.#world.wrong(`node ${id} is gone in Zuul's hands`);
       this.#world.cloud.inUse.delete(externalId);
       if (vanishes) continue;
