@@ -69,10 +69,11 @@ export async function createInstance(
   const { pool, label, node, record } = launch;
   const driver = driverOf(environment, record.provider);
   const settings = labelOf(pool, label);
-  const image = settings === undefined ? null : findImage(environment.context.view, pool, settings);
-  if (driver === undefined || settings === undefined || image === null) {
-    throw new NotFoundError(`label '${label}' cannot be launched: its image is not at the provider any more`);
-  }
+  const refuse = (reason: string) => new NotFoundError(`label '${label}' cannot be launched: ${reason}`);
+  if (driver === undefined) throw refuse(`provider '${record.provider}' is not served any more`);
+  if (settings === undefined) throw refuse("it is not in the pool any more");
+  const image = findImage(environment.context.view, pool, settings);
+  if (image === null) throw refuse("its image is not at the provider any more");
   const metadata = {
     [METADATA.provider]: pool.provider.name,
     [METADATA.pool]: pool.pool.name,
