@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
-import { NODES, nodeLockPath, REQUESTS, ROOT, requestPath } from "../../lib/model/paths.ts";
+import {
+  CLAIMS,
+  claimScopePath,
+  NODES,
+  nodeLockPath,
+  nodePath,
+  REQUESTS,
+  ROOT,
+  requestPath,
+} from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -13,6 +22,7 @@ import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { startTestLauncher, until } from "../../test/harness/launcher.ts";
 import {
   ask,
+  askAsZuul,
   callContext,
   fulfilled,
   type LauncherCase,
@@ -21,6 +31,7 @@ import {
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
 import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
+import { tenantScope } from "./request/chains.ts";
 
 const KEYS = ["ssh-ed25519 AAAA"];
 
@@ -95,6 +106,35 @@ describe("a launcher that is late", () => {
     const made = await ask(here, ["small"], { requestId });
     assert.equal(await ask(late, ["small"], { requestId }), made);
     assert.equal([...late.view.requests()].length, 1);
+  });
+
+  it("gives away no node that another has given away while it made anew what its claim needs", async () => {
+    one = await cases.begin("cloud");
+    const setting = simple(new FakeProvider("cloud"), { minReady: 1 });
+    const launcher = await one.launcher({ ...setting, tenants: { acme: { instances: 5 } } });
+    await untilStates(launcher, "ready");
+    const [ready] = launcher.view.nodes();
+    assert.ok(ready?.record);
+    const session = await one.session();
+    const { ensurePath } = launcher.session;
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    launcher.session.ensurePath = async (path) => {
+      if (path === CLAIMS) reached.resolve();
+      if (path === CLAIMS) await gate.promise;
+      await ensurePath.call(launcher.session, path);
+    };
+    await session.deleteRecursive(claimScopePath(tenantScope("acme")));
+    await catchUp(launcher, ROOT);
+    const late = await askAsZuul(launcher, { nodeTypes: ["small"], tenantName: "acme" });
+    await reached.promise;
+    const other = await askAsZuul(launcher, { nodeTypes: ["small"], state: "fulfilled", nodes: [ready.id] });
+    const given = { ...ready.record, allocatedTo: other };
+    await session.set(nodePath(ready.id), encodeNode(given), ready.version);
+    await catchUp(launcher, ROOT);
+    gate.resolve();
+    await until("the late one is served", () => launcher.view.request(late)?.record?.state === "fulfilled");
+    assert.notDeepEqual(launcher.view.request(late)?.record?.nodes, [ready.id]);
+    assert.equal(launcher.view.node(ready.id)?.record?.allocatedTo, other);
   });
 
   it("makes no request for a caller who has given up", async () => {

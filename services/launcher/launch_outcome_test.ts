@@ -2,22 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { REQUESTS, requestPath } from "../../lib/model/paths.ts";
-import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
+import { requestPath } from "../../lib/model/paths.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
-import { idOf, type LauncherCase, simple, statesOf, untilStates } from "../../test/harness/launcher_case.ts";
+import {
+  askAsZuul,
+  type LauncherCase,
+  simple,
+  statesOf,
+  untilStates,
+} from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
 
 /** Makes a request as Zuul does, which holds no lease; its id. */
-async function askAsZuul(launcher: TestLauncher, more: Partial<RequestRecord>): Promise<string> {
-  const record = newRequest(Date.now() / 1000, { requestor: "zuul", ...more });
-  const path = `${REQUESTS}/200-`;
-  return idOf(await launcher.session.create(path, encodeRequest(record), "persistent-sequential"));
-}
-
 const stateOf = (launcher: TestLauncher, request: string) => launcher.view.request(request)?.record?.state;
 
 describe("launcher: what becomes of launches", () => {

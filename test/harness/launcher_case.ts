@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import type { CallContext } from "nice-grpc";
 import { ServerError, Status } from "nice-grpc-common";
+import { REQUESTS } from "../../lib/model/paths.ts";
+import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -145,6 +147,13 @@ export async function ask(
   const reply = await launcher.requests.createRequest({ request, requestId, leaseDuration }, callContext);
   assert.ok(reply.request?.name);
   return reply.request.name;
+}
+
+/** A request as Zuul makes it, without our API; its id. */
+export async function askAsZuul(launcher: TestLauncher, more: Partial<RequestRecord>): Promise<string> {
+  const record = newRequest(Date.now() / 1000, { requestor: "zuul", ...more });
+  const path = `${REQUESTS}/200-`;
+  return idOf(await launcher.session.create(path, encodeRequest(record), "persistent-sequential"));
 }
 
 /** GetRequest. */

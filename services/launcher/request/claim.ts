@@ -19,18 +19,22 @@ type ServeAction = Extract<Action, { kind: "serve" }>;
 
 /** Gives a request ready nodes, launches the rest. Fails with a conflict when request or nodes have changed. */
 export async function serve(environment: Environment, action: ServeAction): Promise<void> {
-  await renewScopes(environment, action.request);
+  // As they were decided on: what changes while the scopes are made is to be a conflict.
   const request = readableRequest(environment, action.request);
+  const ready = readyNodes(environment, action.nodes);
+  await renewScopes(environment, action.request);
   const { traceparent } = ownDataOf(request.record);
   const attributes = { "nodepool.request": request.id, "nodepool.pool": nameOf(action.pool) };
   await withSpan("request.claim", { parent: traceparent, attributes }, () => {
-    const ready = action.nodes.flatMap((id) => (id === null ? [] : [readyNode(environment, id)]));
     const isWarm = ready.length === action.nodes.length;
     return isWarm
       ? assign(environment, request, ready, action.pool)
       : claim(environment, request, ready, action);
   });
 }
+
+const readyNodes = (environment: Environment, nodes: readonly (string | null)[]): ReadyNode[] =>
+  nodes.flatMap((id) => (id === null ? [] : [readyNode(environment, id)]));
 
 async function assign(
   environment: Environment,
@@ -139,11 +143,11 @@ export async function supplement(
   environment: Environment,
   action: Extract<Action, { kind: "supplement" }>,
 ): Promise<void> {
-  await renewScopes(environment, action.request);
   const held = environment.hand.requests.get(action.request);
   if (held === undefined) return;
   const request = readableRequest(environment, action.request);
-  const ready = action.nodes.flatMap((id) => (id === null ? [] : [readyNode(environment, id)]));
+  const ready = readyNodes(environment, action.nodes);
+  await renewScopes(environment, action.request);
   const labels = action.labels.filter((_label, index) => action.nodes[index] === null);
   const steps = transaction(environment, "request.supplement");
   steps.guard(held.lock);
