@@ -137,6 +137,27 @@ describe("a launcher that is late", () => {
     assert.equal(launcher.view.node(ready.id)?.record?.allocatedTo, other);
   });
 
+  it("serves a request that was put back while a launch for it was being let go", async () => {
+    one = await cases.begin("cloud");
+    const session = await one.session();
+    for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
+    const tenantName = "acme";
+    const request = "200-0000000777";
+    const now = Date.now() / 1000;
+    const wish = newRequest(now, { nodeTypes: ["small"], requestor: "zuul", tenantName });
+    const left = newNode(now, {
+      ...{ provider: "cloud", pool: "main", type: ["small"], launcher: "gone", state: "building" },
+      ...{ allocatedTo: request, tenantName },
+    });
+    await session.multi([
+      { kind: "create", path: requestPath(request), data: encodeRequest(wish), mode: "persistent" },
+      { kind: "create", path: `${NODES}/`, data: encodeNode(left), mode: "persistent-sequential" },
+    ]);
+    const setting = simple(new FakeProvider("cloud"));
+    const launcher = await one.launcher({ ...setting, tenants: { acme: { instances: 1 } } });
+    await until("it is served", () => launcher.view.request(request)?.record?.state === "fulfilled");
+  });
+
   it("makes no request for a caller who has given up", async () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));

@@ -7,6 +7,7 @@ import { isGoing } from "../pool/node_index.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
+import { isPutBack } from "../request/queue.ts";
 import type { Touched } from "../world_index.ts";
 
 /** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
@@ -74,9 +75,19 @@ function isPending(world: World, request: string | null): boolean {
   return state === "pending" || state === "requested";
 }
 
+/**
+ * Whether somebody may be at work for a request. One that waits and that nobody has locked was put back, and what was recorded
+ * for it then is of no use to it, but takes room: whoever takes it records nodes anew. (The lock of whoever takes a request is
+ * shown before its nodes.)
+ */
+function isInWork(world: World, request: string | null): boolean {
+  const entry = request === null ? undefined : world.tree.request(request);
+  return isPending(world, request) && !(entry !== undefined && isPutBack(entry));
+}
+
 // A node of another live launcher stands unlocked for a moment before its launch begins.
 function decideInit(world: World, node: ReadableNode, remove: Remove): void {
-  if (isPending(world, node.record.allocatedTo)) return;
+  if (isInWork(world, node.record.allocatedTo)) return;
   const own = world.pools.some((pool) => pool.id === node.record.launcher);
   const maker = [...world.tree.pools()].some(({ record }) => record?.id === node.record.launcher);
   if (own || !maker) remove("was never launched, and its request is gone");
@@ -85,7 +96,7 @@ function decideInit(world: World, node: ReadableNode, remove: Remove): void {
 // A launch whose launcher and request are gone goes on where min-ready lacks the node; else it would only be one too many.
 function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
   const { id, record } = node;
-  if (isPending(world, record.allocatedTo)) return;
+  if (isInWork(world, record.allocatedTo)) return;
   const place = poolKey(record.provider, record.pool);
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
   const label = record.type[0] ?? "";
@@ -102,7 +113,8 @@ function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove
 function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
   const { id, record } = node;
   if (record.allocatedTo !== null) {
-    if (world.tree.request(record.allocatedTo) === undefined) draft.actions.push({ kind: "free", node: id });
+    const request = world.tree.request(record.allocatedTo);
+    if (request === undefined || isPutBack(request)) draft.actions.push({ kind: "free", node: id });
     return;
   }
   const backing = shareOf(record)?.backingNode ?? null;

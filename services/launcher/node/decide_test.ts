@@ -76,6 +76,25 @@ describe("an unlocked node", () => {
     assert.deepEqual(actionsIn({ nodes: [forZuul] }), unwanted);
   });
 
+  it("is taken from a request that was put back while the node was still locked", () => {
+    const nodes = [
+      node("0001", "init", { allocatedTo: "200-1", launcher: served.id }),
+      node("0002", "building", { allocatedTo: "200-1" }),
+      node("0003", "building", { allocatedTo: "200-1", externalId: "i-1", requestor: "zuul" }),
+      node("0004", "ready", { allocatedTo: "200-1" }),
+    ];
+    const ended = (requests: NonNullable<Scene["requests"]>) =>
+      actionsIn({ nodes, requests, pools: [served] }).filter((action) => /^(delete|free)/.test(action));
+    assert.deepEqual(ended([request("200-1")]), [
+      "delete 0001: was never launched, and its request is gone",
+      "delete 0002: its launcher is gone and nothing was launched yet",
+      "delete 0003: its launcher is gone, and so is the request that it was launched for",
+      "free 0004",
+    ]);
+    assert.deepEqual(ended([request("200-1", { locked: true })]), []);
+    assert.deepEqual(ended([request("200-1", { state: "pending", locked: true })]), []);
+  });
+
   it("is deleted before its launch only when its request and its maker are gone", () => {
     const init = (launcher: string) => [node("0001", "init", { allocatedTo: "200-1", launcher })];
     assert.equal(actionsIn({ nodes: init("dead") }).length, 1);

@@ -10,7 +10,8 @@ import { isConflict, type Transaction } from "../transaction.ts";
 import { recordFulfilled } from "./claim.ts";
 import { handOver } from "./hand_over.ts";
 import { ownDataOf, withFailure } from "./own_data.ts";
-import { isRequestGone, readableNode, readableRequest, readyNode } from "./read.ts";
+import { isPutBack } from "./queue.ts";
+import { readableNode, readableRequest, readyNode, settledRequest } from "./read.ts";
 
 type ActionOf<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
 
@@ -106,12 +107,14 @@ export function giveBack(steps: Transaction, node: ReadableNode, now: number): v
   steps.setNode(node.id, withNodeState({ ...node.record, allocatedTo: null }, "used", now), node.version);
 }
 
-/** Takes a ready node from a request that is gone. */
+/** Takes a ready node from a request that is gone, or was put back without it. */
 export async function freeNode(environment: Environment, action: ActionOf<"free">): Promise<void> {
-  const request = readableNode(environment, action.node).record.allocatedTo;
-  if (request === null || !(await isRequestGone(environment, request, action.node))) return;
+  const id = readableNode(environment, action.node).record.allocatedTo;
+  if (id === null) return;
+  const request = await settledRequest(environment, id, action.node);
+  if (request !== undefined && !isPutBack(request)) return;
   const node = readableNode(environment, action.node);
-  if (node.record.allocatedTo !== request || node.record.state !== "ready") return;
+  if (node.record.allocatedTo !== id || node.record.state !== "ready") return;
   const steps = transaction(environment, "node.free");
   free(steps, node);
   await steps.commit();
