@@ -56,9 +56,8 @@ export class ZuulLife {
       if (record.state === "fulfilled") break;
       if (now > reviseAt) reviseAt = (await this.#revise()) ? Infinity : now + 100;
       if (now > end) {
-        this.#world.wrong(
-          `request ${this.#id} of Zuul for ${labels} is ${record.state} for ${patienceMs} ms`,
-        );
+        const what = `of Zuul for ${labels} is ${record.state} for ${patienceMs} ms`;
+        await this.#world.stuck(this.#id, what);
         await this.#withdraw();
         return;
       }
