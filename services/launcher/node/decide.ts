@@ -90,7 +90,7 @@ function decideInit(world: World, node: ReadableNode, remove: Remove): void {
   if (isInWork(world, node.record.allocatedTo)) return;
   const own = world.pools.some((pool) => pool.id === node.record.launcher);
   const maker = [...world.tree.pools()].some(({ record }) => record?.id === node.record.launcher);
-  if (own || !maker) remove("was never launched, and its request is gone");
+  if (own || !maker) remove("was never launched, and nobody works on its request");
 }
 
 // A launch whose launcher and request are gone goes on where min-ready lacks the node; else it would only be one too many.
@@ -107,7 +107,7 @@ function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove
     remove("its launcher is gone and nothing was launched yet");
   } else if (isForMinReady && isLacking) {
     draft.actions.push({ kind: "launch", node: id, request: null, pool });
-  } else remove("its launcher is gone, and so is the request that it was launched for");
+  } else remove("its launcher is gone, and nobody works on the request that it was launched for");
 }
 
 function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {

@@ -68,7 +68,9 @@ describe("an unlocked node", () => {
       "launch 0001 for nobody",
       "delete 0002: its launcher is gone and nothing was launched yet",
     ]);
-    const unwanted = ["delete 0001: its launcher is gone, and so is the request that it was launched for"];
+    const unwanted = [
+      "delete 0001: its launcher is gone, and nobody works on the request that it was launched for",
+    ];
     assert.deepEqual(actionsIn({ nodes: [started] }), unwanted);
     const ready = node("0003", "ready");
     assert.deepEqual(actionsIn({ nodes: [started, ready], labels: { small: { minReady: 1 } } }), unwanted);
@@ -86,9 +88,9 @@ describe("an unlocked node", () => {
     const ended = (requests: NonNullable<Scene["requests"]>) =>
       actionsIn({ nodes, requests, pools: [served] }).filter((action) => /^(delete|free)/.test(action));
     assert.deepEqual(ended([request("200-1")]), [
-      "delete 0001: was never launched, and its request is gone",
+      "delete 0001: was never launched, and nobody works on its request",
       "delete 0002: its launcher is gone and nothing was launched yet",
-      "delete 0003: its launcher is gone, and so is the request that it was launched for",
+      "delete 0003: its launcher is gone, and nobody works on the request that it was launched for",
       "free 0004",
     ]);
     assert.deepEqual(ended([request("200-1", { locked: true })]), []);
