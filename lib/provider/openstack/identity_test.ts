@@ -148,17 +148,23 @@ describe("tokens of Keystone", () => {
     assert.equal(error.message.includes("hunter2secret"), false);
   });
 
-  test("a private authority is trusted when it is named, and only then", async (test) => {
+  test("a private authority is trusted when it is named, and only then", async () => {
     const folder = await mkdtemp(join(tmpdir(), "nodepool-tls-"));
-    test.after(() => rm(folder, { recursive: true }));
-    const [files] = await makeCertificates(folder, ["localhost"]);
-    assert.ok(files);
-    const tls = { cert: await readFile(files.cert, "utf8"), key: await readFile(files.key, "utf8") };
-    const trusting = await setUp(() => undefined, { tls, more: `    cacert: ${files.ca}` });
-    assert.equal((await trusting.api.call(servers)).status, 200);
-    const strict = await setUp(() => undefined, { tls });
-    await assert.rejects(strict.api.call(servers), /cannot be asked: .*; set cacert to the authority's file/);
-    const careless = await setUp(() => undefined, { tls, more: "    verify: false" });
-    assert.equal((await careless.api.call(servers)).status, 200);
+    try {
+      const [files] = await makeCertificates(folder, ["localhost"]);
+      assert.ok(files);
+      const tls = { cert: await readFile(files.cert, "utf8"), key: await readFile(files.key, "utf8") };
+      const trusting = await setUp(() => undefined, { tls, more: `    cacert: ${files.ca}` });
+      assert.equal((await trusting.api.call(servers)).status, 200);
+      const strict = await setUp(() => undefined, { tls });
+      await assert.rejects(
+        strict.api.call(servers),
+        /cannot be asked: .*; set cacert to the authority's file/,
+      );
+      const careless = await setUp(() => undefined, { tls, more: "    verify: false" });
+      assert.equal((await careless.api.call(servers)).status, 200);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
