@@ -71,7 +71,7 @@ export type Action =
   /** Stop a launch. */
   | { readonly kind: "abandon"; readonly node: string; readonly reason: string }
   | { readonly kind: "delete"; readonly node: string; readonly reason: string }
-  /** Take the node from a request that is gone, or was put back without it. */
+  /** Take the node from a request that is gone. */
   | { readonly kind: "free"; readonly node: string }
   | { readonly kind: "hold"; readonly node: string }
   /** Return a node whose lease is gone without a trace of its request. */

@@ -113,8 +113,8 @@ function decideUnattended(world: World, draft: Draft, node: ReadableNode, remove
 function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Remove): void {
   const { id, record } = node;
   if (record.allocatedTo !== null) {
-    const request = world.tree.request(record.allocatedTo);
-    if (request === undefined || isPutBack(request)) draft.actions.push({ kind: "free", node: id });
+    // One that was put back is left its ready nodes: who gives ready nodes away takes no lock that would be shown before.
+    if (world.tree.request(record.allocatedTo) === undefined) draft.actions.push({ kind: "free", node: id });
     return;
   }
   const backing = shareOf(record)?.backingNode ?? null;

@@ -10,7 +10,6 @@ import { isConflict, type Transaction } from "../transaction.ts";
 import { recordFulfilled } from "./claim.ts";
 import { handOver } from "./hand_over.ts";
 import { ownDataOf, withFailure } from "./own_data.ts";
-import { isPutBack } from "./queue.ts";
 import { readableNode, readableRequest, readyNode, settledRequest } from "./read.ts";
 
 type ActionOf<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
@@ -107,12 +106,11 @@ export function giveBack(steps: Transaction, node: ReadableNode, now: number): v
   steps.setNode(node.id, withNodeState({ ...node.record, allocatedTo: null }, "used", now), node.version);
 }
 
-/** Takes a ready node from a request that is gone, or was put back without it. */
+/** Takes a ready node from a request that is gone. */
 export async function freeNode(environment: Environment, action: ActionOf<"free">): Promise<void> {
   const id = readableNode(environment, action.node).record.allocatedTo;
   if (id === null) return;
-  const request = await settledRequest(environment, id, action.node);
-  if (request !== undefined && !isPutBack(request)) return;
+  if ((await settledRequest(environment, id, action.node)) !== undefined) return;
   const node = readableNode(environment, action.node);
   if (node.record.allocatedTo !== id || node.record.state !== "ready") return;
   const steps = transaction(environment, "node.free");
