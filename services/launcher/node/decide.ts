@@ -7,7 +7,6 @@ import { isGoing } from "../pool/node_index.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
-import { isPutBack } from "../request/queue.ts";
 import type { Touched } from "../world_index.ts";
 
 /** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
@@ -82,7 +81,8 @@ function isPending(world: World, request: string | null): boolean {
  */
 function isInWork(world: World, request: string | null): boolean {
   const entry = request === null ? undefined : world.tree.request(request);
-  return isPending(world, request) && !(entry !== undefined && isPutBack(entry));
+  const isLocked = entry !== undefined && entry.lock.contenders.length > 0;
+  return entry?.record?.state === "pending" || (entry?.record?.state === "requested" && isLocked);
 }
 
 // A node of another live launcher stands unlocked for a moment before its launch begins.

@@ -116,10 +116,10 @@ export function neverFits(
 /** The limit that would be exceeded with nothing in use, or, else, with nothing of ours; or null. */
 function exceeded(world: World, pool: ServedPool, wish: Amounts): Obstacle | null {
   const say = (rule: Rule, { text }: Obstacle) => ({ rule, text: `it would exceed the quota: ${text}` });
-  const alone = roomFor(world, pool, EMPTY, wish);
-  if (alone !== null) return say("impossible", alone);
   const besideOthers = roomFor(world, pool, { ...EMPTY, foreign: foreignAt(world, pool) }, wish);
-  return besideOthers === null ? null : say("foreign-use", besideOthers);
+  if (besideOthers === null) return null;
+  const alone = roomFor(world, pool, EMPTY, wish);
+  return alone === null ? say("foreign-use", besideOthers) : say("impossible", alone);
 }
 
 /** What is in the way of launching these labels as things stand, or null. */

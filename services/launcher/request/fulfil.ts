@@ -10,7 +10,7 @@ import { isConflict, type Transaction } from "../transaction.ts";
 import { recordFulfilled } from "./claim.ts";
 import { handOver } from "./hand_over.ts";
 import { ownDataOf, withFailure } from "./own_data.ts";
-import { readableNode, readableRequest, readyNode, settledRequest } from "./read.ts";
+import { isRequestGone, readableNode, readableRequest, readyNode } from "./read.ts";
 
 type ActionOf<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
 
@@ -108,11 +108,10 @@ export function giveBack(steps: Transaction, node: ReadableNode, now: number): v
 
 /** Takes a ready node from a request that is gone. */
 export async function freeNode(environment: Environment, action: ActionOf<"free">): Promise<void> {
-  const id = readableNode(environment, action.node).record.allocatedTo;
-  if (id === null) return;
-  if ((await settledRequest(environment, id, action.node)) !== undefined) return;
+  const request = readableNode(environment, action.node).record.allocatedTo;
+  if (request === null || !(await isRequestGone(environment, request, action.node))) return;
   const node = readableNode(environment, action.node);
-  if (node.record.allocatedTo !== id || node.record.state !== "ready") return;
+  if (node.record.allocatedTo !== request || node.record.state !== "ready") return;
   const steps = transaction(environment, "node.free");
   free(steps, node);
   await steps.commit();

@@ -13,7 +13,7 @@ import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
 import { giveBack } from "./fulfil.ts";
 import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease, withSuspicionOf } from "./own_data.ts";
-import { readableNode, readableRequest, settledRequest } from "./read.ts";
+import { isRequestGone, readableNode, readableRequest } from "./read.ts";
 
 /** How long it is waited for a connection to look whether a request was made, in milliseconds. */
 const PATIENCE_MS = 5000;
@@ -179,7 +179,7 @@ export async function endLease(environment: Environment, request: string): Promi
 export async function returnOrphan(environment: Environment, id: string): Promise<void> {
   const node = readableNode(environment, id);
   const lease = nodeLeaseOf(node.record);
-  if (lease === null || (await settledRequest(environment, lease.request, id)) !== undefined) return;
+  if (lease === null || !(await isRequestGone(environment, lease.request, id))) return;
   const steps = transaction(environment, "node.return");
   const deletion = returnNode(environment, steps, id, lease.request, null);
   if (!steps.isEmpty) await commitDeletions(environment, steps, deletion === undefined ? [] : [deletion]);

@@ -29,11 +29,6 @@ interface Place {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Whether a request waits, and nobody has it in hand: what is recorded for it then was left when it was put back. */
-export function isPutBack({ record, lock }: RequestEntry): boolean {
-  return record?.state === "requested" && lock.contenders.length === 0;
-}
-
 /** Since when a request has waited. */
 export function waitingSince(entry: ReadableRequest): number {
   return entry.record.createdTime ?? entry.createdAt;

@@ -2,7 +2,6 @@
 import { nodePath } from "../../../lib/model/paths.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
-import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import type { Environment } from "../environment.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import type { ReadableRequest } from "./decide.ts";
@@ -23,16 +22,16 @@ export function readableNode(environment: Environment, id: string): ReadableNode
 }
 
 /**
- * A request that a node names; undefined when it is gone. A node may be shown as it was given away before its request is
- * shown: all that was told before the node is waited for.
+ * Whether a request that a node names is gone. A node may be shown as it was given away before its request is shown:
+ * all that was told before the node is waited for.
  */
-export async function settledRequest(
+export async function isRequestGone(
   { context: { view } }: Environment,
   request: string,
   node: string,
-): Promise<RequestEntry | undefined> {
+): Promise<boolean> {
   await settle(view, () => [nodePath(node)]);
-  return view.request(request);
+  return view.request(request) === undefined;
 }
 
 /** A node to hand over: from our own launch when there is one, else as it stands in the tree. */
