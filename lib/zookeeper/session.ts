@@ -162,7 +162,8 @@ export class ZooKeeperSession implements Session {
         const znode = await this.#call(requests.get(this.#full(path), true)).catch(nullWhenMissing);
         if (znode === null) return;
         isWatched = true;
-        await wait.event;
+        const event = await wait.next();
+        if (event?.kind === "deleted") return;
       } catch (error) {
         if (!isZooKeeperError(error, "CONNECTION_LOSS")) throw error;
       } finally {
@@ -238,21 +239,28 @@ export class ZooKeeperSession implements Session {
   }
 
   /**
-   * Resolves at the next event of a path, when the connection breaks, or when the signal is aborted. `stop` tells
-   * whether there was no event and nobody else waits for one.
+   * Waits from now on for the next event of a path, until the connection breaks or the signal is aborted. `next` gives
+   * the event when there is one, unless it came before `next` was called: it may be older than what was read meanwhile.
+   * `stop` tells whether there was no event and nobody else waits for one.
    */
-  #nextEvent(path: string, signal: AbortSignal | undefined): { event: Promise<void>; stop: () => boolean } {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = () => resolve();
+  #nextEvent(path: string, signal: AbortSignal | undefined) {
+    const { promise, resolve } = Promise.withResolvers<WatchEvent | undefined>();
+    let isAwaited = false;
+    const wake = (event?: WatchEvent) => resolve(isAwaited ? event : undefined);
+    const abort = () => wake();
     const forget = this.#watches.once(path, wake);
-    signal?.addEventListener("abort", wake, { once: true });
+    signal?.addEventListener("abort", abort, { once: true });
     // A signal that is aborted already calls nobody.
-    if (signal?.aborted) wake();
+    if (signal?.aborted) abort();
+    const next = () => {
+      isAwaited = true;
+      return promise;
+    };
     const stop = () => {
-      signal?.removeEventListener("abort", wake);
+      signal?.removeEventListener("abort", abort);
       return forget();
     };
-    return { event: promise, stop };
+    return { next, stop };
   }
 
   #full(path: string): string {

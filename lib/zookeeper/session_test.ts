@@ -6,6 +6,18 @@ import { PATIENCE_MS, pause, refused, until, untilState, within } from "./contra
 import { manualClock } from "./contract/manual_clock.ts";
 import { framed } from "./contract/scripted_server.ts";
 import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
+import { STAT_BYTES } from "./stat.ts";
+
+/** What an event says that a znode is gone, to a session that is connected. */
+function deletionOf(path: string): Buffer<ArrayBuffer> {
+  const name = Buffer.from(path);
+  const body = Buffer.alloc(12 + name.length);
+  body.writeInt32BE(2, 0);
+  body.writeInt32BE(3, 4);
+  body.writeInt32BE(name.length, 8);
+  name.copy(body, 12);
+  return body;
+}
 
 describe("session", () => {
   it("notices when two thirds of its timeout are over that a server has fallen silent", async () => {
@@ -218,6 +230,19 @@ describe("session", () => {
       Promise.all(Array.from({ length: count }, () => session.sync("/"))),
       "all answers",
     );
+  });
+
+  it("takes a deletion's event for the end of a wait, and asks no second time", async () => {
+    const server = await serve(async (peer) => {
+      await peer.handshake();
+      peer.accept(SESSION, 4000);
+      // An answer with neither data nor anything in its stat; then nothing but the event.
+      peer.reply(await peer.call(), { body: Buffer.alloc(4 + STAT_BYTES) });
+      await pause(50);
+      peer.reply(-1, { body: deletionOf("/a") });
+    });
+    const session = connect({ servers: [server], sessionTimeoutMs: 4000 });
+    await within(PATIENCE_MS, session.gone("/a"), "the end of the wait");
   });
 
   it("settles everything when it is closed, with a connection or without", async () => {

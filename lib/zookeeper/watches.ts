@@ -8,9 +8,12 @@ export interface RecursiveWatch {
   readonly onReset: () => void;
 }
 
+/** @param event what has happened; undefined when that is not known */
+type Wake = (event?: WatchEvent) => void;
+
 export class Watches {
   readonly #recursive = new Map<string, Set<RecursiveWatch>>();
-  readonly #once = new Map<string, Set<() => void>>();
+  readonly #once = new Map<string, Set<Wake>>();
   readonly #onError: (error: unknown) => void;
 
   /** `onError` hears what a listener throws; the others are called all the same. */
@@ -40,7 +43,7 @@ export class Watches {
    * Calls `wake` at the next event of exactly this path, or when the server's watches were lost. What it returns ends
    * the wait, and tells whether it was the last one of this path that had not been woken.
    */
-  once(path: string, wake: () => void): () => boolean {
+  once(path: string, wake: Wake): () => boolean {
     const waiting = this.#once.get(path) ?? new Set();
     this.#once.set(path, waiting.add(wake));
     return () => {
@@ -51,7 +54,7 @@ export class Watches {
 
   /** Hands an event to everyone who listens at its path or above. */
   dispatch(event: WatchEvent): void {
-    this.wake(event.path);
+    this.wake(event.path, event);
     for (let path = event.path; ; path = parentOf(path)) {
       const watches = this.#recursive.get(path);
       if (watches !== undefined) for (const { listener } of [...watches]) this.#call(() => listener(event));
@@ -60,10 +63,10 @@ export class Watches {
   }
 
   /** Wakes those who wait for one event of this path. */
-  wake(path: string): void {
+  wake(path: string, event?: WatchEvent): void {
     const waiting = this.#once.get(path);
     this.#once.delete(path);
-    for (const wake of waiting ?? []) this.#call(wake);
+    for (const wake of waiting ?? []) this.#call(() => wake(event));
   }
 
   /** The server has forgotten our watches: whoever waits for one event must look again. */
