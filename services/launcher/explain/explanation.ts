@@ -1,5 +1,7 @@
 // Why something is as it is, as people and programs are told.
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { Decision, World } from "../actions.ts";
+import { registeredName } from "../request/courtesy.ts";
 import type { UnservedPool } from "./unserved.ts";
 
 export type Verdict = "able" | "waits" | "never" | "not-offered" | "declined" | "elsewhere" | "yields";
@@ -34,4 +36,17 @@ export interface Decided {
 /** Whole seconds until a time: never fewer than there are. Both are in seconds. */
 export function secondsTo(time: number, now: number): number {
   return Math.max(0, Math.ceil(time - now));
+}
+
+/** What there is to say of a pool of another launcher: only that one knows what is in its way. */
+export function elsewhere(entry: PoolEntry): PoolExplanation {
+  const pool = registeredName(entry);
+  const host = entry.record?.hostname ?? null;
+  return {
+    pool,
+    verdict: "elsewhere",
+    rule: "",
+    reason: `${pool}: another launcher decides about it`,
+    remedy: host === null ? "ask that launcher" : `ask the launcher on ${host}`,
+  };
 }

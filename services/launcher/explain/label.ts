@@ -8,7 +8,7 @@ import { askerFor } from "../pool/min_ready.ts";
 import { waitsFirst } from "../pool/obstacle.ts";
 import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
-import { type Decided, type Explanation, type PoolExplanation, secondsTo } from "./explanation.ts";
+import { type Decided, type Explanation, elsewhere, type PoolExplanation, secondsTo } from "./explanation.ts";
 import { remedyOf } from "./remedies.ts";
 import { explainUnserved } from "./unserved.ts";
 
@@ -44,6 +44,9 @@ export function explainLabel(decided: Decided, name: string): Explanation | null
       remedy: remedyOf(rule),
     };
   });
+  // Launchers that share a pool have its limits in common: one line says what is in the way.
+  const ours = new Set(pools.map(({ pool }) => pool));
+  const others = offering.filter((entry) => !ours.has(registeredName(entry))).map(elsewhere);
   const unserved = explainUnserved(decided, [name]);
   const ready = index.nodes.readyOf(name);
   const coming = index.queue.comingOf(name) + index.nodes.comingOf(name);
@@ -58,7 +61,12 @@ export function explainLabel(decided: Decided, name: string): Explanation | null
     retry === null ? [] : [`asking for more failed; next try in ${secondsTo(retry, world.now)} s`];
   const hasAll = ready + coming >= wanted;
   const summary = why ?? (hasAll ? "it has what min-ready asks for" : whoAsks(world, name, offering));
-  return { summary, pools: [...pools, ...unserved], before: null, facts: [counts, ...failed, ...nobody] };
+  return {
+    summary,
+    pools: [...pools, ...others, ...unserved],
+    before: null,
+    facts: [counts, ...failed, ...nobody],
+  };
 }
 
 /** Who asks for the nodes that a label lacks, or why nobody does. */

@@ -100,4 +100,18 @@ describe("a label that has fewer ready nodes than it is to have", () => {
       ],
     );
   });
+
+  it("shows each pool of other launchers that offers it, and whom to ask, but no pool twice that is shared", () => {
+    const shared = otherPool("cloud/main", ["small"], { hostname: "second" });
+    const others = [otherPool("far/main", ["small"], { hostname: "third" }), shared, otherPool("far/x", [])];
+    const seen = world({ labels, pools: [pool("cloud/main", ["small"])], others });
+    const { pools } = explainLabel({ world: seen, decision: decide(seen) }, "small") ?? {};
+    assert.deepEqual(
+      pools?.map(({ pool, verdict, remedy }) => [pool, verdict, remedy]),
+      [
+        ["cloud/main", "able", ""],
+        ["far/main", "elsewhere", "ask the launcher on third"],
+      ],
+    );
+  });
 });

@@ -10,7 +10,7 @@ import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
 import { explainDeclined, thenAgain } from "./declined.ts";
-import { type Decided, type Explanation, type PoolExplanation, secondsTo } from "./explanation.ts";
+import { type Decided, type Explanation, elsewhere, type PoolExplanation, secondsTo } from "./explanation.ts";
 import { placeOf } from "./place.ts";
 import { remedyOf } from "./remedies.ts";
 import { explainUnserved } from "./unserved.ts";
@@ -75,10 +75,7 @@ function poolOf(
   if (!offersAll(entry, record.nodeTypes)) return [explainLacking(world, entry, record)];
   if (record.declinedBy.includes(entry.record.id ?? "")) return [explainDeclined(world, entry, request)];
   if (record.state === "failed") return [];
-  if (!world.pools.some((own) => own.id === entry.record?.id)) {
-    const reason = `${pool}: another launcher decides about it`;
-    return [{ ...plain, verdict: "elsewhere", reason, remedy: "ask that launcher" }];
-  }
+  if (!world.pools.some((own) => own.id === entry.record?.id)) return [elsewhere(entry)];
   // It does not wait in the queue, or has just been served.
   if (outcome === undefined) return [];
   const fit = outcome.fits.find((candidate) => candidate.pool.id === entry.record?.id);

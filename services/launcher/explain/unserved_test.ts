@@ -40,6 +40,10 @@ describe("a pool of a provider that cannot be used", () => {
 
   it("is told as any other where another launcher serves it", () => {
     const others = [otherPool("far/main", ["small"])];
-    assert.deepEqual(explainLabel(decided({ others }), "small")?.pools, []);
+    const pools = explainLabel(decided({ others }), "small")?.pools;
+    assert.deepEqual(
+      pools?.map(({ pool, verdict }) => [pool, verdict]),
+      [["far/main", "elsewhere"]],
+    );
   });
 });
