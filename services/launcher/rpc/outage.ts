@@ -17,12 +17,19 @@ export function outageError() {
   );
 }
 
-/** A signal that is aborted with the error for the caller once the view has not been current for so many milliseconds. */
+/**
+ * A signal that is aborted with the error for the caller once the view has not been current for so many milliseconds,
+ * or with the caller's own.
+ */
 export function followOutage(
   { context: { view, clock } }: Pick<Environment, "context">,
   patienceMs: number,
+  caller?: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
   const controller = new AbortController();
+  const follow = () => controller.abort(caller?.reason);
+  caller?.addEventListener("abort", follow, { once: true });
+  if (caller?.aborted) follow();
   let cancel: (() => void) | null = null;
   const look = (current: boolean) => {
     if (current) {
@@ -35,6 +42,7 @@ export function followOutage(
   const stop = () => {
     unsubscribe();
     cancel?.();
+    caller?.removeEventListener("abort", follow);
   };
   return { signal: controller.signal, stop };
 }
@@ -52,18 +60,21 @@ export function answerInOutage<T>(environment: Environment, call: () => Promise<
 export function writeWhenConnected<T>(
   environment: Environment,
   call: (refused: AbortSignal) => Promise<T>,
+  caller?: AbortSignal,
 ): Promise<T> {
-  return untilOutage(environment, async (signal) => {
+  const answer = async (signal: AbortSignal) => {
     await environment.context.view.ready(signal);
     return await abortable(call(signal), signal);
-  });
+  };
+  return untilOutage(environment, answer, caller);
 }
 
 async function untilOutage<T>(
   environment: Environment,
   answer: (signal: AbortSignal) => Promise<T>,
+  caller?: AbortSignal,
 ): Promise<T> {
-  const { signal, stop } = followOutage(environment, PATIENCE_MS);
+  const { signal, stop } = followOutage(environment, PATIENCE_MS, caller);
   try {
     return await answer(signal);
   } finally {

@@ -42,7 +42,8 @@ export function launcherServices(
     if (change.kind === "node") nodeFeed.publish({ id: change.id, entry: view.node(change.id) ?? null });
   });
   const read = <T>(call: () => Promise<T>) => answerInOutage(environment, call);
-  const write = <T>(call: (refused: AbortSignal) => Promise<T>) => writeWhenConnected(environment, call);
+  const write = <T>(call: (refused: AbortSignal) => Promise<T>, caller?: AbortSignal) =>
+    writeWhenConnected(environment, call, caller);
   const nodes = rpcService(NodeServiceDefinition, {
     listNodes: (request) => listNodes(shared, request),
     getNode: (request) => read(() => getNode(shared, request)),
@@ -56,7 +57,7 @@ export function launcherServices(
     listRequests: (request) => listRequests(shared, request),
     getRequest: (request) => read(() => getRequest(shared, request)),
     createRequest: (request, { signal }) =>
-      write((refused) => createRequest(shared, request, AbortSignal.any([signal, refused]))),
+      write((refused) => createRequest(shared, request, refused), signal),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request) => write(() => renewRequest(shared, request)),
     updateRequest: (request) => write(() => updateRequest(shared, request)),

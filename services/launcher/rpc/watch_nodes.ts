@@ -21,10 +21,9 @@ export async function* watchNodes(
     for (const entry of view.nodes()) if (fits(entry)) yield { id: entry.id, entry };
   };
   const { resumeToken } = request;
-  const outage = followOutage(shared.environment, STREAM_PATIENCE_MS);
-  const ends = AbortSignal.any([signal, outage.signal]);
+  const outage = followOutage(shared.environment, STREAM_PATIENCE_MS, signal);
   try {
-    yield* filtered(shared.nodeFeed.watch({ resumeToken, snapshot, signal: ends }), request);
+    yield* filtered(shared.nodeFeed.watch({ resumeToken, snapshot, signal: outage.signal }), request);
     if (!signal.aborted) outage.signal.throwIfAborted();
   } finally {
     outage.stop();

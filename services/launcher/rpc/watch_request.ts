@@ -13,6 +13,9 @@ import { findRequest, type Shared } from "./shared.ts";
 
 const BOOKMARK_MS = 30_000;
 
+/** What becomes of a request is told at once; how it gets there, so often at most: it may take three steps in a moment. */
+const PROGRESS_MS = 100;
+
 type Wake = "changed" | "bookmark";
 
 /**
@@ -33,22 +36,25 @@ export async function* watchRequest(
   const outage = followOutage(
     shared.environment,
     Math.min(STREAM_PATIENCE_MS, ((lease?.duration ?? Infinity) * 1000) / 3),
+    signal,
   );
-  const ends = AbortSignal.any([signal, outage.signal]);
-  ends.addEventListener("abort", wakes.close, { once: true });
+  outage.signal.addEventListener("abort", wakes.close, { once: true });
   let last = "";
   try {
     for await (const wake of wakes) {
-      if (ends.aborted) break;
+      if (outage.signal.aborted) break;
       if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
-      if (wake !== "changed") continue;
+      if (wake !== "changed" || (isUnderWay(view.request(id)) && wakes.isTooSoon())) continue;
       // Who hears that it is fulfilled has to find its nodes as they were handed over.
-      await abortable(
-        settle(view, () => [requestPath(id)]),
-        ends,
-      );
+      if (view.isPending(requestPath(id))) {
+        await abortable(
+          settle(view, () => [requestPath(id)]),
+          outage.signal,
+        );
+      }
       const entry = view.request(id);
       if (entry === undefined) return;
+      wakes.noteTold();
       const print = fingerprint(shared, entry);
       if (print === last) continue;
       last = print;
@@ -60,6 +66,12 @@ export async function* watchRequest(
     outage.stop();
     wakes.close();
   }
+}
+
+/** Whether more is to become of it. */
+function isUnderWay(entry: RequestEntry | undefined): boolean {
+  const state = entry?.record?.state;
+  return state === "requested" || state === "pending";
 }
 
 // What of a request may change, and whether its nodes have. The lease moves on with every renewal; that alone is no news.
@@ -83,6 +95,9 @@ class Wakes implements AsyncIterable<Wake> {
   #changed = false;
   #isClosed = false;
   #cancelRenewal: (() => void) | undefined;
+  /** While this waits, progress is too soon. */
+  #cancelPause: (() => void) | undefined;
+  #isDue = false;
 
   constructor(shared: Shared, id: string) {
     this.#shared = shared;
@@ -103,8 +118,26 @@ class Wakes implements AsyncIterable<Wake> {
     this.#isClosed = true;
     for (const stop of this.#stops) stop();
     this.#cancelRenewal?.();
+    this.#cancelPause?.();
     this.#queue.close();
   };
+
+  /** Something is told now: progress comes a while later. */
+  noteTold(): void {
+    if (this.#isClosed) return;
+    this.#cancelPause?.();
+    this.#cancelPause = this.#shared.environment.context.clock.after(PROGRESS_MS, () => {
+      this.#cancelPause = undefined;
+      if (this.#isDue) this.#change();
+      this.#isDue = false;
+    });
+  }
+
+  /** Whether something was told just now; then there will be another wake. */
+  isTooSoon(): boolean {
+    this.#isDue ||= this.#cancelPause !== undefined;
+    return this.#cancelPause !== undefined;
+  }
 
   /** Renews the lease; a failure is repeated at the next third of the lease, until which it lasts. */
   async #renew(): Promise<void> {

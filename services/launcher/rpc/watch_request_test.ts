@@ -12,13 +12,15 @@ import { watchRequest } from "./watch_request.ts";
 function watch(secondsLeft: number) {
   const { clock, advance } = manualClock();
   const expiries: (number | undefined)[] = [];
-  let told = (_current: boolean) => {};
+  let toldCurrent = (_current: boolean) => {};
   const lease = { duration: 60, expires: clock.now() / 1000 + secondsLeft };
-  const entry = request("200-1", { requestorData: encodeOwnData({ lease }) });
+  const record = { requestorData: encodeOwnData({ lease }) };
+  let entry = request("200-1", record);
+  let hear = () => {};
   const view = {
     current: true,
-    onCurrent: (listener: typeof told) => {
-      told = listener;
+    onCurrent: (listener: typeof toldCurrent) => {
+      toldCurrent = listener;
       return () => {};
     },
     request: () => entry,
@@ -32,7 +34,13 @@ function watch(secondsLeft: number) {
   };
   const shared = {
     environment: { context: { view, clock, session }, nodesOf: () => [] },
-    engine: { watchRequest: () => () => {}, reasonOf: () => undefined },
+    engine: {
+      watchRequest: (_id: string, listener: () => void) => {
+        hear = listener;
+        return () => {};
+      },
+      reasonOf: () => undefined,
+    },
   } as unknown as Shared;
   const pass = async (milliseconds: number) => {
     advance(milliseconds);
@@ -40,7 +48,25 @@ function watch(secondsLeft: number) {
   };
   const stop = new AbortController();
   const stream = watchRequest(shared, { name: "nodeRequests/200-1" }, stop.signal);
-  return { clock, pass, expiries, stream, stop, tell: (current: boolean) => told(current) };
+  const change = (changed: Parameters<typeof request>[1]) => {
+    entry = request("200-1", { ...record, ...changed });
+    hear();
+  };
+  return { clock, pass, expiries, stream, stop, change, tell: (current: boolean) => toldCurrent(current) };
+}
+
+/** All that a watch has told so far, as the states and priorities of its request. */
+function told(stream: ReturnType<typeof watch>["stream"]): string[] {
+  const heard: string[] = [];
+  const read = async () => {
+    for await (const { event } of stream) {
+      if (event?.$case !== "status") continue;
+      const { state, relativePriority } = event.value.request ?? {};
+      heard.push(`${state} ${relativePriority}`);
+    }
+  };
+  void read();
+  return heard;
 }
 
 describe("a watch of a request", () => {
@@ -62,6 +88,38 @@ describe("a watch of a request", () => {
     assert.equal(expiries.length, 1);
     assert.ok(Math.abs((expiries[0] ?? 0) - now - 60) < 1);
     await stream.return();
+  });
+
+  it("tells at once what becomes of it, and ten times a second at most how it gets there", async () => {
+    const { pass, stream, change, stop } = watch(60);
+    const heard = told(stream);
+    await pass(0);
+    for (const relativePriority of [1, 2, 3]) {
+      change({ relativePriority });
+      await pass(30);
+    }
+    assert.deepEqual(heard, ["STATE_REQUESTED 0"]);
+    await pass(10);
+    assert.deepEqual(heard.slice(1), ["STATE_REQUESTED 3"]);
+    change({ state: "pending", relativePriority: 3 });
+    await pass(1);
+    change({ state: "fulfilled", relativePriority: 3 });
+    await pass(0);
+    assert.deepEqual(heard.slice(2), ["STATE_FULFILLED 3"]);
+    await pass(1000);
+    assert.equal(heard.length, 3);
+    stop.abort();
+  });
+
+  it("tells at once what comes after a while in which nothing was told", async () => {
+    const { pass, stream, change, stop } = watch(60);
+    const heard = told(stream);
+    await pass(0);
+    await pass(100);
+    change({ relativePriority: 1 });
+    await pass(0);
+    assert.deepEqual(heard, ["STATE_REQUESTED 0", "STATE_REQUESTED 1"]);
+    stop.abort();
   });
 
   it("goes on when the connection to ZooKeeper is back soon", async () => {

@@ -2426,7 +2426,8 @@ export const RequestServiceDefinition = {
     },
     /**
      * WatchRequest sends the request with its nodes now and at each change, and keeps the lease alive while the
-     * stream is open. The stream ends when the request is gone.
+     * stream is open. That it is fulfilled or has failed comes at once; how it gets there ten times a second at most,
+     * what happens in between as one. The stream ends when the request is gone.
      */
     watchRequest: {
       name: "WatchRequest",
@@ -2506,7 +2507,8 @@ export interface RequestServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateRequestResponse>>;
   /**
    * WatchRequest sends the request with its nodes now and at each change, and keeps the lease alive while the
-   * stream is open. The stream ends when the request is gone.
+   * stream is open. That it is fulfilled or has failed comes at once; how it gets there ten times a second at most,
+   * what happens in between as one. The stream ends when the request is gone.
    */
   watchRequest(
     request: WatchRequestRequest,
@@ -2562,7 +2564,8 @@ export interface RequestServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateRequestResponse>;
   /**
    * WatchRequest sends the request with its nodes now and at each change, and keeps the lease alive while the
-   * stream is open. The stream ends when the request is gone.
+   * stream is open. That it is fulfilled or has failed comes at once; how it gets there ten times a second at most,
+   * what happens in between as one. The stream ends when the request is gone.
    */
   watchRequest(
     request: DeepPartial<WatchRequestRequest>,
