@@ -34,6 +34,8 @@ export function openView(session: Session, logger: Logger, clock: Clock = system
 /** The last that has happened to a path. */
 interface Happened {
   readonly kind: WatchEvent["kind"];
+  /** Whether what is there now has to be known. */
+  readonly isRead: boolean;
   /** See {@link Session.written}. */
   readonly written: Promise<Znode | undefined> | undefined;
 }
@@ -158,7 +160,8 @@ class TreeView implements View {
   }
 
   #receive({ kind, path }: WatchEvent): void {
-    this.#incoming.set(path, { kind, written: kind === "deleted" ? undefined : this.#session.written(path) });
+    const isRead = kind !== "deleted" && roleOf(path) === "read";
+    this.#incoming.set(path, { kind, isRead, written: isRead ? this.#session.written(path) : undefined });
     this.#received += 1;
     this.#scheduleFlush();
   }
@@ -206,10 +209,9 @@ class TreeView implements View {
   /**
    * What a path holds after an event. Null when it was deleted since: the server has told of that before it answered.
    */
-  #read(path: string, { kind, written }: Happened): State | Promise<State | null> {
-    if (kind === "deleted") return [path, undefined];
-    if (roleOf(path) !== "read") return [path, null];
-    return this.#readData(path, written);
+  #read(path: string, { kind, isRead, written }: Happened): State | Promise<State | null> {
+    if (isRead) return this.#readData(path, written);
+    return [path, kind === "deleted" ? undefined : null];
   }
 
   async #readData(path: string, written: Happened["written"]): Promise<State | null> {
