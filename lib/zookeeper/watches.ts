@@ -55,10 +55,9 @@ export class Watches {
   /** Hands an event to everyone who listens at its path or above. */
   dispatch(event: WatchEvent): void {
     this.wake(event.path, event);
-    for (let path = event.path; ; path = parentOf(path)) {
-      const watches = this.#recursive.get(path);
-      if (watches !== undefined) for (const { listener } of [...watches]) this.#call(() => listener(event));
-      if (path === "/") return;
+    for (const [path, watches] of this.#recursive) {
+      if (!isWithin(event.path, path)) continue;
+      for (const { listener } of [...watches]) this.#call(() => listener(event));
     }
   }
 
@@ -88,7 +87,7 @@ export class Watches {
   }
 }
 
-/** The path above; "/" is its own parent. */
-export function parentOf(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+/** Whether a path is another one or below it. */
+function isWithin(path: string, root: string): boolean {
+  return path.startsWith(root) && (path.length === root.length || root === "/" || path[root.length] === "/");
 }
