@@ -17,6 +17,8 @@ export type ReadableNode = NodeEntry & { readonly record: NodeRecord };
 
 /** What one node adds to the whole. */
 interface Share {
+  /** What it was made from. */
+  readonly entry: NodeEntry;
   readonly node: ReadableNode;
   readonly pool: string;
   readonly provider: string;
@@ -46,6 +48,18 @@ const byId = (left: { readonly id: string }, right: { readonly id: string }) =>
 const byTime = (left: ReadableNode, right: ReadableNode) =>
   left.record.stateTime - right.record.stateTime || byId(left, right);
 
+/** Whether counting the one in place of the other would change nothing: of the same entry, the rest is the same. */
+function isSame(one: Share, other: Share): boolean {
+  return (
+    one.entry === other.entry &&
+    one.isFree === other.isFree &&
+    one.isBusy === other.isBusy &&
+    one.readyFor === other.readyFor &&
+    one.comingFor === other.comingFor &&
+    one.launchingAt === other.launchingAt
+  );
+}
+
 export class NodeIndex {
   readonly #tree: Tree;
   readonly #hand: Hand;
@@ -74,20 +88,23 @@ export class NodeIndex {
   /** Counts a node anew. Returns the requests that it belongs to or has belonged to. */
   update(id: string): readonly string[] {
     const before = this.#shares.get(id);
-    if (before !== undefined) this.#apply(before, -1);
     const entry = this.#tree.node(id);
     if (entry === undefined || entry.record === null) {
+      if (before !== undefined) this.#apply(before, -1);
       this.#shares.delete(id);
       return before?.requests ?? NONE;
     }
-    const share = this.#shareOf({ ...entry, record: entry.record });
+    const share = this.#shareOf(entry, entry.record);
+    if (before !== undefined && isSame(before, share)) return before.requests;
+    if (before !== undefined) this.#apply(before, -1);
     this.#shares.set(id, share);
     this.#apply(share, 1);
     return before === undefined ? share.requests : [...before.requests, ...share.requests];
   }
 
-  #shareOf(node: ReadableNode): Share {
-    const { record, id } = node;
+  #shareOf(entry: NodeEntry, record: NodeRecord): Share {
+    const node: ReadableNode = { ...entry, record };
+    const { id } = node;
     const pool = poolKey(record.provider, record.pool);
     const label = record.type[0] ?? "";
     const resources = record.resources ?? this.#served.get(pool)?.resourcesOf(label) ?? null;
@@ -100,6 +117,7 @@ export class NodeIndex {
     // A node is recorded first, and its launch begins with the next decision.
     const isDue = isComing && launch === undefined && this.#served.get(pool)?.id === record.launcher;
     return {
+      entry,
       node,
       pool,
       provider: record.provider ?? "",
