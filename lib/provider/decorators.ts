@@ -28,6 +28,7 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
         ? deadlines[method]
         : deadlines.other;
     const deadline = new AbortController();
+    const follow = () => deadline.abort(signal.reason);
     const timer = method === "createInstance" ? launchTimer(clock, provider) : clock;
     const cancel = timer.after(limit, () => {
       const message = `provider ${provider.name}: ${method} took more than ${limit / 1000} s`;
@@ -35,13 +36,15 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
     });
     try {
       signal.throwIfAborted();
-      return await run(AbortSignal.any([signal, deadline.signal]));
+      signal.addEventListener("abort", follow, { once: true });
+      return await run(deadline.signal);
     } catch (error) {
       // The deadline is the reason of whatever the call has made of it, unless the caller had given up before.
       const reason = deadline.signal.aborted && !signal.aborted ? deadline.signal.reason : error;
       throw asProviderError(reason, call);
     } finally {
       cancel();
+      signal.removeEventListener("abort", follow);
     }
   });
 }
