@@ -136,14 +136,12 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   return choose(pass, kind, entry, candidates, fits);
 }
 
-/** That another request goes before this one in a pool although it waits for room; ready nodes are not room. */
-function behindOf({ draft, census }: Pass, pool: ServedPool, { record }: ReadableRequest): Obstacle | null {
+/** That another request goes before this one where the pool has to launch. */
+function behindOf({ draft }: Pass, pool: ServedPool, { record }: ReadableRequest): Obstacle | null {
   const aged = draft.aged.get(nameOf(pool));
+  if (aged !== undefined) return hasWaitedLong(aged);
   const first = record.requestor === MIN_READY_REQUESTOR ? draft.waitsForRoom.get(pool.id) : undefined;
-  const before = aged !== undefined ? hasWaitedLong(aged) : first !== undefined ? waitsFirst(first) : null;
-  if (before === null || !record.reuse) return before;
-  const ready = census.pick(pool, { labels: record.nodeTypes, zone: null });
-  return ready.every((node) => node !== null) ? null : before;
+  return first === undefined ? null : waitsFirst(first);
 }
 
 function choose(
