@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { encodeShare } from "../../../lib/model/shared_node.ts";
+import { host, hostPool } from "../../../test/harness/host_world.ts";
 import {
   decideIn,
   launch,
@@ -76,6 +77,8 @@ describe("an unlocked node", () => {
     assert.deepEqual(actionsIn({ nodes: [started, ready], labels: { small: { minReady: 1 } } }), unwanted);
     const forZuul = node("0001", "building", { externalId: "i-1", requestor: "zuul" });
     assert.deepEqual(actionsIn({ nodes: [forZuul] }), unwanted);
+    const elsewhere = [node("0001", "building", { externalId: "i-1", requestor, pool: "gone" })];
+    assert.match(actionsIn({ nodes: elsewhere, labels }).join(), /^delete 0001/, "in its own pool only");
   });
 
   it("is deleted when its request was put back while it was still locked, unless it is ready", () => {
@@ -103,12 +106,43 @@ describe("an unlocked node", () => {
     assert.deepEqual(actionsIn({ nodes: init("other cloud/main"), others }), []);
     const requests = [request("200-1", { state: "pending", locked: true })];
     assert.deepEqual(actionsIn({ nodes: init("dead"), requests }), []);
+    const pools = [served, pool("cloud/more", ["small"])];
+    for (const { id } of pools)
+      assert.equal(actionsIn({ pools, nodes: init(id) }).length, 1, "we know of none");
   });
 
   it("is freed when the request that it was given to is gone", () => {
     const nodes = [node("0001", "ready", { allocatedTo: "200-1" })];
     assert.deepEqual(actionsIn({ nodes }), ["free 0001"]);
     assert.deepEqual(actionsIn({ nodes, requests: [request("200-1", { state: "fulfilled" })] }), []);
+  });
+});
+
+describe("a ready node of which the configuration has no use any more", () => {
+  const none = "no pool offers any of its labels any more";
+  const old = [node("0001", "ready", { type: ["old"] })];
+
+  it("is deleted when all its labels were taken out, also where there are hosts beside its pool", () => {
+    assert.deepEqual(actionsIn({ nodes: old }), [`delete 0001: ${none}`]);
+    const pools = [served, hostPool("lab/main", [host()])];
+    assert.deepEqual(actionsIn({ pools, nodes: old }), [`delete 0001: ${none}`]);
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "ready", { type: ["old", "small"] })] }), []);
+    assert.deepEqual(actionsIn({ nodes: [node("0001", "in-use", { type: ["old"], locked: true })] }), []);
+  });
+
+  it("is deleted when its pool was taken out while we ran, and not when we never knew the pool", () => {
+    const nodes = [node("0001", "ready", { pool: "old" })];
+    assert.deepEqual(actionsIn({ nodes, hand: { retired: new Set(["cloud/old"]) } }), [
+      `delete 0001: ${none}`,
+    ]);
+    assert.deepEqual(actionsIn({ nodes }), []);
+  });
+
+  it("stays while another launcher offers one of its labels in its pool", () => {
+    const both = [node("0001", "ready", { type: ["old", "older"] })];
+    const offering = (name: string) => ({ nodes: both, others: [otherPool(name, ["old", "new"])] });
+    assert.deepEqual(actionsIn(offering("cloud/main")), []);
+    assert.deepEqual(actionsIn(offering("cloud/more")), [`delete 0001: ${none}`]);
   });
 });
 
@@ -124,6 +158,12 @@ describe("a locked node", () => {
     const nodes = [node("0001", "in-use", { locked: true, userData })];
     assert.deepEqual(actionsIn({ nodes }), ["return 0001"]);
     assert.deepEqual(actionsIn({ nodes, requests: [request("200-1", { state: "fulfilled" })] }), []);
+    const deleting = [node("0001", "deleting", { userData })];
+    assert.deepEqual(
+      actionsIn({ nodes: deleting }),
+      ["delete 0001: is deleting"],
+      "not once it is being deleted",
+    );
   });
 });
 
