@@ -10,7 +10,7 @@ import {
   OTHER_KEY,
   slotNode,
 } from "../../../test/harness/host_world.ts";
-import { decideIn, NOW, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import { decideIn, NOW, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
 import { encodeMemory } from "./memory.ts";
 
 const one = host();
@@ -249,6 +249,12 @@ describe("a request for hosts", () => {
     assert.deepEqual(actionsIn({ pools: cloud(1), nodes, requests, hand }), [
       "serve 200-1 at cloud/main with new",
     ]);
+    const both = [...nodes, node("0009", "ready")];
+    assert.deepEqual(
+      actionsIn({ pools: cloud(100), nodes: both, requests, hand }),
+      ["serve 200-1 at cloud/main with 0009"],
+      "a ready node of an equal pool is there at once",
+    );
   });
 
   it("waits while the hosts are busy, and is declined when they can never serve it", () => {

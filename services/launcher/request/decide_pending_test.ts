@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import {
   decideIn,
   launch,
@@ -99,6 +100,18 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn(scene), ["give up 200-1 for 0001, failed"]);
     const others = [otherPool("b/main", ["small"])];
     assert.deepEqual(actionsIn({ ...scene, others }), ["give up 200-1 for 0001"]);
+    const declined = [request("200-1", { ...pending.record, locked: true, declinedBy: ["other b/main"] })];
+    assert.deepEqual(actionsIn({ ...scene, others, requests: declined }), ["give up 200-1 for 0001, failed"]);
+    const both = [request("200-1", { ...pending.record, locked: true, nodeTypes: ["small", "large"] })];
+    assert.deepEqual(actionsIn({ ...scene, others, requests: both }), ["give up 200-1 for 0001, failed"]);
+  });
+
+  it("is given up, and gets nothing more, when it does not fit any more into its pool as that is configured now", () => {
+    const now = pool("cloud/main", ["large"]);
+    const others = [otherPool("b/main", ["small"])];
+    assert.deepEqual(actionsIn({ pools: [now], others, requests: [pending], hand: hand() }), [
+      "give up 200-1 for cloud/main: label 'small' is not in the pool",
+    ]);
   });
 
   it("is not given up for a launch that was begun in another pool, which declined it then", () => {
@@ -146,6 +159,24 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn(scene(NOW - 61)), []);
   });
 
+  it("is passed by later ones, however long it has waited, when it is for a min-ready node", () => {
+    const two = pool("cloud/main", ["small"], { maxServers: 2 });
+    const scene = (requestor: string): Scene => ({
+      pools: [two],
+      nodes: [node("0001", "in-use", { locked: true })],
+      requests: [
+        request("200-1", {
+          ...{ state: "pending", locked: true, createdTime: NOW - 3600, requestor },
+          nodeTypes: ["small", "small"],
+        }),
+        request("200-2"),
+      ],
+      hand: { requests: new Map([["200-1", { pool: two }]]) },
+    });
+    assert.deepEqual(actionsIn(scene("zuul")), []);
+    assert.deepEqual(actionsIn(scene(MIN_READY_REQUESTOR)), ["serve 200-2 at cloud/main with new"]);
+  });
+
   it("wakes the launcher when a provider's refusal has ended, and not after that", () => {
     const wakeAt = (until: number) => {
       const quotaBlocks = new Map([["cloud", until]]);
@@ -161,6 +192,12 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ hand: hand() }), ["drop 200-1"]);
     const done = [request("200-1", { state: "fulfilled", locked: true })];
     assert.deepEqual(actionsIn({ requests: done, hand: hand() }), ["drop 200-1"]);
+    const pools = [pool("cloud/other", ["small"])];
+    assert.deepEqual(
+      actionsIn({ pools, requests: [pending], hand: hand() }),
+      ["drop 200-1"],
+      "its pool is gone",
+    );
   });
 
   it("is taken over with its nodes when its launcher is gone", () => {
@@ -190,6 +227,8 @@ describe("a lease", () => {
 
   it("ends when it runs out, and wakes the launcher for that", () => {
     assert.deepEqual(actionsIn({ requests: [withLease(NOW - 1)] }), ["end-lease 200-1"]);
+    const waiting = request("200-1", { requestorData: leased(NOW - 1) });
+    assert.deepEqual(actionsIn({ requests: [waiting] }), ["end-lease 200-1"], "nothing is launched for it");
     const decision = decideIn({ requests: [withLease(NOW + 7)] });
     assert.deepEqual(decision.actions, []);
     assert.equal(decision.wakeAt, NOW + 7);

@@ -17,8 +17,6 @@ const claim = (served: ServedPool, more: Partial<Claim>): Claim => ({
 });
 
 describe("a request that waits for room", () => {
-  const one = pool("cloud/main", ["small", "large"], { maxServers: 1 });
-
   it("makes room by the oldest idle node of other labels, one at a time", () => {
     const two = pool("cloud/main", ["small", "large"], { maxServers: 2 });
     const nodes = [node("0002", "ready", { type: ["large"] }), node("0001", "ready", { type: ["large"] })];
@@ -27,20 +25,28 @@ describe("a request that waits for room", () => {
     assert.deepEqual(decision.paused, ["cloud/main"]);
     const leaving = [node("0001", "deleting", { locked: true }), node("0002", "ready", { type: ["large"] })];
     assert.deepEqual(actionsIn({ pools: [two], nodes: leaving, requests: [request("200-1")] }), []);
+    const begun = { pools: [two], nodes, requests: [request("200-1")], busy: ["node:0001"] };
+    assert.deepEqual(actionsIn(begun), [], "it is just being sent to its deletion");
+    const both = [request("200-1"), request("200-2", { nodeTypes: ["small", "small"] })];
+    assert.deepEqual(
+      actionsIn({ pools: [two], nodes, requests: both }),
+      decision.actions,
+      "for all who wait",
+    );
   });
 
   it("waits five minutes for a node that leaves, and has another one go when its provider cannot delete it", () => {
-    const three = pool("cloud/main", ["small", "large"], { maxServers: 3 });
+    const four = pool("cloud/main", ["small", "large"], { maxServers: 4 });
     const decision = (age: number) => {
-      const leaving = ["0001", "0002"].map((id) =>
-        node(id, "deleting", { locked: true, stateTime: NOW - age }),
+      const leaving = ["0001", "0002", "0003"].map((id, index) =>
+        node(id, "deleting", { locked: true, stateTime: NOW - age - (index === 1 ? 0 : 200) }),
       );
-      const nodes = [...leaving, node("0003", "ready", { type: ["large"] })];
-      return decideIn({ pools: [three], nodes, requests: [request("200-1")] });
+      const nodes = [...leaving, node("0004", "ready", { type: ["large"] })];
+      return decideIn({ pools: [four], nodes, requests: [request("200-1")] });
     };
     assert.deepEqual(decision(250).actions, []);
     assert.equal(decision(250).wakeAt, NOW + 50);
-    assert.deepEqual(decision(300).actions, ["delete 0003: makes room for request 200-1"]);
+    assert.deepEqual(decision(300).actions, ["delete 0004: makes room for request 200-1"]);
   });
 
   it("counts cores, memory and the provider's own limits too", () => {
@@ -61,10 +67,23 @@ describe("a request that waits for room", () => {
     assert.equal(why(ignoring, limits), undefined);
   });
 
-  it("counts what is just being claimed", () => {
-    const claims = new Map([["200-0", claim(one, { labels: ["small"] })]]);
-    const decision = decideIn({ pools: [one], hand: { claims }, requests: [request("200-1")] });
-    assert.deepEqual(decision.actions, []);
+  it("counts what is just being claimed and what was decided a moment before, against every limit", () => {
+    const acme = { tenantName: "acme" };
+    const requests = ["200-1", "200-2", "200-3"].map((id) => request(id, acme));
+    const plain = pool("cloud/main", ["small"]);
+    const scenes: [ServedPool, Scene][] = [
+      [pool("cloud/main", ["small"], { maxServers: 2 }), {}],
+      [pool("cloud/main", ["small"], { provider: { maxConcurrency: 2 } }), {}],
+      [plain, { hand: { limits: new Map([["cloud", { instances: 2 }]]) } }],
+      [plain, { tenants: { acme: { instances: 2 } } }],
+    ];
+    for (const [served, scene] of scenes) {
+      const given = { ...scene, pools: [served], requests };
+      const first = ["serve 200-1 at cloud/main with new", "serve 200-2 at cloud/main with new"];
+      assert.deepEqual(actionsIn(given), first);
+      const claims = new Map([["200-0", claim(served, { tenant: "acme", labels: ["small", "small"] })]]);
+      assert.deepEqual(actionsIn({ ...given, hand: { ...scene.hand, claims } }), []);
+    }
   });
 
   it("counts what is just being claimed when its ready node is seen before its new one", () => {

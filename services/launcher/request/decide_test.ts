@@ -37,6 +37,23 @@ describe("which node a request gets", () => {
     ]);
   });
 
+  it("gets a ready node whatever is in the way of launches", () => {
+    const nodes = [node("0001", "ready")];
+    const elder = request("100-1", { nodeTypes: ["large"], createdTime: NOW - 61 });
+    const scenes: Scene[] = [
+      { imageAt: [] },
+      { hand: { quotaBlocks: new Map([["cloud", NOW + 3]]) } },
+      { hand: { asking: new Set(["cloud"]) } },
+      { hand: { limits: new Map([["cloud", { instances: 0 }]]) } },
+      { pools: [pool("cloud/main", ["small", "large"], { maxServers: 1 })], requests: [elder] },
+    ];
+    for (const scene of scenes) {
+      const requests = [...(scene.requests ?? []), request("200-1")];
+      const { actions } = decideIn({ ...scene, nodes: [...nodes, node("0002", "used")], requests });
+      assert.ok(actions.includes("serve 200-1 at cloud/main with 0001"), actions.join());
+    }
+  });
+
   it("gets a new node when it does not want a used one", () => {
     const scene = { nodes: [node("0001", "ready")], requests: [request("200-1", { reuse: false })] };
     assert.deepEqual(actionsIn(scene), ["serve 200-1 at cloud/main with new"]);
@@ -245,6 +262,9 @@ describe("a request that cannot be served", () => {
     assert.deepEqual(actionsIn({ pools, requests }), [`fail 200-1: ${reason}`]);
     const others = [otherPool("b/main", ["small"])];
     assert.deepEqual(actionsIn({ pools, others, requests }), [`decline 200-1: ${reason}`]);
+    const two = [...requests, request("200-2", { nodeTypes: ["small", "small"] })];
+    const all = [`fail 200-1: ${reason}`, `fail 200-2: ${reason}`];
+    assert.deepEqual(actionsIn({ pools, requests: two }), all, "with all that ask for the same");
   });
 
   it("is declined when the image is not there; one with a lease waits for it", () => {
