@@ -12,19 +12,22 @@ import {
   nodePath,
   REQUESTS,
   ROOT,
+  requestLockPath,
   requestPath,
 } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
-import { startTestLauncher, until } from "../../test/harness/launcher.ts";
+import { startTestLauncher, type TestLauncher, until } from "../../test/harness/launcher.ts";
 import {
   ask,
   askAsZuul,
   callContext,
   fulfilled,
+  idOf,
   type LauncherCase,
   simple,
   untilStates,
@@ -108,7 +111,8 @@ describe("a launcher that is late", () => {
     assert.equal([...late.view.requests()].length, 1);
   });
 
-  it("gives away no node that another has given away while it made anew what its claim needs", async () => {
+  /** A launcher with a ready node that is held up, until `goOn`, while it gives that to a request of a tenant. */
+  async function heldUp(askFor: (launcher: TestLauncher) => Promise<string>) {
     one = await cases.begin("cloud");
     const setting = simple(new FakeProvider("cloud"), { minReady: 1 });
     const launcher = await one.launcher({ ...setting, tenants: { acme: { instances: 5 } } });
@@ -125,16 +129,56 @@ describe("a launcher that is late", () => {
     };
     await session.deleteRecursive(claimScopePath(tenantScope("acme")));
     await catchUp(launcher, ROOT);
-    const late = await askAsZuul(launcher, { nodeTypes: ["small"], tenantName: "acme" });
+    const request = idOf(await askFor(launcher));
     await reached.promise;
+    const goOn = async () => {
+      await catchUp(launcher, ROOT);
+      gate.resolve();
+      const state = () => launcher.view.request(request)?.record?.state;
+      await until("the late one is served", () => state() === "fulfilled");
+      return launcher.view.request(request)?.record?.nodes;
+    };
+    return { launcher, session, request, ready: { ...ready, record: ready.record }, goOn };
+  }
+
+  const asTenant = (launcher: TestLauncher) =>
+    askAsZuul(launcher, { nodeTypes: ["small"], tenantName: "acme" });
+
+  it("gives away no node that another has given away while it made anew what its claim needs", async () => {
+    const { launcher, session, ready, goOn } = await heldUp(asTenant);
     const other = await askAsZuul(launcher, { nodeTypes: ["small"], state: "fulfilled", nodes: [ready.id] });
     const given = { ...ready.record, allocatedTo: other };
     await session.set(nodePath(ready.id), encodeNode(given), ready.version);
-    await catchUp(launcher, ROOT);
-    gate.resolve();
-    await until("the late one is served", () => launcher.view.request(late)?.record?.state === "fulfilled");
-    assert.notDeepEqual(launcher.view.request(late)?.record?.nodes, [ready.id]);
+    assert.notDeepEqual(await goOn(), [ready.id]);
     assert.equal(launcher.view.node(ready.id)?.record?.allocatedTo, other);
+  });
+
+  it("gives away no node that another has locked meanwhile, neither as Zuul's nor with a lease", async () => {
+    for (const askFor of [asTenant, (at: TestLauncher) => ask(at, ["small"], { tenant: "acme" })]) {
+      const { launcher, session, ready, goOn } = await heldUp(askFor);
+      const lock = await createLocks(session).acquire(nodeLockPath(ready.id), { timeout: 5000 });
+      assert.notDeepEqual(await goOn(), [ready.id]);
+      assert.equal(launcher.view.node(ready.id)?.record?.state, "ready");
+      await lock?.release();
+    }
+  });
+
+  it("gives a request nothing that another has locked meanwhile, until it is given back", async () => {
+    const { launcher, session, request, goOn } = await heldUp(asTenant);
+    const lock = await createLocks(session).acquire(requestLockPath(request), { timeout: 5000 });
+    const { multi } = launcher.session;
+    const refused = Promise.withResolvers<void>();
+    launcher.session.multi = async (operations) => {
+      return await multi.call(launcher.session, operations).catch((error: unknown) => {
+        refused.resolve();
+        throw error;
+      });
+    };
+    const served = goOn();
+    await refused.promise;
+    assert.equal(launcher.view.request(request)?.record?.state, "requested");
+    await lock?.release();
+    assert.equal((await served)?.length, 1);
   });
 
   it("serves a request that was put back while a launch for it was being let go", async () => {
@@ -156,6 +200,33 @@ describe("a launcher that is late", () => {
     const setting = simple(new FakeProvider("cloud"));
     const launcher = await one.launcher({ ...setting, tenants: { acme: { instances: 1 } } });
     await until("it is served", () => launcher.view.request(request)?.record?.state === "fulfilled");
+  });
+
+  it("serves a request anew whose launcher and pool are gone, and leaves alone what somebody has locked of it", async () => {
+    one = await cases.begin("cloud");
+    const session = await one.session();
+    for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
+    const request = "200-0000000777";
+    const now = Date.now() / 1000;
+    const wish = newRequest(now, { nodeTypes: ["small"], requestor: "zuul", state: "pending" });
+    await session.create(requestPath(request), encodeRequest(wish), "persistent");
+    for (const state of ["ready", "init", "building"] as const) {
+      const left = newNode(now, {
+        ...{ provider: "cloud", pool: "old", type: ["small"], launcher: "gone", state },
+        ...{ allocatedTo: request, tenantName: "acme" },
+      });
+      await session.create(`${NODES}/`, encodeNode(left), "persistent-sequential");
+    }
+    const [ready = "", init = "", building = ""] = (await session.children(NODES)).sort();
+    const lock = await createLocks(session).acquire(nodeLockPath(building), { timeout: 5000 });
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    await until("it is served", () => launcher.view.request(request)?.record?.state === "fulfilled");
+    assert.ok(!launcher.view.request(request)?.record?.nodes.includes(ready));
+    await until("what was never launched is gone", () => launcher.view.node(init) === undefined);
+    const [free, locked] = [ready, building].map((id) => launcher.view.node(id)?.record);
+    assert.deepEqual([free?.state, free?.allocatedTo, free?.tenantName], ["ready", null, null]);
+    assert.deepEqual([locked?.state, locked?.allocatedTo], ["building", request]);
+    await lock?.release();
   });
 
   it("makes no request for a caller who has given up", async () => {

@@ -58,6 +58,48 @@ describe("launcher: what becomes of launches", () => {
     assert.equal(of("beta", "ready").length, 2);
   });
 
+  it("asks each pool once for a request that none of them can serve, and fails then", async () => {
+    const names = ["alpha", "beta", "gamma"];
+    one = await cases.begin(...names);
+    const clouds = names.map((name) => new FakeProvider(name));
+    for (const cloud of clouds) cloud.weather.failCreates = Infinity;
+    const launcher = await one.launcher({
+      labels: { small: {} },
+      providers: clouds.map((driver, index) => ({
+        driver,
+        pools: [{ name: "main", offers: ["small"], priority: index + 1 }],
+        config: { launchRetries: 1 },
+      })),
+    });
+    const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    await until("it has failed", () => stateOf(launcher, request) === "failed");
+    const creates = clouds.map(({ calls }) => calls.filter((call) => call.startsWith("create")).length);
+    assert.deepEqual(creates, [1, 1, 1]);
+  });
+
+  it("leaves what a request that has failed had got already to the next one", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const failing = Promise.withResolvers<void>();
+    const create = cloud.createInstance.bind(cloud);
+    cloud.createInstance = async (spec, note, signal) => {
+      if (spec.label === "small") return await create(spec, note, signal);
+      await failing.promise;
+      throw new ProviderError("no large ones today");
+    };
+    const launcher = await one.launcher(simple(cloud, { launchRetries: 1 }));
+    const both = await askAsZuul(launcher, { nodeTypes: ["small", "large"], tenantName: "acme" });
+    await untilStates(launcher, "ready", "building");
+    failing.resolve();
+    await until("it has failed", () => stateOf(launcher, both) === "failed");
+    await untilStates(launcher, "ready");
+    const [left] = launcher.view.nodes();
+    assert.deepEqual([left?.record?.allocatedTo, left?.record?.tenantName], [null, null]);
+    const next = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    await until("the next one is served", () => stateOf(launcher, next) === "fulfilled");
+    assert.deepEqual(launcher.view.request(next)?.record?.nodes, [left?.id]);
+  });
+
   it("serves a request by the same instance when its launch ends while the session is being lost", async () => {
     one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
