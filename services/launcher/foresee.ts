@@ -122,7 +122,7 @@ class Stage {
         return this.#decline(action.request, action.pools, action.failed);
       case "give-up": {
         const pool = this.#held.get(action.request)?.pool.id;
-        this.#held.delete(action.request);
+        this.#letGo(action.request);
         if (action.node !== null) this.#remove(action.node, "its launch has failed");
         this.#free(action.request);
         return this.#decline(action.request, pool === undefined ? [] : [pool], action.failed);
@@ -131,7 +131,7 @@ class Stage {
         this.#held.set(action.request, { pool: action.pool });
         return true;
       case "drop":
-        return this.#held.delete(action.request);
+        return this.#letGo(action.request);
       case "reset":
         return this.#change(action.request, { state: "requested" });
       case "settle-min-ready":
@@ -197,6 +197,14 @@ class Stage {
     }
     if (minReady) return this.#requests.delete(request);
     return this.#change(request, { state: "fulfilled", nodes: [...nodes] });
+  }
+
+  /** Gives the lock of a request in hand back. */
+  #letGo(request: string): boolean {
+    const entry = this.#requests.get(request);
+    if (entry !== undefined)
+      this.#requests.set(request, { ...entry, lock: { exists: true, contenders: [] } });
+    return this.#held.delete(request);
   }
 
   #decline(request: string, pools: readonly string[], failed: boolean): boolean {

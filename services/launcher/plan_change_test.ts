@@ -40,6 +40,23 @@ describe("another configuration for the launcher", () => {
     assert.deepEqual(changes(scene, next), ["!drop-label large", "!drop-request 200-2 (large)"]);
   });
 
+  it("that takes a label out of the pool in which a request waits in hand tells where it is served then", () => {
+    const first = pool("cloud/first", ["small"], { maxServers: 1 });
+    const scene = {
+      pools: [first, pool("cloud/next", ["small"])],
+      nodes: [node("0001", "in-use", { pool: "first", locked: true })],
+      requests: [request("200-1", { state: "pending", locked: true })],
+      hand: { requests: new Map([["200-1", { pool: first }]]) },
+    };
+    const label = "labels: [{name: small, cloud-image: image}]";
+    const next = configOf(LABELS, `{name: first, max-servers: 1}, {name: next, ${label}}`);
+    assert.deepEqual(changes(scene, next), [
+      "serve-request 200-1 (small)",
+      "launch 1 of small at cloud/next",
+      "!drain 0001 (small)",
+    ]);
+  });
+
   it("with a label more serves the requests that want it", () => {
     const scene = {
       pools: [pool("cloud/main", ["small"])],
