@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import { decideIn, NOW, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { host, hostPool } from "../../../test/harness/host_world.ts";
+import {
+  decideIn,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+  world,
+} from "../../../test/harness/world.ts";
+import { decide } from "../decide.ts";
 import { encodeOwnData } from "../request/own_data.ts";
 
 const labels = { small: { minReady: 2 } };
@@ -69,6 +81,14 @@ describe("min-ready", () => {
     assert.deepEqual(decision.actions, []);
     assert.match(decision.labelReasons.small ?? "", /no ready upload at provider 'cloud'/);
     assert.deepEqual(actionsIn({ pools: [pool("cloud/main", ["small"], { maxServers: -1 })] }), []);
+  });
+
+  it("asks for nothing on account of hosts that have the label too: no request makes more of them", () => {
+    const pools = [hostPool("lab/main", [host()]), pool("cloud/main", ["small"], { maxServers: 1 })];
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const { actions, labelReasons } = decideIn({ labels, pools, nodes });
+    assert.deepEqual(actions, []);
+    assert.equal(labelReasons.small, "cloud/main: max-servers is 1, in use 1, needed 1");
   });
 
   it("is kept by the launcher that was registered first, and by us when others do not keep it", () => {
@@ -151,5 +171,11 @@ describe("min-ready", () => {
     assert.equal(decision.wakeAt, NOW + 6);
     const over = { setbacks: new Map([["small", { ...setback, until: NOW }]]) };
     assert.deepEqual(actionsIn({ hand: over }), ["ask for 2 small"]);
+  });
+
+  it("begins with a short pause again once the label has had all its nodes, and no sooner", () => {
+    const satisfied = (...nodes: NodeEntry[]) => [...decide(world({ labels, nodes })).satisfied];
+    assert.deepEqual(satisfied(node("0001", "ready")), []);
+    assert.deepEqual(satisfied(node("0001", "ready"), node("0002", "ready")), ["small"]);
   });
 });
