@@ -51,6 +51,8 @@ describe("the records of a machine", () => {
       "0001: host old@h:22 is not in the configuration any more",
     ]);
     assert.deepEqual(told([], nodes).length, 2);
+    const second = [slotNode("0001", "ready", 1, { username: "old" })];
+    assert.deepEqual(told(placed(host({ slots: 2 })), second), ["zuul 0: none", "zuul 1: 0001"]);
   });
 
   it("that name no slot stand for those that are left, first if they are in use", () => {
@@ -71,5 +73,8 @@ describe("the records of a machine", () => {
       "zuul 1: 0003",
       "0001: it names no slot, and none of the 2 of zuul@h:22 is left",
     ]);
+    const ofAnother = [slotNode("0001", "in-use", 0, { slot: null, username: "two" })];
+    const both = placed(host(), host({ username: "two" }));
+    assert.deepEqual(told(both, ofAnother), ["zuul 0: none", "two 0: 0001"], "those of their own host");
   });
 });

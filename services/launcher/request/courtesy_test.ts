@@ -53,5 +53,7 @@ describe("a pool that goes first and cannot serve a request", () => {
     assert.deepEqual(pausedIn({ pools: [first], others: unable, imageAt: [], requests: [leased] }), []);
     const declined = request("200-1", { ...leased.record, declinedBy: ["other other/main"] });
     assert.deepEqual(pausedIn({ ...scene, imageAt: [], requests: [declined] }), []);
+    const pools = [first, pool("cloud/more", ["small"], { priority: 2 })];
+    assert.deepEqual(pausedIn({ pools, imageAt: [], requests: [leased] }), [], "both are of this launcher");
   });
 });

@@ -65,6 +65,12 @@ describe("a request that waits for room", () => {
     );
     const ignoring = pool("cloud/main", ["small"], { ignoreProviderQuota: true });
     assert.equal(why(ignoring, limits), undefined);
+    const without = { ...plain, resourcesOf: () => ({ instances: 1, volumes: 0 }) };
+    const hand = {
+      limits: new Map([["cloud", { volumes: 1 }]]),
+      foreign: new Map([["cloud", { volumes: 2 }]]),
+    };
+    assert.equal(why(without, hand), undefined, "it takes none of what is used up");
   });
 
   it("counts what is just being claimed and what was decided a moment before, against every limit", () => {
@@ -143,6 +149,21 @@ describe("a request that waits for room", () => {
     };
     assert.deepEqual(actionsIn(scene), [], "no idle node has to go for that");
     assert.equal(decideIn(scene).reasons["200-1"], "cloud/main: max-concurrency is 1, launching 1, needed 1");
+  });
+
+  it("is launched all at once though it asks for more than max-concurrency, when nothing else is launched", () => {
+    const slow = pool("cloud/main", ["small"], { provider: { maxConcurrency: 1 } });
+    const requests = [request("200-1", { nodeTypes: ["small", "small"] })];
+    assert.deepEqual(actionsIn({ pools: [slow], requests }), ["serve 200-1 at cloud/main with new,new"]);
+  });
+
+  it("waits until the provider has told its limits, where they count", () => {
+    const scene = { hand: { asking: new Set(["cloud"]) }, requests: [request("200-1")] };
+    const { actions, reasons } = decideIn(scene);
+    assert.deepEqual(actions, []);
+    assert.equal(reasons["200-1"], "cloud/main: the provider has not told its limits yet");
+    const pools = [pool("cloud/main", ["small"], { ignoreProviderQuota: true })];
+    assert.deepEqual(actionsIn({ ...scene, pools }), ["serve 200-1 at cloud/main with new"]);
   });
 
   it("waits while the provider refuses for want of quota", () => {

@@ -214,6 +214,15 @@ describe("which pool serves", () => {
     assert.deepEqual(actionsIn({ pools: [low], others, requests }), ["serve 200-1 at beta/main with new"]);
     const second = [otherPool("beta/big", ["small"], { priority: 1 })];
     assert.deepEqual(actionsIn({ pools: [low], others: second, requests }), [], "it has another such pool");
+    assert.deepEqual(
+      actionsIn({ pools: [high, low], others: second, requests }),
+      [],
+      "whatever else we have",
+    );
+    const last = [otherPool("beta/big", ["small"], { priority: 3 })];
+    assert.deepEqual(actionsIn({ pools: [low], others: last, requests }), [
+      "serve 200-1 at beta/main with new",
+    ]);
   });
 
   it("is left to another launcher's pool of higher priority, unless that is paused", () => {
