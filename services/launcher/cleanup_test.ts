@@ -1,9 +1,12 @@
 // The launcher on a real ZooKeeper with a fake cloud: what leaks, what is lost, and the brake.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { REQUEST_LOCKS, ROOT, requestLockPath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
-import { until } from "../../test/harness/launcher.ts";
+import { systemClock } from "../../lib/std/clock.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
+import { type TestLauncher, until } from "../../test/harness/launcher.ts";
 import {
   ask,
   callContext,
@@ -79,6 +82,30 @@ describe("launcher: cleanup", () => {
       [...cloud.cloud.leftovers.values()].map(({ kind }) => kind),
       ["floating ip"],
     );
+  });
+
+  it("removes the lock of a request that is gone after ten minutes, unless somebody stands in its line", async () => {
+    one = await cases.begin("cloud");
+    const session = await one.session();
+    const [empty, locked] = ["200-0000000001", "200-0000000002"].map(requestLockPath);
+    assert.ok(empty && locked);
+    for (const path of [empty, locked]) await session.ensurePath(path);
+    await session.create(`${locked}/${"0".repeat(32)}__lock__0000000000`, new Uint8Array(), "persistent");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    const pass = async (at: TestLauncher) => {
+      cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
+      await until("two looks at the cloud", () => cloud.instances.size === 0);
+      await catchUp(at, ROOT);
+    };
+    await pass(launcher);
+    assert.equal((await session.children(REQUEST_LOCKS)).length, 2, "they are young");
+    await one.stop(launcher);
+    const clock = { ...systemClock, now: () => systemClock.now() + 601_000 };
+    await pass(await one.launcher(simple(cloud), { ...OFTEN, clock }));
+    const left = () => session.children(REQUEST_LOCKS);
+    await until("the empty one gone", async () => (await left()).length === 1);
+    assert.deepEqual(await left(), [locked.slice(REQUEST_LOCKS.length + 1)]);
   });
 
   it("removes a node's second instance, of a create that was done although nobody heard of it", async () => {

@@ -141,6 +141,21 @@ describe("the order of requests", () => {
     assert.equal(reason(61), "cloud/main: request 200-1 has waited long and gets the next free room");
   });
 
+  it("keeps no room for one of min-ready, however long that has waited", () => {
+    const cores = (label: string) => (label === "large" ? 4 : 1);
+    const five = {
+      ...pool("cloud/main", ["small", "large"], { maxCores: 5 }),
+      resourcesOf: (label: string) => ({ instances: 1, cores: cores(label) }),
+    };
+    const own = { requestor: "NodePool:min-ready", createdTime: NOW - 3600 };
+    const requests = [
+      request("900-1", { ...own, nodeTypes: ["large"] }),
+      request("900-2", { ...own, createdTime: NOW }),
+    ];
+    const nodes = [node("0001", "in-use", { locked: true, resources: { cores: 2 } })];
+    assert.deepEqual(actionsIn({ pools: [five], nodes, requests }), ["serve 900-2 at cloud/main with new"]);
+  });
+
   it("keeps what a provider gives for such a request in all its pools", () => {
     const pools = [pool("cloud/main", ["small"]), pool("cloud/other", ["large"]), pool("b/main", ["large"])];
     const requests = (createdTime: number) => [
@@ -274,6 +289,15 @@ describe("a request that cannot be served", () => {
     const two = [...requests, request("200-2", { nodeTypes: ["small", "small"] })];
     const all = [`fail 200-1: ${reason}`, `fail 200-2: ${reason}`];
     assert.deepEqual(actionsIn({ pools, requests: two }), all, "with all that ask for the same");
+  });
+
+  it("fails when every pool that offers its labels has declined it and said so", () => {
+    const declined = [request("200-1", { declinedBy: ["cloud/main", "other b/main"] })];
+    const others = [otherPool("b/main", ["small"])];
+    const reason = "every pool that offers its labels has declined";
+    assert.deepEqual(actionsIn({ requests: declined, others }), [`fail 200-1: ${reason}`]);
+    const waiting = request("200-1", { declinedBy: ["cloud/main"] });
+    assert.deepEqual(actionsIn({ requests: [waiting], others }), [], "another launcher's may still take it");
   });
 
   it("is declined when the image is not there; one with a lease waits for it", () => {
