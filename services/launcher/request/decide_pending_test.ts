@@ -91,6 +91,17 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ nodes, requests: [pending], hand: hand() }), [
       "supplement 200-1 with small",
     ]);
+    for (const state of ["failed", "aborted", "used", "deleting"] as const) {
+      const open = [node("0001", state, { allocatedTo: "200-1" })];
+      const { actions } = decide(world({ nodes: open, requests: [pending], hand: hand() }));
+      assert.deepEqual(actions.map(({ kind }) => kind).sort(), ["delete", "supplement"], state);
+    }
+    const taken = [node("0001", "building", { allocatedTo: "200-1", locked: true })];
+    assert.deepEqual(
+      actionsIn({ nodes: taken, requests: [pending], hand: hand() }),
+      ["supplement 200-1 with small"],
+      "somebody else has it locked",
+    );
   });
 
   it("is given up when a launch has failed for good, and failed when no other pool could serve it", () => {
