@@ -77,6 +77,13 @@ describe("an unlocked node", () => {
     assert.deepEqual(actionsIn({ nodes: [started, ready], labels: { small: { minReady: 1 } } }), unwanted);
     const forZuul = node("0001", "building", { externalId: "i-1", requestor: "zuul" });
     assert.deepEqual(actionsIn({ nodes: [forZuul] }), unwanted);
+    assert.ok(
+      actionsIn({ nodes: [forZuul], labels }).includes(unwanted.join()),
+      "min-ready asks for its own",
+    );
+    const coming = request("900-1", { requestor, state: "pending", locked: true });
+    const one = { small: { minReady: 1 } };
+    assert.deepEqual(actionsIn({ nodes: [started], requests: [coming], labels: one }), unwanted);
     const elsewhere = [node("0001", "building", { externalId: "i-1", requestor, pool: "gone" })];
     assert.match(actionsIn({ nodes: elsewhere, labels }).join(), /^delete 0001/, "in its own pool only");
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { host, hostPool, slotNode } from "../../../test/harness/host_world.ts";
 import {
   decideIn,
   launch,
@@ -224,6 +225,15 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ nodes, requests: [lost] }), ["reset 200-1"]);
     const others = [otherPool("gone/main", ["small"])];
     assert.deepEqual(actionsIn({ nodes, others, requests: [lost] }), [], "its own launcher goes on");
+  });
+
+  it("is put back when its nodes are hosts: they are checked before they are handed over", () => {
+    const lost = request("200-1", { state: "pending" });
+    const nodes = [slotNode("0001", "ready", 0, { allocatedTo: "200-1" })];
+    const scene = { pools: [hostPool("lab/main", [host()])], nodes, requests: [lost] };
+    assert.deepEqual(actionsIn(scene), ["reset 200-1"]);
+    const others = [otherPool("lab/main", ["small"])];
+    assert.deepEqual(actionsIn({ ...scene, others }), ["reset 200-1"]);
   });
 
   it("is left alone while another launcher holds its lock", () => {
