@@ -237,6 +237,11 @@ describe("a launch in hand", () => {
       const scene = { nodes: building(), hand: { launches }, labels };
       assert.deepEqual(actionsIn(scene), ["abandon 0001: its request was withdrawn", "ask for 1 small"]);
     }
+    const launches = new Map([launch("0001", served, { request: "200-1", leased: true })]);
+    const requests = [request("200-1", { state: "pending", locked: true })];
+    const held = { launches, requests: new Map([["200-1", { pool: served }]]) };
+    const nodes = [node("0001", "building", { allocatedTo: "200-1", locked: true })];
+    assert.deepEqual(actionsIn({ nodes, requests, hand: held }), [], "not while that is there");
   });
 
   it("is stored as aborted when the provider had no quota, and the request gets another node", () => {

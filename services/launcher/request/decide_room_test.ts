@@ -127,6 +127,12 @@ describe("a request that waits for room", () => {
     assert.deepEqual(actionsIn(scene(1, {})), []);
     assert.deepEqual(actionsIn(scene(1, seen)), []);
     assert.deepEqual(actionsIn(scene(2, seen)), ["serve 200-2 at cloud/main with 0002"]);
+    const decided = { ...scene(1, {}), busy: [], hand: {} };
+    assert.deepEqual(
+      actionsIn(decided),
+      ["serve 200-1 at cloud/main with 0001"],
+      "nor is that forgotten at once",
+    );
   });
 
   it("counts no ready node against a tenant that is given to nobody, whomever it was launched for", () => {

@@ -71,6 +71,15 @@ describe("which node a request gets", () => {
       "serve 200-1 at cloud/main with 0001",
       "serve 200-2 at cloud/main with new",
     ]);
+    const nodes = [node("0001", "ready"), node("0002", "ready", { type: ["small", "large"] })];
+    const requests = [
+      request("200-1", { nodeTypes: ["large"] }),
+      request("200-2", { nodeTypes: ["small", "small"] }),
+    ];
+    assert.deepEqual(actionsIn({ nodes, requests }), [
+      "serve 200-1 at cloud/main with 0002",
+      "serve 200-2 at cloud/main with 0001,new",
+    ]);
   });
 });
 
