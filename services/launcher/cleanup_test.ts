@@ -1,11 +1,13 @@
 // The launcher on a real ZooKeeper with a fake cloud: what leaks, what is lost, and the brake.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { REQUEST_LOCKS, ROOT, requestLockPath } from "../../lib/model/paths.ts";
+import { nodeLockPath, REQUEST_LOCKS, ROOT, requestLockPath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { systemClock } from "../../lib/std/clock.ts";
+import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { catchUp } from "../../lib/zookeeper/settle.ts";
+import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
 import {
   ask,
@@ -14,6 +16,7 @@ import {
   type LauncherCase,
   release,
   simple,
+  statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
@@ -212,6 +215,37 @@ describe("launcher: cleanup", () => {
       return text.includes("instance gone") ? text : null;
     });
     assert.match(told, /found its instance gone or not running; automatic deletion is stopped: .* 6 of 6 /);
+  });
+
+  it("deletes a leased node whose instance is gone: its holder is told", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    cloud.instances.clear();
+    await untilStates(launcher);
+  });
+
+  it("leaves a node to whoever locks it at the moment at which its instance is found to be gone", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }), OFTEN);
+    await untilStates(launcher, "ready");
+    const [node] = launcher.view.nodes();
+    const locks = createLocks(await one.session());
+    const { multi } = launcher.session;
+    let lock: HeldLock | null = null;
+    launcher.session.multi = async (operations) => {
+      lock ??= await locks.acquire(nodeLockPath(node?.id ?? ""), { timeout: 5000 });
+      return await multi.call(launcher.session, operations);
+    };
+    cloud.instances.clear();
+    await until("it is locked", () => lock !== null);
+    cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
+    const names = () => [...cloud.instances.values()].map(({ name }) => name);
+    await until("two more looks", () => !names().includes("np0000000099"));
+    await catchUp(launcher, ROOT);
+    assert.deepEqual(statesOf(launcher), ["ready"]);
   });
 
   it("lists aliens of every provider that answers, and names the one that does not", async () => {
