@@ -5,17 +5,21 @@ import { MIN_READY_REQUESTOR } from "../../lib/model/request.ts";
 import { encodeShare } from "../../lib/model/shared_node.ts";
 import type { NodeEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
 import { NOW, node, request, world } from "../../test/harness/world.ts";
+import { keys } from "./actions.ts";
 import { encodeOwnData } from "./request/own_data.ts";
 import { WorldIndex } from "./world_index.ts";
 
 /** An index over these nodes, which may be changed, and requests; all is decided about once. */
 function settled(entries: readonly NodeEntry[], requests: readonly RequestEntry[] = []) {
   const nodes = new Map(entries.map((entry) => [entry.id, entry]));
-  const seen = world({ requests });
+  const asked = new Map(requests.map((entry) => [entry.id, entry]));
+  const seen = world({});
   const tree = {
     ...seen.tree,
     node: (id: string) => nodes.get(id),
     nodes: () => nodes.values(),
+    request: (id: string) => asked.get(id),
+    requests: () => asked.values(),
   };
   const index = new WorldIndex({ ...seen, tree });
   index.prepare(NOW);
@@ -23,7 +27,7 @@ function settled(entries: readonly NodeEntry[], requests: readonly RequestEntry[
     const { nodes, requests } = index.prepare(NOW);
     return [...nodes, ...requests].sort();
   };
-  return { nodes, index, touched };
+  return { nodes, asked, index, touched };
 }
 
 describe("what is decided about anew", () => {
@@ -65,7 +69,7 @@ describe("what is decided about anew", () => {
 
   it("is then, too, a request that nobody holds any more, or that has failed to bring a min-ready node", () => {
     const own = { requestor: MIN_READY_REQUESTOR, requestorData: encodeOwnData({ minReady: true }) };
-    const { index, touched } = settled(
+    const { asked, index, touched } = settled(
       [],
       [
         request("200-1", { state: "pending" }),
@@ -76,5 +80,11 @@ describe("what is decided about anew", () => {
     );
     index.touchPools();
     assert.deepEqual(touched(), ["200-1", "900-1"]);
+    asked.delete("900-1");
+    asked.set("200-1", request("200-1", { state: "fulfilled" }));
+    for (const id of ["200-1", "900-1"]) index.touch(keys.request(id));
+    touched();
+    index.touchPools();
+    assert.deepEqual(touched(), [], "nor any longer than that");
   });
 });
