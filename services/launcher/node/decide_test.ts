@@ -133,7 +133,12 @@ describe("a ready node of which the configuration has no use any more", () => {
     assert.deepEqual(actionsIn({ nodes: old }), [`delete 0001: ${none}`]);
     const pools = [served, hostPool("lab/main", [host()])];
     assert.deepEqual(actionsIn({ pools, nodes: old }), [`delete 0001: ${none}`]);
-    assert.deepEqual(actionsIn({ nodes: [node("0001", "ready", { type: ["old", "small"] })] }), []);
+    const both = [node("0001", "ready", { type: ["old", "small"] })];
+    assert.deepEqual(actionsIn({ nodes: both }), []);
+    assert.deepEqual(
+      actionsIn({ pools: [pool("cloud/main", ["small"], { maxServers: 0 })], nodes: both }),
+      [],
+    );
     assert.deepEqual(actionsIn({ nodes: [node("0001", "in-use", { type: ["old"], locked: true })] }), []);
   });
 

@@ -124,6 +124,15 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ pools: [now], others, requests: [pending], hand: hand() }), [
       "give up 200-1 for cloud/main: label 'small' is not in the pool",
     ]);
+    const less = pool("cloud/main", ["small", "large"], { maxServers: 1 });
+    const two = request("200-1", { ...pending.record, locked: true, nodeTypes: ["small", "small"] });
+    const idle = [node("0001", "ready", { type: ["large"] })];
+    const { actions } = decide(world({ pools: [less], nodes: idle, requests: [two], hand: hand() }));
+    assert.deepEqual(
+      actions.map(({ kind }) => kind),
+      ["give-up"],
+      "no idle node has to go for it",
+    );
   });
 
   it("is not given up for a launch that was begun in another pool, which declined it then", () => {
