@@ -156,8 +156,6 @@ function supplement(
   const fit = { kind: "later", pool, wait: waitFor(rule), rule, reason } as const;
   draft.hungry.set(request, fit);
   draft.reasons.set(request, reason);
-  draft.paused.add(pool.id);
-  if (!draft.waitsForRoom.has(pool.id)) draft.waitsForRoom.set(pool.id, request);
   if (fit.wait === "room") waitForRoom(world, census, draft, entry, pool, wish);
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;

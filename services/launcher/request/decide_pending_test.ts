@@ -198,6 +198,23 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn(scene(MIN_READY_REQUESTOR)), ["serve 200-2 at cloud/main with new"]);
   });
 
+  it("keeps nodes for min-ready and other launchers waiting only where it is room that it waits for", () => {
+    const decision = (limits: Pick<Scene, "tenants" | "pools">) =>
+      decideIn({
+        ...limits,
+        labels: { large: { minReady: 1 } },
+        nodes: [node("0001", "in-use", { tenantName: "acme", locked: true })],
+        requests: [request("200-1", { ...pending.record, locked: true, tenantName: "acme", reuse: false })],
+        hand: hand(),
+      });
+    const tenant = decision({ tenants: { acme: { instances: 1 } } });
+    assert.deepEqual([tenant.actions, tenant.paused], [["ask for 1 large"], []]);
+    const twice = { ...served, resourcesOf: (label: string) => ({ cores: label === "small" ? 2 : 1 }) };
+    const full = decision({ pools: [{ ...twice, pool: { ...served.pool, maxCores: 3 } }] });
+    assert.deepEqual([full.actions, full.paused], [[], ["cloud/main"]]);
+    assert.equal(full.labelReasons.large, "cloud/main: request 200-1 waits for room and goes first");
+  });
+
   it("wakes the launcher when a provider's refusal has ended, and not after that", () => {
     const wakeAt = (until: number) => {
       const quotaBlocks = new Map([["cloud", until]]);
