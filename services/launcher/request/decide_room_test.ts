@@ -66,11 +66,12 @@ describe("a request that waits for room", () => {
     const ignoring = pool("cloud/main", ["small"], { ignoreProviderQuota: true });
     assert.equal(why(ignoring, limits), undefined);
     const without = { ...plain, resourcesOf: () => ({ instances: 1, volumes: 0 }) };
-    const hand = {
+    const usedUp = {
       limits: new Map([["cloud", { volumes: 1 }]]),
       foreign: new Map([["cloud", { volumes: 2 }]]),
     };
-    assert.equal(why(without, hand), undefined, "it takes none of what is used up");
+    const scene = { pools: [without], nodes, hand: usedUp, requests: [request("200-1")] };
+    assert.deepEqual(actionsIn(scene), ["serve 200-1 at cloud/main with new"], "it takes none of those");
   });
 
   it("counts what is just being claimed and what was decided a moment before, against every limit", () => {
