@@ -74,7 +74,7 @@ describe("a launcher whose configuration changes", () => {
     await until("the other", async () => (await listed()).join() === `launcher test-host abc/2   ,${pool}`);
   });
 
-  it("goes on with launches and deletions when the provider is opened anew", async () => {
+  it("goes on with launches when the provider is opened anew", async () => {
     one = await cases.begin("cloud");
     const old = new FakeProvider("cloud");
     old.weather.createMs = 60_000;
@@ -90,6 +90,22 @@ describe("a launcher whose configuration changes", () => {
     assert.equal(node?.name, "nodes/0000000000");
     assert.deepEqual([old.instances.size, next.instances.size], [1, 1], "it is the same instance");
     await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(next.instances.size, 0);
+  });
+
+  it("goes on with a deletion that hangs when the provider is opened anew", async () => {
+    one = await cases.begin("cloud");
+    const [old, next] = [new FakeProvider("cloud"), new FakeProvider("cloud")];
+    old.weather.hang.add("deleteInstance");
+    const pools = [{ name: "main", offers: ["small"] }];
+    const launcher = await one.launcher(setting(old, pools));
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    await release(launcher, name);
+    await until("the deletion has begun", () => old.calls.some((call) => call.startsWith("delete")));
+    for (const [id, instance] of old.instances) next.instances.set(id, instance);
+    await reload(launcher, setting(next, pools));
     await untilStates(launcher);
     assert.equal(next.instances.size, 0);
   });
