@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { host, hostPool, slotNode } from "../../../test/harness/host_world.ts";
 import {
   decideIn,
@@ -14,10 +15,8 @@ import {
   world,
 } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
-import { encodeOwnData } from "./own_data.ts";
 
 const actionsIn = (scene: Scene) => decideIn(scene).actions;
-const leased = (expires: number) => encodeOwnData({ lease: { duration: 60, expires } });
 
 describe("a pending request", () => {
   const served = pool("cloud/main", ["small", "large"]);
@@ -103,6 +102,26 @@ describe("a pending request", () => {
       ["supplement 200-1 with small"],
       "somebody else has it locked",
     );
+  });
+
+  it("gets all its nodes in one zone of its pool, whichever zone nodes of another pool are in", () => {
+    const both = request("200-1", { ...pending.record, locked: true, nodeTypes: ["large", "small"] });
+    const pools = [pool("other/main", ["small"]), served];
+    const zone = (...nodes: NodeEntry[]) => {
+      const { actions } = decide(world({ pools, nodes, requests: [both], hand: hand() }));
+      return actions.flatMap((action) => (action.kind === "supplement" ? action.zone : []));
+    };
+    const ready = node("0001", "ready", { az: "a" });
+    const own = node("0002", "ready", { az: "b", allocatedTo: "200-1" });
+    const stranger = node("0003", "building", {
+      az: "c",
+      allocatedTo: "200-1",
+      provider: "other",
+      locked: true,
+    });
+    assert.deepEqual(zone(ready), ["a"]);
+    assert.deepEqual(zone(ready, own), ["b"]);
+    assert.deepEqual(zone(stranger), [null]);
   });
 
   it("is given up when a launch has failed for good, and failed when no other pool could serve it", () => {
@@ -265,25 +284,5 @@ describe("a pending request", () => {
   it("is left alone while another launcher holds its lock", () => {
     const requests = [pending, request("200-2", { locked: true })];
     assert.deepEqual(actionsIn({ requests }), []);
-  });
-});
-
-describe("a lease", () => {
-  const withLease = (expires: number) =>
-    request("200-1", { state: "fulfilled", requestorData: leased(expires) });
-
-  it("ends when it runs out, and wakes the launcher for that", () => {
-    assert.deepEqual(actionsIn({ requests: [withLease(NOW - 1)] }), ["end-lease 200-1"]);
-    const waiting = request("200-1", { requestorData: leased(NOW - 1) });
-    assert.deepEqual(actionsIn({ requests: [waiting] }), ["end-lease 200-1"], "nothing is launched for it");
-    const decision = decideIn({ requests: [withLease(NOW + 7)] });
-    assert.deepEqual(decision.actions, []);
-    assert.equal(decision.wakeAt, NOW + 7);
-  });
-
-  it("gives its holder time to renew after an outage", () => {
-    const decision = decideIn({ requests: [withLease(NOW - 50)], hand: { currentSince: NOW - 1 } });
-    assert.deepEqual(decision.actions, []);
-    assert.equal(decision.wakeAt, NOW + 29);
   });
 });
