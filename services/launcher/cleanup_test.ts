@@ -13,6 +13,7 @@ import {
   ask,
   callContext,
   fulfilled,
+  idOf,
   type LauncherCase,
   release,
   simple,
@@ -87,11 +88,25 @@ describe("launcher: cleanup", () => {
     );
   });
 
+  it("leaves what belongs to a node that is recorded until that is gone", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud), OFTEN);
+    const request = await ask(launcher, ["small"]);
+    const [node] = await fulfilled(launcher, request);
+    cloud.cloud.addLeftover("port", leakedMetadata(idOf(node?.name)));
+    cloud.cloud.addLeftover("volume", leakedMetadata("0000000099"));
+    const kinds = () => [...cloud.cloud.leftovers.values()].map(({ kind }) => kind);
+    await until("two looks", () => !kinds().includes("volume"));
+    assert.deepEqual(kinds(), ["port"]);
+    await release(launcher, request);
+    await until("nothing left", () => kinds().length === 0);
+  });
+
   it("removes the lock of a request that is gone after ten minutes, unless somebody stands in its line", async () => {
     one = await cases.begin("cloud");
     const session = await one.session();
-    const [empty, locked] = ["200-0000000001", "200-0000000002"].map(requestLockPath);
-    assert.ok(empty && locked);
+    const [empty = "", locked = ""] = ["200-0000000001", "200-0000000002"].map(requestLockPath);
     for (const path of [empty, locked]) await session.ensurePath(path);
     await session.create(`${locked}/${"0".repeat(32)}__lock__0000000000`, new Uint8Array(), "persistent");
     const cloud = new FakeProvider("cloud");
