@@ -191,6 +191,29 @@ describe("launcher: the life of nodes", () => {
     await until("freed", () => launcher.view.node(idOf(freed))?.record?.allocatedTo === null);
   });
 
+  it("deletes all instances of a node of which no id is known, and none of another that had its number", async () => {
+    one = await cases.begin("cloud");
+    const session = await one.session();
+    await session.ensurePath("/nodepool/nodes");
+    const now = Date.now() / 1000;
+    const id = "0000000000";
+    const place = { provider: "cloud", pool: "main", type: ["small"], imageId: "image-at-cloud" };
+    const record = newNode(now, { ...place, state: "deleting" });
+    await session.create(nodePath(id), encodeNode(record), "persistent");
+    const cloud = new FakeProvider("cloud");
+    const metadata = { [METADATA.provider]: "cloud", [METADATA.node]: id };
+    const token = (time: number) => ({ [METADATA.launchToken]: `${id}-${Math.round(time * 1000)}-1` });
+    cloud.add("ours", { ...metadata, ...token(now) }, "running");
+    cloud.add("of Python's launcher, without a token", metadata, "running");
+    cloud.add("another's", { ...metadata, ...token(now - 86_400) }, "running");
+    const launcher = await one.launcher(simple(cloud));
+    await until("the node gone", () => launcher.view.node(id) === undefined);
+    assert.deepEqual(
+      [...cloud.instances.values()].map(({ name }) => name),
+      ["another's"],
+    );
+  });
+
   it("tells watchers of every change, and goes on after a token", async () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud"), { minReady: 1 }));
