@@ -21,52 +21,9 @@ import {
   untilStates,
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
-import { Sightings } from "./cleanup_compare.ts";
 
 const OFTEN = { cleanupIntervalMs: 60 };
 const leakedMetadata = (node: string) => ({ [METADATA.provider]: "cloud", [METADATA.node]: node });
-
-describe("sightings", () => {
-  it("are confirmed in the second pass, a grace time after the first", () => {
-    const sightings = new Sightings(30);
-    assert.equal(sightings.confirm("cloud/x", 0), false);
-    sightings.endPass("cloud");
-    assert.equal(sightings.confirm("cloud/x", 29), false);
-    sightings.endPass("cloud");
-    assert.equal(sightings.confirm("cloud/x", 30), true);
-  });
-
-  it("are confirmed also when the clock was set back meanwhile", () => {
-    const sightings = new Sightings(30);
-    assert.equal(sightings.confirm("a/instance/1", 1000), false);
-    sightings.endPass("a");
-    assert.equal(sightings.confirm("a/instance/1", 500), false);
-    sightings.endPass("a");
-    assert.equal(sightings.confirm("a/instance/1", 530), true);
-  });
-
-  it("begin anew at a provider that was out of the configuration meanwhile", () => {
-    const sightings = new Sightings(30);
-    for (const provider of ["cloud", "other"]) {
-      sightings.confirm(`${provider}/x`, 0);
-      sightings.endPass(provider);
-    }
-    sightings.keepOnly(new Set(["other"]));
-    assert.equal(sightings.confirm("cloud/x", 3600), false);
-    assert.equal(sightings.confirm("other/x", 3600), true);
-  });
-
-  it("begin anew after a pass without them; passes over other providers do not count", () => {
-    const sightings = new Sightings(0);
-    sightings.confirm("cloud/x", 0);
-    sightings.endPass("cloud");
-    sightings.endPass("other");
-    assert.equal(sightings.confirm("cloud/x", 1), true);
-    sightings.endPass("cloud");
-    sightings.endPass("cloud");
-    assert.equal(sightings.confirm("cloud/x", 2), false);
-  });
-});
 
 describe("launcher: cleanup", () => {
   const cases = launcherCases();
