@@ -7,7 +7,7 @@ import { Random } from "../simulation/random.ts";
 import { LeaseHolder } from "./lease_holder.ts";
 import { LABELS } from "./soak_config.ts";
 import type { SoakWorld } from "./soak_world.ts";
-import { ZuulLife } from "./soak_zuul.ts";
+import { ENDINGS, ZuulLife } from "./soak_zuul.ts";
 
 /** A request may wait for so long, whatever the weather: faults end before. */
 const PATIENCE_MS = 150_000;
@@ -69,11 +69,12 @@ export class SoakClients {
   }
 
   async #zuul(random: Random): Promise<void> {
-    const vanishes = random.chance(0.1);
-    const session = vanishes ? this.#world.newSession() : this.#world.session;
+    if (random.chance(0.8)) return await new ZuulLife(this.#world, random, null).live(PATIENCE_MS);
+    const session = this.#world.newSession();
     await session.connected();
-    await new ZuulLife(this.#world, random, session).live(PATIENCE_MS, vanishes);
-    if (vanishes) await session.close();
+    const own = { session, ending: random.pick(ENDINGS) };
+    await new ZuulLife(this.#world, random, own).live(PATIENCE_MS);
+    await session.close();
   }
 
   async #lease(random: Random, first: number): Promise<void> {

@@ -104,6 +104,9 @@ export class SoakFaults {
       proxy.mode = "pass";
       launcher.trouble = null;
     };
+    const expire = async () => {
+      if (launcher.session !== null) await world.expire(launcher.session);
+    };
     const kill = async () => {
       world.signal(launcher, "SIGKILL");
       await launcher.program.ended();
@@ -118,6 +121,7 @@ export class SoakFaults {
     const troubles: Trouble[] = [
       [`SIGSTOP of launcher ${number} for ${length} ms`, stop],
       [`loss of ZooKeeper at launcher ${number} for ${length} ms`, cut],
+      [`end of the session of launcher ${number}`, expire],
     ];
     if (number === world.launchers.length) return troubles;
     return [...troubles, [`kill -9 of launcher ${number}`, kill], [`SIGTERM of launcher ${number}`, roll]];

@@ -1,5 +1,6 @@
 // The world of the launcher soak: three launchers as processes of their own, each with its own way to a real ZooKeeper,
 // a cloud that outlives them, a view of the tree, and a record of what happened and of what must not have.
+import type { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +10,8 @@ import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_serv
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { connectSession } from "../../lib/zookeeper/session.ts";
+import { type Credentials, decodeHandshake } from "../../lib/zookeeper/handshake.ts";
+import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
@@ -27,6 +29,8 @@ import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 /** Of clients and of who looks on: longer than any outage. */
 export const LONG_SESSION_MS = 40_000;
 const PATIENCE_MS = 60_000;
+/** A ZooKeeper that is away is called again after so many milliseconds. */
+const RETRY_MS = 100;
 /** How often a launcher looks through its providers; what looks wrong for half of it is. */
 const CLEANUP_MS = 1500;
 /** Lists that lag for longer would be believed. */
@@ -41,6 +45,8 @@ export interface SoakLauncher {
   readonly clients: Clients;
   readonly proxy: TcpProxy;
   readonly start: () => Program;
+  /** Of the session that it had last; null before the first. */
+  session: Credentials | null;
   program: Program;
   /** When it was started, by the clock of `performance`. */
   since: number;
@@ -88,10 +94,20 @@ export class SoakWorld extends SoakRecord {
   }
 
   /** A client's session of its own. */
-  newSession(): Session {
+  newSession(): ZooKeeperSession {
     const { host, port } = this.zooKeeper;
     const servers = [{ host, port }];
     return connectSession({ servers, sessionTimeoutMs: LONG_SESSION_MS, logger: silentLogger });
+  }
+
+  /** Has ZooKeeper end a session, as soon as it can, while its client is well. */
+  async expire(credentials: Credentials): Promise<void> {
+    const expired = () =>
+      this.zooKeeper.expire({ credentials }).then(
+        () => true,
+        () => false,
+      );
+    while (!(await expired())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 
   async #add(number: number): Promise<void> {
@@ -113,9 +129,13 @@ export class SoakWorld extends SoakRecord {
       clients,
       proxy,
       start,
+      session: null,
       program: start(),
       since: performance.now(),
       trouble: null,
+    };
+    proxy.onGreeting = (bytes) => {
+      launcher.session = sessionIn(bytes) ?? launcher.session;
     };
     this.launchers.push(launcher);
     this.#guard(launcher);
@@ -233,4 +253,10 @@ export class SoakWorld extends SoakRecord {
     await this.zooKeeper.close();
     await rm(this.#folder, { recursive: true });
   }
+}
+
+/** The session that a server's first frame on a connection opens or goes on with; null where it has ended. */
+function sessionIn(bytes: Buffer): Credentials | null {
+  const { timeoutMs, ...credentials } = decodeHandshake(bytes.subarray(4, 4 + bytes.readInt32BE(0)));
+  return timeoutMs > 0 ? credentials : null;
 }

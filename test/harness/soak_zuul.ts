@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { decodeNode, encodeNode, type NodeRecord, withNodeState } from "../../lib/model/node.ts";
 import { nodeLockPath, nodePath, REQUESTS, requestPath } from "../../lib/model/paths.ts";
 import { decodeRequest, encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
+import { untilState } from "../../lib/zookeeper/contract/fixture.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
+import type { ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
 import type { Random } from "../simulation/random.ts";
 import { missing, persist } from "./persist.ts";
@@ -18,78 +20,121 @@ interface Used {
   readonly lock: HeldLock;
 }
 
+/**
+ * What a client does that does not give its nodes back: it vanishes while it works, or ZooKeeper ends its session while it waits
+ * for nodes, when it has one of them, or while it works.
+ */
+export const ENDINGS = ["vanishes", "ends waiting", "ends taking", "ends working"] as const;
+
+interface OwnSession {
+  readonly session: ZooKeeperSession;
+  readonly ending: (typeof ENDINGS)[number];
+}
+
 /** One request's life, from the wish to the end. */
 export class ZuulLife {
   readonly #world: SoakWorld;
   readonly #random: Random;
   readonly #session: Session;
+  readonly #own: OwnSession | null;
   readonly #mark = randomUUID();
   #id = "";
 
-  constructor(world: SoakWorld, random: Random, session: Session) {
+  /** @param own a session that nobody else uses, and how it ends; null for the world's, which lives on */
+  constructor(world: SoakWorld, random: Random, own: OwnSession | null) {
     this.#world = world;
     this.#random = random;
-    this.#session = session;
+    this.#session = own?.session ?? world.session;
+    this.#own = own;
   }
 
   /**
-   * Lives it. A client that vanishes ends its session, and so must have one of its own.
+   * Lives it.
    *
    * @param patienceMs how long the request may wait
    */
-  async live(patienceMs: number, vanishes: boolean): Promise<void> {
+  async live(patienceMs: number): Promise<void> {
     const random = this.#random;
     const labels = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => random.pick(LABELS));
     await this.#ask(labels);
+    if (this.#own?.ending === "ends waiting") {
+      await pause(random.below(2000));
+      await this.#loseSession([]);
+    }
+    if (await this.#isServed(labels, patienceMs)) await this.#use(labels);
+  }
+
+  /** Waits for the nodes; false when the request has ended without. */
+  async #isServed(labels: readonly string[], patienceMs: number): Promise<boolean> {
+    const random = this.#random;
     const end = performance.now() + patienceMs;
     const withdrawAt = random.chance(0.2) ? performance.now() + random.below(4000) : Infinity;
     let reviseAt = random.chance(0.3) ? performance.now() + random.below(2000) : Infinity;
     while (true) {
       const record = await this.#read();
       const now = performance.now();
-      if (record === null) return this.#world.wrong(`request ${this.#id} of Zuul is gone`);
+      if (record === null) {
+        this.#world.wrong(`request ${this.#id} of Zuul is gone`);
+        return false;
+      }
       if (now > withdrawAt || record.state === "failed") {
         this.#world.count(record.state === "failed" ? "zuul failed" : `zuul withdrew ${record.state}`);
         await this.#withdraw();
-        return;
+        return false;
       }
-      if (record.state === "fulfilled") break;
+      if (record.state === "fulfilled") return true;
       if (now > reviseAt) reviseAt = (await this.#revise()) ? Infinity : now + 100;
       if (now > end) {
         const what = `of Zuul for ${labels} is ${record.state} for ${patienceMs} ms`;
         await this.#world.stuck(this.#id, what);
         await this.#withdraw();
-        return;
+        return false;
       }
       await pause(30);
     }
-    await this.#use(labels, vanishes);
   }
 
-  async #use(labels: readonly string[], vanishes: boolean): Promise<void> {
+  async #use(labels: readonly string[]): Promise<void> {
+    const ending = this.#own?.ending;
     const nodes = (await this.#read())?.nodes ?? [];
     if (nodes.length !== labels.length) this.#world.wrong(`request ${this.#id} for ${labels} has ${nodes}`);
     const used: Used[] = [];
     for (const [index, node] of nodes.entries()) {
       const one = await this.#take(node, labels[index] ?? "");
       if (one !== null) used.push(one);
+      if (ending !== "ends taking") continue;
+      await this.#loseSession(used);
+      return await this.#withdraw();
     }
     await this.#withdraw();
     this.#world.count("zuul served");
     await pause(50 + this.#random.below(1000));
+    if (ending === "ends working") return await this.#loseSession(used);
     for (const { id, externalId, lock } of used) {
       // In this order: an operator may come while ZooKeeper is asked.
       const isStill = (await this.#node(id)) !== null || this.#world.touched.has(id);
       if (!isStill) this.#world.wrong(`node ${id} is gone in Zuul's hands`);
       this.#world.cloud.inUse.delete(externalId);
-      if (vanishes) continue;
+      if (ending === "vanishes") continue;
       await this.#write(id, "used");
       await lock.release();
     }
-    if (vanishes) {
+    if (ending === "vanishes") {
       this.#world.count("zuul vanished");
       await this.#session.close();
     }
+  }
+
+  /** ZooKeeper ends the session: what it has locked is in nobody's hands any more. */
+  async #loseSession(used: readonly Used[]): Promise<void> {
+    if (this.#own === null) return;
+    for (const { externalId } of used) this.#world.cloud.inUse.delete(externalId);
+    const { session, ending } = this.#own;
+    const lost = untilState(session, "lost");
+    await this.#world.expire(session.credentials);
+    await lost;
+    this.#world.count(`zuul's session ${ending}`);
+    await session.connected();
   }
 
   async #take(id: string, label: string): Promise<Used | null> {

@@ -1,4 +1,5 @@
 // A connection that can be cut or fall silent in one direction or both: between a client and a server, on loopback.
+import type { Buffer } from "node:buffer";
 import net from "node:net";
 
 /**
@@ -16,6 +17,8 @@ export class TcpProxy {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   #mode: ProxyMode = "pass";
+  /** Hears the first bytes that the server sends on each connection. */
+  onGreeting: (bytes: Buffer) => void = () => {};
 
   constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target;
@@ -51,6 +54,7 @@ export class TcpProxy {
       return;
     }
     const server = net.connect(this.#target);
+    server.once("data", (bytes: Buffer) => this.onGreeting(bytes));
     this.#join(client, server, () => this.#mode === "silent" || this.#mode === "mute");
     this.#join(server, client, () => this.#mode === "silent" || this.#mode === "deaf");
   }
