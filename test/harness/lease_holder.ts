@@ -3,9 +3,9 @@
 import { randomUUID } from "node:crypto";
 import type { Clients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
-import { Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
+import { type Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest, NodeRequest_State, type RequestStatus } from "../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { WatchedCloud } from "./watched_cloud.ts";
+import { machineOf, type WatchedCloud } from "./watched_cloud.ts";
 
 const PAUSE_MS = 100;
 const PATIENCE_MS = 60_000;
@@ -84,12 +84,12 @@ export class LeaseHolder {
     return this.#status?.nodes.map(({ name }) => name) ?? [];
   }
 
-  /** The ids of the instances that it has. */
+  /** The instances or slots that it has, as {@link machineOf} names them. */
   get instances(): string[] {
     if (this.#status?.request?.state !== NodeRequest_State.STATE_FULFILLED) return [];
     return this.#status.nodes
       .filter(({ state }) => state === Node_State.STATE_IN_USE)
-      .map(({ externalId }) => externalId);
+      .map((node) => machineOf({ ...node, ...ownIds(node) }));
   }
 
   /** Why the stream has ended although nobody released the request; null while it has not. */
@@ -158,6 +158,12 @@ export class LeaseHolder {
       }
     }
   }
+}
+
+const idOf = (name: string) => name.replace("nodes/", "");
+
+function ownIds({ name, slot, backingNode }: Node) {
+  return { id: idOf(name), slot: slot ?? null, backing: backingNode === "" ? null : idOf(backingNode) };
 }
 
 /** Whether a client is told to call again, here or elsewhere; or has heard nothing, as from a launcher that is stopped. */

@@ -5,7 +5,7 @@ import { messageOf } from "../../lib/std/errors.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { Random } from "../simulation/random.ts";
 import { LeaseHolder } from "./lease_holder.ts";
-import { LABELS } from "./soak_config.ts";
+import { HOST_LABEL, HOST_REQUESTOR, someLabels } from "./soak_config.ts";
 import type { SoakWorld } from "./soak_world.ts";
 import { ENDINGS, ZuulLife } from "./soak_zuul.ts";
 
@@ -81,13 +81,15 @@ export class SoakClients {
     const world = this.#world;
     const clients = world.launchers.map((launcher) => launcher.clients);
     const holder = new LeaseHolder(clients, world.cloud, first + random.below(3));
-    const labels = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => random.pick(LABELS));
+    const labels = someLabels(random, [1, 1, 2, 3]);
+    const isOfHosts = labels.includes(HOST_LABEL);
     const vanishes = random.chance(0.15);
     const wish = holder.ask(labels, vanishes ? SHORT_LEASE_SECONDS : LEASE_SECONDS, {
-      reuse: random.chance(0.7),
+      reuse: isOfHosts || random.chance(0.7),
       priority: random.pick([100, 200, 300]),
       relativePriority: BigInt(random.below(5)),
-      tenant: random.pick(["", "", "limited"]),
+      tenant: isOfHosts ? "" : random.pick(["", "", "limited"]),
+      ...(isOfHosts ? { requestor: HOST_REQUESTOR } : {}),
     });
     // A configuration may lack one of the labels.
     if ((await wish.catch(toleratingLabels)) === null) return world.count("lease refused");
@@ -101,20 +103,26 @@ export class SoakClients {
       () => null,
       (error: unknown) => messageOf(error),
     );
-    if (failure === null) await this.#work(holder, random, vanishes);
+    if (failure === null) await this.#work(holder, labels, random, vanishes);
     else if (/ failed: /.test(failure)) {
       world.count("lease failed");
       world.note(failure);
-    } else if (!vanishes && !holder.given.some((name) => world.touched.has(name.slice("nodes/".length)))) {
+    } else if (!vanishes && !holder.given.some((name) => world.isTouched(name.slice("nodes/".length)))) {
       await world.stuck(holder.name.replace("nodeRequests/", ""), failure);
     }
     if (vanishes) world.count("lease vanished");
     await (vanishes ? holder.vanish() : holder.release());
   }
 
-  async #work(holder: LeaseHolder, random: Random, vanishes: boolean): Promise<void> {
+  async #work(
+    holder: LeaseHolder,
+    labels: readonly string[],
+    random: Random,
+    vanishes: boolean,
+  ): Promise<void> {
     const world = this.#world;
     world.count("lease served");
+    for (const label of labels) world.count(`used ${label}`);
     // So short a lease may run out while its launcher is stopped.
     if (vanishes) for (const id of holder.instances) world.cloud.doom(id);
     await pause(50 + random.below(1500));
@@ -129,23 +137,26 @@ export class SoakClients {
     const nodes = [...world.view.nodes()].filter(fits);
     if (nodes.length === 0) return;
     const { id, record } = random.pick(nodes);
-    const externalId = String(record?.externalId);
+    if (record === null) return;
+    const machine = world.machine(id, record);
     const { nodes: api } = random.pick(world.launchers).clients;
     const name = `nodes/${id}`;
     world.touched.add(id);
-    if (record?.state === "hold") {
-      await this.#release(api, id, externalId);
+    if (record.state === "hold") {
+      await this.#release(api, id, machine);
     } else if (random.chance(0.5)) {
       const { node } = await api.holdNode({ name, reason: "soak" }).catch(toleratingStates);
       if (node === undefined) return;
       // Somebody else may have let it go already.
-      if (!this.#letGo.has(id)) world.cloud.kept.add(externalId);
-      world.count(`held ${record?.state}`);
+      if (!this.#letGo.has(id)) world.cloud.keep(machine);
+      world.count(`held ${record.state}`);
     } else {
-      world.cloud.doom(externalId);
-      world.note(`operator deletes node ${id} (${externalId}, ${record?.state})`);
+      world.cloud.doom(machine);
+      // It may be shared out by now.
+      world.cloud.doomAllOn(id);
+      world.note(`operator deletes node ${id} (${machine}, ${record.state})`);
       await api.deleteNode({ name }).catch(toleratingStates);
-      world.count(`deleted ${record?.state}`);
+      world.count(`deleted ${record.state}`);
     }
   }
 
@@ -154,13 +165,13 @@ export class SoakClients {
     const { nodes: api } = world.launchers[0]?.clients ?? {};
     for (const { id, record } of world.view.nodes()) {
       if (record?.state !== "hold") continue;
-      await this.#release(api, id, String(record.externalId));
+      await this.#release(api, id, world.machine(id, record));
     }
   }
 
-  async #release(api: Clients["nodes"] | undefined, id: string, externalId: string): Promise<void> {
+  async #release(api: Clients["nodes"] | undefined, id: string, machine: string): Promise<void> {
     this.#letGo.add(id);
-    this.#world.cloud.kept.delete(externalId);
+    this.#world.cloud.kept.delete(machine);
     await api?.releaseNode({ name: `nodes/${id}` }).catch(toleratingStates);
   }
 }

@@ -81,6 +81,7 @@ export class SoakFaults {
       () => this.#weather(),
       () => this.#weather(),
       () => this.#reload(),
+      () => (random.chance(0.4) ? this.#hostOut(length) : undefined),
       () => (random.chance(0.4) && !this.#isZooKeeperStruck ? this.#outage(length) : undefined),
     ];
     return random.pick(kinds)() ?? this.#weather();
@@ -144,6 +145,18 @@ export class SoakFaults {
       this.#isZooKeeperStruck = false;
     };
     return [`ZooKeeper ${isHard ? "dies" : "hangs"} for ${length} ms`, act];
+  }
+
+  #hostOut(length: number): Trouble | undefined {
+    const up = [...this.#world.hosts].filter(([, host]) => host.isUp);
+    if (up[0] === undefined) return undefined;
+    const [letter, host] = this.#random.pick(up);
+    const act = async () => {
+      await host.stop();
+      await pause(length);
+      await host.start();
+    };
+    return [`host ${letter} is out of service for ${length} ms`, act];
   }
 
   #reload(): Trouble {

@@ -2,11 +2,21 @@
 // min-ready says and nothing else.
 import { readFileSync } from "node:fs";
 import { CLAIMS, NODES, nodeLockPath, REQUEST_LOCKS } from "../../lib/model/paths.ts";
+import { sharedOf } from "../../lib/model/shared_node.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { until } from "./launcher.ts";
-import { LABELS, SESSION_TIMEOUT_MS, type SoakConfig, TENANT_LIMIT, WHOLE } from "./soak_config.ts";
+import {
+  HOST_LABEL,
+  LABELS,
+  SESSION_TIMEOUT_MS,
+  SHARE_LABEL,
+  type SoakConfig,
+  TENANT_LIMIT,
+  WHOLE,
+} from "./soak_config.ts";
 import type { SoakWorld } from "./soak_world.ts";
+import { placeOf } from "./watched_cloud.ts";
 import { lastZxid } from "./zookeeper.ts";
 
 /** A launcher may go on with a configuration that it has not yet read anew, or hang meanwhile. */
@@ -15,6 +25,8 @@ const CONFIG_LIVES_MS = 20_000;
 const CONFIGURED_MS = SESSION_TIMEOUT_MS + 10_000;
 /** Failed requests for min-ready nodes are made again after a minute at most. */
 const SETTLED_MS = 90_000;
+/** Of which there are as many as min-ready says. */
+const COUNTED = [...LABELS, SHARE_LABEL];
 /** Longer than any pause between repeated work. */
 const QUIET_MS = 1500;
 /** Sessions that were lost end within this many of them, with a transaction each. */
@@ -31,7 +43,9 @@ export class SoakJudge {
     for (const { id } of world.view.nodes()) this.#known.add(id);
     this.#configs.push({ config: world.config, until: performance.now() + CONFIG_LIVES_MS });
     this.#stop = world.view.subscribe(({ kind, id }) => {
-      if (kind === "node") this.#look(id);
+      if (kind !== "node") return;
+      this.#look(id);
+      this.#lookAtSlot(id).catch(() => {});
     });
   }
 
@@ -55,18 +69,42 @@ export class SoakJudge {
     }
     if (this.#known.has(id)) return;
     this.#known.add(id);
+    // Of hosts there are as many nodes as they have slots.
+    if (record.provider === "lab") return;
     const place = `${record.provider}/${record.pool}`;
     const limit = Math.max(...this.#configs.map((past) => past.config.pools[place]?.max ?? 0));
     const many = nodes.filter((node) => `${node.record?.provider}/${node.record?.pool}` === place).length;
     if (many > limit) this.#world.wrong(`node ${id} is one of ${many} of ${place}; its limit is ${limit}`);
   }
 
+  /** No two nodes have one slot, once all that has happened is seen. */
+  async #lookAtSlot(id: string): Promise<void> {
+    const { view } = this.#world;
+    if (this.#withSlotOf(id).length < 2) return;
+    await view.settled();
+    const nodes = this.#withSlotOf(id);
+    if (nodes.length < 2) return;
+    const told = nodes.map((one) => `${one} is ${view.node(one)?.record?.state}`);
+    this.#world.wrong(`one slot is recorded for several nodes: ${told}`);
+  }
+
+  #withSlotOf(id: string): string[] {
+    const placeAt = (one: string) => {
+      const record = this.#world.view.node(one)?.record;
+      return record && record.slot !== null ? placeOf(this.#world.machine(one, record)) : null;
+    };
+    const place = placeAt(id);
+    if (place === null) return [];
+    return Array.from(this.#world.view.nodes(), (node) => node.id).filter((one) => placeAt(one) === place);
+  }
+
   /** Waits until every launcher says that it offers everything, and nobody says that he offers anything else. */
   async configured(): Promise<void> {
     const { view, launchers } = this.#world;
-    const expected = launchers.flatMap(() =>
-      Object.entries(WHOLE.pools).map(([name, { labels }]) => `${name} ${[...labels].sort()}`),
-    );
+    const expected = launchers.flatMap(() => [
+      ...Object.entries(WHOLE.pools).map(([name, { labels }]) => `${name} ${[...labels].sort()}`),
+      `lab/main ${HOST_LABEL}`,
+    ]);
     const said = () =>
       Array.from(view.pools(), ({ record }) =>
         record === null
@@ -85,10 +123,11 @@ export class SoakJudge {
     await this.#until("everything settled", (short) => short.length === 0);
     this.#world.note(`settled after ${Math.round(performance.now() - since)} ms`);
     const [launcher] = this.#world.launchers;
-    for (const label of LABELS) {
+    for (const label of COUNTED) {
       // Launches go on when their requests are withdrawn, and min-ready may have been higher.
       for (const { id } of this.#idle(label).slice(WHOLE.minReady[label] ?? 0)) {
-        this.#world.cloud.doom(String(this.#world.view.node(id)?.record?.externalId));
+        const record = this.#world.view.node(id)?.record;
+        if (record) this.#world.cloud.doom(this.#world.machine(id, record));
         await launcher?.clients.nodes.deleteNode({ name: `nodes/${id}` });
       }
     }
@@ -142,7 +181,8 @@ export class SoakJudge {
   }
 
   #surplus(): number {
-    const wanted = Object.values(WHOLE.minReady).reduce((sum, count) => sum + count, 0);
+    const counts = [...Object.values(WHOLE.minReady), ...Object.values(WHOLE.hosts)];
+    const wanted = counts.reduce((sum, count) => sum + count, 0);
     return [...this.#world.view.nodes()].length - wanted;
   }
 
@@ -157,7 +197,10 @@ export class SoakJudge {
       ...nodes.flatMap(({ id, record, lock }) => {
         const isFree = record?.allocatedTo === null && record.tenantName === null;
         const isIdle = record?.state === "ready" && isFree;
-        const isThere = existing.has(String(record?.externalId));
+        // It goes when nothing is on it any more.
+        if (record?.state === "in-use" && sharedOf(record) !== null) return [];
+        const isSlot = record !== null && record.slot !== null;
+        const isThere = isSlot || existing.has(String(record?.externalId));
         if (isIdle && isThere && lock.contenders.length === 0) return [];
         const { state, allocatedTo, tenantName } = record ?? {};
         return [`node ${id} is ${JSON.stringify({ state, allocatedTo, tenantName, lock, isThere })}`];
@@ -168,11 +211,24 @@ export class SoakJudge {
           : [`instance ${externalId} (${name} of node ${metadata[METADATA.node]}) has no record`],
       ),
       ...Array.from(cloud.leftovers.keys(), (id) => `${id} is left at the cloud`),
-      ...LABELS.flatMap((label) => {
+      ...COUNTED.flatMap((label) => {
         const missing = (WHOLE.minReady[label] ?? 0) - this.#idle(label).length;
         return missing > 0 ? [`${label} lacks ${missing} nodes`] : [];
       }),
+      ...this.#missingSlots().map((slot) => `${slot} is not ready`),
     ];
+  }
+
+  /** Slots of hosts without a node that is idle. */
+  #missingSlots(): string[] {
+    const idle = this.#idle(HOST_LABEL).map(
+      ({ record }) => `${record?.slot} of ${record?.hostname}:${record?.connectionPort}`,
+    );
+    return Object.entries(WHOLE.hosts).flatMap(([letter, count]) => {
+      const { name, port } = this.#world.hosts.get(letter) ?? {};
+      const slots = Array.from({ length: count }, (_, slot) => `${slot} of ${name}:${port}`);
+      return slots.filter((slot) => !idle.includes(slot)).map((slot) => `slot ${slot}`);
+    });
   }
 
   #state(): string {

@@ -44,7 +44,7 @@ export async function soakRound(
 /** What went wrong in the storm looks like a cloud that lies: an operator knows better. */
 async function releaseBrakes({ launchers }: SoakWorld): Promise<void> {
   for (const { clients, number } of launchers) {
-    for (const provider of ["alpha", "beta"]) {
+    for (const provider of ["alpha", "beta", "meta"]) {
       const release = () => clients.providers.releaseBrake({ name: `providers/${provider}` });
       const isReleased = () =>
         release().then(

@@ -6,6 +6,8 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import type { NodeRecord } from "../../lib/model/node.ts";
+import { shareOf } from "../../lib/model/shared_node.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { messageOf } from "../../lib/std/errors.ts";
@@ -20,10 +22,11 @@ import { freePort } from "./ports.ts";
 import { type Program, startProgram } from "./program.ts";
 import { type SlowWire, startSlowWire } from "./slow_wire.ts";
 import { configText, type SoakConfig } from "./soak_config.ts";
+import { type SoakHosts, startHosts } from "./soak_hosts.ts";
 import { wrongsIn } from "./soak_log.ts";
 import { SoakRecord } from "./soak_record.ts";
 import { TcpProxy } from "./tcp_proxy.ts";
-import { WatchedCloud } from "./watched_cloud.ts";
+import { machineOf, WatchedCloud } from "./watched_cloud.ts";
 import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 
 /** Of clients and of who looks on: longer than any outage. */
@@ -57,8 +60,11 @@ export interface SoakLauncher {
 export class SoakWorld extends SoakRecord {
   readonly cloud = new WatchedCloud({ keepsRecord: false });
   readonly launchers: SoakLauncher[] = [];
+  readonly hosts: SoakHosts;
   /** Ids of nodes that an operator has deleted or held. */
   readonly touched = new Set<string>();
+  /** By the id of a node that has a share, the node that it is on. */
+  readonly #backing = new Map<string, string>();
   /** Logs of launchers that have ended. */
   readonly oldLogs: string[] = [];
   readonly zooKeeper: ZooKeeperServer;
@@ -72,7 +78,7 @@ export class SoakWorld extends SoakRecord {
   static async open(config: SoakConfig): Promise<SoakWorld> {
     const zooKeeper = await startZooKeeper({ longestSessionMs: LONG_SESSION_MS });
     const folder = await mkdtemp(join(tmpdir(), "nodepool-soak-"));
-    const world = new SoakWorld(zooKeeper, folder, config);
+    const world = new SoakWorld(zooKeeper, folder, config, await startHosts());
     await world.session.connected();
     await world.session.ensurePath("/nodepool");
     await putImage(world.session, ["alpha", "beta"]);
@@ -82,8 +88,9 @@ export class SoakWorld extends SoakRecord {
     return world;
   }
 
-  private constructor(zooKeeper: ZooKeeperServer, folder: string, config: SoakConfig) {
+  private constructor(zooKeeper: ZooKeeperServer, folder: string, config: SoakConfig, hosts: SoakHosts) {
     super();
+    this.hosts = hosts;
     this.zooKeeper = zooKeeper;
     this.#folder = folder;
     this.config = config;
@@ -91,6 +98,23 @@ export class SoakWorld extends SoakRecord {
     process.on("exit", this.#killAll);
     this.session = this.newSession();
     this.view = openView(this.session, silentLogger);
+    this.view.subscribe(({ kind, id }) => {
+      const record = kind === "node" ? this.view.node(id)?.record : null;
+      const share = record ? shareOf(record) : null;
+      if (share !== null) this.#backing.set(id, share.backingNode);
+    });
+  }
+
+  /** What somebody works on who has this node. */
+  machine(id: string, record: NodeRecord): string {
+    const { connectionPort, slot } = record;
+    const backing = shareOf(record)?.backingNode ?? null;
+    return machineOf({ id, externalId: String(record.externalId), connectionPort, slot, backing });
+  }
+
+  /** Whether an operator has deleted or held a node, or deleted the one that it is on. */
+  isTouched(id: string): boolean {
+    return this.touched.has(id) || this.cloud.doomed.has(`node ${this.#backing.get(id)}`);
   }
 
   /** A client's session of its own. */
@@ -210,7 +234,8 @@ export class SoakWorld extends SoakRecord {
     await mkdir(dirname(file), { recursive: true });
     // As one step, for a launcher may start at this moment; two changes may meet.
     const next = `${file}.${randomUUID()}`;
-    await writeFile(next, configText(this.config, { host, port }, this.#cloudServer?.address ?? ""));
+    const cloud = this.#cloudServer?.address ?? "";
+    await writeFile(next, configText(this.config, { zooKeeper: { host, port }, cloud, hosts: this.hosts }));
     await rename(next, file);
   }
 
@@ -250,6 +275,7 @@ export class SoakWorld extends SoakRecord {
       ...this.#wires.map((wire) => wire.close()),
     ]);
     await this.#cloudServer?.close();
+    for (const host of this.hosts.values()) await host.stop();
     await this.zooKeeper.close();
     await rm(this.#folder, { recursive: true });
   }

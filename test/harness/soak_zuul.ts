@@ -9,14 +9,14 @@ import type { ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
 import type { Random } from "../simulation/random.ts";
 import { missing, persist } from "./persist.ts";
-import { LABELS } from "./soak_config.ts";
+import { HOST_LABEL, HOST_REQUESTOR, someLabels } from "./soak_config.ts";
 import { LONG_SESSION_MS, type SoakWorld } from "./soak_world.ts";
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 interface Used {
   readonly id: string;
-  readonly externalId: string;
+  readonly machine: string;
   readonly lock: HeldLock;
 }
 
@@ -55,7 +55,7 @@ export class ZuulLife {
    */
   async live(patienceMs: number): Promise<void> {
     const random = this.#random;
-    const labels = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => random.pick(LABELS));
+    const labels = someLabels(random, [1, 1, 1, 2, 3]);
     await this.#ask(labels);
     if (this.#own?.ending === "ends waiting") {
       await pause(random.below(2000));
@@ -110,11 +110,11 @@ export class ZuulLife {
     this.#world.count("zuul served");
     await pause(50 + this.#random.below(1000));
     if (ending === "ends working") return await this.#loseSession(used);
-    for (const { id, externalId, lock } of used) {
+    for (const { id, machine, lock } of used) {
       // In this order: an operator may come while ZooKeeper is asked.
-      const isStill = (await this.#node(id)) !== null || this.#world.touched.has(id);
+      const isStill = (await this.#node(id)) !== null || this.#world.isTouched(id);
       if (!isStill) this.#world.wrong(`node ${id} is gone in Zuul's hands`);
-      this.#world.cloud.inUse.delete(externalId);
+      this.#world.cloud.inUse.delete(machine);
       if (ending === "vanishes") continue;
       await this.#write(id, "used");
       await lock.release();
@@ -128,7 +128,7 @@ export class ZuulLife {
   /** ZooKeeper ends the session: what it has locked is in nobody's hands any more. */
   async #loseSession(used: readonly Used[]): Promise<void> {
     if (this.#own === null) return;
-    for (const { externalId } of used) this.#world.cloud.inUse.delete(externalId);
+    for (const { machine } of used) this.#world.cloud.inUse.delete(machine);
     const { session, ending } = this.#own;
     const lost = untilState(session, "lost");
     await this.#world.expire(session.credentials);
@@ -138,37 +138,39 @@ export class ZuulLife {
   }
 
   async #take(id: string, label: string): Promise<Used | null> {
-    const { touched, cloud } = this.#world;
+    const world = this.#world;
     const options = { identifier: `zuul ${this.#id}`, timeout: LONG_SESSION_MS };
     const lock = await persist(() => createLocks(this.#session).acquire(nodeLockPath(id), options));
     if (lock === null) {
-      if (!touched.has(id)) this.#world.wrong(`node ${id} of ${this.#id} cannot be locked`);
+      if (!world.isTouched(id)) world.wrong(`node ${id} of ${this.#id} cannot be locked`);
       return null;
     }
     const node = await this.#node(id);
     const isFine = node?.state === "ready" && node.allocatedTo === this.#id && node.type.includes(label);
     if (!isFine) {
       const shown = node && { state: node.state, allocatedTo: node.allocatedTo, type: node.type };
-      if (!touched.has(id))
-        this.#world.wrong(`node ${id} for ${label} of ${this.#id} is ${JSON.stringify(shown)}`);
+      if (!world.isTouched(id))
+        world.wrong(`node ${id} for ${label} of ${this.#id} is ${JSON.stringify(shown)}`);
       await lock.release();
       return null;
     }
-    const externalId = String(node.externalId);
+    const machine = world.machine(id, node);
     const written = await this.#write(id, "in-use");
-    if (written) cloud.use(externalId);
-    return { id, externalId, lock };
+    if (written) world.cloud.use(machine);
+    world.count(`used ${label}`);
+    return { id, machine, lock };
   }
 
   async #ask(labels: readonly string[]): Promise<void> {
     const random = this.#random;
+    const isOfHosts = labels.includes(HOST_LABEL);
     const record = newRequest(Date.now() / 1000, {
       nodeTypes: labels,
-      requestor: "zuul",
+      requestor: HOST_REQUESTOR,
       eventId: this.#mark,
-      reuse: random.chance(0.8),
+      reuse: isOfHosts || random.chance(0.8),
       relativePriority: random.below(5),
-      tenantName: random.pick([null, null, "limited"]),
+      tenantName: isOfHosts ? null : random.pick([null, null, "limited"]),
     });
     const prefix = `${REQUESTS}/${random.pick(["100", "200", "300"])}-`;
     const path = await persist(
