@@ -96,7 +96,7 @@ export function editedConfig(random: Random): SoakConfig {
 
 /** Where everything is that a launcher connects to. */
 export interface Surroundings {
-  readonly zooKeeper: { readonly host: string; readonly port: number };
+  readonly zooKeeper: readonly { readonly host: string; readonly port: number }[];
   readonly cloud: string;
   /** Hosts by their letter. */
   readonly hosts: ReadonlyMap<string, { readonly name: string; readonly port: number }>;
@@ -137,7 +137,7 @@ export function configText(config: SoakConfig, { zooKeeper, cloud, hosts }: Surr
     return `{name: ${name}, connection-port: ${port}, connection-type: winrm, labels: [${HOST_LABEL}], max-parallel-jobs: ${slots}}`;
   };
   return `
-zookeeper-servers: [{host: ${zooKeeper.host}, port: ${zooKeeper.port}}]
+zookeeper-servers: [${zooKeeper.map(({ host, port }) => `{host: ${host}, port: ${port}}`).join(", ")}]
 zookeeper-timeout: ${SESSION_TIMEOUT_MS / 1000}
 labels: [${[...LABELS, HOST_LABEL, SHARE_LABEL].map((name) => `{name: ${name}, min-ready: ${minReady[name] ?? 0}}`).join(", ")}]
 diskimages: [{name: image}]

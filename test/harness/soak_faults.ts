@@ -4,6 +4,7 @@ import { messageOf } from "../../lib/std/errors.ts";
 import { Random } from "../simulation/random.ts";
 import { editedConfig, SESSION_TIMEOUT_MS, WHOLE } from "./soak_config.ts";
 import { LONGEST_LIST_LAG_MS, type SoakLauncher, type SoakWorld } from "./soak_world.ts";
+import type { ProxyMode } from "./tcp_proxy.ts";
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 /** Shorter and longer than a session lives. */
@@ -90,7 +91,10 @@ export class SoakFaults {
   /** The last launcher is never ended, so that it is seen whether its memory grows. */
   #troublesOf(launcher: SoakLauncher, length: number): Trouble[] {
     const world = this.#world;
-    const { number, proxy } = launcher;
+    const { number, proxies } = launcher;
+    const setMode = (mode: ProxyMode) => {
+      for (const proxy of proxies) proxy.mode = mode;
+    };
     const stop = async () => {
       world.signal(launcher, "SIGSTOP");
       await pause(length);
@@ -98,15 +102,15 @@ export class SoakFaults {
     };
     const cut = async () => {
       launcher.trouble = "cut off";
-      proxy.mode = this.#random.pick(["cut", "silent", "deaf", "mute"] as const);
+      setMode(this.#random.pick(["cut", "silent", "deaf", "mute"] as const));
       await pause(length);
       // Connections that have lost something are of no use any more.
-      proxy.mode = "cut";
-      proxy.mode = "pass";
+      setMode("cut");
+      setMode("pass");
       launcher.trouble = null;
     };
     const expire = async () => {
-      if (launcher.session !== null) await world.expire(launcher.session);
+      if (launcher.session !== null) await world.zooKeeper.expire(launcher.session);
     };
     const kill = async () => {
       world.signal(launcher, "SIGKILL");
@@ -129,22 +133,23 @@ export class SoakFaults {
   }
 
   #outage(length: number): Trouble {
-    const { zooKeeper } = this.#world;
+    const { what, find } = this.#world.zooKeeper.choose(this.#random);
     const isHard = this.#random.chance(0.5);
     const act = async () => {
       this.#isZooKeeperStruck = true;
+      const servers = await find();
       if (isHard) {
-        await zooKeeper.stop({ hard: true });
+        await Promise.all(servers.map((server) => server.stop({ hard: true })));
         await pause(length / 2);
-        await zooKeeper.restart();
+        await Promise.all(servers.map((server) => server.restart()));
       } else {
-        zooKeeper.pause();
+        for (const server of servers) server.pause();
         await pause(length);
-        zooKeeper.resume();
+        for (const server of servers) server.resume();
       }
       this.#isZooKeeperStruck = false;
     };
-    return [`ZooKeeper ${isHard ? "dies" : "hangs"} for ${length} ms`, act];
+    return [`${what} ${isHard ? "dies" : "hangs"} for ${length} ms`, act];
   }
 
   #hostOut(length: number): Trouble | undefined {

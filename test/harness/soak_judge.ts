@@ -17,7 +17,6 @@ import {
 } from "./soak_config.ts";
 import type { SoakWorld } from "./soak_world.ts";
 import { placeOf } from "./watched_cloud.ts";
-import { lastZxid } from "./zookeeper.ts";
 
 /** A launcher may go on with a configuration that it has not yet read anew, or hang meanwhile. */
 const CONFIG_LIVES_MS = 20_000;
@@ -138,21 +137,15 @@ export class SoakJudge {
   /** Nothing happens any more, and nothing is left over. */
   async rest(): Promise<void> {
     await this.settle();
+    const { zooKeeper } = this.#world;
     const before = this.#state();
     const written: bigint[] = [];
-    while (written.at(-1) !== 0n && written.length < WINDOWS) written.push(await this.#writtenMeanwhile());
+    while (written.at(-1) !== 0n && written.length < WINDOWS)
+      written.push(await zooKeeper.writtenWithin(QUIET_MS));
     const after = this.#state();
     if (after !== before) this.#world.wrong(`it does not rest: ${before} becomes ${after}`);
     if (written.at(-1) !== 0n) this.#world.wrong(`it does not rest: ${written.join(", ")} transactions`);
     for (const left of await this.#leftInTree()) this.#world.wrong(`${left} is left`);
-  }
-
-  /** How many transactions ZooKeeper carries out in a while. */
-  async #writtenMeanwhile(): Promise<bigint> {
-    const { port } = this.#world.zooKeeper;
-    const before = await lastZxid(port);
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-    return (await lastZxid(port)) - before;
   }
 
   /** Megabytes of the launcher that is never ended; 0 where that cannot be told. */

@@ -25,15 +25,13 @@ import { configText, type SoakConfig } from "./soak_config.ts";
 import { type SoakHosts, startHosts } from "./soak_hosts.ts";
 import { wrongsIn } from "./soak_log.ts";
 import { SoakRecord } from "./soak_record.ts";
+import { SoakZooKeeper } from "./soak_zookeeper.ts";
 import { TcpProxy } from "./tcp_proxy.ts";
 import { machineOf, WatchedCloud } from "./watched_cloud.ts";
-import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 
 /** Of clients and of who looks on: longer than any outage. */
 export const LONG_SESSION_MS = 40_000;
 const PATIENCE_MS = 60_000;
-/** A ZooKeeper that is away is called again after so many milliseconds. */
-const RETRY_MS = 100;
 /** How often a launcher looks through its providers; what looks wrong for half of it is. */
 const CLEANUP_MS = 1500;
 /** Lists that lag for longer would be believed. */
@@ -46,7 +44,8 @@ const OLD_LOGS = 30;
 export interface SoakLauncher {
   readonly number: number;
   readonly clients: Clients;
-  readonly proxy: TcpProxy;
+  /** Its ways to the servers of ZooKeeper. */
+  readonly proxies: readonly TcpProxy[];
   readonly start: () => Program;
   /** Of the session that it had last; null before the first. */
   session: Credentials | null;
@@ -67,7 +66,7 @@ export class SoakWorld extends SoakRecord {
   readonly #backing = new Map<string, string>();
   /** Logs of launchers that have ended. */
   readonly oldLogs: string[] = [];
-  readonly zooKeeper: ZooKeeperServer;
+  readonly zooKeeper: SoakZooKeeper;
   readonly session: Session;
   readonly view: View;
   config: SoakConfig;
@@ -75,8 +74,9 @@ export class SoakWorld extends SoakRecord {
   readonly #wires: SlowWire[] = [];
   #cloudServer: CloudServer | undefined;
 
-  static async open(config: SoakConfig): Promise<SoakWorld> {
-    const zooKeeper = await startZooKeeper({ longestSessionMs: LONG_SESSION_MS });
+  /** @param servers how many servers ZooKeeper has */
+  static async open(config: SoakConfig, servers = 1): Promise<SoakWorld> {
+    const zooKeeper = await SoakZooKeeper.open(servers, LONG_SESSION_MS);
     const folder = await mkdtemp(join(tmpdir(), "nodepool-soak-"));
     const world = new SoakWorld(zooKeeper, folder, config, await startHosts());
     await world.session.connected();
@@ -88,7 +88,7 @@ export class SoakWorld extends SoakRecord {
     return world;
   }
 
-  private constructor(zooKeeper: ZooKeeperServer, folder: string, config: SoakConfig, hosts: SoakHosts) {
+  private constructor(zooKeeper: SoakZooKeeper, folder: string, config: SoakConfig, hosts: SoakHosts) {
     super();
     this.hosts = hosts;
     this.zooKeeper = zooKeeper;
@@ -119,30 +119,20 @@ export class SoakWorld extends SoakRecord {
 
   /** A client's session of its own. */
   newSession(): ZooKeeperSession {
-    const { host, port } = this.zooKeeper;
-    const servers = [{ host, port }];
+    const { servers } = this.zooKeeper;
     return connectSession({ servers, sessionTimeoutMs: LONG_SESSION_MS, logger: silentLogger });
-  }
-
-  /** Has ZooKeeper end a session, as soon as it can, while its client is well. */
-  async expire(credentials: Credentials): Promise<void> {
-    const expired = () =>
-      this.zooKeeper.expire({ credentials }).then(
-        () => true,
-        () => false,
-      );
-    while (!(await expired())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 
   async #add(number: number): Promise<void> {
     // One of them hears of what others do late and piece by piece.
-    const wire = number === 2 ? await startSlowWire(this.zooKeeper) : null;
-    if (wire !== null) this.#wires.push(wire);
-    const proxy = new TcpProxy(wire ?? this.zooKeeper);
-    await proxy.listen();
+    const wires =
+      number === 2 ? await Promise.all(this.zooKeeper.servers.map((one) => startSlowWire(one))) : [];
+    this.#wires.push(...wires);
+    const proxies = this.zooKeeper.servers.map((server, index) => new TcpProxy(wires[index] ?? server));
+    await Promise.all(proxies.map((proxy) => proxy.listen()));
     const address = `127.0.0.1:${await freePort()}`;
     const clients = connectClients({ launcherAddress: address, builderAddress: address });
-    await this.#write(number, proxy);
+    await this.#write(number, proxies);
     const start = () => {
       const words = ["-c", this.#file(number), "--listen", address, "--grace", String(GRACE)];
       const env = { NODEPOOL_TEST_CLEANUP_MS: String(CLEANUP_MS) };
@@ -151,16 +141,18 @@ export class SoakWorld extends SoakRecord {
     const launcher: SoakLauncher = {
       number,
       clients,
-      proxy,
+      proxies,
       start,
       session: null,
       program: start(),
       since: performance.now(),
       trouble: null,
     };
-    proxy.onGreeting = (bytes) => {
-      launcher.session = sessionIn(bytes) ?? launcher.session;
-    };
+    for (const proxy of proxies) {
+      proxy.onGreeting = (bytes) => {
+        launcher.session = sessionIn(bytes) ?? launcher.session;
+      };
+    }
     this.launchers.push(launcher);
     this.#guard(launcher);
     await launcher.program.waitFor(/launcher started/, PATIENCE_MS);
@@ -224,18 +216,18 @@ export class SoakWorld extends SoakRecord {
   /** Gives launchers another configuration. */
   async configure(config: SoakConfig, which: readonly SoakLauncher[] = this.launchers): Promise<void> {
     this.config = config;
-    for (const { number, proxy } of which) await this.#write(number, proxy);
+    for (const { number, proxies } of which) await this.#write(number, proxies);
   }
 
   #file = (number: number) => join(this.#folder, `launcher${number}`, "nodepool.yaml");
 
-  async #write(number: number, { host, port }: TcpProxy): Promise<void> {
+  async #write(number: number, zooKeeper: readonly TcpProxy[]): Promise<void> {
     const file = this.#file(number);
     await mkdir(dirname(file), { recursive: true });
     // As one step, for a launcher may start at this moment; two changes may meet.
     const next = `${file}.${randomUUID()}`;
     const cloud = this.#cloudServer?.address ?? "";
-    await writeFile(next, configText(this.config, { zooKeeper: { host, port }, cloud, hosts: this.hosts }));
+    await writeFile(next, configText(this.config, { zooKeeper, cloud, hosts: this.hosts }));
     await rename(next, file);
   }
 
@@ -271,7 +263,7 @@ export class SoakWorld extends SoakRecord {
     await this.view.close();
     await this.session.close();
     await Promise.all([
-      ...this.launchers.map(({ proxy }) => proxy.close()),
+      ...this.launchers.flatMap(({ proxies }) => proxies.map((proxy) => proxy.close())),
       ...this.#wires.map((wire) => wire.close()),
     ]);
     await this.#cloudServer?.close();

@@ -131,7 +131,7 @@ export class ZuulLife {
     for (const { machine } of used) this.#world.cloud.inUse.delete(machine);
     const { session, ending } = this.#own;
     const lost = untilState(session, "lost");
-    await this.#world.expire(session.credentials);
+    await this.#world.zooKeeper.expire(session.credentials);
     await lost;
     this.#world.count(`zuul's session ${ending}`);
     await session.connected();

@@ -1,5 +1,5 @@
-// Three launchers among random faults, round after round: --minutes N (default 10) --seed S (default 1). Each round has
-// a seed of its own, the next number. The first round in which something is wrong is the last.
+// Three launchers among random faults, round after round: --minutes N (default 10) --seed S (default 1), --servers 3 on an
+// ensemble of so many servers of ZooKeeper (default 1). Each round has a seed of its own, the next number. The first round in which something is wrong is the last.
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,13 +21,14 @@ export async function run(args: string[], print: (line: string) => void): Promis
   const options = {
     minutes: { type: "string", default: "10" },
     seed: { type: "string", default: "1" },
+    servers: { type: "string", default: "1" },
     storm: { type: "string", default: String(STORM_MS / 1000) },
   } as const;
   const { values } = parseArgs({ args, options });
   const end = performance.now() + Number(values.minutes) * 60_000;
   // Ctrl-C leaves no process behind: each ends with this one.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-  const world = await SoakWorld.open(WHOLE);
+  const world = await SoakWorld.open(WHOLE, Number(values.servers));
   const judge = new SoakJudge(world);
   const memory: number[] = [];
   let seed = Number(values.seed);
@@ -54,8 +55,7 @@ export async function run(args: string[], print: (line: string) => void): Promis
   const logs = [...world.oldLogs, ...world.launchers.map(({ program }) => program.output())];
   for (const [index, log] of logs.entries()) await writeFile(join(folder, `${index}.log`), log);
   print(`the last events:\n${world.events}\nWRONG:\n${world.wrongs.join("\n")}`);
-  print(
-    `the launchers' logs are in ${folder}; again: npm run soak -- launcher --minutes 0 --seed ${seed - 1}`,
-  );
+  const again = `npm run soak -- launcher --minutes 0 --seed ${seed - 1} --servers ${values.servers}`;
+  print(`the launchers' logs are in ${folder}; again: ${again}`);
   return false;
 }
