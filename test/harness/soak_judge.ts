@@ -1,7 +1,7 @@
 // What must hold in the launcher soak: limits at any time, and, when faults and demand are over, that there is what
 // min-ready says and nothing else.
 import { readFileSync } from "node:fs";
-import { CLAIMS, NODES, nodeLockPath, REQUEST_LOCKS } from "../../lib/model/paths.ts";
+import { CLAIMS, NODES, nodeLockPath, REQUEST_LOCKS, requestLockPath } from "../../lib/model/paths.ts";
 import { sharedOf } from "../../lib/model/shared_node.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
@@ -137,6 +137,7 @@ export class SoakJudge {
   /** Nothing happens any more, and nothing is left over. */
   async rest(): Promise<void> {
     await this.settle();
+    await this.#sweep();
     const { zooKeeper } = this.#world;
     const before = this.#state();
     const written: bigint[] = [];
@@ -146,6 +147,19 @@ export class SoakJudge {
     if (after !== before) this.#world.wrong(`it does not rest: ${before} becomes ${after}`);
     if (written.at(-1) !== 0n) this.#world.wrong(`it does not rest: ${written.join(", ")} transactions`);
     for (const left of await this.#leftInTree()) this.#world.wrong(`${left} is left`);
+  }
+
+  /**
+   * Removes the lock roots of requests, all of which are gone. Launchers do that when a root is ten minutes old, which may be
+   * while it is looked whether anything happens.
+   */
+  async #sweep(): Promise<void> {
+    const { session } = this.#world;
+    for (const id of await session.children(REQUEST_LOCKS)) {
+      await session.delete(requestLockPath(id), -1).catch((error: unknown) => {
+        if (!isZooKeeperError(error, "NO_NODE", "NOT_EMPTY")) throw error;
+      });
+    }
   }
 
   /** Megabytes of the launcher that is never ended; 0 where that cannot be told. */
