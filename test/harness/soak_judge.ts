@@ -110,6 +110,8 @@ export class SoakJudge {
           ? "an unreadable pool"
           : `${record.providerName}/${record.name} ${[...record.supportedLabels].sort()}`,
       ).sort();
+    // How long a process takes to begin is the machine's affair.
+    await until("every launcher has begun", () => launchers.every(({ trouble }) => trouble === null));
     const isTaken = () => view.current && said().join("; ") === expected.sort().join("; ");
     await until("the launchers offer what is configured", isTaken, CONFIGURED_MS).catch((error: Error) =>
       this.#world.wrong(`${error.message}; they offer ${said().join("; ")}`),
