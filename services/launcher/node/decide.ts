@@ -1,9 +1,8 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import { shareOf } from "../../../lib/model/shared_node.ts";
 import { type Draft, type Hand, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { ReadableNode } from "../pool/census.ts";
-import { isGoing } from "../pool/node_index.ts";
+import { whyUseless } from "../pool/node_index.ts";
 import { labelOf, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
@@ -117,9 +116,9 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
     if (world.tree.request(record.allocatedTo) === undefined) draft.actions.push({ kind: "free", node: id });
     return;
   }
-  const backing = shareOf(record)?.backingNode ?? null;
-  if (backing !== null && isGoing(world.tree.node(backing))) {
-    remove(`node ${backing}, of which it is a share, is gone or being deleted`);
+  const useless = whyUseless(world.tree, record);
+  if (useless !== null) {
+    remove(useless);
     return;
   }
   if (isOutOfUse(world, record)) {

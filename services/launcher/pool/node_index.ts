@@ -258,6 +258,13 @@ export function isGoing(node: NodeEntry | undefined): boolean {
   return node === undefined || node.record?.state === "deleting" || node.record?.state === "deleted";
 }
 
+/** Why a node is of no use any more, whoever is to get it; null when it may be. */
+export function whyUseless(tree: Tree, record: NodeRecord): string | null {
+  const backing = shareOf(record)?.backingNode ?? null;
+  if (backing === null || !isGoing(tree.node(backing))) return null;
+  return `node ${backing}, of which it is a share, is gone or being deleted`;
+}
+
 function requestsOf(record: NodeRecord): readonly string[] {
   const { allocatedTo } = record;
   const lease = nodeLeaseOf(record)?.request ?? null;

@@ -3,6 +3,7 @@ import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
 import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
+import { whyUseless } from "../pool/node_index.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
@@ -41,6 +42,7 @@ export function decideHeld(
   }
   const { parts, missing } = tellProgress(world, census, draft, entry, pool);
   if (nodes.some((node) => hand.isBusy(keys.node(node.id)))) return;
+  if (removeUseless(world, draft, nodes, parts)) return;
   for (const part of parts) {
     if (part.stage === "idle") draft.actions.push({ kind: "launch", node: part.id, request: id, pool });
   }
@@ -53,6 +55,24 @@ export function decideHeld(
   for (const part of parts) {
     if (part.stage === "launched") draft.actions.push({ kind: "store", node: part.id });
   }
+}
+
+/** Lets go of what is there and of no use any more, before it is handed over; whether there was any. */
+function removeUseless(
+  { tree, hand }: World,
+  draft: Draft,
+  nodes: readonly ReadableNode[],
+  parts: readonly Part[],
+): boolean {
+  const there = nodes.filter(({ id }) => parts.some((part) => part.id === id && isThere(part)));
+  const before = draft.actions.length;
+  for (const { id, record, lock } of there) {
+    const reason = whyUseless(tree, record);
+    if (reason === null) continue;
+    if (hand.launches.has(id)) draft.actions.push({ kind: "abandon", node: id, reason });
+    else if (lock.contenders.length === 0) draft.actions.push({ kind: "delete", node: id, reason });
+  }
+  return draft.actions.length > before;
 }
 
 /** Says how far a request in hand is; nothing while it lacks a node. */

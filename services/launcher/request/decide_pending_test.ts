@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { encodeShare } from "../../../lib/model/shared_node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { host, hostPool, slotNode } from "../../../test/harness/host_world.ts";
 import {
@@ -60,6 +61,30 @@ describe("a pending request", () => {
     const decision = decideIn({ nodes, requests: [both], hand: hand({ launches }) });
     assert.deepEqual(decision.actions, ["store 0001"]);
     assert.deepEqual(decision.reasons, { "200-1": "cloud/main: launching 1 node" });
+  });
+
+  it("gets no share of a node that goes meanwhile, launched or stored, and others in their place", () => {
+    const both = request("200-1", { state: "pending", locked: true, nodeTypes: ["small", "small"] });
+    const driverData = encodeShare("x", { backingNode: "0000", slot: 0, metadata: {} });
+    const share = { allocatedTo: "200-1", driverData };
+    const nodes = (state: "in-use" | "deleting") => [
+      node("0000", state, { provider: "other", locked: true }),
+      node("0001", "building", { ...share, locked: true }),
+      node("0002", "ready", share),
+    ];
+    const launches = new Map([launch("0001", served, { request: "200-1", status: "ready" })]);
+    const scene = { requests: [both], hand: hand({ launches }) };
+    assert.deepEqual(actionsIn({ ...scene, nodes: nodes("in-use") }), ["fulfil 200-1 with 0001,0002"]);
+    const reason = "node 0000, of which it is a share, is gone or being deleted";
+    assert.deepEqual(actionsIn({ ...scene, nodes: nodes("deleting") }), [
+      `abandon 0001: ${reason}`,
+      `delete 0002: ${reason}`,
+    ]);
+    const going = [node("0001", "deleting", { driverData }), node("0002", "deleting", { driverData })];
+    const busy = ["node:0001", "node:0002"];
+    assert.deepEqual(actionsIn({ requests: [both], hand: hand(), nodes: going, busy }), [
+      "supplement 200-1 with small,small",
+    ]);
   });
 
   it("waits while something is being done about one of its nodes, whatever that looks like meanwhile", () => {
