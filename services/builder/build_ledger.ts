@@ -125,7 +125,8 @@ export class BuildLedger {
   ): Promise<boolean | null> {
     const { context, builderId, abandoned } = this.#workshop;
     const before = decodeBuild(found.data);
-    if (before.state !== "building" || before.builderId !== builderId) return await this.#tell(lock, attempt);
+    const isOurs = before.state === "building" && before.builderId === builderId;
+    if (!isOurs || (await this.#isOvertaken())) return await this.#tell(lock, attempt);
     const served = attempt.result === "ready" && this.#subject.requested;
     const besides = [
       await this.#history(attempt),
@@ -157,6 +158,17 @@ export class BuildLedger {
     lock.markReleased();
     await anchorFiles(context.session, files, marker);
     return true;
+  }
+
+  /** Whether another build of the image was begun after this one, as under the lock can be told (B2). */
+  async #isOvertaken(): Promise<boolean> {
+    const { context, abandoned } = this.#workshop;
+    const { diskimage, build } = this.#subject;
+    await context.view.ready(abandoned);
+    await context.view.settled();
+    const builds = context.view.image(diskimage.name)?.builds ?? [];
+    const begun = builds.find((each) => each.build === build)?.createdAt ?? Infinity;
+    return builds.some(({ createdAt }) => createdAt > begun);
   }
 
   /** Writes into the history only (B3). */

@@ -9,6 +9,7 @@ import { serveBuilder } from "../harness/builder_api.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startSlowWire } from "../harness/slow_wire.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 let server: ZooKeeperServer;
@@ -158,6 +159,39 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     await builder.session.delete(buildPath("ubuntu", entry.build), -1);
     await go();
     assert.equal((await uploaded(builder)).build, entry.build);
+  });
+
+  test("a build does not count when another one was begun meanwhile, also if that has ended first", async () => {
+    const proxy = new TcpProxy(server);
+    await proxy.listen();
+    const command = await one.command(
+      'echo "$out" >>"$here/runs"; n=$(wc -l <"$here/runs"); while [ ! -e "$here/go" ] && [ ! -e "$here/go$n" ]; do sleep 0.05; done; echo "$out" >"$out.qcow2"',
+    );
+    const lines: string[] = [];
+    const line = (message: string) => lines.push(message);
+    const logger = { debug: line, info: line, warn: line, error: line, child: () => logger };
+    const first = await BuilderCase.at(proxy, one.folder).start(setting(command), { name: "a", logger });
+    try {
+      await running(1);
+      const second = await one.start(setting(command), { name: "b" });
+      proxy.mode = "silent";
+      await server.expire(first.session);
+      await running(2);
+      await writeFile(join(one.folder, "go1"), "");
+      proxy.mode = "cut";
+      proxy.mode = "pass";
+      await until("it is in line", () => (second.view.image("ubuntu")?.lock.contenders.length ?? 0) > 1);
+      await writeFile(join(one.folder, "go2"), "");
+      const [older = "", newer = ""] = (await runs()).map((run) => run.slice(-32));
+      await until("it has ended", () => lines.includes("build dropped") || lines.includes("build ready"));
+      assert.ok(lines.includes("build dropped"), `build ${older} counts`);
+      await until("one build", () => states(second).join() === "ready");
+      assert.equal((await uploaded(second)).build, newer);
+    } finally {
+      await go();
+      await first.stop();
+      await proxy.close();
+    }
   });
 
   test("a build whose place in the lock's line somebody has taken away counts", async () => {
