@@ -125,6 +125,8 @@ export class BuildLedger {
   ): Promise<boolean | null> {
     const { context, builderId, abandoned } = this.#workshop;
     const before = decodeBuild(found.data);
+    // Another process with our images-dir has finished it meanwhile.
+    if (before.state === "ready" && before.builderId === builderId) return true;
     const isOurs = before.state === "building" && before.builderId === builderId;
     if (!isOurs || (await this.#isOvertaken())) return await this.#tell(lock, attempt);
     const served = attempt.result === "ready" && this.#subject.requested;

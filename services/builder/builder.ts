@@ -96,7 +96,6 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     onProgress: (image) => board.changed(image),
   };
   const claim = new FolderClaim(context, imagesDir, builderId, identityOf(process.pid));
-  let isBegun = false;
   const reconciler = new Reconciler({
     view,
     config: () => context.config,
@@ -108,7 +107,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
     metrics: workshop.metrics,
     facts: () => ({
       builderId,
-      obstacle: claim.problem() ?? (isBegun ? null : "the builder is about to begin"),
+      obstacle: claim.problem(),
       files: files.facts(),
       building: new Set(building.keys()),
       served: new Set(context.providers.map(({ name }) => name)),
@@ -127,25 +126,24 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       await adoptFiles(session, view, files, builderId);
     },
   });
-  /** What a builder does first with an images-dir that is its own. */
+  /** What a builder does first with an images-dir that is its own. Builds of its own may run on meanwhile. */
   const begin = async () => {
     await files.scan(report);
     const adopt = () => adoptFiles(session, view, files, builderId);
     const adopted = await throughOutages(session, clock, adopt, tasks.signal);
     if (adopted.length > 0) logger.info("image files adopted", { builds: adopted });
     await clearRemains(workshop);
-    for (const marker of unfinishedBuilds(workshop)) {
+    for (const marker of unfinishedBuilds(workshop).filter(({ build }) => !building.has(build))) {
       tasks.start(`finish ${marker.build}`, async () => {
         await resumeBuild(workshop, marker);
         reconciler.trigger();
       });
     }
-    isBegun = true;
     reconciler.trigger();
   };
   await claim.ready();
-  if (claim.problem() === null) await begin();
-  else tasks.start("begin", () => claim.free(tasks.signal).then(begin));
+  await claim.begin(begin, tasks.signal);
+  tasks.start("claim", () => claim.keep(begin, tasks.signal));
   const stopObserving = observeBuilder({
     view,
     board,
@@ -225,6 +223,7 @@ function changeable(given: ServiceContext): { context: ServiceContext; take: (ne
 /** Removes what builds of a process before this one have left on this host. */
 async function clearRemains(workshop: Workshop): Promise<void> {
   for (const { image, build } of workshop.files.markers()) {
+    if (workshop.building.has(build)) continue;
     try {
       await clearAfter(workshop, image, build);
     } catch (error) {

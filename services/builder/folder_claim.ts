@@ -2,7 +2,8 @@
 //
 // Invariants:
 //   F1. Of the builders that have the same images-dir, only the one that registered first works; the others stand by.
-//   F2. Nothing is done in a folder that has ceased to be the one which the builder started with, as when it was unmounted.
+//   F2. After each registration the folder is read anew before anything is done: another builder may have had it before.
+//   F3. Nothing is done in a folder that has ceased to be the one which the builder started with, as when it was unmounted.
 import { readFileSync } from "node:fs";
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import { hasEnded } from "../../lib/host/process_identity.ts";
@@ -12,6 +13,7 @@ import { type Registration, registerComponent } from "../../lib/zookeeper/compon
 import type { View } from "../../lib/zookeeper/view.ts";
 import { builderIdPath } from "./builder_id.ts";
 import { LOOK_AGAIN } from "./room.ts";
+import { visible } from "./time_limit.ts";
 
 /** The keys of ours in a builder's component. */
 const BUILDER_ID = "builder_id";
@@ -29,6 +31,8 @@ export class FolderClaim {
   readonly #builderId: string;
   readonly #process: string | null;
   readonly #registration: Registration<ComponentRecord>;
+  /** The registration under which the folder was read. */
+  #begunAs: string | null = null;
 
   /** Registers the builder. @param process as process_identity.ts has it */
   constructor(context: ServiceContext, folder: string, builderId: string, process: string | null) {
@@ -55,11 +59,34 @@ export class FolderClaim {
   problem(): string | null {
     const own = this.#registration.znode;
     if (own === null) return "this builder is about to register itself with ZooKeeper";
+    const problem = this.#stranger(own);
+    return problem ?? (own === this.#begunAs ? null : "the builder is about to begin");
+  }
+
+  #stranger(own: string): string | null {
     return rivalProblem(this.#context.view, own, this.#builderId, this.#folder) ?? this.#change();
   }
 
-  /** Resolves when nothing forbids it. @throws the signal's reason when it is aborted first */
-  async free(signal: AbortSignal): Promise<void> {
+  /**
+   * Has `begin` read the folder if it is ours alone and was not read under this registration; whether it is read then.
+   *
+   * @throws what `begin` throws, and the signal's reason when it is aborted
+   */
+  async begin(begin: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    const { view } = this.#context;
+    await view.ready(signal);
+    await visible(view, signal);
+    const own = this.#registration.znode;
+    if (own === null || this.#stranger(own) !== null) return false;
+    if (own !== this.#begunAs) {
+      await begin();
+      this.#begunAs = own;
+    }
+    return true;
+  }
+
+  /** Has `begin` read the folder whenever that is due. @throws the signal's reason when it is aborted */
+  async keep(begin: () => Promise<void>, signal: AbortSignal): Promise<never> {
     const { view, clock, logger } = this.#context;
     let told: string | null = null;
     while (true) {
@@ -68,9 +95,13 @@ export class FolderClaim {
         if (kind === "component") changed.abort();
       });
       try {
-        const problem = this.problem();
-        if (problem === null) return;
-        if (problem !== told) logger.warn("the builder stands by", { problem });
+        const isBegun = await this.begin(begin, signal).catch((error: unknown) => {
+          signal.throwIfAborted();
+          logger.warn("images-dir cannot be read", { error: messageOf(error) });
+          return false;
+        });
+        const problem = isBegun ? null : this.problem();
+        if (problem !== null && problem !== told) logger.warn("the builder stands by", { problem });
         told = problem;
         await clock
           .sleep(LOOK_AGAIN * 1000, AbortSignal.any([signal, changed.signal]))

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { buildRequestPath } from "../../lib/model/paths.ts";
+import type { Checkpoint } from "../../services/builder/checkpoint.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { type BuilderApi, serveBuilder } from "../harness/builder_api.ts";
@@ -10,6 +12,7 @@ import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { startProgram } from "../harness/program.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 let server: ZooKeeperServer;
@@ -40,6 +43,12 @@ const uploaded = (builder: TestBuilder, provider = "cloud") =>
       .uploads("ubuntu")
       .find((upload) => upload.provider === provider && upload.record?.state === "ready"),
   );
+
+const uploadedBuilds = (builder: TestBuilder) =>
+  builder
+    .uploads("ubuntu")
+    .filter(({ record }) => record?.state === "ready")
+    .map(({ build }) => build);
 
 async function saysOf(builder: TestBuilder, reason: RegExp): Promise<void> {
   const api = await serveBuilder(builder);
@@ -80,6 +89,59 @@ describe("images-dir", { skip: !zooKeeperInstalled }, () => {
     const another = new FakeImageProvider("another");
     await second.take(setting("false", [cloud, another]));
     assert.equal((await uploaded(second, "another")).build, building?.build);
+  });
+
+  test("that was another builder's while this one was away: it goes on with what is there then", async () => {
+    const given = setting(await one.plainCommand());
+    const first = await one.start(given);
+    const { build } = await uploaded(first);
+    const second = await one.start(given);
+    await server.expire(first.session);
+    await saysOf(first, /images-dir .* is in use by the builder at/);
+    await second.session.ensurePath(buildRequestPath("ubuntu"));
+    const next = await until("another build", () =>
+      uploadedBuilds(second).find((candidate) => candidate !== build),
+    );
+    await second.stop();
+    const another = new FakeImageProvider("another");
+    await first.take(setting("false", [cloud, another]));
+    assert.equal((await uploaded(first, "another")).build, next);
+  });
+
+  test("of a build that another builder has finished while its own was away: the files stay", async () => {
+    const proxy = new TcpProxy(server);
+    await proxy.listen();
+    const given = setting(await one.plainCommand());
+    const ended = Promise.withResolvers<void>();
+    const reached = (checkpoint: Checkpoint) => {
+      if (checkpoint !== "build: command ended") return;
+      proxy.mode = "silent";
+      ended.resolve();
+    };
+    const first = await BuilderCase.at(proxy, one.folder).start(given, { reached });
+    try {
+      const second = await one.start(given);
+      await ended.promise;
+      await server.expire(first.session);
+      const { build } = await uploaded(second);
+      const lost = new Promise<void>((resolve) =>
+        first.session.onState((state) => state === "lost" && resolve()),
+      );
+      proxy.mode = "cut";
+      proxy.mode = "pass";
+      await lost;
+      await saysOf(first, /images-dir .* is in use by the builder at/);
+      await until("nobody builds", () => first.view.image("ubuntu")?.lock.contenders.length === 0);
+      await first.stop();
+      assert.ok((await second.files()).includes(`ubuntu-${build}.qcow2`));
+      assert.deepEqual(
+        second.builds("ubuntu").map((entry) => entry.build),
+        [build],
+      );
+    } finally {
+      proxy.mode = "cut";
+      await proxy.close();
+    }
   });
 
   test("that was taken away: nothing is done, and the status says so, until it is back", async () => {
