@@ -141,16 +141,11 @@ export class BuildLedger {
 
   /** The record was cleaned up meanwhile: makes it anew, unless somebody has begun another build (B2). */
   async #storeAgain(lock: HeldLock, record: BuildRecord, attempt: Attempt): Promise<boolean> {
-    const { context, files, abandoned } = this.#workshop;
+    const { context, files } = this.#workshop;
     const { diskimage, build } = this.#subject;
     const marker = files.marker(diskimage.name, build);
     if (record.state !== "ready" || marker === undefined) return await this.#tell(lock, attempt);
-    await context.view.ready(abandoned);
-    await context.view.settled();
-    const others = context.view.image(diskimage.name)?.builds ?? [];
-    if (others.some((other) => other.record !== null && other.record.stateTime > this.startedAt)) {
-      return await this.#tell(lock, attempt);
-    }
+    if (await this.#isOvertaken()) return await this.#tell(lock, attempt);
     await context.session.multi([
       lock.guard(),
       createBuild(diskimage.name, build, record),
@@ -169,7 +164,7 @@ export class BuildLedger {
     await context.view.ready(abandoned);
     await context.view.settled();
     const builds = context.view.image(diskimage.name)?.builds ?? [];
-    const begun = builds.find((each) => each.build === build)?.createdAt ?? Infinity;
+    const begun = builds.find((each) => each.build === build)?.createdAt ?? this.startedAt;
     return builds.some(({ createdAt }) => createdAt > begun);
   }
 

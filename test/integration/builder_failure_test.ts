@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { buildPath, buildsLockPath, imagePath } from "../../lib/model/paths.ts";
+import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
+import { buildPath, buildsLockPath, imagePath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
@@ -159,6 +160,30 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     await builder.session.delete(buildPath("ubuntu", entry.build), -1);
     await go();
     assert.equal((await uploaded(builder)).build, entry.build);
+  });
+
+  test("a build whose record was cleaned up meanwhile counts, though an older one was condemned since", async () => {
+    const observer = await one.observe();
+    const older = "0".repeat(32);
+    const ready = newBuild(1, { state: "ready", builder: "gone", builderId: "gone", formats: "qcow2" });
+    const upload = newUpload(1, { state: "ready", externalId: "theirs" });
+    await observer.session.ensurePath(uploadsPath("ubuntu", older, "elsewhere"));
+    await observer.session.set(buildPath("ubuntu", older), encodeBuild(ready), -1);
+    const path = uploadPath("ubuntu", older, "elsewhere", "0000000001");
+    await observer.session.create(path, encodeUpload(upload), "persistent");
+    const builder = await one.start(setting(await gated()));
+    await running(1);
+    const build = (await runs())[0]?.slice(-32) ?? "";
+    const condemned = { ...ready, state: "deleting", stateTime: Date.now() / 1000 } as const;
+    await observer.session.set(buildPath("ubuntu", older), encodeBuild(condemned), -1);
+    await observer.session.delete(buildPath("ubuntu", build), -1);
+    await go();
+    const { build: counted } = await until("an upload", () =>
+      builder
+        .uploads("ubuntu")
+        .find(({ provider, record }) => provider === "cloud" && record?.state === "ready"),
+    );
+    assert.equal(counted, build);
   });
 
   test("a build does not count when another one was begun meanwhile, also if that has ended first", async () => {
