@@ -12,8 +12,9 @@ import {
  * - `stored`: committed, and the lock was given back with it.
  * - `lock-lost`: not committed, the lock is not ours any more.
  * - `changed`: not committed, somebody else has written or deleted the record.
+ * - `overtaken`: not committed, something that it relies on has changed.
  */
-export type Outcome = "stored" | "lock-lost" | "changed";
+export type Outcome = "stored" | "lock-lost" | "changed" | "overtaken";
 
 /** A record to be written. */
 export interface LockedWrite {
@@ -21,6 +22,8 @@ export interface LockedWrite {
   readonly data: Uint8Array;
   /** The version that was read. */
   readonly version: number;
+  /** What has to be as it was read, or nothing is committed. */
+  readonly relied?: readonly Operation[];
   /** Committed together with the write, as far as they can be; the write is done without the others. */
   readonly besides?: readonly Operation[];
 }
@@ -57,16 +60,18 @@ export async function storeAndRelease(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const set: Operation = { kind: "set", path: write.path, data: write.data, version: write.version };
+  const relied = write.relied ?? [];
   let besides = write.besides ?? [];
   while (true) {
     signal.throwIfAborted();
     try {
-      await session.multi([lock.guard(), set, lock.releaseOperation(), ...besides]);
+      await session.multi([lock.guard(), set, lock.releaseOperation(), ...relied, ...besides]);
       lock.markReleased();
       return "stored";
     } catch (error) {
       if (error instanceof TransactionError && error.index > 2) {
-        const refused = error.index - 3;
+        const refused = error.index - 3 - relied.length;
+        if (refused < 0) return "overtaken";
         besides = besides.filter((_, index) => index !== refused);
         continue;
       }

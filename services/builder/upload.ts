@@ -6,13 +6,15 @@
 //   U2. Every write is fenced by the upload lock; a record is only made below a build that is ready.
 import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { encodeUpload, newUpload, type UploadRecord } from "../../lib/model/image.ts";
-import { buildPath, uploadPath, uploadsLockPath, uploadsPath } from "../../lib/model/paths.ts";
+import { buildPath, imagePath, uploadPath, uploadsLockPath, uploadsPath } from "../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
 import { createUpload } from "../../lib/zookeeper/operations.ts";
-import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
+import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
+import { type HeldLock, isZooKeeperError, type Operation, type Session } from "../../lib/zookeeper/types.ts";
 import type { BuildEntry } from "../../lib/zookeeper/view.ts";
 import { hasReadyUpload } from "./decide_upload.ts";
 import { runHook } from "./hook.ts";
@@ -113,8 +115,7 @@ class Upload {
     logger.info("upload started", { format: this.#config.imageFormat });
     try {
       const { externalId, name } = await this.#send(number);
-      await context.view.settled();
-      const outcome = await this.#store(path, this.#ready(externalId, name));
+      const outcome = await this.#storeReady(path, externalId, name);
       if (outcome !== "stored") await this.#withdraw(externalId, outcome);
       this.#workshop.reached("upload: result stored");
       const duration = seconds(context.clock) - startedAt;
@@ -227,9 +228,38 @@ class Upload {
     };
   }
 
-  #store(path: string, record: UploadRecord): Promise<Outcome> {
+  /**
+   * Puts it in its place among the uploads of other builds: those that are ready by now, and those that are under way,
+   * for which it is the other way round.
+   */
+  async #storeReady(path: string, externalId: string, name: string): Promise<Outcome> {
+    const { context } = this.#workshop;
+    const { session, clock } = context;
+    const catchUpHere = () => catchUp(context, imagePath(this.#build.image));
+    while (true) {
+      // Without its lock nothing is stored anyway.
+      await throughOutages(session, clock, catchUpHere, this.#lock.signal).catch(() => undefined);
+      const outcome = await this.#store(path, this.#ready(externalId, name), this.#othersUnderWay());
+      if (outcome !== "overtaken") return outcome;
+    }
+  }
+
+  /** Holds for as long as no upload of another build to this provider ends. */
+  #othersUnderWay(): Operation[] {
+    const { image, build } = this.#build;
+    const builds = this.#workshop.context.view.image(image)?.builds ?? [];
+    return builds
+      .flatMap(({ uploads }) => uploads)
+      .filter((each) => each.build !== build && each.provider === this.#provider.name)
+      .filter(({ record }) => record?.state === "uploading")
+      .map(({ build: other, provider, upload, version }) => {
+        return { kind: "check", path: uploadPath(image, other, provider, upload), version };
+      });
+  }
+
+  #store(path: string, record: UploadRecord, relied: readonly Operation[] = []): Promise<Outcome> {
     const { context, abandoned } = this.#workshop;
-    const write = { path, data: encodeUpload(record), version: 0 };
+    const write = { path, data: encodeUpload(record), version: 0, relied };
     return storeAndRelease(context.session, this.#lock, write, abandoned);
   }
 

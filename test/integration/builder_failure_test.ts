@@ -3,7 +3,15 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
-import { buildPath, buildsLockPath, imagePath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
+import {
+  buildPath,
+  buildRequestPath,
+  buildsLockPath,
+  imagePath,
+  uploadPath,
+  uploadsPath,
+} from "../../lib/model/paths.ts";
+import type { ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
@@ -19,6 +27,11 @@ let cloud: FakeImageProvider;
 
 function setting(dibCommand: string): BuilderSetting {
   return { images: { ubuntu: { dibCommand } }, providers: [{ driver: cloud, images: ["ubuntu"] }] };
+}
+
+/** The same, with nothing to build. */
+function paused({ images: { ubuntu }, providers }: BuilderSetting): BuilderSetting {
+  return { images: { ubuntu: { ...ubuntu, pause: true } }, providers };
 }
 
 /** A build that says when it runs, and goes on when the test has made `go`. */
@@ -279,6 +292,97 @@ describe("builders in trouble", { skip: !zooKeeperInstalled }, () => {
     await server.restart();
     const upload = await uploaded(builder);
     assert.equal(upload.build, (await runs())[0]?.slice(-32));
+  });
+
+  test("the newest build is the newest upload, also when the builder of an older one hears late of it", async () => {
+    const wire = await startSlowWire(server, { pauseMs: 100, part: 1 });
+    const given = setting(await one.plainCommand());
+    let goOn = () => {};
+    cloud.gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const far = await BuilderCase.at(wire, one.folder).start(given, {
+      name: "far",
+      sessionTimeoutMs: 10_000,
+    });
+    try {
+      await until("the older upload runs", () => cloud.calls.length === 1);
+      const driver = new FakeImageProvider("cloud");
+      const near = await one.start(
+        { ...given, providers: [{ driver, images: ["ubuntu"] }] },
+        { name: "near" },
+      );
+      const older = near.builds("ubuntu")[0]?.build;
+      await far.take(paused(given));
+      await near.session.ensurePath(buildRequestPath("ubuntu"));
+      const newer = await uploaded(near);
+      assert.notEqual(newer.build, older);
+      goOn();
+      const ready = () => near.uploads("ubuntu").filter(({ record }) => record?.state === "ready");
+      await until("both uploads", () => ready().length === 2);
+      const late = ready().find(({ build }) => build === older);
+      assert.ok(
+        (late?.record?.stateTime ?? Infinity) < (newer.record?.stateTime ?? 0),
+        "the older one is taken",
+      );
+    } finally {
+      goOn();
+      await far.stop();
+      await wire.close();
+    }
+  });
+
+  test("the newest build is the newest upload, also when it is written between an older one's look and its write", async () => {
+    const given = setting(await one.plainCommand());
+    /** Holds up the write by which an upload becomes ready. */
+    const holdUp = () => {
+      const [held, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const spoil = (session: ZooKeeperSession) => {
+        const multi = session.multi.bind(session);
+        session.multi = async (operations) => {
+          const isReady = operations.some(
+            (each) =>
+              each.kind === "set" && /"external_id": ?"image-/.test(new TextDecoder().decode(each.data)),
+          );
+          if (isReady) held.resolve();
+          if (isReady) await free.promise;
+          return await multi(operations);
+        };
+      };
+      return { held: held.promise, free: free.resolve, spoil };
+    };
+    let goOn = () => {};
+    cloud.gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const [first, second] = [holdUp(), holdUp()];
+    const old = await one.start(given, { name: "old", spoil: first.spoil });
+    try {
+      await until("the older upload runs", () => cloud.calls.length === 1);
+      const older = old.builds("ubuntu")[0]?.build;
+      await old.take(paused(given));
+      const driver = new FakeImageProvider("cloud");
+      const providers = [{ driver, images: ["ubuntu"] }];
+      const young = await one.start({ ...given, providers }, { name: "young", spoil: second.spoil });
+      await young.session.ensurePath(buildRequestPath("ubuntu"));
+      await second.held;
+      goOn();
+      await first.held;
+      second.free();
+      const newer = await uploaded(young);
+      first.free();
+      const ready = () => young.uploads("ubuntu").filter(({ record }) => record?.state === "ready");
+      await until("both uploads", () => ready().length === 2);
+      const late = ready().find(({ build }) => build === older);
+      assert.ok(
+        (late?.record?.stateTime ?? Infinity) < (newer.record?.stateTime ?? 0),
+        "the older one is taken",
+      );
+    } finally {
+      goOn();
+      first.free();
+      second.free();
+    }
   });
 
   test("an upload that was cut off is found at the provider, deleted there, and repeated", async () => {
