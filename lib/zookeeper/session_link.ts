@@ -30,7 +30,15 @@ import { ServerRotation } from "./server_rotation.ts";
 import { closedError, SessionStates } from "./session_states.ts";
 import { createSessionTelemetry, type SessionTelemetry } from "./session_telemetry.ts";
 import { type SessionState, type WatchEvent, ZooKeeperError } from "./types.ts";
-import { decodeEvent, decodeReply, NOTIFICATION_XID, PING_XID, type Request, requests } from "./wire.ts";
+import {
+  decodeEvent,
+  decodeReply,
+  NOTIFICATION_XID,
+  PING_XID,
+  type Request,
+  requests,
+  xidOf,
+} from "./wire.ts";
 
 export interface LinkOptions {
   readonly servers: readonly ServerAddress[];
@@ -243,15 +251,15 @@ export class SessionLink {
   }
 
   #receive(frame: Buffer): void {
-    const { xid, error, bodyOffset } = decodeReply(frame);
+    const xid = xidOf(frame);
     if (xid === PING_XID) return;
     if (xid === NOTIFICATION_XID) {
-      const event = decodeEvent(frame, bodyOffset);
+      const event = decodeEvent(frame);
       if (event !== undefined) this.#handlers.onEvent(event);
       return;
     }
     if (this.#preamble !== undefined) {
-      this.#preamble.receive(xid, error);
+      this.#preamble.receive(xid, decodeReply(frame).error);
       return;
     }
     const zxid = this.#calls.settle(frame);

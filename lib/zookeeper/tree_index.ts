@@ -2,7 +2,6 @@
 import { decodeComponent, decodePool } from "../model/component.ts";
 import { decodeNode } from "../model/node.ts";
 import {
-  meaningOf,
   nodeLockPath,
   orderContenders,
   type PathMeaning,
@@ -12,7 +11,7 @@ import {
 import { decodeRequest } from "../model/request.ts";
 import { readEntry, type Znode } from "./entry.ts";
 import { ImageIndex } from "./image_index.ts";
-import { isLockRoot, lockOfContender, ownerOf } from "./tree_paths.ts";
+import { placeOf } from "./tree_paths.ts";
 import type {
   ComponentEntry,
   ImageEntry,
@@ -71,7 +70,7 @@ export class TreeIndex {
     if (this.#paths.get(path) === written) return undefined;
     this.#paths.set(path, written);
     this.#apply(path, znode, true);
-    return ownerOf(path);
+    return placeOf(path).owner;
   }
 
   /** Whether what is shown of a path was written later. */
@@ -84,13 +83,13 @@ export class TreeIndex {
   remove(path: string): ViewChange | undefined {
     if (!this.#paths.delete(path)) return undefined;
     this.#apply(path, null, false);
-    return ownerOf(path);
+    return placeOf(path).owner;
   }
 
   #apply(path: string, znode: Znode | null, exists: boolean): void {
-    const root = isLockRoot(path) ? path : lockOfContender(path);
-    if (root !== undefined) this.#applyLock(root, path, znode, exists);
-    else this.#applyDocument(meaningOf(path), path, exists ? znode : null, exists);
+    const { lockRoot, meaning } = placeOf(path);
+    if (lockRoot !== undefined) this.#applyLock(lockRoot, path, znode, exists);
+    else this.#applyDocument(meaning, path, exists ? znode : null, exists);
   }
 
   #applyLock(root: string, path: string, znode: Znode | null, exists: boolean): void {

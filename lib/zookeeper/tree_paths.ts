@@ -1,5 +1,5 @@
 // What the view needs to know of a path beyond what it stands for: whether it has to be read, and whose it is.
-import { contenderSequence, meaningOf, REQUEST_LOCKS } from "../model/paths.ts";
+import { contenderSequence, meaningOf, type PathMeaning, REQUEST_LOCKS } from "../model/paths.ts";
 import type { ViewChange } from "./view.ts";
 
 /** What the view does with a znode. */
@@ -11,9 +11,34 @@ export type Role =
   /** Its existence says everything, and nothing is below it. */
   | "leaf";
 
-/** Tells what the view does with a path below /nodepool. */
-export function roleOf(path: string): Role {
-  switch (meaningOf(path).kind) {
+/** What there is to know of a path below /nodepool. */
+export interface Place {
+  readonly meaning: PathMeaning;
+  readonly role: Role;
+  /** Whose change a change of it is. */
+  readonly owner: ViewChange | undefined;
+  /** The root of the lock that it is, or is a contender of. */
+  readonly lockRoot: string | undefined;
+}
+
+/** Something happens to each path several times in its short life, so those of late are kept. */
+const PLACES = new Map<string, Place>();
+const MOST_PLACES = 4096;
+
+/** Tells what a path is. */
+export function placeOf(path: string): Place {
+  const known = PLACES.get(path);
+  if (known !== undefined) return known;
+  const meaning = meaningOf(path);
+  const lockRoot = isLockRoot(path) ? path : lockOfContender(path);
+  const place = { meaning, role: roleOf(path, meaning), owner: ownerOf(path), lockRoot };
+  if (PLACES.size === MOST_PLACES) PLACES.clear();
+  PLACES.set(path, place);
+  return place;
+}
+
+function roleOf(path: string, meaning: PathMeaning): Role {
+  switch (meaning.kind) {
     case "node":
     case "request":
     case "build-request":
@@ -33,7 +58,7 @@ export function roleOf(path: string): Role {
 }
 
 /** The lock root that a path is a contender of. */
-export function lockOfContender(path: string): string | undefined {
+function lockOfContender(path: string): string | undefined {
   // Asked of every path that anything happens to: most are no lock's, and need not be taken apart.
   if (!path.includes("__lock__")) return undefined;
   const slash = path.lastIndexOf("/");
@@ -41,8 +66,7 @@ export function lockOfContender(path: string): string | undefined {
   return contenderSequence(path.slice(slash + 1)) !== undefined && isLockRoot(root) ? root : undefined;
 }
 
-/** Whether a path is a lock's root. */
-export function isLockRoot(path: string): boolean {
+function isLockRoot(path: string): boolean {
   if (!path.endsWith("/lock") && !path.startsWith(`${REQUEST_LOCKS}/`)) return false;
   const [, , family, ...parts] = path.split("/");
   if (family === "requests-lock") return parts.length === 1;
@@ -52,8 +76,7 @@ export function isLockRoot(path: string): boolean {
 
 const COMPONENTS: ReadonlySet<string> = new Set(["builder", "launcher", "pool"]);
 
-/** Whose change a change of this path is. */
-export function ownerOf(path: string): ViewChange | undefined {
+function ownerOf(path: string): ViewChange | undefined {
   const [, root, family, first, second] = path.split("/");
   if (root !== "nodepool" || first === undefined) return undefined;
   switch (family) {

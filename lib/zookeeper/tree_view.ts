@@ -15,7 +15,7 @@ import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import type { Znode } from "./entry.ts";
 import { TreeIndex } from "./tree_index.ts";
-import { roleOf } from "./tree_paths.ts";
+import { placeOf } from "./tree_paths.ts";
 import { walkTree } from "./tree_walk.ts";
 import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
 import type { View, ViewChange } from "./view.ts";
@@ -160,7 +160,7 @@ class TreeView implements View {
   }
 
   #receive({ kind, path }: WatchEvent): void {
-    const isRead = kind !== "deleted" && roleOf(path) === "read";
+    const isRead = kind !== "deleted" && placeOf(path).role === "read";
     this.#incoming.set(path, { kind, isRead, written: isRead ? this.#session.written(path) : undefined });
     this.#received += 1;
     this.#scheduleFlush();

@@ -1,6 +1,6 @@
 import { meaningOf } from "../model/paths.ts";
 import type { Znode } from "./entry.ts";
-import { roleOf } from "./tree_paths.ts";
+import { placeOf } from "./tree_paths.ts";
 import { isZooKeeperError, type Session } from "./types.ts";
 
 /** Reads under way at once: enough to keep the server busy, few enough to let other calls through. */
@@ -31,7 +31,7 @@ async function visit(
   path: string,
   found: Map<string, Znode | null>,
 ): Promise<string[]> {
-  const role = roleOf(path);
+  const { role } = placeOf(path);
   if (role === "leaf") {
     found.set(path, null);
     return [];

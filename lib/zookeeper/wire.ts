@@ -25,6 +25,9 @@ const PERSISTENT_RECURSIVE = 1;
 const DATA_WATCHER = 2;
 const ANY_WATCHER = 3;
 
+/** Before the body of every frame: xid, zxid, error. */
+const HEADER_BYTES = 16;
+
 /** The server closes the connection on anything larger (jute.maxbuffer), so it is refused here. */
 const MAX_REQUEST_BYTES = 0xfffff;
 
@@ -188,13 +191,19 @@ export function encodePing(): Buffer {
 
 /** The head of an answer; its body begins at `bodyOffset`. @throws {ProtocolError} */
 export function decodeReply(frame: Buffer): { xid: number; zxid: bigint; error: number; bodyOffset: number } {
-  if (frame.length < 16) throw new ProtocolError(`an answer of ${frame.length} bytes: expected at least 16`);
   return {
-    xid: frame.readInt32BE(0),
+    xid: xidOf(frame),
     zxid: frame.readBigInt64BE(4),
     error: frame.readInt32BE(12),
-    bodyOffset: 16,
+    bodyOffset: HEADER_BYTES,
   };
+}
+
+/** The number of the request that a frame answers, or what it is if it answers none. @throws {ProtocolError} */
+export function xidOf(frame: Buffer): number {
+  if (frame.length < HEADER_BYTES)
+    throw new ProtocolError(`an answer of ${frame.length} bytes: expected at least 16`);
+  return frame.readInt32BE(0);
 }
 
 /** What a watch has seen, by the number that the wire has for it. Others (children, removed) are not asked for. */
@@ -204,14 +213,20 @@ const EVENT_KINDS = new Map([
   [3, "changed"],
 ] as const);
 
-/** A watch event, or undefined when it is of a kind that we do not use. */
+/**
+ * A watch event, or undefined when it is of a kind that we do not use. A busy launcher hears of three for each answer,
+ * so this is read as it lies in the frame.
+ *
+ * @throws {ProtocolError}
+ */
 export function decodeEvent(
   frame: Buffer,
-  offset: number,
 ): { kind: "created" | "deleted" | "changed"; path: string } | undefined {
-  const { type, path } = readInto(new protocol.WatcherEvent(), frame, offset);
-  const kind = EVENT_KINDS.get(type as 1 | 2 | 3);
-  return kind === undefined ? undefined : { kind, path };
+  const path = HEADER_BYTES + 12;
+  const end = frame.length < path ? Infinity : path + Math.max(0, frame.readInt32BE(path - 4));
+  if (frame.length < end) throw new ProtocolError("an event ends before its path does");
+  const kind = EVENT_KINDS.get(frame.readInt32BE(HEADER_BYTES) as 1 | 2 | 3);
+  return kind === undefined ? undefined : { kind, path: frame.toString("utf8", path, end) };
 }
 
 /** The error that an answer's code stands for. */
