@@ -6,6 +6,7 @@ import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { Random } from "../simulation/random.ts";
 import { LeaseHolder } from "./lease_holder.ts";
 import { HOST_LABEL, HOST_REQUESTOR, someLabels } from "./soak_config.ts";
+import { toleratingStates } from "./soak_tolerance.ts";
 import type { SoakWorld } from "./soak_world.ts";
 import { ENDINGS, ZuulLife } from "./soak_zuul.ts";
 
@@ -178,12 +179,5 @@ export class SoakClients {
 
 function toleratingLabels(error: unknown): null {
   if (error instanceof ClientError && error.code === "INVALID_ARGUMENT") return null;
-  throw error;
-}
-
-/** What a call may be refused with while states change and launchers come and go. */
-function toleratingStates(error: unknown): { node?: undefined } {
-  const codes = ["NOT_FOUND", "FAILED_PRECONDITION", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"];
-  if (error instanceof ClientError && codes.includes(error.code)) return {};
   throw error;
 }

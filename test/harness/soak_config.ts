@@ -1,8 +1,7 @@
 // The configurations of the launcher soak: one in which everything is served, and random others.
 import type { Random } from "../simulation/random.ts";
+import { SESSION_TIMEOUT_MS, type Servers } from "./soak_fleet.ts";
 
-/** Of the launchers. */
-export const SESSION_TIMEOUT_MS = 2000;
 /** What the tenant `limited` may have. */
 export const TENANT_LIMIT = 3;
 /** Of nodes with an instance of their own. */
@@ -96,7 +95,7 @@ export function editedConfig(random: Random): SoakConfig {
 
 /** Where everything is that a launcher connects to. */
 export interface Surroundings {
-  readonly zooKeeper: readonly { readonly host: string; readonly port: number }[];
+  readonly zooKeeper: Servers;
   readonly cloud: string;
   /** Hosts by their letter. */
   readonly hosts: ReadonlyMap<string, { readonly name: string; readonly port: number }>;

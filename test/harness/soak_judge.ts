@@ -1,20 +1,12 @@
 // What must hold in the launcher soak: limits at any time, and, when faults and demand are over, that there is what
 // min-ready says and nothing else.
-import { readFileSync } from "node:fs";
 import { CLAIMS, NODES, nodeLockPath, REQUEST_LOCKS, requestLockPath } from "../../lib/model/paths.ts";
 import { sharedOf } from "../../lib/model/shared_node.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { until } from "./launcher.ts";
-import {
-  HOST_LABEL,
-  LABELS,
-  SESSION_TIMEOUT_MS,
-  SHARE_LABEL,
-  type SoakConfig,
-  TENANT_LIMIT,
-  WHOLE,
-} from "./soak_config.ts";
+import { HOST_LABEL, LABELS, SHARE_LABEL, type SoakConfig, TENANT_LIMIT, WHOLE } from "./soak_config.ts";
+import { SESSION_TIMEOUT_MS } from "./soak_fleet.ts";
 import type { SoakWorld } from "./soak_world.ts";
 import { placeOf } from "./watched_cloud.ts";
 
@@ -26,10 +18,6 @@ const CONFIGURED_MS = SESSION_TIMEOUT_MS + 10_000;
 const SETTLED_MS = 90_000;
 /** Of which there are as many as min-ready says. */
 const COUNTED = [...LABELS, SHARE_LABEL];
-/** Longer than any pause between repeated work. */
-const QUIET_MS = 1500;
-/** Sessions that were lost end within this many of them, with a transaction each. */
-const WINDOWS = 3;
 
 export class SoakJudge {
   readonly #world: SoakWorld;
@@ -140,11 +128,8 @@ export class SoakJudge {
   async rest(): Promise<void> {
     await this.settle();
     await this.#sweep();
-    const { zooKeeper } = this.#world;
     const before = this.#state();
-    const written: bigint[] = [];
-    while (written.at(-1) !== 0n && written.length < WINDOWS)
-      written.push(await zooKeeper.writtenWithin(QUIET_MS));
+    const written = await this.#world.zooKeeper.writtenUntilQuiet();
     const after = this.#state();
     if (after !== before) this.#world.wrong(`it does not rest: ${before} becomes ${after}`);
     if (written.at(-1) !== 0n) this.#world.wrong(`it does not rest: ${written.join(", ")} transactions`);
@@ -161,17 +146,6 @@ export class SoakJudge {
       await session.delete(requestLockPath(id), -1).catch((error: unknown) => {
         if (!isZooKeeperError(error, "NO_NODE", "NOT_EMPTY")) throw error;
       });
-    }
-  }
-
-  /** Megabytes of the launcher that is never ended; 0 where that cannot be told. */
-  memory(): number {
-    const pid = this.#world.launchers.at(-1)?.program.pid;
-    try {
-      const [, kilobytes = 0] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-      return Math.round(Number(kilobytes) / 1024);
-    } catch {
-      return 0;
     }
   }
 

@@ -1,4 +1,4 @@
-// What happened in the launcher soak, and what must not have.
+// What happened in a soak, and what must not have.
 
 /** So many events are told of a run that failed. */
 const EVENTS = 100;

@@ -4,8 +4,8 @@ import { messageOf } from "../../lib/std/errors.ts";
 import { until } from "./launcher.ts";
 import { LeaseHolder } from "./lease_holder.ts";
 import { SoakClients } from "./soak_clients.ts";
-import { SESSION_TIMEOUT_MS } from "./soak_config.ts";
 import { SoakFaults } from "./soak_faults.ts";
+import { SESSION_TIMEOUT_MS } from "./soak_fleet.ts";
 import type { SoakJudge } from "./soak_judge.ts";
 import type { SoakWorld } from "./soak_world.ts";
 

@@ -1,4 +1,4 @@
-// The ZooKeeper of the launcher soak: one server or an ensemble, and what strikes it.
+// The ZooKeeper of a soak: one server or an ensemble, and what strikes it.
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Random } from "../simulation/random.ts";
 import {
@@ -11,6 +11,10 @@ import {
 
 /** A server that is away is called again after so many milliseconds. */
 const RETRY_MS = 100;
+/** Longer than any pause between repeated work. */
+const QUIET_MS = 1500;
+/** Sessions that were lost end within this many of them, with a transaction each. */
+const WINDOWS = 3;
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
@@ -62,12 +66,19 @@ export class SoakZooKeeper {
     }
   }
 
-  /** How many transactions it carries out in a while, in which its leader stays the same. */
-  async writtenWithin(milliseconds: number): Promise<bigint> {
+  /**
+   * How many transactions it carries out in one while after another, until there is one without any. Its leader stays the
+   * same meanwhile.
+   */
+  async writtenUntilQuiet(): Promise<readonly bigint[]> {
     const [{ port } = { port: 0 }] = this.servers;
-    const before = await lastZxid(port);
-    await pause(milliseconds);
-    return (await lastZxid(port)) - before;
+    const written: bigint[] = [];
+    while (written.at(-1) !== 0n && written.length < WINDOWS) {
+      const before = await lastZxid(port);
+      await pause(QUIET_MS);
+      written.push((await lastZxid(port)) - before);
+    }
+    return written;
   }
 
   async close(): Promise<void> {

@@ -10,7 +10,8 @@ import { type HeldLock, isZooKeeperError, type Session } from "../../lib/zookeep
 import type { Random } from "../simulation/random.ts";
 import { missing, persist } from "./persist.ts";
 import { HOST_LABEL, HOST_REQUESTOR, someLabels } from "./soak_config.ts";
-import { LONG_SESSION_MS, type SoakWorld } from "./soak_world.ts";
+import { LONG_SESSION_MS } from "./soak_fleet.ts";
+import type { SoakWorld } from "./soak_world.ts";
 
 const pause = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
