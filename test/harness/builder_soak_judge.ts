@@ -94,9 +94,10 @@ export class BuilderSoakJudge {
     this.#world.wrong(`${image} is paused, and build ${build} was begun by ${record?.builder}`);
   }
 
-  /** A build counts if nobody else has begun one since. */
+  /** A build counts if nobody has begun another by the time at which it is ready: by the server's clock, for we may hear late. */
   #lookAtEnd(build: BuildEntry, all: readonly BuildEntry[]): void {
-    const later = all.filter(({ createdAt }) => createdAt > build.createdAt);
+    const { createdAt: begun, modifiedAt: ended } = build;
+    const later = all.filter(({ createdAt }) => createdAt > begun && createdAt < ended);
     if (later.length === 0) return;
     const others = later.map((each) => `${each.build} (${each.record?.state} of ${each.record?.builder})`);
     this.#world.wrong(`build ${build.build} of ${build.image} is ready, though ${others} was begun later`);
