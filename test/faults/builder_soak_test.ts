@@ -9,14 +9,15 @@ import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
 const SEED = 1;
-const STORM_MS = 10_000;
+const STORM_MS = 8000;
+const STRIKES = 1;
 
 describe("three builders among random faults", { skip }, () => {
   it(`lose no good image and come to rest with nothing left over (seed ${SEED})`, async () => {
     const world = await BuilderSoakWorld.open(BUSY);
     const judge = new BuilderSoakJudge(world);
     try {
-      await builderSoakRound(world, SEED, STORM_MS);
+      await builderSoakRound(world, SEED, STORM_MS, STRIKES);
     } finally {
       judge.close();
       await world.close();

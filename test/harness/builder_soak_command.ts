@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 /**
  * - `fair`: makes every file, after a moment;
+ * - `steady`: does so after longer, so that much can happen meanwhile;
  * - `slow`: takes its time;
  * - `hung`: ends neither by itself nor by SIGTERM;
  * - `broken`: leaves a half and fails;
@@ -13,7 +14,7 @@ import { join } from "node:path";
  * - `wild`: leaves these, and fails.
  */
 export const MOODS = ["slow", "hung", "broken", "lying", "untidy", "wild"] as const;
-export type Mood = (typeof MOODS)[number] | "fair";
+export type Mood = (typeof MOODS)[number] | "fair" | "steady";
 
 const moodPath = (folder: string, image: string) => join(folder, "moods", image);
 
@@ -33,7 +34,8 @@ export async function writeBuildCommand(folder: string): Promise<string> {
     'echo "in a $mood mood"',
     'litter() { setsid sleep 300 >/dev/null 2>&1 & mkdir -p "$TMP_DIR/deep"; echo x >"$TMP_DIR/deep/left"; }',
     "case $mood in",
-    "  slow) sleep 3 ;;",
+    "  steady) sleep 1.2 ;;",
+    "  slow) sleep 4 ;;",
     "  hung) trap '' TERM; while :; do sleep 1; done ;;",
     '  broken) echo half >"$out.qcow2-new"; echo "no mirror answers" >&2; exit 1 ;;',
     "  lying) exit 0 ;;",

@@ -10,7 +10,17 @@ import { pause, SoakStrikes, type Trouble } from "./soak_strikes.ts";
 
 const HANGS = ["listImages", "createImage", "deleteImage", "limits"] as const;
 
+/** While faults strike: so that they find builds and uploads under way. */
+const STORM = { latencyMs: 250 };
+
 export class BuilderSoakFaults extends SoakStrikes<BuilderSoakWorld> {
+  /** Has everything take its time, and builds due again and again. */
+  async gather(): Promise<void> {
+    Object.assign(this.world.cloud.weather, fairWeather(), STORM);
+    for (const image of IMAGES) await setMood(this.world.folder, image, "steady");
+    await this.world.configure(BUSY);
+  }
+
   async mend(): Promise<void> {
     Object.assign(this.world.cloud.weather, fairWeather());
     this.world.cutCloud();
@@ -35,7 +45,7 @@ export class BuilderSoakFaults extends SoakStrikes<BuilderSoakWorld> {
     const act = async () => {
       await setMood(this.world.folder, image, mood);
       await pause(length);
-      await setMood(this.world.folder, image, "fair");
+      await setMood(this.world.folder, image, "steady");
     };
     return [`mood ${mood} of ${image}, for ${length} ms`, act];
   }
@@ -57,7 +67,7 @@ export class BuilderSoakFaults extends SoakStrikes<BuilderSoakWorld> {
     const act = async () => {
       Object.assign(weather, change);
       await pause(length);
-      Object.assign(weather, fairWeather());
+      Object.assign(weather, fairWeather(), STORM);
       // What hangs would do so for ever.
       this.world.cutCloud();
     };

@@ -1,7 +1,7 @@
 // One round of the builder soak: a storm of faults while operators work, then fair weather, in which everything becomes as
-// it should be; then one more fault while every image is built, from which it has to recover in time.
+// it should be; then some more faults, one by one, while every image is built: it has to recover in time.
 import { readyBuilds } from "../../services/builder/plan.ts";
-import { AWAY_GRACE, BUSY, IMAGES, TAKEOVER_GRACE } from "./builder_soak_config.ts";
+import { AWAY_GRACE, IMAGES, TAKEOVER_GRACE } from "./builder_soak_config.ts";
 import { BuilderSoakFaults } from "./builder_soak_faults.ts";
 import { BuilderSoakOperators } from "./builder_soak_operators.ts";
 import { rest, settle } from "./builder_soak_rest.ts";
@@ -13,26 +13,36 @@ import { toleratingStates } from "./soak_tolerance.ts";
 /** A builder that falls silent is missed, its builds are taken over, and they are done. */
 const RECOVERED_MS = SESSION_TIMEOUT_MS + (TAKEOVER_GRACE + AWAY_GRACE) * 1000 + 15_000;
 
-/** Lives one round; what is wrong is in the world. */
+/** How often every image is built in the end, so that whatever was built before has to go. */
+const LAST_BUILDS = 2;
+
+/**
+ * Lives one round; what is wrong is in the world.
+ *
+ * @param strikes how many builders fall silent in fair weather, one after the other
+ */
 export async function builderSoakRound(
   world: BuilderSoakWorld,
   seed: number,
   stormMs: number,
+  strikes = 3,
 ): Promise<void> {
   world.note(`seed ${seed}`);
   world.isFair = false;
-  await world.configure(BUSY);
   const faults = new BuilderSoakFaults(world, seed);
+  await faults.gather();
   const operators = new BuilderSoakOperators(world, seed);
   await faults.strike(stormMs);
   await operators.rest();
   world.note("operators rest");
   await settle(world);
-  if (world.wrongs.length > 0) return;
+  for (let count = strikes; count > 0; count -= 1) {
+    if (world.wrongs.length > 0) return;
+    await Promise.all([buildAll(world), faults.strikeOne()]);
+    await settle(world);
+  }
   world.isFair = true;
-  await buildAll(world);
-  world.isFair = false;
-  await Promise.all([buildAll(world), faults.strikeOne()]);
+  for (let count = LAST_BUILDS; count > 0; count -= 1) await buildAll(world);
   await rest(world);
 }
 
