@@ -23,6 +23,8 @@ interface Share {
   readonly pool: string;
   readonly provider: string;
   readonly tenant: string | null;
+  /** What it takes, as it is recorded or as its label's is known by now. */
+  readonly resources: NodeRecord["resources"];
   readonly amounts: Amounts;
   /** The requests that it belongs to: that which it is allocated to, and that whose lease holds it. */
   readonly requests: readonly string[];
@@ -52,6 +54,7 @@ const byTime = (left: ReadableNode, right: ReadableNode) =>
 function isSame(one: Share, other: Share): boolean {
   return (
     one.entry === other.entry &&
+    one.resources === other.resources &&
     one.isFree === other.isFree &&
     one.isBusy === other.isBusy &&
     one.readyFor === other.readyFor &&
@@ -123,6 +126,7 @@ export class NodeIndex {
       provider: record.provider ?? "",
       // A ready node that was given to nobody may still name the tenant that it was launched for.
       tenant: isReady && record.allocatedTo === null ? null : record.tenantName,
+      resources,
       amounts: amountsOf(resources),
       requests: requestsOf(record),
       isFree: isIdle && !isBusy,

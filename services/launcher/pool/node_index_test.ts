@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decideIn, node, pool, request } from "../../../test/harness/world.ts";
+import { decideIn, node, pool, request, world } from "../../../test/harness/world.ts";
 
 // Its instance counts for the provider's quota, as one that no node knows: see the tests of limits.
 test("a node whose document cannot be read is in no pool, for nobody knows in which", () => {
@@ -11,4 +11,18 @@ test("a node whose document cannot be read is in no pool, for nobody knows in wh
     decideIn({ pools: [one], nodes: [entry], requests: [request("200-1")] }).actions;
   assert.deepEqual(served(readable), []);
   assert.deepEqual(served(broken), ["serve 200-1 at cloud/main with new"]);
+});
+
+test("a node whose resources are not recorded counts with what its label takes, as soon as that is known", () => {
+  let known: Record<string, number> = { instances: 1 };
+  const one = { ...pool("cloud/main", ["small"]), resourcesOf: () => known };
+  const { index } = world({
+    pools: [one],
+    nodes: [node("0001", "in-use", { resources: null, locked: true })],
+  });
+  index.nodes.update("0001");
+  assert.deepEqual(index.nodes.usedByPool("cloud/main"), { instances: 1 });
+  known = { instances: 1, cores: 4 };
+  index.nodes.update("0001");
+  assert.deepEqual(index.nodes.usedByPool("cloud/main"), { instances: 1, cores: 4 });
 });
