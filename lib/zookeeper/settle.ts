@@ -1,3 +1,4 @@
+import { ROOT } from "../model/paths.ts";
 import type { Session } from "./types.ts";
 import type { View } from "./view.ts";
 
@@ -18,5 +19,21 @@ export async function catchUp(
   path: string,
 ): Promise<void> {
   await session.sync(path);
+  await view.settled();
+}
+
+/**
+ * The same, and all that is being written at the moment, wherever. A leader refuses a write already because of another one
+ * that is not carried out yet, and where it is the leader whose client we are, its `sync` does not wait for that one. An
+ * answer to a write of ours does, as writes have one order. Costs a transaction.
+ */
+export async function catchUpWithWrites({
+  session,
+  view,
+}: {
+  readonly session: Pick<Session, "multi">;
+  readonly view: Pick<View, "settled">;
+}): Promise<void> {
+  await session.multi([{ kind: "check", path: ROOT, version: -1 }]);
   await view.settled();
 }

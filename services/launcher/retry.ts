@@ -1,14 +1,13 @@
 // Repeats what a person or program asked for when somebody else wrote at the same time.
 import type { ServiceContext } from "../../lib/daemon/types.ts";
-import { catchUp } from "../../lib/zookeeper/settle.ts";
+import { catchUp, catchUpWithWrites } from "../../lib/zookeeper/settle.ts";
 import { isConflict } from "./transaction.ts";
 
 const ATTEMPTS = 5;
 
-/** Runs `attempt`; after a conflict it waits until the view shows what `path` has become, and tries again. */
+/** Runs `attempt`; after a conflict it waits until the view shows what was in the way, and tries again. */
 export async function retryConflicts<T>(
   context: Pick<ServiceContext, "session" | "view">,
-  path: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (let count = 1; ; count += 1) {
@@ -16,7 +15,7 @@ export async function retryConflicts<T>(
       return await attempt();
     } catch (error) {
       if (!isConflict(error) || count === ATTEMPTS) throw error;
-      await catchUp(context, path);
+      await catchUpWithWrites(context);
     }
   }
 }

@@ -85,7 +85,7 @@ export async function renewLease(
   duration?: number,
 ): Promise<RequestRecord | null> {
   const { context } = environment;
-  return await retryConflicts(context, requestPath(id), async () => {
+  return await retryConflicts(context, async () => {
     const entry = await freshly(context, requestPath(id), () => context.view.request(id));
     const lease = entry?.record ? ownDataOf(entry.record).lease : null;
     if (!entry?.record || lease === null) return null;
@@ -108,7 +108,7 @@ export async function releaseRequest(
   fault: string | null = null,
 ): Promise<void> {
   const { context } = environment;
-  await retryConflicts(context, requestPath(id), async () => {
+  await retryConflicts(context, async () => {
     await freshly(context, requestPath(id), () => context.view.request(id));
     await untilShown(environment, id);
     const entry = context.view.request(id);

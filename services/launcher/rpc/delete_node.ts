@@ -1,4 +1,3 @@
-import { nodePath } from "../../../lib/model/paths.ts";
 import { failedPrecondition } from "../../../lib/rpc/errors.ts";
 import type { DeleteNodeRequest, DeleteNodeResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { forceDelete } from "../node/force_delete.ts";
@@ -10,7 +9,7 @@ import { findNode, type Shared } from "./shared.ts";
 export async function deleteNode(shared: Shared, request: DeleteNodeRequest): Promise<DeleteNodeResponse> {
   const { environment } = shared;
   const { id } = await findNode(shared, request.name);
-  return await retryConflicts(environment.context, nodePath(id), async () => {
+  return await retryConflicts(environment.context, async () => {
     const entry = await findNode(shared, request.name);
     const record = await forceDelete(environment, entry, { evenWhenLocked: true });
     if (record === null) {

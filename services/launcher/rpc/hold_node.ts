@@ -1,5 +1,5 @@
 import type { NodeRecord } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { failedPrecondition, invalidArgument } from "../../../lib/rpc/errors.ts";
 import type { HoldNodeRequest, HoldNodeResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { keptText } from "../../../lib/rpc/text.ts";
@@ -18,8 +18,7 @@ export async function holdNode(shared: Shared, request: HoldNodeRequest): Promis
   if (expireSeconds < 0) throw invalidArgument("expire_seconds", `${expireSeconds} is negative`);
   const wish: HoldWish = { reason: keptText("reason", request.reason), expireSeconds };
   const { environment } = shared;
-  const { id } = await findNode(shared, request.name);
-  return await retryConflicts(environment.context, nodePath(id), async () => {
+  return await retryConflicts(environment.context, async () => {
     const entry = await findNode(shared, request.name);
     const record = await hold(shared, entry, wish);
     await environment.context.view.settled();

@@ -1,6 +1,6 @@
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { withNodeState } from "../../../lib/model/node.ts";
-import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { failedPrecondition } from "../../../lib/rpc/errors.ts";
 import type { ReleaseNodeRequest, ReleaseNodeResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
@@ -16,8 +16,7 @@ const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted"]);
 /** Ends a hold, or the wish for one. */
 export async function releaseNode(shared: Shared, request: ReleaseNodeRequest): Promise<ReleaseNodeResponse> {
   const { context } = shared.environment;
-  const { id } = await findNode(shared, request.name);
-  return await retryConflicts(context, nodePath(id), async () => {
+  return await retryConflicts(context, async () => {
     const entry = await findNode(shared, request.name);
     const record = await release(shared, entry);
     await context.view.settled();

@@ -28,7 +28,7 @@ export async function updateRequest(
   const value = relativePriority(wish.relativePriority);
   const { context } = shared.environment;
   const { id } = await findRequest(shared, wish.name);
-  await retryConflicts(context, requestPath(id), async () => {
+  await retryConflicts(context, async () => {
     const { record, version } = await findRequest(shared, wish.name);
     refuseWithoutLease(record === null ? null : ownDataOf(record).lease, wish.name);
     if (record === null) return;
