@@ -61,7 +61,8 @@ export async function liveThroughLateCreate(world: LauncherCrashWorld, carriedOu
   const reach = (moment: Moment) => {
     if (moment === carriedOut) resolve();
   };
-  const life = liveThroughPause(world, "grpc", "given back", reach, () => held);
+  // Those that the cloud has got, and one that the launcher may have been about to make when it was stopped.
+  const life = liveThroughPause(world, "grpc", "given back", reach, () => held + 1);
   await Promise.race([life, until("a create is on its way", () => calls.length > 0)]);
   world.stopVictim();
   held = calls.length;

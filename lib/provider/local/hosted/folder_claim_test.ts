@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, test } from "node:test";
 import { identityOf } from "../../../host/process_identity.ts";
 import { systemClock } from "../../../std/clock.ts";
@@ -36,7 +37,9 @@ test("a folder that another process has is refused, until that has ended", async
     error.retryable &&
     error.message.includes(`is in use by the launcher with process id ${other.pid}`);
   for (const call of [claim(), claim()]) await assert.rejects(call, isRefused);
-  other.kill("SIGKILL");
+  process.kill(other.pid ?? 0, "SIGKILL");
+  // Deno tells of the exit a little before the process is gone.
   await once(other, "exit");
+  while (identityOf(other.pid ?? 0) !== null) await systemClock.sleep(5);
   (await claim())();
 });
