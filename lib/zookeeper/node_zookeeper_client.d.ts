@@ -66,7 +66,6 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
       ) => JuteRecord;
       readonly ConnectResponse: new () => JuteConnectResponse;
       readonly RequestHeader: new (xid: number, type: number) => JuteRecord;
-      readonly WatcherEvent: new () => JuteRecord & { type: number; state: number; path: string };
       readonly CreateResponse: new () => JuteRecord & { path: string };
       readonly ExistsRequest: new (path: string, watch: boolean) => JuteRecord;
       readonly GetDataRequest: new (path: string, watch: boolean) => JuteRecord;

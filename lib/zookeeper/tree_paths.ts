@@ -31,13 +31,13 @@ export function placeOf(path: string): Place {
   if (known !== undefined) return known;
   const meaning = meaningOf(path);
   const lockRoot = isLockRoot(path) ? path : lockOfContender(path);
-  const place = { meaning, role: roleOf(path, meaning), owner: ownerOf(path), lockRoot };
+  const place = { meaning, role: roleOf(path, meaning, lockRoot), owner: ownerOf(path), lockRoot };
   if (PLACES.size === MOST_PLACES) PLACES.clear();
   PLACES.set(path, place);
   return place;
 }
 
-function roleOf(path: string, meaning: PathMeaning): Role {
+function roleOf(path: string, meaning: PathMeaning, lockRoot: string | undefined): Role {
   switch (meaning.kind) {
     case "node":
     case "request":
@@ -53,7 +53,7 @@ function roleOf(path: string, meaning: PathMeaning): Role {
       return "leaf";
     default:
       if (path.startsWith(`${REQUEST_LOCKS}/`)) return "read";
-      return lockOfContender(path) === undefined ? "folder" : "leaf";
+      return lockRoot === undefined || lockRoot === path ? "folder" : "leaf";
   }
 }
 

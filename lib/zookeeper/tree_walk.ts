@@ -1,4 +1,3 @@
-import { meaningOf } from "../model/paths.ts";
 import type { Znode } from "./entry.ts";
 import { placeOf } from "./tree_paths.ts";
 import { isZooKeeperError, type Session } from "./types.ts";
@@ -31,7 +30,7 @@ async function visit(
   path: string,
   found: Map<string, Znode | null>,
 ): Promise<string[]> {
-  const { role } = placeOf(path);
+  const { role, meaning } = placeOf(path);
   if (role === "leaf") {
     found.set(path, null);
     return [];
@@ -46,8 +45,7 @@ async function visit(
     found.set(path, znode);
     if (znode.stat.numChildren === 0) return [];
     // A node and an upload have their lock below them and nothing else, which saves listing them.
-    const { kind } = meaningOf(path);
-    if (kind === "node" || kind === "upload") return [`${path}/lock`];
+    if (meaning.kind === "node" || meaning.kind === "upload") return [`${path}/lock`];
     return (await session.children(path)).map((name) => `${path}/${name}`);
   } catch (error) {
     // Deleted since its parent was listed.

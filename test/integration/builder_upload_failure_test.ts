@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { buildPath, buildRequestPath, imagePath } from "../../lib/model/paths.ts";
 import type { ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { BuilderCase } from "../harness/builder.ts";
@@ -10,25 +10,21 @@ import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { startSlowWire } from "../harness/slow_wire.ts";
-import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
+import { builderCases } from "../harness/suites.ts";
+import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
-let server: ZooKeeperServer;
 let one: BuilderCase;
 let cloud: FakeImageProvider;
 
 describe("uploads and images of builders in trouble", { skip: !zooKeeperInstalled }, () => {
-  before(async () => {
-    server = await startZooKeeper();
-  });
-  after(() => server.close());
+  const cases = builderCases();
   beforeEach(async () => {
-    one = await BuilderCase.begin(server);
+    one = await cases.begin();
     cloud = new FakeImageProvider("cloud");
   });
-  afterEach(() => one.end());
 
   test("the newest build is the newest upload, also when the builder of an older one hears late of it", async () => {
-    const wire = await startSlowWire(server, { pauseMs: 100, part: 1 });
+    const wire = await startSlowWire(cases.server, { pauseMs: 100, part: 1 });
     const given = await ubuntuAt(one, cloud);
     let goOn = () => {};
     cloud.gate = new Promise<void>((resolve) => {

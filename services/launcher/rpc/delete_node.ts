@@ -8,9 +8,9 @@ import { findNode, type Shared } from "./shared.ts";
 /** Sends a node to its deletion whatever its state; who used it loses its lock in the same transaction. */
 export async function deleteNode(shared: Shared, request: DeleteNodeRequest): Promise<DeleteNodeResponse> {
   const { environment } = shared;
-  const { id } = await findNode(shared, request.name);
   return await retryConflicts(environment.context, async () => {
     const entry = await findNode(shared, request.name);
+    const { id } = entry;
     const record = await forceDelete(environment, entry, { evenWhenLocked: true });
     if (record === null) {
       const message = `node ${id} has a document that cannot be read: ${entry.problem ?? ""}`;
