@@ -139,6 +139,8 @@ export function omitWhenNull<T>(inner: Field<T>): Field<T> {
 interface Plan {
   readonly fields: readonly (readonly [name: string, field: Field<unknown>])[];
   readonly keys: ReadonlySet<string>;
+  /** A document with every key: a copy of it is quicker to fill than an empty one. */
+  readonly blank: Readonly<Record<string, unknown>>;
 }
 
 const PLANS = new WeakMap<FieldTable, Plan>();
@@ -150,7 +152,9 @@ function planOf(table: FieldTable): Plan {
   const known = PLANS.get(table);
   if (known !== undefined) return known;
   const fields = Object.entries(table);
-  const plan: Plan = { fields, keys: new Set(fields.map(([, { key }]) => key)) };
+  const keys = fields.map(([, { key }]) => key);
+  const blank = Object.fromEntries(keys.map((key) => [key, undefined]));
+  const plan: Plan = { fields, keys: new Set(keys), blank };
   PLANS.set(table, plan);
   return plan;
 }
@@ -184,11 +188,11 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 /** Writes a document: the table's keys in the table's order, then the unknown ones. */
 export function encodeDocument<Table extends FieldTable>(table: Table, record: RecordOf<Table>): Uint8Array {
-  const document: Record<string, unknown> = {};
-  for (const [name, { key, omitNull }] of planOf(table).fields) {
-    const value = (record as Record<string, unknown>)[name];
-    if (omitNull && (value === null || value === undefined)) continue;
-    document[key] = value ?? null;
+  const { fields, blank } = planOf(table);
+  const document: Record<string, unknown> = { ...blank };
+  for (const [name, { key, omitNull }] of fields) {
+    // What is undefined is not written.
+    document[key] = (record as Record<string, unknown>)[name] ?? (omitNull ? undefined : null);
   }
   const { extra } = record;
   return ENCODER.encode(JSON.stringify(extra === NO_EXTRA ? document : { ...document, ...extra }));

@@ -37,5 +37,5 @@ export function parseExactly(text: string): unknown {
 
 /** The value, as a number where {@link parseExactly} has kept one as an object. */
 export function plainNumber(value: unknown): unknown {
-  return typeof value === "object" && json.isRawJSON(value) ? Number(value.rawJSON) : value;
+  return typeof value === "object" && value !== null && json.isRawJSON(value) ? Number(value.rawJSON) : value;
 }

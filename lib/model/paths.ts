@@ -58,8 +58,10 @@ export type PathMeaning =
 const OTHER: PathMeaning = { kind: "other" };
 
 /** Tells what a path stands for. */
-export function meaningOf(path: string): PathMeaning {
-  const [empty, root, family, ...parts] = path.split("/");
+export const meaningOf = (path: string): PathMeaning => meaningOfParts(path.split("/"));
+
+/** The same of a path that is taken apart at its slashes already. */
+export function meaningOfParts([empty, root, family, ...parts]: readonly string[]): PathMeaning {
   if (empty !== "" || root !== "nodepool") return OTHER;
   const [first, second, third] = parts;
   if (first === undefined) return OTHER;

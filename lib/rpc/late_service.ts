@@ -54,11 +54,13 @@ export function lateServices(
   };
   const services = definitions.map((definition) => {
     const methods = Object.entries(definition.methods).map(([method, { responseStream }]) => {
-      const unary: Method = async (request, callContext) =>
+      const unary: Method = (request, callContext) =>
         answer(definition.fullName, method, request, callContext);
-      const stream: Method = async function* (request, callContext) {
+      const lateStream = async function* (request: unknown, callContext: CallContext) {
         yield* (await answer(definition.fullName, method, request, callContext)) as AsyncIterable<unknown>;
       };
+      const stream: Method = (request, callContext) =>
+        bound.get(definition.fullName)?.[method]?.(request, callContext) ?? lateStream(request, callContext);
       return [method, responseStream ? stream : unary] as const;
     });
     return rpcService(definition as CompatServiceDefinition, Object.fromEntries(methods));

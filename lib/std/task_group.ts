@@ -25,13 +25,18 @@ export class TaskGroup {
   /** Starts a task. Its name appears in the error report only. */
   start(name: string, task: (signal: AbortSignal) => Promise<void>): void {
     if (this.signal.aborted) return;
-    const running = Promise.resolve()
-      .then(() => task(this.signal))
-      .catch((error: unknown) => {
-        if (!this.signal.aborted) this.#onError(error, name);
-      })
-      .finally(() => this.#running.delete(running));
+    const running = this.#run(name, task).finally(() => this.#running.delete(running));
     this.#running.add(running);
+  }
+
+  async #run(name: string, task: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    // Whoever starts a task goes on first.
+    await null;
+    try {
+      await task(this.signal);
+    } catch (error) {
+      if (!this.signal.aborted) this.#onError(error, name);
+    }
   }
 
   /** Resolves when no task is under way; new tasks may still be started. */

@@ -65,23 +65,19 @@ const SECRET = /passw|secret|credential|private_?key|authorization|api_?key|(^|_
 const MAX_DEPTH = 6;
 
 /** The fields without the values of keys that look secret. */
-function redact(fields: LogFields): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [key, SECRET.test(key) ? "[redacted]" : clean(value, 1)]),
-  );
+function redact(fields: object, depth = 1): Record<string, unknown> {
+  const redacted: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    redacted[key] = SECRET.test(key) ? "[redacted]" : clean(value, depth);
+  }
+  return redacted;
 }
 
 function clean(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null || value instanceof Error || depth > MAX_DEPTH)
     return value;
   if (Array.isArray(value)) return value.map((item) => clean(item, depth + 1));
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key,
-      SECRET.test(key) ? "[redacted]" : clean(inner, depth + 1),
-    ]),
-  );
+  return Object.getPrototypeOf(value) === Object.prototype ? redact(value, depth + 1) : value;
 }
 
 /** A line as Nodepool's default format has it: time, level, name: message, then the fields. */

@@ -3,6 +3,7 @@ import {
   type Attributes,
   type Context,
   context,
+  INVALID_TRACEID,
   isSpanContextValid,
   ROOT_CONTEXT,
   type Span,
@@ -43,7 +44,9 @@ export function openSpan(name: string, options: SpanOptions = {}): OpenSpan {
   const span = trace
     .getTracer("nodepool")
     .startSpan(name, { kind, attributes: options.attributes ?? {} }, parent);
-  return { span, context: trace.setSpan(parent, span) };
+  // Where nobody traces there is none to be found.
+  const isTraced = span.spanContext().traceId !== INVALID_TRACEID;
+  return { span, context: isTraced ? trace.setSpan(parent, span) : parent };
 }
 
 /** Runs `run` in a span of its own; the span ends with it and records its error, which is passed on. */
@@ -85,7 +88,8 @@ export function traceparentOf(inside: Context): string | null {
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 
 function contextOf(traceparent: string | null | undefined): Context | null {
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? "") ?? [];
+  if (traceparent === undefined || traceparent === null) return null;
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return null;
   const spanContext = {
     traceId,

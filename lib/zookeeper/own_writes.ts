@@ -6,11 +6,11 @@
 //       heard of before that answer.
 //   O2. An answer is noted in the turn in which it arrives: the next frame may be about the next write.
 import type { Buffer } from "node:buffer";
-import type { Operation, Written } from "./types.ts";
+import type { Operation, Written, WrittenPaths } from "./types.ts";
 import type { Request } from "./wire.ts";
 import type { StepResult } from "./write_records.ts";
 
-type Left = ReadonlyMap<string, Written>;
+type Left = WrittenPaths;
 
 interface OwnWrite {
   /** Those that it writes; of numbered ones what is before the number. */
@@ -51,10 +51,9 @@ export class OwnWrites {
   }
 
   /** See {@link Session.written}. */
-  at(path: string): Promise<Written | undefined> | undefined {
+  at(path: string): Promise<Left> | undefined {
     for (const { paths, left } of this.#unanswered) {
-      if (!paths.has(path) && !paths.has(path.slice(0, -NUMBER_LENGTH))) return undefined;
-      return left.then((znodes) => znodes.get(path));
+      return paths.has(path) || paths.has(path.slice(0, -NUMBER_LENGTH)) ? left : undefined;
     }
     return undefined;
   }

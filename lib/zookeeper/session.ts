@@ -19,7 +19,7 @@ import {
   type Stat,
   type WatchEvent,
   type WideCreateMode,
-  type Written,
+  type WrittenPaths,
 } from "./types.ts";
 import { type RecursiveWatch, Watches } from "./watches.ts";
 import { type Request, requests } from "./wire.ts";
@@ -142,7 +142,7 @@ export class ZooKeeperSession implements Session {
     return await this.#link.observe("multi", undefined, () => this.#groups.commit(operations));
   }
 
-  written(path: string): Promise<Written | undefined> | undefined {
+  written(path: string): Promise<WrittenPaths> | undefined {
     return this.#own.at(path);
   }
 
@@ -209,27 +209,21 @@ export class ZooKeeperSession implements Session {
     return this.#link.call(request);
   }
 
-  #write<T>(
-    path: string,
-    request: Request<T>,
-    left: (answer: T) => ReadonlyMap<string, Written>,
-  ): Promise<T> {
+  #write<T>(path: string, request: Request<T>, left: (answer: T) => WrittenPaths): Promise<T> {
     // Own writes are noted in the order in which they are sent.
     this.#groups.flush();
     return this.#own.call([path], request, (own) => this.#link.call(own), left);
   }
 
   async #commit(operations: readonly Operation[]): Promise<OperationResult[]> {
-    const steps = operations.map((step) => ({ ...step, path: this.#full(step.path) }));
+    const strip = (path: string) => this.#strip(path);
     const answers = await this.#own.call(
       operations.map(({ path }) => path),
-      requests.multi(steps),
+      requests.multi(operations, (path) => this.#full(path)),
       (own) => this.#link.send(own),
-      (results) => leftByTransaction(operations, results, (path) => this.#strip(path)),
+      (results) => leftByTransaction(operations, results, strip),
     );
-    return transactionResults(operations, answers).map((result) =>
-      result.kind === "create" ? { kind: "create", path: this.#strip(result.path) } : result,
-    );
+    return transactionResults(operations, answers, strip);
   }
 
   /** A watch that has fired meanwhile, or went with its connection, is none to remove: that is as good. */

@@ -95,14 +95,10 @@ export class TreeIndex {
   #applyLock(root: string, path: string, znode: Znode | null, exists: boolean): void {
     const before = this.#locks.get(root) ?? NO_LOCK;
     const name = path.slice(root.length + 1);
-    const others = before.contenders.filter((contender) => contender !== name);
     const lock: LockView =
       path === root
         ? { exists, contenders: exists ? before.contenders : [] }
-        : {
-            exists: before.exists || exists,
-            contenders: exists ? orderContenders([...others, name]) : others,
-          };
+        : { exists: before.exists || exists, contenders: contendersWith(before.contenders, name, exists) };
     if (lock.exists) this.#locks.set(root, lock);
     else this.#locks.delete(root);
     if (root.startsWith(`${REQUEST_LOCKS}/`)) this.#noteRequestLock(root, path, znode, exists);
@@ -118,14 +114,19 @@ export class TreeIndex {
 
   /** Puts a lock into the entry that it belongs to. */
   #attachLock(root: string, lock: LockView): void {
-    const [, , family, first = "", second, build = "", , provider] = root.split("/");
-    if (family === "nodes") {
-      const entry = this.nodes.get(first);
-      if (entry !== undefined) this.nodes.set(first, { ...entry, lock });
-    } else if (family === "requests-lock") {
-      const entry = this.requests.get(first);
-      if (entry !== undefined) this.requests.set(first, { ...entry, lock });
-    } else if (second === "builds" && build === "lock") {
+    const { owner } = placeOf(root);
+    if (owner?.kind === "node") {
+      const entry = this.nodes.get(owner.id);
+      if (entry !== undefined) this.nodes.set(owner.id, { ...entry, lock });
+      return;
+    }
+    if (owner?.kind === "request") {
+      const entry = this.requests.get(owner.id);
+      if (entry !== undefined) this.requests.set(owner.id, { ...entry, lock });
+      return;
+    }
+    const [, , , first = "", second, build = "", , provider] = root.split("/");
+    if (second === "builds" && build === "lock") {
       this.#existingImage(first, lock.exists)?.setLock(lock);
     } else if (provider !== undefined && root.endsWith(`/providers/${provider}/images/lock`)) {
       this.#existingImage(first, lock.exists)?.setUploading(build, provider, lock.contenders.length > 0);
@@ -213,4 +214,11 @@ export class TreeIndex {
   #existingImage(name: string, exists: boolean): ImageIndex | undefined {
     return exists ? this.#image(name) : this.#images.get(name);
   }
+}
+
+/** Those who stand in line when one has come or gone. */
+function contendersWith(before: readonly string[], name: string, exists: boolean): readonly string[] {
+  const others = before.filter((contender) => contender !== name);
+  if (!exists) return others;
+  return others.length === 0 ? [name] : orderContenders([...others, name]);
 }

@@ -1,5 +1,5 @@
 // What the view needs to know of a path beyond what it stands for: whether it has to be read, and whose it is.
-import { contenderSequence, meaningOf, type PathMeaning, REQUEST_LOCKS } from "../model/paths.ts";
+import { contenderSequence, meaningOfParts, type PathMeaning, REQUEST_LOCKS } from "../model/paths.ts";
 import type { ViewChange } from "./view.ts";
 
 /** What the view does with a znode. */
@@ -29,9 +29,10 @@ const MOST_PLACES = 4096;
 export function placeOf(path: string): Place {
   const known = PLACES.get(path);
   if (known !== undefined) return known;
-  const meaning = meaningOf(path);
-  const lockRoot = isLockRoot(path) ? path : lockOfContender(path);
-  const place = { meaning, role: roleOf(path, meaning, lockRoot), owner: ownerOf(path), lockRoot };
+  const parts = path.split("/");
+  const meaning = meaningOfParts(parts);
+  const lockRoot = isLockRoot(parts) ? path : lockOfContender(path, parts);
+  const place = { meaning, role: roleOf(path, meaning, lockRoot), owner: ownerOf(parts), lockRoot };
   if (PLACES.size === MOST_PLACES) PLACES.clear();
   PLACES.set(path, place);
   return place;
@@ -58,26 +59,23 @@ function roleOf(path: string, meaning: PathMeaning, lockRoot: string | undefined
 }
 
 /** The lock root that a path is a contender of. */
-function lockOfContender(path: string): string | undefined {
-  // Asked of every path that anything happens to: most are no lock's, and need not be taken apart.
-  if (!path.includes("__lock__")) return undefined;
-  const slash = path.lastIndexOf("/");
-  const root = path.slice(0, slash);
-  return contenderSequence(path.slice(slash + 1)) !== undefined && isLockRoot(root) ? root : undefined;
+function lockOfContender(path: string, parts: readonly string[]): string | undefined {
+  const name = parts.at(-1) ?? "";
+  if (contenderSequence(name) === undefined || !isLockRoot(parts.slice(0, -1))) return undefined;
+  return path.slice(0, -name.length - 1);
 }
 
-function isLockRoot(path: string): boolean {
-  if (!path.endsWith("/lock") && !path.startsWith(`${REQUEST_LOCKS}/`)) return false;
-  const [, , family, ...parts] = path.split("/");
-  if (family === "requests-lock") return parts.length === 1;
+/** Whether a path is a lock's root; its parts begin with those of the tree's root. */
+function isLockRoot(parts: readonly string[]): boolean {
+  const family = parts[2];
+  if (family === "requests-lock") return parts.length === 4;
   if (parts.at(-1) !== "lock") return false;
-  return family === "nodes" ? parts.length === 2 : family === "images" && parts.length > 2;
+  return family === "nodes" ? parts.length === 5 : family === "images" && parts.length > 5;
 }
 
 const COMPONENTS: ReadonlySet<string> = new Set(["builder", "launcher", "pool"]);
 
-function ownerOf(path: string): ViewChange | undefined {
-  const [, root, family, first, second] = path.split("/");
+function ownerOf([, root, family, first, second]: readonly string[]): ViewChange | undefined {
   if (root !== "nodepool" || first === undefined) return undefined;
   switch (family) {
     case "nodes":

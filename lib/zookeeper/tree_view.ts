@@ -17,7 +17,13 @@ import type { Znode } from "./entry.ts";
 import { TreeIndex } from "./tree_index.ts";
 import { placeOf } from "./tree_paths.ts";
 import { walkTree } from "./tree_walk.ts";
-import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
+import {
+  isZooKeeperError,
+  type Session,
+  type WatchEvent,
+  type WrittenPaths,
+  ZooKeeperError,
+} from "./types.ts";
 import type { View, ViewChange } from "./view.ts";
 import { createViewTelemetry, type ViewTelemetry } from "./view_telemetry.ts";
 import { ViewWaiters } from "./view_waiters.ts";
@@ -37,7 +43,7 @@ interface Happened {
   /** Whether what is there now has to be known. */
   readonly isRead: boolean;
   /** See {@link Session.written}. */
-  readonly written: Promise<Znode | undefined> | undefined;
+  readonly written: Promise<WrittenPaths> | undefined;
 }
 
 /** A path and what it holds: a znode, null where existence is enough, undefined when it is gone. */
@@ -210,13 +216,17 @@ class TreeView implements View {
    * What a path holds after an event. Null when it was deleted since: the server has told of that before it answered.
    */
   #read(path: string, { kind, isRead, written }: Happened): State | Promise<State | null> {
-    if (isRead) return this.#readData(path, written);
-    return [path, kind === "deleted" ? undefined : null];
+    if (!isRead) return [path, kind === "deleted" ? undefined : null];
+    if (written === undefined) return this.#readData(path);
+    return written.then((paths) => {
+      const znode = paths.get(path);
+      return znode === undefined ? this.#readData(path) : [path, znode];
+    });
   }
 
-  async #readData(path: string, written: Happened["written"]): Promise<State | null> {
+  async #readData(path: string): Promise<State | null> {
     try {
-      return [path, (await written) ?? (await this.#session.get(path))];
+      return [path, await this.#session.get(path)];
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) return null;
       throw error;

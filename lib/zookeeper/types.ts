@@ -63,6 +63,9 @@ export interface Written {
   readonly stat: Pick<Stat, "mzxid" | "mtime" | "ctime" | "version">;
 }
 
+/** What a write has left, by path. */
+export type WrittenPaths = ReadonlyMap<string, Written>;
+
 /** A ZooKeeper session that renews itself. All paths are absolute and relative to the chroot. */
 export interface Session {
   readonly state: SessionState;
@@ -96,10 +99,10 @@ export interface Session {
   /** Commits all or nothing. @throws {TransactionError} naming the step that failed */
   multi(operations: readonly Operation[]): Promise<OperationResult[]>;
   /**
-   * Asked in the turn in which a watch tells that a znode was created or changed: what a write of this session, which
-   * is answered next, leaves there. Undefined, at once or later, when the change may be anybody's: then read.
+   * Asked in the turn in which a watch tells that a znode was created or changed: what the write of this session that
+   * is answered next leaves. Undefined, or nothing for the path, when the change may be anybody's: then read.
    */
-  written(path: string): Promise<Written | undefined> | undefined;
+  written(path: string): Promise<WrittenPaths> | undefined;
   /** Waits until this server has seen every write that was committed before. */
   sync(path: string): Promise<void>;
   /** Resolves when the znode is gone (at once if it does not exist). One watch, no polling. */

@@ -9,9 +9,11 @@ import { type CreateMode, type Operation, type Stat, type WideCreateMode, ZooKee
 import {
   CREATE_MODES,
   createRecord,
+  type PathMap,
   pathAndNumber,
   readStepResults,
   type StepResult,
+  samePath,
   setRecord,
   transactionRecord,
 } from "./write_records.ts";
@@ -143,12 +145,13 @@ export const requests = {
     payload: pathAndNumber(path, kind === "data" ? DATA_WATCHER : ANY_WATCHER),
     read: nothing,
   }),
-  multi: (operations: readonly Operation[]): Request<StepResult[]> => ({
+  /** `full` gives the server's own path of one. */
+  multi: (operations: readonly Operation[], full: PathMap = samePath): Request<StepResult[]> => ({
     name: "multi",
     type: OP_CODES.MULTI,
     path: undefined,
-    payload: transactionRecord(operations),
-    largestPath: () => largestPath(operations),
+    payload: transactionRecord(operations, full),
+    largestPath: () => full(largestPath(operations)),
     read: readStepResults,
   }),
   closeSession: (): Request<undefined> => ({

@@ -69,9 +69,14 @@ export function pathAndNumber(path: string, number: number): RequestBody {
   });
 }
 
-/** All steps of a transaction. */
-export function transactionRecord(operations: readonly Operation[]): RequestBody {
-  const steps = operations.map(stepRecord);
+/** Puts a chroot before a path, or takes it off. */
+export type PathMap = (path: string) => string;
+
+export const samePath: PathMap = (path) => path;
+
+/** All steps of a transaction. `full` gives the server's own path of one. */
+export function transactionRecord(operations: readonly Operation[], full: PathMap): RequestBody {
+  const steps = operations.map((operation) => stepRecord(operation, full(operation.path)));
   const size = steps.reduce((sum, step) => sum + HEADER_BYTES + step.byteLength(), HEADER_BYTES);
   return body(size, (buffer, offset) => {
     let at = offset;
@@ -84,15 +89,15 @@ export function transactionRecord(operations: readonly Operation[]): RequestBody
   });
 }
 
-function stepRecord(operation: Operation): RequestBody {
+function stepRecord(operation: Operation, path: string): RequestBody {
   switch (operation.kind) {
     case "create":
-      return createRecord(operation.path, operation.data, CREATE_MODES[operation.mode]);
+      return createRecord(path, operation.data, CREATE_MODES[operation.mode]);
     case "set":
-      return setRecord(operation.path, operation.data, operation.version);
+      return setRecord(path, operation.data, operation.version);
     case "delete":
     case "check":
-      return pathAndNumber(operation.path, operation.version);
+      return pathAndNumber(path, operation.version);
   }
 }
 
@@ -122,10 +127,15 @@ export function readStepResults(frame: Buffer, offset: number): StepResult[] {
   }
 }
 
-/** A transaction's results, each beside its operation. @throws {TransactionError} when nothing was committed. */
+/**
+ * A transaction's results, each beside its operation. @throws {TransactionError} when nothing was committed
+ *
+ * @param strip gives the path that the session's users know
+ */
 export function transactionResults(
   operations: readonly Operation[],
   results: readonly StepResult[],
+  strip: PathMap = samePath,
 ): OperationResult[] {
   // The steps before the failing one carry "ok", those behind it "runtime inconsistency": neither is the reason.
   const refused = results.filter(({ error }) => error !== undefined && error !== 0);
@@ -138,7 +148,7 @@ export function transactionResults(
   }
   return operations.map((operation, index) => {
     const { path, stat } = results[index] ?? {};
-    if (operation.kind === "create" && path !== undefined) return { kind: "create", path };
+    if (operation.kind === "create" && path !== undefined) return { kind: "create", path: strip(path) };
     if (operation.kind === "set" && stat !== undefined) return { kind: "set", stat };
     if (operation.kind === "delete" || operation.kind === "check") return { kind: operation.kind };
     throw new ProtocolError(

@@ -22,12 +22,12 @@ export async function replacementOf(
   environment: Environment,
   node: string,
   record: NodeRecord,
-  signal: AbortSignal,
+  signals: readonly AbortSignal[],
 ): Promise<NodeRecord | null> {
   const { hand, hosts } = environment;
   const placed = hosts.slotOf(node);
   if (placed === undefined || !isEnabled(placed.pool)) return null;
-  await examineHost(environment, placed, signal);
+  await examineHost(environment, placed, AbortSignal.any([...signals]));
   // The configuration may have changed meanwhile.
   const slot = hosts.slotOf(node);
   if (slot === undefined || !isDeepStrictEqual(slot.host, placed.host)) return null;

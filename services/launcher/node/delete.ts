@@ -116,7 +116,7 @@ async function runDelete(
     await withSpan("node.delete", { attributes }, async () => {
       const signals = [signal, lock.signal, use.signal];
       await removeUntilConfirmed(environment, node, record, signals);
-      const next = await replacementOf(environment, node, record, AbortSignal.any(signals));
+      const next = await replacementOf(environment, node, record, signals);
       await removeRecord(environment, node, lock, next, signals);
     });
     if (makesRoom) hand.quotaBlocks.delete(record.provider ?? "");
