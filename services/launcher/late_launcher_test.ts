@@ -111,6 +111,23 @@ describe("a launcher that is late", () => {
     assert.equal([...late.view.requests()].length, 1);
   });
 
+  it("makes one request for a caller who asks two launchers at the same time", async () => {
+    one = await cases.begin("cloud");
+    const { cloud } = new FakeProvider("cloud");
+    const both = await Promise.all([
+      one.launcher(simple(new FakeProvider("cloud", cloud))),
+      one.launcher(simple(new FakeProvider("cloud", cloud)), { slowWire: true }),
+    ]);
+    const requestId = randomUUID();
+    const [made, same] = await Promise.all(both.map((launcher) => ask(launcher, ["small"], { requestId })));
+    assert.equal(made, same);
+    const session = await one.session();
+    assert.deepEqual(
+      (await session.children(REQUESTS)).map((id) => `nodeRequests/${id}`),
+      [made],
+    );
+  });
+
   /** A launcher with a ready node that is held up, until `goOn`, while it gives that to a request of a tenant. */
   async function heldUp(askFor: (launcher: TestLauncher) => Promise<string>) {
     one = await cases.begin("cloud");

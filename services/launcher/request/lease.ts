@@ -36,13 +36,16 @@ export interface LeasedRequest {
   readonly traceparent: string | null;
 }
 
-/** The request that was made with this caller's id, or undefined. */
+/** The first request that was made with this caller's id, or undefined. */
 export function findByRequestId(environment: Environment, requestId: string): RequestEntry | undefined {
   const id = environment.requestIds.find(requestId);
   return id === undefined ? undefined : environment.context.view.request(id);
 }
 
-/** Stores a request and returns its id. When the answer is lost, the request is looked for before it is made again. */
+/**
+ * Stores a request and returns its id, or that of the one that another launcher has stored before for the same caller's
+ * id. When the answer is lost, the request is looked for before it is made again.
+ */
 export async function createLeasedRequest(environment: Environment, wish: LeasedRequest): Promise<string> {
   const { session, view } = environment.context;
   const now = nowOf(environment);
@@ -63,8 +66,12 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     const { path } = await throughCheckpoints(environment.checkpoint, "request.create", () =>
       session.createWithStat(prefix, encodeRequest(record), "persistent-sequential"),
     );
+    const id = path.slice(REQUESTS.length + 1);
+    // Whatever was written before is shown by then. Whoever is second takes its own back, so the first one stays.
     await view.settled();
-    return path.slice(REQUESTS.length + 1);
+    const first = findByRequestId(environment, requestId)?.id ?? id;
+    if (first !== id) await releaseRequest(environment, id);
+    return first;
   } catch (error) {
     if (!isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT")) throw error;
     const patience = AbortSignal.timeout(PATIENCE_MS);

@@ -4,7 +4,8 @@ import { ownDataOf } from "./own_data.ts";
 
 export class RequestIds {
   readonly #view: Pick<View, "request">;
-  readonly #byCaller = new Map<string, string>();
+  /** More than one only until whoever has made the younger one takes it back. */
+  readonly #byCaller = new Map<string, readonly string[]>();
   readonly #callerOf = new Map<string, string>();
 
   constructor(view: Pick<View, "request" | "requests">) {
@@ -16,18 +17,30 @@ export class RequestIds {
   update(id: string): void {
     const record = this.#view.request(id)?.record;
     const caller = record ? ownDataOf(record).requestId : null;
-    const before = this.#callerOf.get(id);
-    if (before !== undefined && before !== caller) {
-      this.#callerOf.delete(id);
-      this.#byCaller.delete(before);
-    }
+    const before = this.#callerOf.get(id) ?? null;
+    if (before === caller) return;
+    if (before !== null) this.#forget(id, before);
     if (caller === null) return;
     this.#callerOf.set(id, caller);
-    this.#byCaller.set(caller, id);
+    this.#byCaller.set(caller, [...(this.#byCaller.get(caller) ?? []), id]);
   }
 
-  /** The request that was made with this id. */
+  #forget(id: string, caller: string): void {
+    this.#callerOf.delete(id);
+    const others = this.#byCaller.get(caller)?.filter((other) => other !== id) ?? [];
+    if (others.length === 0) this.#byCaller.delete(caller);
+    else this.#byCaller.set(caller, others);
+  }
+
+  /** The oldest request that was made with this id. */
   find(caller: string): string | undefined {
-    return this.#byCaller.get(caller);
+    return this.#byCaller.get(caller)?.reduce((oldest, id) => (isOlder(id, oldest) ? id : oldest));
   }
 }
+
+/** ZooKeeper numbers all requests in one row, whatever their priority, which is before the number. */
+function isOlder(one: string, other: string): boolean {
+  return numberOf(one) < numberOf(other);
+}
+
+const numberOf = (request: string) => Number(request.slice(request.indexOf("-") + 1));

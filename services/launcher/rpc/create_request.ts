@@ -1,4 +1,3 @@
-import { REQUESTS } from "../../../lib/model/paths.ts";
 import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
 import type {
   CreateRequestRequest,
@@ -9,7 +8,6 @@ import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { explainLabel } from "../explain/label.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
-import { freshly } from "../retry.ts";
 import { decidedOf } from "./explain.ts";
 import { leaseSeconds } from "./lease_duration.ts";
 import { requestName } from "./node_message.ts";
@@ -55,12 +53,8 @@ export async function createRequest(
       duration,
       traceparent: currentTraceparent(),
     });
-  const find = () => findByRequestId(environment, requestId);
-  // Another launcher may have made it that was asked before. And whoever has slept finds calls that wait, and whose
-  // callers have gone elsewhere long since.
-  if (request.requestId !== "") await freshly(context, REQUESTS, find);
   signal.throwIfAborted();
-  const id = find()?.id ?? (await once(shared, requestId, make));
+  const id = findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
   return { request: describe(shared, id, wish) };
 }
 
