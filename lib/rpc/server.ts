@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { setLogger } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
-import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import { type Clock, systemClock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
@@ -61,16 +60,14 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const endStreams = new AbortController();
   sendLibraryLogTo(options.logger);
   let draining = false;
-  const server = createServer({ ...LIMITS, interceptors: [deadlineInterceptor] } as typeof LIMITS)
-    .use(errorDetailsServerMiddleware)
-    .use(
-      serverCallMiddleware({
-        logger: options.logger,
-        clock,
-        defaultDeadlineMs: options.defaultDeadlineMs ?? 30_000,
-        endStreams: endStreams.signal,
-      }),
-    );
+  const server = createServer({ ...LIMITS, interceptors: [deadlineInterceptor] } as typeof LIMITS).use(
+    serverCallMiddleware({
+      logger: options.logger,
+      clock,
+      defaultDeadlineMs: options.defaultDeadlineMs ?? 30_000,
+      endStreams: endStreams.signal,
+    }),
+  );
   for (const { definition, implementation } of options.services) server.add(definition, implementation);
   server.add(HealthDefinition, health.implementation());
   server.add(

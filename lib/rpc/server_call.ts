@@ -7,6 +7,7 @@ import {
   type ServerMiddlewareCall,
   Status,
 } from "nice-grpc-common";
+import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import { abortable } from "../std/abortable.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
@@ -42,51 +43,64 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
       draining: isStream ? options.endStreams : null,
     });
     const record = beginRecord(path, callContext, options, instruments);
+    const answers = new Answers(call, { ...callContext, signal: limit.signal }, record.context);
     try {
-      const result = yield* run(call, { ...callContext, signal: limit.signal }, limit, record);
-      limit.signal.throwIfAborted();
-      record.end(null, null);
-      return result;
+      while (true) {
+        const result = await answers.next();
+        if (result.done) {
+          limit.signal.throwIfAborted();
+          record.end(null, null);
+          return result.value;
+        }
+        record.messages += 1;
+        yield result.value;
+      }
     } catch (error) {
       const answer = answerFor(error, limit, record.traceId);
       record.end(answer, error);
-      throw answer;
+      // Its details go into the trailer.
+      return yield* errorDetailsServerMiddleware({ ...call, next: () => thrown(answer) }, callContext);
     } finally {
+      answers.close();
       limit.release();
     }
   };
 }
 
-/** Runs the method; each step of a stream runs in the span's context, which generators do not keep by themselves. */
-async function* run<Request, Response>(
-  call: ServerMiddlewareCall<Request, Response>,
-  callContext: CallContext,
-  limit: CallLimit,
-  record: CallRecord,
-): AsyncGenerator<Response, Response | undefined, undefined> {
-  const inside = record.context;
-  const answers = context.with(inside, () => call.next(call.request, callContext)) as AsyncGenerator<
-    Response,
-    Response | undefined,
-    undefined
-  >;
-  const step = <T>(advance: () => Promise<T>) => abortable(context.with(inside, advance), limit.signal);
-  let done = false;
-  try {
-    while (true) {
-      const result = await step(() => answers.next());
-      if (result.done) {
-        done = true;
-        return result.value;
-      }
-      record.messages += 1;
-      yield result.value;
-    }
-  } finally {
-    // Not awaited: a method that does not heed its signal must not hold the call.
-    if (!done) {
-      context.with(inside, () => answers.return(undefined)).catch(() => {});
-    }
+// biome-ignore lint/correctness/useYield: what a call gives that fails
+async function* thrown(error: ServerError): AsyncGenerator<never, never, undefined> {
+  throw error;
+}
+
+/** What a method answers; each step runs in the span's context, which generators do not keep by themselves. */
+class Answers<Request, Response> {
+  readonly #context: Context;
+  readonly #signal: AbortSignal;
+  readonly #answers: AsyncGenerator<Response, Response | undefined, undefined>;
+  #isDone = false;
+
+  constructor(call: ServerMiddlewareCall<Request, Response>, callContext: CallContext, inside: Context) {
+    this.#context = inside;
+    this.#signal = callContext.signal;
+    this.#answers = context.with(inside, () => call.next(call.request, callContext)) as AsyncGenerator<
+      Response,
+      Response | undefined,
+      undefined
+    >;
+  }
+
+  /** The next message, or the end. @throws the signal's reason when the call must end */
+  async next(): Promise<IteratorResult<Response, Response | undefined>> {
+    const step = context.with(this.#context, () => this.#answers.next());
+    const result = await abortable(step, this.#signal);
+    this.#isDone = result.done === true;
+    return result;
+  }
+
+  /** Ends a method that has not ended. Not awaited: one that does not heed its signal must not hold the call. */
+  close(): void {
+    if (this.#isDone) return;
+    context.with(this.#context, () => this.#answers.return(undefined)).catch(() => {});
   }
 }
 
@@ -120,6 +134,26 @@ function createInstruments(meter: Meter): Instruments {
   };
 }
 
+interface Method {
+  /** As nodepool.v1.NodeService/ListNodes. */
+  readonly name: string;
+  readonly quiet: boolean;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Kept: a server has few methods. */
+const METHODS = new Map<string, Method>();
+
+function methodOf(path: string): Method {
+  const known = METHODS.get(path);
+  if (known !== undefined) return known;
+  const [, service = "", method = ""] = path.split("/");
+  const attributes = { "rpc.system.name": "grpc", "rpc.service": service, "rpc.method": method };
+  const made: Method = { name: path.slice(1), quiet: QUIET.test(path), attributes };
+  METHODS.set(path, made);
+  return made;
+}
+
 function beginRecord(
   path: string,
   callContext: CallContext,
@@ -128,14 +162,12 @@ function beginRecord(
 ): CallRecord {
   const { clock, logger } = options;
   const started = clock.now();
-  const quiet = QUIET.test(path);
-  const [, service = "", method = ""] = path.split("/");
-  const attributes = { "rpc.system.name": "grpc", "rpc.service": service, "rpc.method": method };
+  const { quiet, name, attributes } = methodOf(path);
   const requestId = callContext.metadata.get("x-request-id");
   if (requestId !== undefined) callContext.header.set("x-request-id", requestId);
   const opened = quiet
     ? null
-    : openSpan(`${service}/${method}`, {
+    : openSpan(name, {
         kind: "server",
         attributes,
         parent: callContext.metadata.get("traceparent"),
@@ -149,7 +181,7 @@ function beginRecord(
       const code = Status[answer?.code ?? Status.OK] ?? String(answer?.code);
       const milliseconds = clock.now() - started;
       const fields = {
-        method: path.slice(1),
+        method: name,
         code,
         milliseconds,
         peer: callContext.peer,

@@ -41,7 +41,8 @@ export async function* watchRequest(
   outage.signal.addEventListener("abort", wakes.close, { once: true });
   let last = "";
   try {
-    for await (const wake of wakes) {
+    for await (const wake of wakes.queue) {
+      wakes.noteTaken(wake);
       if (outage.signal.aborted) break;
       if (wake === "bookmark") yield { event: { $case: "bookmark", value: { synced: false } } };
       if (wake !== "changed" || (isUnderWay(view.request(id)) && wakes.isTooSoon())) continue;
@@ -87,10 +88,10 @@ function fingerprint(shared: Shared, entry: RequestEntry): string {
 }
 
 /** Why a watch has to look: changes are merged, so a slow reader gets the latest instead of all. */
-class Wakes implements AsyncIterable<Wake> {
+class Wakes {
   readonly #shared: Shared;
   readonly #id: string;
-  readonly #queue = new EventQueue<Wake>();
+  readonly queue = new EventQueue<Wake>();
   readonly #stops: (() => void)[] = [];
   #changed = false;
   #isClosed = false;
@@ -105,7 +106,7 @@ class Wakes implements AsyncIterable<Wake> {
     const { clock } = shared.environment.context;
     this.#stops.push(shared.engine.watchRequest(id, () => this.#change()));
     const bookmark = () => {
-      this.#queue.push("bookmark");
+      this.queue.push("bookmark");
       cancel = clock.after(BOOKMARK_MS, bookmark);
     };
     let cancel = clock.after(BOOKMARK_MS, bookmark);
@@ -119,7 +120,7 @@ class Wakes implements AsyncIterable<Wake> {
     for (const stop of this.#stops) stop();
     this.#cancelRenewal?.();
     this.#cancelPause?.();
-    this.#queue.close();
+    this.queue.close();
   };
 
   /** Something is told now: progress comes a while later. */
@@ -150,16 +151,14 @@ class Wakes implements AsyncIterable<Wake> {
     if (!this.#isClosed) this.#planRenewal();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Wake, void, void> {
-    for await (const wake of this.#queue) {
-      if (wake === "changed") this.#changed = false;
-      yield wake;
-    }
+  /** From now on a change is another wake. */
+  noteTaken(wake: Wake): void {
+    if (wake === "changed") this.#changed = false;
   }
 
   #change(): void {
     if (this.#changed) return;
-    this.#changed = this.#queue.push("changed");
+    this.#changed = this.queue.push("changed");
   }
 
   /** At the next third of the lease; at once when the stream begins late in it. */
