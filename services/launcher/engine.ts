@@ -21,7 +21,7 @@ import { judge } from "./host/judge.ts";
 import { hostKey } from "./host/slots.ts";
 import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
-import type { ReadableNode } from "./pool/node_index.ts";
+import type { ReadableNode } from "./pool/node_share.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf, isHoldTakenBack } from "./request/own_data.ts";
 import { RequestWatchers } from "./request_watchers.ts";

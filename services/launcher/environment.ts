@@ -13,7 +13,7 @@ import type { Judgement } from "./host/judge.ts";
 import type { Memory } from "./host/memory.ts";
 import type { PlacedHost, Slot } from "./host/slots.ts";
 import type { Metrics } from "./metrics.ts";
-import type { ReadableNode } from "./pool/node_index.ts";
+import type { ReadableNode } from "./pool/node_share.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { Chains } from "./request/chains.ts";
 import type { RequestIds } from "./request/request_ids.ts";

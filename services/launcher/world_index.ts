@@ -94,8 +94,9 @@ export class WorldIndex {
       for (const node of this.nodes.nodesOf(id)) nodes.add(node.id);
     }
     for (const id of nodes) {
+      const key = keys.node(id);
       // When first, whether then: a pause may end in between.
-      this.#agenda.set(keys.node(id), this.#hand.retryAt(keys.node(id)));
+      this.#agenda.set(key, this.#hand.retryAt(key));
       this.hosts.update(id);
       for (const request of this.nodes.update(id)) requests.add(request);
       // What stands on a node that goes is looked at in this loop, too.
@@ -120,11 +121,11 @@ export class WorldIndex {
     const isBusy = this.#hand.isBusy(key);
     const isOpen = !isBusy && entry.lock.contenders.length === 0;
     const isHeld = this.#hand.requests.has(id);
-    const { lease } = ownDataOf(entry.record);
+    const { lease, minReady } = ownDataOf(entry.record);
     const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
     const waits = entry.record.state === "requested" && isOpen && !isHeld && now < end;
     this.queue.update(request, waits, now);
-    const isEnded = entry.record.state === "failed" && ownDataOf(entry.record).minReady;
+    const isEnded = entry.record.state === "failed" && minReady;
     if (isEnded || (entry.record.state === "pending" && !isHeld)) this.#lost.add(id);
     if (isBusy) return;
     const aging = waitingSince(request) + AGING_SECONDS;

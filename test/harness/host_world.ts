@@ -3,7 +3,7 @@ import type { Host, HostCheck } from "../../lib/provider/contract.ts";
 import { identityOf } from "../../lib/provider/static/hosts.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import type { Hand, HostStatus } from "../../services/launcher/actions.ts";
-import type { ReadableNode } from "../../services/launcher/pool/node_index.ts";
+import type { ReadableNode } from "../../services/launcher/pool/node_share.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
 import { NOW, node, pool } from "./world.ts";
 

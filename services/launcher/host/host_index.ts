@@ -1,7 +1,7 @@
 // The machines of our static pools with their records, kept up record by record: which record stands for which slot,
 // and which machines have to be decided about anew.
 import type { Tree } from "../actions.ts";
-import type { ReadableNode } from "../pool/node_index.ts";
+import type { ReadableNode } from "../pool/node_share.ts";
 import type { ServedPool } from "../pool/served.ts";
 import { type Assignment, assignSlots, hostKey, type PlacedHost, type Slot } from "./slots.ts";
 

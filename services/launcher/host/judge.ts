@@ -4,7 +4,7 @@ import type { Host } from "../../../lib/provider/contract.ts";
 import { formatTime } from "../../../lib/std/format_time.ts";
 import { fingerprint } from "../../../lib/std/host_key.ts";
 import type { HostReport, HostStatus } from "../actions.ts";
-import type { ReadableNode } from "../pool/node_index.ts";
+import type { ReadableNode } from "../pool/node_share.ts";
 import { type Memory, memoryOf, quarantineOf } from "./memory.ts";
 
 /** A failed check counts for so many seconds. */

@@ -1,7 +1,7 @@
 // Which record stands for which slot of which host. Pure.
 import type { Host } from "../../../lib/provider/contract.ts";
 import { identityOf } from "../../../lib/provider/static/hosts.ts";
-import type { ReadableNode } from "../pool/node_index.ts";
+import type { ReadableNode } from "../pool/node_share.ts";
 import type { ServedPool } from "../pool/served.ts";
 
 /** A host and the pool that it belongs to. */

@@ -1,12 +1,13 @@
 // The indexes as they will be when what was decided in this pass is done: an overlay that is thrown away afterwards.
 import type { WorldIndex } from "../world_index.ts";
-import type { NodeIndex, ReadableNode } from "./node_index.ts";
+import type { NodeIndex } from "./node_index.ts";
+import type { ReadableNode } from "./node_share.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
 import type { Reservations } from "./reservations.ts";
 import { nameOf, type ServedPool } from "./served.ts";
 import { Tally } from "./tally.ts";
 
-export type { ReadableNode } from "./node_index.ts";
+export type { ReadableNode } from "./node_share.ts";
 
 type Indexes = Pick<WorldIndex, "nodes" | "reserved">;
 

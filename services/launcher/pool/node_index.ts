@@ -2,66 +2,28 @@
 // node, so that looking at it costs the same with ten nodes and with ten thousand.
 
 import type { NodeRecord } from "../../../lib/model/node.ts";
-import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { shareOf } from "../../../lib/model/shared_node.ts";
 import { SortedList } from "../../../lib/std/sorted_list.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { type Hand, keys, type Tree } from "../actions.ts";
-import { nodeLeaseOf } from "../request/own_data.ts";
-import { type Amounts, amountsOf, NOTHING } from "./quota.ts";
+import {
+  type Circumstances,
+  isIdle,
+  isSame,
+  newShare,
+  type ReadableNode,
+  type Share,
+  takesSame,
+} from "./node_share.ts";
+import { type Amounts, NOTHING } from "./quota.ts";
 import { nameOf, poolKey, type ServedPool } from "./served.ts";
 import { Tally } from "./tally.ts";
 
-/** A node whose document can be read. */
-export type ReadableNode = NodeEntry & { readonly record: NodeRecord };
-
-/** What one node adds to the whole. */
-interface Share {
-  /** What it was made from. */
-  readonly entry: NodeEntry;
-  readonly node: ReadableNode;
-  readonly pool: string;
-  readonly provider: string;
-  readonly tenant: string | null;
-  /** What it takes, as it is recorded or as its label's is known by now. */
-  readonly resources: NodeRecord["resources"];
-  readonly amounts: Amounts;
-  /** The requests that it belongs to: that which it is allocated to, and that whose lease holds it. */
-  readonly requests: readonly string[];
-  readonly isFree: boolean;
-  readonly isLeaving: boolean;
-  /** Whether it is idle and about to be deleted or given away. */
-  readonly isBusy: boolean;
-  /** Labels of which it is a ready node that belongs to no request. */
-  readonly readyFor: readonly string[];
-  /** The label of which it will be one, when the min-ready request that it was made for is gone. */
-  readonly comingFor: string | null;
-  readonly isNew: boolean;
-  /** The provider where this process launches it, or will in a moment. */
-  readonly launchingAt: string | null;
-  /** The node that it has a share of. */
-  readonly standsOn: string | null;
-}
-
-const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted", "failed", "aborted"]);
 const NONE: readonly never[] = [];
 const byId = (left: { readonly id: string }, right: { readonly id: string }) =>
   left.id < right.id ? -1 : left.id > right.id ? 1 : 0;
 const byTime = (left: ReadableNode, right: ReadableNode) =>
   left.record.stateTime - right.record.stateTime || byId(left, right);
-
-/** Whether counting the one in place of the other would change nothing: of the same entry, the rest is the same. */
-function isSame(one: Share, other: Share): boolean {
-  return (
-    one.entry === other.entry &&
-    one.resources === other.resources &&
-    one.isFree === other.isFree &&
-    one.isBusy === other.isBusy &&
-    one.readyFor === other.readyFor &&
-    one.comingFor === other.comingFor &&
-    one.launchingAt === other.launchingAt
-  );
-}
 
 export class NodeIndex {
   readonly #tree: Tree;
@@ -93,59 +55,57 @@ export class NodeIndex {
     const before = this.#shares.get(id);
     const entry = this.#tree.node(id);
     if (entry === undefined || entry.record === null) {
-      if (before !== undefined) this.#apply(before, -1);
       this.#shares.delete(id);
+      this.#replace(before, undefined);
       return before?.requests ?? NONE;
     }
-    const share = this.#shareOf(entry, entry.record);
-    if (before !== undefined && isSame(before, share)) return before.requests;
-    if (before !== undefined) this.#apply(before, -1);
+    const circumstances = this.#circumstancesOf(entry, entry.record);
+    if (before?.entry === entry && isSame(before, circumstances)) return before.requests;
+    const share = newShare(entry, entry.record, circumstances);
     this.#shares.set(id, share);
-    this.#apply(share, 1);
+    this.#replace(before, share);
     return before === undefined ? share.requests : [...before.requests, ...share.requests];
   }
 
-  #shareOf(entry: NodeEntry, record: NodeRecord): Share {
-    const node: ReadableNode = { ...entry, record };
-    const { id } = node;
-    const pool = poolKey(record.provider, record.pool);
-    const label = record.type[0] ?? "";
-    const resources = record.resources ?? this.#served.get(pool)?.resourcesOf(label) ?? null;
-    const isReady = record.state === "ready";
-    const isIdle = isReady && record.allocatedTo === null && node.lock.contenders.length === 0;
-    const isBusy = isIdle && this.#hand.isBusy(keys.node(id));
-    const belongs = record.allocatedTo !== null && this.#tree.request(record.allocatedTo) !== undefined;
-    const isComing = record.state === "init" || record.state === "building";
-    const launch = this.#hand.launches.get(id);
+  #circumstancesOf(entry: NodeEntry, record: NodeRecord): Circumstances {
+    const { allocatedTo, provider, state } = record;
+    const served = this.#served.get(poolKey(provider, record.pool));
+    const launch = this.#hand.launches.get(entry.id);
     // A node is recorded first, and its launch begins with the next decision.
-    const isDue = isComing && launch === undefined && this.#served.get(pool)?.id === record.launcher;
+    const isComing = state === "init" || state === "building";
+    const isDue = isComing && launch === undefined && served?.id === record.launcher;
     return {
-      entry,
-      node,
-      pool,
-      provider: record.provider ?? "",
-      // A ready node that was given to nobody may still name the tenant that it was launched for.
-      tenant: isReady && record.allocatedTo === null ? null : record.tenantName,
-      resources,
-      amounts: amountsOf(resources),
-      requests: requestsOf(record),
-      isFree: isIdle && !isBusy,
-      isLeaving: LEAVING.has(record.state),
-      isBusy,
-      readyFor: isReady && !belongs ? record.type : NONE,
-      comingFor: isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? label : null,
-      isNew: record.state === "init",
-      launchingAt: launch?.status === "launching" || isDue ? record.provider : null,
-      standsOn: shareOf(record)?.backingNode ?? null,
+      resources: record.resources ?? served?.resourcesOf(record.type[0] ?? "") ?? null,
+      belongs: allocatedTo !== null && this.#tree.request(allocatedTo) !== undefined,
+      isBusy: isIdle(entry, record) && this.#hand.isBusy(keys.node(entry.id)),
+      launchingAt: launch?.status === "launching" || isDue ? provider : null,
     };
   }
 
-  #apply(share: Share, sign: 1 | -1): void {
-    const { node, pool, provider, tenant, amounts } = share;
+  #replace(before: Share | undefined, after: Share | undefined): void {
+    // As it does for most of its life.
+    const isTakenSame = before !== undefined && after !== undefined && takesSame(before, after);
+    if (before !== undefined) {
+      if (!isTakenSame) this.#take(before, -1);
+      this.#place(before, -1);
+      for (const request of before.requests) {
+        if (!after?.requests.includes(request)) this.#unlink(request, before.node.id);
+      }
+    }
+    if (after === undefined) return;
+    if (!isTakenSame) this.#take(after, 1);
+    this.#place(after, 1);
+    for (const request of after.requests) this.#link(request, after.node);
+  }
+
+  #take({ pool, provider, tenant, amounts }: Share, sign: 1 | -1): void {
     this.#poolUse.add(pool, amounts, sign);
     this.#providerUse.add(provider, amounts, sign);
     if (tenant !== null) this.#tenantUse.add(tenant, amounts, sign);
-    for (const request of share.requests) this.#link(request, node, sign);
+  }
+
+  #place(share: Share, sign: 1 | -1): void {
+    const { node, pool } = share;
     if (share.isFree) {
       enter(this.#free, byId, pool, node, sign);
       for (const label of node.record.type) enter(this.#free, byId, `${pool}\n${label}`, node, sign);
@@ -166,12 +126,15 @@ export class NodeIndex {
     else this.#counts.set(key, count);
   }
 
-  #link(request: string, node: ReadableNode, sign: 1 | -1): void {
+  #link(request: string, node: ReadableNode): void {
     const nodes = this.#byRequest.get(request) ?? new Map<string, ReadableNode>();
-    if (sign === 1) nodes.set(node.id, node);
-    else nodes.delete(node.id);
-    if (nodes.size === 0) this.#byRequest.delete(request);
-    else this.#byRequest.set(request, nodes);
+    this.#byRequest.set(request, nodes.set(node.id, node));
+  }
+
+  #unlink(request: string, node: string): void {
+    const nodes = this.#byRequest.get(request);
+    nodes?.delete(node);
+    if (nodes?.size === 0) this.#byRequest.delete(request);
   }
 
   #stand(backing: string, node: string, sign: 1 | -1): void {
@@ -238,7 +201,9 @@ export class NodeIndex {
   /** The nodes that belong to a request, by id. */
   nodesOf(request: string): readonly ReadableNode[] {
     const nodes = this.#byRequest.get(request);
-    return nodes === undefined ? NONE : [...nodes.values()].sort(byId);
+    if (nodes === undefined) return NONE;
+    const all = [...nodes.values()];
+    return all.length > 1 ? all.sort(byId) : all;
   }
 }
 
@@ -267,11 +232,4 @@ export function whyUseless(tree: Tree, record: NodeRecord): string | null {
   const backing = shareOf(record)?.backingNode ?? null;
   if (backing === null || !isGoing(tree.node(backing))) return null;
   return `node ${backing}, of which it is a share, is gone or being deleted`;
-}
-
-function requestsOf(record: NodeRecord): readonly string[] {
-  const { allocatedTo } = record;
-  const lease = nodeLeaseOf(record)?.request ?? null;
-  const own = allocatedTo === null ? NONE : [allocatedTo];
-  return lease === null || lease === allocatedTo ? own : [...own, lease];
 }

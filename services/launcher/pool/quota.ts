@@ -17,10 +17,17 @@ export const NOTHING: Amounts = {};
 /** What a node counts: its own resources where they are known, else its label's. A node is one instance. */
 export function amountsOf(resources: Readonly<Record<string, unknown>> | null): Amounts {
   const amounts: Record<string, number> = { instances: 1 };
-  for (const [name, value] of Object.entries(resources ?? {})) {
+  if (resources === null) return amounts;
+  for (const name of Object.keys(resources)) {
+    const value = resources[name];
     if (typeof value === "number" && Number.isFinite(value)) amounts[name] = value;
   }
   return amounts;
+}
+
+export function areSame(one: Amounts, other: Amounts): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }
 
 export function add(left: Amounts, right: Amounts): Amounts {
