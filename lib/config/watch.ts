@@ -3,7 +3,7 @@
 // Editors and tools write a new file and rename it over the old one, and Kubernetes turns a symbolic link beside the
 // link that is named. So the folders are watched, along every link on the way to the file, never the file itself.
 import { type FSWatcher, readlinkSync, watch } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Clock } from "../std/clock.ts";
 
 /** How long a file is left alone before it is read: a change often comes in several steps. */
@@ -15,6 +15,8 @@ const MAXIMUM_LINKS = 16;
 /** Calls `changed` after something has happened around the files; the returned function ends it. */
 export function watchFiles(files: readonly string[], clock: Clock, changed: () => void): () => void {
   const watchers = new Map<string, FSWatcher>();
+  /** The names that matter in each folder. */
+  let places: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   let cancelSettle: (() => void) | null = null;
   let cancelResync = () => {};
   let closed = false;
@@ -33,12 +35,15 @@ export function watchFiles(files: readonly string[], clock: Clock, changed: () =
   };
   const follow = () => {
     if (closed) return;
-    const wanted = new Set(files.flatMap(foldersOf));
-    for (const folder of watchers.keys()) if (!wanted.has(folder)) forget(folder);
-    for (const folder of wanted) {
+    places = placesOf(files);
+    for (const folder of watchers.keys()) if (!places.has(folder)) forget(folder);
+    for (const folder of places.keys()) {
       if (watchers.has(folder)) continue;
       try {
-        const watcher = watch(folder, { persistent: false }, settle);
+        const watcher = watch(folder, { persistent: false }, (_event, name) => {
+          // What goes on beside the files, as in a log, is not to keep them from ever being left alone.
+          if (name === null || places.get(folder)?.has(name)) settle();
+        });
         watcher.on("error", () => forget(folder));
         watchers.set(folder, watcher);
       } catch {
@@ -62,18 +67,28 @@ export function watchFiles(files: readonly string[], clock: Clock, changed: () =
   };
 }
 
-/** The folders in which a change may change what the path leads to. */
-function foldersOf(file: string): string[] {
-  const folders = new Set<string>();
+/** The folders in which a change may change what the paths lead to, with the names that it would have there. */
+function placesOf(files: readonly string[]): Map<string, Set<string>> {
+  const places = new Map<string, Set<string>>();
+  for (const path of files.flatMap(linksOf)) {
+    const names = places.get(dirname(path)) ?? new Set();
+    places.set(dirname(path), names.add(basename(path)));
+  }
+  return places;
+}
+
+/** The path, and every link and path on the way from it to the file. */
+function linksOf(file: string): string[] {
+  const found: string[] = [];
   const open = [resolve(file)];
   for (let links = 0; links < MAXIMUM_LINKS; ) {
     const path = open.pop();
     if (path === undefined) break;
-    const folder = dirname(path);
+    found.push(path);
     const target = linkOf(path);
     if (target !== null) {
       links += 1;
-      open.push(resolve(folder, target));
+      open.push(resolve(dirname(path), target));
     }
     const parts = path.split("/");
     for (let depth = parts.length - 1; depth > 1; depth -= 1) {
@@ -81,12 +96,11 @@ function foldersOf(file: string): string[] {
       const to = linkOf(prefix);
       if (to === null) continue;
       links += 1;
-      folders.add(dirname(prefix));
+      found.push(prefix);
       open.push(resolve(dirname(prefix), to, ...parts.slice(depth)));
     }
-    folders.add(folder);
   }
-  return [...folders];
+  return found;
 }
 
 function linkOf(path: string): string | null {

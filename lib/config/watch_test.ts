@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -70,4 +79,38 @@ test("a link to a file elsewhere is told when that file changes", async () => {
   writeFileSync(join(there, "real.yaml"), "a");
   symlinkSync(join(there, "real.yaml"), join(here, "nodepool.yaml"));
   await isTold(join(here, "nodepool.yaml"), () => writeFileSync(join(there, "real.yaml"), "b"));
+});
+
+test("a file is told of while another one beside it is written all the time", async () => {
+  const place = folder("busy");
+  const [file, log] = [join(place, "nodepool.yaml"), join(place, "log")];
+  writeFileSync(file, "a");
+  const writing = setInterval(() => appendFileSync(log, "a line\n"), 10);
+  try {
+    await isTold(file, () => writeFileSync(file, "b"));
+  } finally {
+    clearInterval(writing);
+  }
+});
+
+test("nothing is told of what is written beside the file", async () => {
+  const place = folder("beside");
+  const [file, log] = [join(place, "nodepool.yaml"), join(place, "log")];
+  writeFileSync(file, "a");
+  const settles: (() => void)[] = [];
+  const after = (milliseconds: number, callback: () => void) => {
+    if (milliseconds < 1000) settles.push(callback);
+    return () => {};
+  };
+  const stop = watchFiles([file], { ...systemClock, after }, () => {});
+  await systemClock.sleep(200);
+  writeFileSync(log, "a line");
+  const marker = Promise.withResolvers<void>();
+  const stopMarker = watchFiles([log], systemClock, marker.resolve);
+  await systemClock.sleep(200);
+  appendFileSync(log, "another");
+  await marker.promise;
+  stop();
+  stopMarker();
+  assert.deepEqual(settles, []);
 });
