@@ -6,6 +6,23 @@ const LONGEST = 2000;
 
 const VARIABLE = /^\{(\w+)\}$/;
 
+/** What is between two slashes of a pattern: a text that stands for itself, or a variable. */
+interface Part {
+  readonly text: string;
+  readonly variable: string | null;
+}
+
+/** Kept: there are few patterns, and many names. */
+const PARTS = new Map<string, readonly Part[]>();
+
+function partsOf(pattern: string): readonly Part[] {
+  const known = PARTS.get(pattern);
+  if (known !== undefined) return known;
+  const parts = pattern.split("/").map((text) => ({ text, variable: VARIABLE.exec(text)?.[1] ?? null }));
+  PARTS.set(pattern, parts);
+  return parts;
+}
+
 /** The names of the variables in a pattern. */
 type Variables<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Variables<Rest>
@@ -28,15 +45,14 @@ export function parseName<const Pattern extends string>(
   if (name.length > LONGEST) {
     throw invalidArgument(field, `has ${name.length} characters: expected ${pattern} of at most ${LONGEST}`);
   }
-  const expected = pattern.split("/");
+  const parts = partsOf(pattern);
   const segments = name.split("/");
   const values: Record<string, string> = {};
   const fits =
-    expected.length === segments.length &&
-    expected.every((part, index) => {
+    parts.length === segments.length &&
+    parts.every(({ text, variable }, index) => {
       const segment = segments[index] ?? "";
-      const variable = VARIABLE.exec(part)?.[1];
-      if (variable === undefined) return part === segment;
+      if (variable === null) return text === segment;
       values[variable] = segment;
       return isSegment(segment);
     });
@@ -50,9 +66,8 @@ export function formatName<const Pattern extends string>(
   values: NameValues<Pattern>,
 ): string {
   const byName: Readonly<Record<string, string>> = values;
-  return pattern
-    .split("/")
-    .map((part) => byName[VARIABLE.exec(part)?.[1] ?? ""] ?? part)
+  return partsOf(pattern)
+    .map(({ text, variable }) => (variable === null ? text : (byName[variable] ?? text)))
     .join("/");
 }
 

@@ -1,14 +1,13 @@
 // The gRPC server of a daemon: its services, and what every server has: health, reflection, limits, an orderly end.
-import { readFileSync } from "node:fs";
 import { setLogger } from "@grpc/grpc-js";
 import { createServer, type Server } from "nice-grpc";
-import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import { type Clock, systemClock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { listenError, parseAddress, removeStaleSocket, unixPath } from "./address.ts";
 import { deadlineInterceptor } from "./call_limit.ts";
 import { HealthDefinition } from "./gen/grpc/health/v1/health.ts";
 import { Health } from "./health.ts";
+import { reflectionService } from "./reflection.ts";
 import { serverCallMiddleware } from "./server_call.ts";
 import type { RpcService } from "./service.ts";
 
@@ -70,10 +69,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   );
   for (const { definition, implementation } of options.services) server.add(definition, implementation);
   server.add(HealthDefinition, health.implementation());
-  server.add(
-    ServerReflectionService,
-    ServerReflection(readDescriptors(), [...names, HealthDefinition.fullName]),
-  );
+  const reflection = reflectionService([...names, HealthDefinition.fullName]);
+  server.add(reflection.definition, reflection.implementation);
   return {
     listen: (address) => listen(server, address),
     setServing: (serving, matter) => health.setServing(serving && !draining, matter),
@@ -118,8 +115,4 @@ function sendLibraryLogTo(logger: Logger): void {
 function serviceName(definition: RpcService["definition"]): string {
   if ("fullName" in definition && typeof definition.fullName === "string") return definition.fullName;
   throw new TypeError("a service definition without a full name: generate it with ts-proto");
-}
-
-function readDescriptors(): Uint8Array {
-  return readFileSync(new URL("./gen/nodepool.binpb", import.meta.url));
 }
