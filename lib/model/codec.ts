@@ -163,13 +163,19 @@ function planOf(table: FieldTable): Plan {
 export function decodeDocument<Table extends FieldTable>(table: Table, data: Uint8Array): RecordOf<Table> {
   const document = parseObject(DECODER.decode(data));
   const { fields, keys } = planOf(table);
-  const unknown = Object.keys(document).filter((key) => !keys.has(key));
-  // Not an object literal: a key may be `__proto__`.
-  const extra =
-    unknown.length === 0 ? NO_EXTRA : Object.fromEntries(unknown.map((key) => [key, document[key]]));
   // The copy of the table has every name already: filling it is quick, and the record stays small.
-  const record: Record<string, unknown> = { ...table, extra };
-  for (const [name, { key, read }] of fields) record[name] = read(plainNumber(document[key]));
+  const record: Record<string, unknown> = { ...table, extra: NO_EXTRA };
+  let known = 0;
+  for (const [name, { key, read }] of fields) {
+    const value = document[key];
+    if (value !== undefined) known += 1;
+    record[name] = read(plainNumber(value));
+  }
+  const all = Object.keys(document);
+  if (all.length > known) {
+    // Not an object literal: a key may be `__proto__`.
+    record.extra = Object.fromEntries(all.filter((key) => !keys.has(key)).map((key) => [key, document[key]]));
+  }
   return record as RecordOf<Table>;
 }
 
