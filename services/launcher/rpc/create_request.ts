@@ -23,7 +23,6 @@ const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[
 export async function createRequest(
   shared: Shared,
   request: CreateRequestRequest,
-  signal: AbortSignal,
 ): Promise<CreateRequestResponse> {
   const { environment } = shared;
   const { context } = environment;
@@ -53,7 +52,6 @@ export async function createRequest(
       duration,
       traceparent: currentTraceparent(),
     });
-  signal.throwIfAborted();
   const id = findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
   return { request: describe(shared, id, wish) };
 }

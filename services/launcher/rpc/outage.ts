@@ -1,6 +1,5 @@
 // What a call does while this launcher has no connection to ZooKeeper: it waits for a moment, and then says so.
 import { unavailable } from "../../../lib/rpc/errors.ts";
-import { abortable } from "../../../lib/std/abortable.ts";
 import type { Environment } from "../environment.ts";
 
 /** How long a call waits for a connection that is gone, in milliseconds: one that moves to another server is back by then. */
@@ -17,12 +16,35 @@ export function outageError() {
   );
 }
 
+type Surroundings = Pick<Environment, "context">;
+
+/** Calls `tell` once the view has not been current for so many milliseconds; returns what ends that. */
+function afterOutage(
+  { context: { view, clock } }: Surroundings,
+  patienceMs: number,
+  tell: () => void,
+): () => void {
+  let cancel: (() => void) | null = null;
+  const look = (current: boolean) => {
+    if (current) {
+      cancel?.();
+      cancel = null;
+    } else cancel ??= clock.after(patienceMs, tell);
+  };
+  const unsubscribe = view.onCurrent(look);
+  look(view.current);
+  return () => {
+    unsubscribe();
+    cancel?.();
+  };
+}
+
 /**
  * A signal that is aborted with the error for the caller once the view has not been current for so many milliseconds,
  * or with the caller's own.
  */
 export function followOutage(
-  { context: { view, clock } }: Pick<Environment, "context">,
+  environment: Surroundings,
   patienceMs: number,
   caller?: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
@@ -30,18 +52,9 @@ export function followOutage(
   const follow = () => controller.abort(caller?.reason);
   caller?.addEventListener("abort", follow, { once: true });
   if (caller?.aborted) follow();
-  let cancel: (() => void) | null = null;
-  const look = (current: boolean) => {
-    if (current) {
-      cancel?.();
-      cancel = null;
-    } else cancel ??= clock.after(patienceMs, () => controller.abort(outageError()));
-  };
-  const unsubscribe = view.onCurrent(look);
-  look(view.current);
+  const forget = afterOutage(environment, patienceMs, () => controller.abort(outageError()));
   const stop = () => {
-    unsubscribe();
-    cancel?.();
+    forget();
     caller?.removeEventListener("abort", follow);
   };
   return { signal: controller.signal, stop };
@@ -52,32 +65,30 @@ export function followOutage(
  *
  * @throws UNAVAILABLE
  */
-export function answerInOutage<T>(environment: Environment, call: () => Promise<T>): Promise<T> {
-  return untilOutage(environment, (signal) => abortable(call(), signal));
-}
-
-/** The same of a call that writes: it begins when there is a connection, so that nothing is written once it was refused. */
-export function writeWhenConnected<T>(
-  environment: Environment,
-  call: (refused: AbortSignal) => Promise<T>,
-  caller?: AbortSignal,
-): Promise<T> {
-  const answer = async (signal: AbortSignal) => {
-    await environment.context.view.ready(signal);
-    return await abortable(call(signal), signal);
-  };
-  return untilOutage(environment, answer, caller);
-}
-
-async function untilOutage<T>(
-  environment: Environment,
-  answer: (signal: AbortSignal) => Promise<T>,
-  caller?: AbortSignal,
-): Promise<T> {
-  const { signal, stop } = followOutage(environment, PATIENCE_MS, caller);
+export async function answerInOutage<T>(environment: Surroundings, call: () => Promise<T>): Promise<T> {
+  const { promise: refused, reject } = Promise.withResolvers<never>();
+  const stop = afterOutage(environment, PATIENCE_MS, () => reject(outageError()));
   try {
-    return await answer(signal);
+    return await Promise.race([call(), refused]);
   } finally {
     stop();
   }
+}
+
+/**
+ * The same of a call that writes: it begins when there is a connection, so that nothing is written once it was refused,
+ * nor for a caller who has gone.
+ */
+export async function writeWhenConnected<T>(
+  environment: Surroundings,
+  call: () => Promise<T>,
+  caller: AbortSignal,
+): Promise<T> {
+  const { view } = environment.context;
+  if (!view.current) {
+    const { signal, stop } = followOutage(environment, PATIENCE_MS, caller);
+    await view.ready(signal).finally(stop);
+  }
+  caller.throwIfAborted();
+  return await answerInOutage(environment, call);
 }

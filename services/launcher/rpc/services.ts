@@ -42,26 +42,25 @@ export function launcherServices(
     if (change.kind === "node") nodeFeed.publish({ id: change.id, entry: view.node(change.id) ?? null });
   });
   const read = <T>(call: () => Promise<T>) => answerInOutage(environment, call);
-  const write = <T>(call: (refused: AbortSignal) => Promise<T>, caller?: AbortSignal) =>
+  const write = <T>(caller: AbortSignal, call: () => Promise<T>) =>
     writeWhenConnected(environment, call, caller);
   const nodes = rpcService(NodeServiceDefinition, {
     listNodes: (request) => listNodes(shared, request),
     getNode: (request) => read(() => getNode(shared, request)),
     watchNodes: (request, { signal }) => watchNodes(shared, request, signal),
-    holdNode: (request) => write(() => holdNode(shared, request)),
-    releaseNode: (request) => write(() => releaseNode(shared, request)),
+    holdNode: (request, { signal }) => write(signal, () => holdNode(shared, request)),
+    releaseNode: (request, { signal }) => write(signal, () => releaseNode(shared, request)),
     getConsoleLog: (request, { signal }) => read(() => getConsoleLog(shared, request, signal)),
-    deleteNode: (request) => write(() => deleteNode(shared, request)),
+    deleteNode: (request, { signal }) => write(signal, () => deleteNode(shared, request)),
   });
   const requests = rpcService(RequestServiceDefinition, {
     listRequests: (request) => listRequests(shared, request),
     getRequest: (request) => read(() => getRequest(shared, request)),
-    createRequest: (request, { signal }) =>
-      write((refused) => createRequest(shared, request, refused), signal),
+    createRequest: (request, { signal }) => write(signal, () => createRequest(shared, request)),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
-    renewRequest: (request) => write(() => renewRequest(shared, request)),
-    updateRequest: (request) => write(() => updateRequest(shared, request)),
-    releaseRequest: (request) => write(() => releaseRequest(shared, request)),
+    renewRequest: (request, { signal }) => write(signal, () => renewRequest(shared, request)),
+    updateRequest: (request, { signal }) => write(signal, () => updateRequest(shared, request)),
+    releaseRequest: (request, { signal }) => write(signal, () => releaseRequest(shared, request)),
     explain: (request) => read(() => explain(shared, request)),
   });
   const providers = rpcService(ProviderServiceDefinition, {
@@ -69,7 +68,7 @@ export function launcherServices(
     listAlienInstances: (request, { signal }) => read(() => listAlienInstances(shared, request, signal)),
     listAlienImages: (request, { signal }) => read(() => listAlienImages(shared, request, signal)),
     releaseBrake: (request) => releaseBrake(shared, request),
-    eraseProviderData: (request) => write(() => eraseProviderData(shared, request)),
+    eraseProviderData: (request, { signal }) => write(signal, () => eraseProviderData(shared, request)),
   });
   const components = rpcService(ComponentServiceDefinition, {
     listComponents: () => listComponents(shared),
