@@ -1,9 +1,9 @@
 // One launcher as a process of its own, with a tree of its own on a ZooKeeper that others share.
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { type Clients, connectClients } from "../../../lib/rpc/client.ts";
 import type { Session } from "../../../lib/zookeeper/types.ts";
@@ -75,7 +75,9 @@ export class Stage {
   /** Starts the launcher; gives the milliseconds until it serves. */
   async start(): Promise<number> {
     const config = join(this.#folder, "nodepool.yaml");
-    const log = join(this.#folder, "log");
+    // Not beside the configuration: the launcher hears of whatever happens in that folder.
+    const log = join(this.#folder, "output", "log");
+    await mkdir(dirname(log), { recursive: true });
     await writeFile(config, configText(this.#case, this.#setting));
     const [command, ...words] = this.#setting.program.command;
     const output = openSync(log, "w");
