@@ -28,6 +28,8 @@ export class Components {
   readonly #context: ServiceContext;
   readonly #launcher: Registration<ComponentRecord>;
   #entries: readonly Entry[];
+  /** Records that were seen to offer all that a pool does. */
+  readonly #shown = new WeakMap<PoolRecord, ServedPool>();
 
   /** Creates the paths that everybody relies on, and registers the launcher and its pools. */
   static async open(context: ServiceContext, pools: readonly ServedPool[]): Promise<Components> {
@@ -103,8 +105,13 @@ export class Components {
   shows(pools: readonly ServedPool[]): boolean {
     const visible = new Map(Array.from(this.#context.view.pools(), ({ record }) => [record?.id, record]));
     return pools.every((pool) => {
-      const said = visible.get(pool.id)?.supportedLabels;
-      return said !== undefined && offeredLabels(pool).every((label) => said.includes(label));
+      const record = visible.get(pool.id);
+      if (!record) return false;
+      // Asked before each decision: one look at all labels is enough for each version.
+      if (this.#shown.get(record) === pool) return true;
+      const isShown = offeredLabels(pool).every((label) => record.supportedLabels.includes(label));
+      if (isShown) this.#shown.set(record, pool);
+      return isShown;
     });
   }
 

@@ -74,9 +74,11 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
     throw invalidArgument("request.labels", `${labels.length} labels: expected at most ${MAX_LABELS}`);
   }
   const pools = [...shared.environment.context.view.pools()];
-  const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
-  const unknown = labels.find((label) => !known.has(label));
+  const unknown = labels.find(
+    (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)),
+  );
   if (unknown === undefined) return;
+  const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
   const none = pools.length === 0 ? "none (no launcher serves a pool)" : "none";
   const offered = [...known].sort().join(", ") || none;
   const reasons = explainLabel(decidedOf(shared), unknown)?.pools.map(({ reason }) => reason) ?? [];
