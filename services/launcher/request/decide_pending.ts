@@ -107,20 +107,17 @@ function match(
   nodes: readonly ReadableNode[],
   entry: ReadableRequest,
 ): { parts: Part[]; missing: string[] } {
-  const left = new Map<string, { part: Part; labels: readonly string[] }>();
-  for (const node of nodes) {
+  const left = nodes.flatMap((node) => {
     const stage = stageOf(world, node);
-    if (stage !== null) left.set(node.id, { part: { id: node.id, stage }, labels: node.record.type });
-  }
+    return stage === null ? [] : [{ part: { id: node.id, stage }, labels: node.record.type }];
+  });
   const parts: Part[] = [];
   const missing: string[] = [];
   for (const label of entry.record.nodeTypes) {
-    const found = [...left.values()].find(({ labels }) => labels.includes(label));
+    const place = left.findIndex(({ labels }) => labels.includes(label));
+    const [found] = place < 0 ? [] : left.splice(place, 1);
     if (found === undefined) missing.push(label);
-    else {
-      parts.push(found.part);
-      left.delete(found.part.id);
-    }
+    else parts.push(found.part);
   }
   return { parts, missing };
 }
