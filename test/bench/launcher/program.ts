@@ -11,6 +11,8 @@ export interface LauncherProgram {
   readonly runtime: Runtime;
   /** What starts it; its arguments follow. What npm links may be a script, whose use of the machine says nothing. */
   readonly command: readonly [string, ...string[]];
+  /** Beside what this process has. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Removes what was built. */
   remove(): void;
 }
@@ -21,7 +23,8 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
     const main = join(PROJECT, "services/launcher/main.ts");
     // As deno.json starts it.
     const options = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50";
-    return { runtime, command: [stdout.trim(), "run", "-A", "--no-check", options, main], remove: () => {} };
+    const command = [stdout.trim(), "run", "-A", "--no-check", options, main] as const;
+    return { runtime, command, environment: {}, remove: () => {} };
   }
   // Beside dist/, so that it finds the same packages.
   const folder = mkdtempSync(join(PROJECT, ".bench-"));
@@ -36,5 +39,6 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
   const node = join(PROJECT, "node_modules/node/bin/node");
   // As deploy/ starts it.
   const options = "--max-semi-space-size=16";
-  return { runtime, command: [node, options, join(folder, "services/launcher/main.js")], remove };
+  const command = [node, options, join(folder, "services/launcher/main.js")] as const;
+  return { runtime, command, environment: { MALLOC_ARENA_MAX: "1" }, remove };
 }

@@ -84,6 +84,7 @@ export class Stage {
     const begun = performance.now();
     const child = spawn(command, [...words, "-c", config, "--listen", this.address], {
       cwd: PROJECT,
+      env: { ...process.env, ...this.#setting.program.environment },
       stdio: ["ignore", output, output],
     });
     closeSync(output);
