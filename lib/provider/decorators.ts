@@ -3,6 +3,7 @@ import { metrics } from "@opentelemetry/api";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
+import { followSignals } from "../std/follow_signals.ts";
 import type { Logger } from "../std/logger.ts";
 import { withSpan } from "../telemetry/trace.ts";
 import { aroundProvider, asProviderError, type Call } from "./around.ts";
@@ -27,8 +28,7 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
       method === "createInstance" || method === "uploadImage" || method === "start"
         ? deadlines[method]
         : deadlines.other;
-    const deadline = new AbortController();
-    const follow = () => deadline.abort(signal.reason);
+    const { controller: deadline, stop } = followSignals([signal]);
     const timer = method === "createInstance" ? launchTimer(clock, provider) : clock;
     const cancel = timer.after(limit, () => {
       const message = `provider ${provider.name}: ${method} took more than ${limit / 1000} s`;
@@ -36,7 +36,6 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
     });
     try {
       signal.throwIfAborted();
-      signal.addEventListener("abort", follow, { once: true });
       return await run(deadline.signal);
     } catch (error) {
       // The deadline is the reason of whatever the call has made of it, unless the caller had given up before.
@@ -44,7 +43,7 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
       throw asProviderError(reason, call);
     } finally {
       cancel();
-      signal.removeEventListener("abort", follow);
+      stop();
     }
   });
 }

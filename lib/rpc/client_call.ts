@@ -8,6 +8,7 @@ import {
 } from "nice-grpc-common";
 import type { Clock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
+import { followSignals } from "../std/follow_signals.ts";
 import { openSpan, traceparentOf } from "../telemetry/trace.ts";
 import { ClientError, type Peer, toClientError } from "./client_error.ts";
 
@@ -101,11 +102,8 @@ function withDeadline(
   metadata: Metadata,
   signal: AbortSignal | undefined,
 ): Deadline {
-  const controller = new AbortController();
+  const { controller, stop } = followSignals(signal === undefined ? [] : [signal]);
   let passed = false;
-  const abort = () => controller.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener("abort", abort, { once: true });
   let cancel = () => {};
   if (Number.isFinite(limit)) {
     metadata.set("grpc-timeout", `${Math.max(1, Math.round(limit))}m`);
@@ -127,7 +125,7 @@ function withDeadline(
     },
     release: () => {
       cancel();
-      signal?.removeEventListener("abort", abort);
+      stop();
     },
   };
 }

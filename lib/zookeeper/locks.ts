@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import { metrics } from "@opentelemetry/api";
 import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
+import { followSignals } from "../std/follow_signals.ts";
 import { KazooLock } from "./held_lock.ts";
 import {
   type HeldLock,
@@ -252,15 +253,15 @@ const TIME_IS_UP = new Error("the time for taking the lock is up");
 
 /** A signal that is aborted with the other one, or with {@link TIME_IS_UP} after a while. */
 function limited(clock: Clock, milliseconds: number, signal: AbortSignal | undefined) {
-  const controller = new AbortController();
-  const follow = () => controller.abort(signal?.reason);
-  signal?.addEventListener("abort", follow, { once: true });
+  const { controller, stop } = followSignals(signal === undefined ? [] : [signal]);
   const cancel = clock.after(milliseconds, () => controller.abort(TIME_IS_UP));
-  const stop = () => {
-    cancel();
-    signal?.removeEventListener("abort", follow);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      cancel();
+      stop();
+    },
   };
-  return { signal: controller.signal, stop };
 }
 
 function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {

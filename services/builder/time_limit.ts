@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/std/clock.ts";
+import { followSignals } from "../../lib/std/follow_signals.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 
 /**
@@ -11,19 +12,15 @@ export function deadline(
   message: string,
   others: readonly AbortSignal[],
 ): { readonly signal: AbortSignal; stop(): void } {
-  const controller = new AbortController();
+  const { controller, stop } = followSignals(others);
   const cancel = clock.after(milliseconds, () => controller.abort(new Error(message)));
-  const listeners = others.map((other) => {
-    const follow = () => controller.abort(other.reason);
-    if (other.aborted) follow();
-    else other.addEventListener("abort", follow, { once: true });
-    return () => other.removeEventListener("abort", follow);
-  });
-  const stop = () => {
-    cancel();
-    for (const remove of listeners) remove();
+  return {
+    signal: controller.signal,
+    stop: () => {
+      cancel();
+      stop();
+    },
   };
-  return { signal: controller.signal, stop };
 }
 
 /** Resolves when the view shows all that was written, or can show nothing any more, or the signal is aborted. */

@@ -1,5 +1,7 @@
 // Bounds a call in time, without listeners that outlive it.
+import { abortable } from "../../../lib/std/abortable.ts";
 import type { Clock } from "../../../lib/std/clock.ts";
+import { followSignals } from "../../../lib/std/follow_signals.ts";
 
 /**
  * Runs `call` with a signal that is aborted after `milliseconds`, or with one of `signals`.
@@ -13,23 +15,14 @@ export async function withDeadline<T>(
   signals: readonly AbortSignal[],
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const follow = (event: Event) => {
-    const source = event.target;
-    controller.abort(source instanceof AbortSignal ? source.reason : undefined);
-  };
-  for (const signal of signals) {
-    signal.throwIfAborted();
-    signal.addEventListener("abort", follow, { once: true });
-  }
+  const { controller, stop } = followSignals(signals);
+  const { signal } = controller;
   const cancel = clock.after(milliseconds, () => controller.abort(new Error(message)));
-  const aborted = new Promise<never>((_resolve, reject) => {
-    controller.signal.addEventListener("abort", () => reject(controller.signal.reason), { once: true });
-  });
   try {
-    return await Promise.race([call(controller.signal), aborted]);
+    signal.throwIfAborted();
+    return await abortable(call(signal), signal);
   } finally {
     cancel();
-    for (const signal of signals) signal.removeEventListener("abort", follow);
+    stop();
   }
 }

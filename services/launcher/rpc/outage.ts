@@ -1,5 +1,6 @@
 // What a call does while this launcher has no connection to ZooKeeper: it waits for a moment, and then says so.
 import { unavailable } from "../../../lib/rpc/errors.ts";
+import { followSignals } from "../../../lib/std/follow_signals.ts";
 import type { Environment } from "../environment.ts";
 
 /** How long a call waits for a connection that is gone, in milliseconds: one that moves to another server is back by then. */
@@ -46,18 +47,17 @@ function afterOutage(
 export function followOutage(
   environment: Surroundings,
   patienceMs: number,
-  caller?: AbortSignal,
+  caller: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const controller = new AbortController();
-  const follow = () => controller.abort(caller?.reason);
-  caller?.addEventListener("abort", follow, { once: true });
-  if (caller?.aborted) follow();
+  const { controller, stop } = followSignals([caller]);
   const forget = afterOutage(environment, patienceMs, () => controller.abort(outageError()));
-  const stop = () => {
-    forget();
-    caller?.removeEventListener("abort", follow);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      forget();
+      stop();
+    },
   };
-  return { signal: controller.signal, stop };
 }
 
 /**

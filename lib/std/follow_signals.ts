@@ -1,0 +1,25 @@
+/** A signal that follows others, and that can be aborted by itself. */
+export interface Following {
+  readonly controller: AbortController;
+  /** Lets go of the others. To be called in any case: they may live for long, and would keep this one. */
+  stop(): void;
+}
+
+/**
+ * Makes a signal that is aborted with the first of these, for the same reason; at once where one is aborted already.
+ * `AbortSignal.any` does the same without `stop`, and is slow.
+ */
+export function followSignals(signals: readonly AbortSignal[]): Following {
+  const controller = new AbortController();
+  const follow = ({ target }: Event) => {
+    controller.abort(target instanceof AbortSignal ? target.reason : undefined);
+  };
+  for (const signal of signals) {
+    if (signal.aborted) controller.abort(signal.reason);
+    else signal.addEventListener("abort", follow, { once: true });
+  }
+  const stop = () => {
+    for (const signal of signals) signal.removeEventListener("abort", follow);
+  };
+  return { controller, stop };
+}
