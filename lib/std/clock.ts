@@ -48,11 +48,12 @@ export const systemClock: Clock = {
 
 /** A long time is waited for in pieces. */
 function after(milliseconds: number, callback: () => void): () => void {
-  let timer: ReturnType<typeof setTimeout>;
-  const wait = (left: number) => {
-    const next = left > LONGEST_TIMER ? () => wait(left - LONGEST_TIMER) : callback;
-    timer = setTimeout(next, Math.min(left, LONGEST_TIMER));
-  };
-  wait(milliseconds);
-  return () => clearTimeout(timer);
+  if (milliseconds <= LONGEST_TIMER) {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  }
+  let cancel = after(LONGEST_TIMER, () => {
+    cancel = after(milliseconds - LONGEST_TIMER, callback);
+  });
+  return () => cancel();
 }

@@ -55,17 +55,19 @@ export class Watches {
   /** Hands an event to everyone who listens at its path or above. */
   dispatch(event: WatchEvent): void {
     this.wake(event.path, event);
-    for (const [path, watches] of this.#recursive) {
-      if (!isWithin(event.path, path)) continue;
-      for (const { listener } of [...watches]) this.#call(() => listener(event));
+    for (const watches of this.#recursive.values()) {
+      for (const { path, listener } of watches) {
+        if (isWithin(event.path, path)) this.#call(listener, event);
+      }
     }
   }
 
   /** Wakes those who wait for one event of this path. */
   wake(path: string, event?: WatchEvent): void {
     const waiting = this.#once.get(path);
+    if (waiting === undefined) return;
     this.#once.delete(path);
-    for (const wake of waiting ?? []) this.#call(() => wake(event));
+    for (const wake of waiting) this.#call(wake, event);
   }
 
   /** The server has forgotten our watches: whoever waits for one event must look again. */
@@ -75,12 +77,12 @@ export class Watches {
 
   /** The recursive watches of a path have been set anew: what happened before that is unknown. */
   reset(path: string): void {
-    for (const { onReset } of [...(this.#recursive.get(path) ?? [])]) this.#call(onReset);
+    for (const { onReset } of [...(this.#recursive.get(path) ?? [])]) this.#call(onReset, undefined);
   }
 
-  #call(listener: () => void): void {
+  #call<T>(listener: (event: T) => void, event: T): void {
     try {
-      listener();
+      listener(event);
     } catch (error) {
       this.#onError(error);
     }

@@ -49,6 +49,29 @@ export function withInstance(record: NodeRecord, externalId: string, claim?: Cla
   return { ...record, externalId, slot: claim.slot, driverData };
 }
 
+/** The node with all that its provider says of its instance. */
+export function asLaunched(record: NodeRecord, instance: Instance): NodeRecord {
+  const { inherited, ...host } = instance.host ?? {};
+  const attributes = { ...inherited, ...record.attributes, ...instance.attributes };
+  return {
+    ...record,
+    ...host,
+    externalId: instance.externalId,
+    hostname: instance.name,
+    interfaceIp: instance.interfaceIp,
+    publicIpv4: instance.publicIpv4,
+    privateIpv4: instance.privateIpv4,
+    publicIpv6: instance.publicIpv6,
+    connectionPort: instance.connectionPort ?? host.connectionPort ?? record.connectionPort,
+    cloud: instance.cloud ?? host.cloud ?? record.cloud,
+    region: instance.region,
+    az: instance.az ?? record.az,
+    hostId: instance.hostId,
+    resources: { instances: 1, ...record.resources, ...instance.resources },
+    attributes: Object.keys(attributes).length > 0 ? attributes : null,
+  };
+}
+
 /** Names one attempt: a repeated create with the same token goes on with the same instance. */
 export function launchToken(node: string, record: Pick<NodeRecord, "driverData" | "createdTime">): string {
   return `${tokenPrefix(node, record)}${attemptOf(record)}`;

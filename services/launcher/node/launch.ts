@@ -25,6 +25,7 @@ import { readableNode } from "../request/read.ts";
 import type { Launch } from "../state.ts";
 import { isConflict } from "../transaction.ts";
 import {
+  asLaunched,
   attemptOf,
   createInstance,
   isAttemptOver,
@@ -97,7 +98,7 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
   const started = nowOf(environment);
   const place = { provider: launch.pool.provider.name, pool: launch.pool.pool.name, label: launch.label };
   const attributes = { "nodepool.node": launch.node, "nodepool.request": launch.request ?? "", ...place };
-  const log = context.logger.child({ node: launch.node, request: launch.request, ...place });
+  const subject = { node: launch.node, request: launch.request, ...place };
   const use = environment.uses.begin(driverOf(environment, launch.record.provider));
   const signals = [signal, launch.lock.signal, launch.controller.signal, use.signal];
   try {
@@ -105,14 +106,15 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
       await tryAttempts(environment, launch, signals);
       span.setAttribute("nodepool.result", launch.status);
     });
-    log.info("launch ended", {
+    context.logger.info("launch ended", {
+      ...subject,
       result: launch.status,
       reason: launch.reason,
       attempt: attemptOf(launch.record),
     });
   } catch (error) {
     if (!signals.some((one) => one.aborted) && !isLost(error)) throw error;
-    log.info("launch interrupted", { error: messageOf(error) });
+    context.logger.info("launch interrupted", { ...subject, error: messageOf(error) });
   } finally {
     const result = launch.status === "launching" ? "interrupted" : launch.status;
     metrics.launch(nowOf(environment) - started, { ...place, result });
@@ -221,7 +223,7 @@ async function waitFor(
 
 async function tryOnce(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
   const instance = await withSpan("node.create", {}, () => create(environment, launch, signal));
-  const record = describeInstance(launch, instance);
+  const record = asLaunched(launch.record, instance);
   const hostKeys = await readHostKeys(environment, launch, { instance, record, signal });
   launch.record = hostKeys === null ? record : { ...record, hostKeys };
 }
@@ -242,29 +244,6 @@ async function create(environment: Environment, launch: Launch, signal: AbortSig
   } catch (error) {
     throw lost ?? error;
   }
-}
-
-function describeInstance(launch: Launch, instance: Instance): Launch["record"] {
-  const { record } = launch;
-  const { inherited, ...host } = instance.host ?? {};
-  const attributes = { ...inherited, ...record.attributes, ...instance.attributes };
-  return {
-    ...record,
-    ...host,
-    externalId: instance.externalId,
-    hostname: instance.name,
-    interfaceIp: instance.interfaceIp,
-    publicIpv4: instance.publicIpv4,
-    privateIpv4: instance.privateIpv4,
-    publicIpv6: instance.publicIpv6,
-    connectionPort: instance.connectionPort ?? host.connectionPort ?? record.connectionPort,
-    cloud: instance.cloud ?? host.cloud ?? record.cloud,
-    region: instance.region,
-    az: instance.az ?? record.az,
-    hostId: instance.hostId,
-    resources: { instances: 1, ...record.resources, ...instance.resources },
-    attributes: Object.keys(attributes).length > 0 ? attributes : null,
-  };
 }
 
 /** Writes the node under its lock; fails when the lock or the node is not ours any more. */
