@@ -8,7 +8,6 @@ import {
   Status,
 } from "nice-grpc-common";
 import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
-import { abortable } from "../std/abortable.ts";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { openSpan } from "../telemetry/trace.ts";
@@ -78,10 +77,13 @@ class Answers<Request, Response> {
   readonly #signal: AbortSignal;
   readonly #answers: AsyncGenerator<Response, Response | undefined, undefined>;
   #isDone = false;
+  /** Ends the waiting for the present step. */
+  #giveUp: (reason: unknown) => void = () => {};
 
   constructor(call: ServerMiddlewareCall<Request, Response>, callContext: CallContext, inside: Context) {
     this.#context = inside;
     this.#signal = callContext.signal;
+    this.#signal.addEventListener("abort", () => this.#giveUp(this.#signal.reason), { once: true });
     this.#answers = context.with(inside, () => call.next(call.request, callContext)) as AsyncGenerator<
       Response,
       Response | undefined,
@@ -91,8 +93,11 @@ class Answers<Request, Response> {
 
   /** The next message, or the end. @throws the signal's reason when the call must end */
   async next(): Promise<IteratorResult<Response, Response | undefined>> {
-    const step = context.with(this.#context, () => this.#answers.next());
-    const result = await abortable(step, this.#signal);
+    const result = await new Promise<IteratorResult<Response, Response | undefined>>((resolve, reject) => {
+      this.#giveUp = reject;
+      context.with(this.#context, () => this.#answers.next()).then(resolve, reject);
+      if (this.#signal.aborted) reject(this.#signal.reason);
+    });
     this.#isDone = result.done === true;
     return result;
   }

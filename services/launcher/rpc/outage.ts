@@ -66,10 +66,12 @@ export function followOutage(
  * @throws UNAVAILABLE
  */
 export async function answerInOutage<T>(environment: Surroundings, call: () => Promise<T>): Promise<T> {
-  const { promise: refused, reject } = Promise.withResolvers<never>();
-  const stop = afterOutage(environment, PATIENCE_MS, () => reject(outageError()));
+  let stop = () => {};
   try {
-    return await Promise.race([call(), refused]);
+    return await new Promise<T>((resolve, reject) => {
+      stop = afterOutage(environment, PATIENCE_MS, () => reject(outageError()));
+      call().then(resolve, reject);
+    });
   } finally {
     stop();
   }
