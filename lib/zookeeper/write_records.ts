@@ -46,27 +46,17 @@ export interface StepResult {
 
 /** A new znode that is open to all. */
 export function createRecord(path: string, data: Uint8Array, flags: number): RequestBody {
-  const size = 4 + Buffer.byteLength(path) + 4 + data.length + OPEN_ACL.length + 4;
-  return body(size, (buffer, offset) => {
-    let at = writeData(buffer, writeText(buffer, offset, path), data);
-    at += OPEN_ACL.copy(buffer, at);
-    return buffer.writeInt32BE(flags, at);
-  });
+  return body(createBytes(path, data), (buffer, at) => writeCreate(buffer, at, path, data, flags));
 }
 
 /** Other data for a znode. */
 export function setRecord(path: string, data: Uint8Array, version: number): RequestBody {
-  const size = 4 + Buffer.byteLength(path) + 4 + data.length + 4;
-  return body(size, (buffer, offset) => {
-    return buffer.writeInt32BE(version, writeData(buffer, writeText(buffer, offset, path), data));
-  });
+  return body(setBytes(path, data), (buffer, at) => writeSet(buffer, at, path, data, version));
 }
 
 /** A path and a number: a deletion or a check with its version, a watch with its kind. */
 export function pathAndNumber(path: string, number: number): RequestBody {
-  return body(4 + Buffer.byteLength(path) + 4, (buffer, offset) => {
-    return buffer.writeInt32BE(number, writeText(buffer, offset, path));
-  });
+  return body(pathBytes(path), (buffer, at) => writePath(buffer, at, path, number));
 }
 
 /** Puts a chroot before a path, or takes it off. */
@@ -76,28 +66,42 @@ export const samePath: PathMap = (path) => path;
 
 /** All steps of a transaction. `full` gives the server's own path of one. */
 export function transactionRecord(operations: readonly Operation[], full: PathMap): RequestBody {
-  const steps = operations.map((operation) => stepRecord(operation, full(operation.path)));
-  const size = steps.reduce((sum, step) => sum + HEADER_BYTES + step.byteLength(), HEADER_BYTES);
+  const paths = operations.map(({ path }) => full(path));
+  let size = HEADER_BYTES;
+  for (const [index, operation] of operations.entries()) {
+    size += HEADER_BYTES + stepBytes(operation, paths[index] ?? "");
+  }
   return body(size, (buffer, offset) => {
     let at = offset;
-    for (const [index, step] of steps.entries()) {
-      const kind = operations[index]?.kind ?? "check";
-      at = writeHeader(buffer, at, OPERATION_TYPES[kind], false);
-      at += step.serialize(buffer, at);
+    for (const [index, operation] of operations.entries()) {
+      at = writeHeader(buffer, at, OPERATION_TYPES[operation.kind], false);
+      at = writeStep(buffer, at, operation, paths[index] ?? "");
     }
     return writeHeader(buffer, at, OP_CODES.ERROR, true);
   });
 }
 
-function stepRecord(operation: Operation, path: string): RequestBody {
+function stepBytes(operation: Operation, path: string): number {
   switch (operation.kind) {
     case "create":
-      return createRecord(path, operation.data, CREATE_MODES[operation.mode]);
+      return createBytes(path, operation.data);
     case "set":
-      return setRecord(path, operation.data, operation.version);
+      return setBytes(path, operation.data);
     case "delete":
     case "check":
-      return pathAndNumber(path, operation.version);
+      return pathBytes(path);
+  }
+}
+
+function writeStep(buffer: Buffer, at: number, operation: Operation, path: string): number {
+  switch (operation.kind) {
+    case "create":
+      return writeCreate(buffer, at, path, operation.data, CREATE_MODES[operation.mode]);
+    case "set":
+      return writeSet(buffer, at, path, operation.data, operation.version);
+    case "delete":
+    case "check":
+      return writePath(buffer, at, path, operation.version);
   }
 }
 
@@ -160,6 +164,25 @@ export function transactionResults(
 /** `write` returns where it has ended. */
 function body(size: number, write: (buffer: Buffer, offset: number) => number): RequestBody {
   return { byteLength: () => size, serialize: (buffer, offset) => write(buffer, offset) - offset };
+}
+
+const pathBytes = (path: string) => 4 + Buffer.byteLength(path) + 4;
+const setBytes = (path: string, data: Uint8Array) => pathBytes(path) + 4 + data.length;
+const createBytes = (path: string, data: Uint8Array) => setBytes(path, data) + OPEN_ACL.length;
+
+// Each returns where it has ended.
+
+function writeCreate(buffer: Buffer, offset: number, path: string, data: Uint8Array, flags: number): number {
+  const at = writeData(buffer, writeText(buffer, offset, path), data);
+  return buffer.writeInt32BE(flags, at + OPEN_ACL.copy(buffer, at));
+}
+
+function writeSet(buffer: Buffer, at: number, path: string, data: Uint8Array, version: number): number {
+  return buffer.writeInt32BE(version, writeData(buffer, writeText(buffer, at, path), data));
+}
+
+function writePath(buffer: Buffer, at: number, path: string, number: number): number {
+  return buffer.writeInt32BE(number, writeText(buffer, at, path));
 }
 
 function writeText(buffer: Buffer, offset: number, text: string): number {
