@@ -3,7 +3,7 @@
 import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
-import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import { isUncertain } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
@@ -73,7 +73,7 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     if (first !== id) await releaseRequest(environment, id);
     return first;
   } catch (error) {
-    if (!isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT")) throw error;
+    if (!isUncertain(error)) throw error;
     const patience = AbortSignal.timeout(PATIENCE_MS);
     // As long as nobody knows whether it was made, the caller is to ask again.
     await view.ready(patience).catch(() => {
