@@ -25,8 +25,8 @@ const RELEASE: Readonly<Record<BrakeSubject, number>> = { nodes: BRAKE_WINDOW, i
 export interface BrakeState {
   /** @default nodes */
   readonly subject?: BrakeSubject;
-  /** When (seconds) each thing last looked wrong or was deleted for it. */
-  readonly suspects: ReadonlyMap<string, number>;
+  /** How many things have looked wrong, or were deleted for it, within {@link BRAKE_WINDOW}. */
+  readonly suspects: number;
   /** Everything at the provider or recorded as being there. */
   readonly total: number;
   /** Until when (seconds) somebody has released the brake. */
@@ -49,12 +49,11 @@ export function decideBrake({
   releasedUntil,
   now,
 }: BrakeState): BrakeDecision {
-  const recent = [...suspects.values()].filter((time) => now - time < BRAKE_WINDOW).length;
   // What was deleted already is not among what is there now, but it was.
-  const all = Math.max(total, recent);
-  if (recent < BRAKE_MINIMUM || recent <= all * BRAKE_PART) return { on: false, reason: "" };
-  const percent = Math.round((recent / all) * 100);
-  const numbers = `${recent} of ${all} (${percent} %, the limit is ${BRAKE_PART * 100} %)`;
+  const all = Math.max(total, suspects);
+  if (suspects < BRAKE_MINIMUM || suspects <= all * BRAKE_PART) return { on: false, reason: "" };
+  const percent = Math.round((suspects / all) * 100);
+  const numbers = `${suspects} of ${all} (${percent} %, the limit is ${BRAKE_PART * 100} %)`;
   const what = `${SUBJECTS[subject]} within ${BRAKE_WINDOW / 60} minutes: ${numbers}`;
   if (now < releasedUntil) {
     const left = Math.ceil(releasedUntil - now);
@@ -69,6 +68,7 @@ export function decideBrake({
 /** One brake of a provider. Times are seconds. */
 export class Brake {
   readonly #subject: BrakeSubject;
+  /** When (seconds) each thing last looked wrong: until it is forgotten, also when it was deleted meanwhile. */
   readonly #suspects = new Map<string, number>();
   #releasedUntil = 0;
   #lookedAt = 0;
@@ -91,7 +91,7 @@ export class Brake {
     this.#lookedAt = now;
     this.#decision = decideBrake({
       subject: this.#subject,
-      suspects: this.#suspects,
+      suspects: this.#suspects.size,
       total,
       releasedUntil: this.#releasedUntil,
       now,

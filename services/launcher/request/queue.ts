@@ -22,7 +22,6 @@ export interface Kind {
 interface Place {
   readonly entry: ReadableRequest;
   readonly kind: Kind | null;
-  readonly isAged: boolean;
   /** The labels of a min-ready request that is under way. */
   readonly coming: readonly string[];
 }
@@ -47,16 +46,14 @@ export class Queue {
     // One of ours that has failed counts until it is settled: only then it is known how long the next has to wait.
     const isOpen = record.state !== "failed" || ownDataOf(record).minReady;
     const isComing = record.requestor === MIN_READY_REQUESTOR && isOpen;
-    const isAged = now - waitingSince(entry) >= AGING_SECONDS;
     const place: Place = {
       entry,
       kind: waits ? this.#kindOf(entry) : null,
-      isAged,
       coming: isComing ? record.nodeTypes : [],
     };
     this.#places.set(entry.id, place);
     place.kind?.waiting.add(entry);
-    if (isAged) place.kind?.aged.add(entry);
+    if (now - waitingSince(entry) >= AGING_SECONDS) place.kind?.aged.add(entry);
     for (const label of place.coming) {
       this.#coming.set(label, (this.#coming.get(label) ?? new Set()).add(entry.id));
     }
@@ -73,7 +70,7 @@ export class Queue {
     }
     if (place.kind === null) return;
     place.kind.waiting.remove(place.entry);
-    if (place.isAged) place.kind.aged.remove(place.entry);
+    place.kind.aged.remove(place.entry);
     if (place.kind.waiting.size === 0) this.#kinds.delete(place.kind.key);
   }
 
