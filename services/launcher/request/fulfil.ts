@@ -3,10 +3,11 @@ import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, requestLockPath } from "../../../lib/model/paths.ts";
 import { type RequestRecord, withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import type { ReadableNode } from "../pool/census.ts";
-import { isConflict, type Transaction } from "../transaction.ts";
+import type { Transaction } from "../transaction.ts";
 import { recordFulfilled } from "./claim.ts";
 import { handOver } from "./hand_over.ts";
 import { ownDataOf, withFailure } from "./own_data.ts";
@@ -150,7 +151,8 @@ export async function drop(environment: Environment, action: ActionOf<"drop">): 
       await steps.commit();
       return;
     } catch (error) {
-      if (!isConflict(error)) throw error;
+      // Somebody stands in its line, or the answer was lost: our place in it has to go in any case.
+      if (!isZooKeeperError(error)) throw error;
     }
   }
   await held.lock.release();

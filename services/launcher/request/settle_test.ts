@@ -10,6 +10,7 @@ import {
   type RequestRecord,
 } from "../../../lib/model/request.ts";
 import { createLocks } from "../../../lib/zookeeper/locks.ts";
+import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import { FakeProvider } from "../../../test/harness/fake_provider.ts";
 import { until } from "../../../test/harness/launcher.ts";
 import { askAsZuul, simple, untilStates } from "../../../test/harness/launcher_case.ts";
@@ -57,26 +58,58 @@ describe("a request for min-ready that another launcher has fulfilled", () => {
   });
 });
 
-describe("a request that is withdrawn while a launcher works on it", () => {
+describe("the lock of a request that is withdrawn while a launcher works on it", () => {
   const cases = launcherCases();
 
-  it("has its lock given back to whoever waits for that", async () => {
+  /** A launcher that works on a request, the steps that it takes, and what lets the launch end. */
+  async function working() {
     const one = await cases.begin("cloud");
     const driver = new FakeProvider("cloud");
     const gate = Promise.withResolvers<void>();
     driver.weather.gate = gate.promise;
-    const launcher = await one.launcher(simple(driver));
+    const steps: string[] = [];
+    const checkpoint = (step: string) => void steps.push(step);
+    const launcher = await one.launcher(simple(driver), { checkpoint });
     const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
     await untilStates(launcher, "building");
     const session = await one.session();
-    const waiting = createLocks(session).acquire(requestLockPath(request), { timeout: 30_000 });
-    const line = async () => (await session.children(requestLockPath(request))).length;
-    await until("somebody waits", async () => (await line()) === 2);
-    await session.delete(requestPath(request), -1);
+    const withdraw = () => session.delete(requestPath(request), -1);
+    return { launcher, session, root: requestLockPath(request), withdraw, steps, goOn: gate.resolve };
+  }
+
+  it("goes with it, once", async () => {
+    const { launcher, session, root, withdraw, steps, goOn } = await working();
+    await withdraw();
+    await until("it is gone", async () => (await session.exists(root)) === null);
+    goOn();
+    await untilStates(launcher, "ready");
+    assert.equal(steps.filter((step) => step === "request.drop:before").length, 1);
+  });
+
+  it("is given back to whoever stands in its line", async () => {
+    const { launcher, session, root, withdraw, goOn } = await working();
+    const waiting = createLocks(session).acquire(root, { timeout: 30_000 });
+    await until("somebody waits", async () => (await session.children(root)).length === 2);
+    await withdraw();
     const lock = await waiting;
     assert.ok(lock !== null);
-    gate.resolve();
+    goOn();
     await untilStates(launcher, "ready");
     await lock.release();
+  });
+
+  it("is given back when ZooKeeper's answer to that is lost", async () => {
+    const { launcher, session, root, withdraw, goOn } = await working();
+    const { multi } = launcher.session;
+    launcher.session.multi = async (operations) => {
+      if (!operations.some(({ path }) => path === root))
+        return await multi.call(launcher.session, operations);
+      launcher.session.multi = multi;
+      throw new ZooKeeperError("CONNECTION_LOSS", "the connection broke before the answer", root);
+    };
+    await withdraw();
+    await until("its line is empty", async () => (await session.children(root)).length === 0);
+    goOn();
+    await untilStates(launcher, "ready");
   });
 });
