@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { checked, FOUND, host, hostPool, knowing, slotNode } from "../../../test/harness/host_world.ts";
 import {
   launch,
   NOW,
@@ -12,7 +13,10 @@ import {
   world,
 } from "../../../test/harness/world.ts";
 import { Random } from "../../../test/simulation/random.ts";
+import type { HostStatus } from "../actions.ts";
 import { decide } from "../decide.ts";
+import { encodeMemory } from "../host/memory.ts";
+import { encodeNodeLease, withHoldWish } from "../request/own_data.ts";
 import { explainNode, type Lost } from "./node.ts";
 
 /** What is told of the first node of a scene. */
@@ -20,6 +24,8 @@ function explained(scene: Scene, lost?: Lost) {
   const seen = world(scene);
   const [entry] = seen.tree.nodes();
   assert.ok(entry);
+  // A decision takes in what is known of hosts.
+  decide(seen);
   return explainNode({ world: seen }, entry, lost);
 }
 
@@ -134,5 +140,100 @@ describe("the summary of a node", () => {
     assert.equal(told({}), `${found}; it goes when the next one finds that too`);
     assert.equal(told({ locked: true }), `${found}; it stays while it is locked`);
     assert.equal(told({}, "the brake is on"), `${found}; the brake is on`);
+  });
+});
+
+describe("what is told of a node beside its state", () => {
+  const facts = (scene: Scene) => explained(scene).facts.slice(1);
+
+  it("is who has it", () => {
+    const userData = encodeNodeLease({ request: "200-1", contender: "00ff" });
+    assert.deepEqual(facts({ nodes: [node("0001", "in-use", { locked: true, userData })] }), [
+      "the lease of request 200-1 holds it",
+    ]);
+    assert.deepEqual(facts({ nodes: [node("0001", "in-use", { locked: true })] }), [
+      "it is locked by who uses it or works on it",
+    ]);
+    assert.equal(
+      summary({ nodes: [node("0001", "ready", { allocatedTo: "200-1" })] }),
+      "it waits for its requester",
+    );
+  });
+
+  it("is that it is to be held, as its record says or this launcher knows", () => {
+    const fact = ["it is held when it is returned"];
+    const wish = { reason: "look", expireSeconds: 0 };
+    const { record } = node("0001", "in-use");
+    assert.ok(record);
+    assert.deepEqual(
+      facts({ nodes: [{ ...node("0001", "in-use"), record: withHoldWish(record, wish) }] }),
+      fact,
+    );
+    assert.deepEqual(
+      facts({ nodes: [node("0001", "in-use")], hand: { holdWishes: new Map([["0001", wish]]) } }),
+      fact,
+    );
+  });
+
+  it("is what this launcher does about it, and when it tries again", () => {
+    const served = pool("cloud/main", ["small"]);
+    const pools = [served];
+    const nodes = [node("0001", "building")];
+    const told = (reason: string) =>
+      facts({ pools, nodes, hand: { launches: new Map([launch("0001", served, { reason })]) } });
+    assert.deepEqual(told(""), ["this launcher's launch of it: launching"]);
+    assert.deepEqual(told("no host"), ["this launcher's launch of it: launching: no host"]);
+    const retryAt = (key: string) => (key === "node:0001" ? NOW + 1.5 : null);
+    assert.deepEqual(facts({ nodes, hand: { retryAt } }), ["something about it failed; next try in 2 s"]);
+  });
+
+  it("is who launches it, and whether its deletion has begun", () => {
+    const building = (locked: boolean) => summary({ nodes: [node("0001", "building", { locked })] });
+    assert.equal(building(true), "another launcher launches it");
+    assert.equal(building(false), "nobody launches it");
+    const nodes = [node("0001", "deleting")];
+    assert.equal(summary({ nodes }), "it waits for its deletion");
+    const deletions = new Set(["0001"]);
+    assert.equal(summary({ nodes, hand: { deletions } }), "it is being deleted at its provider");
+  });
+
+  it("is its host, with its last check and the suspicious runs there", () => {
+    const one = host({ slots: 2 });
+    const served = hostPool("lab/main", [one]);
+    const driverData = encodeMemory({
+      suspicions: [{ time: NOW - 30, job: "zuul acme", reason: "disk full" }],
+      trustedSince: 0,
+    });
+    const told = (status: HostStatus) =>
+      facts({
+        pools: [served],
+        nodes: [slotNode("0001", "ready", 1, { driverData })],
+        hand: knowing(status),
+      });
+    const [slot, suspicion] = [
+      "it is slot 1 of host zuul@h:22, which has 2 slots",
+      "a suspicious run 30 s ago, of zuul acme: disk full",
+    ];
+    assert.deepEqual(told(checked(one, FOUND, { ago: 7 })), [
+      slot,
+      "this launcher checked the host 7 s ago: it passed",
+      suspicion,
+    ]);
+    assert.deepEqual(told(checked(one, "it is down", { checkingSince: NOW })), [
+      slot,
+      "this launcher checked the host 0 s ago: it is down",
+      "the host is being checked",
+      suspicion,
+    ]);
+  });
+
+  it("is why its document cannot be read, alone", () => {
+    const broken = { ...node("0001", "ready"), record: null, problem: "it is no JSON" };
+    assert.deepEqual(explained({ nodes: [broken] }), {
+      summary: "it is no JSON",
+      pools: [],
+      before: null,
+      facts: [],
+    });
   });
 });

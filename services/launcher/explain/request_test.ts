@@ -197,3 +197,27 @@ describe("the summary of a request", () => {
     assert.equal(failed.summary, extra.reason);
   });
 });
+
+describe("what is told of a request beside its pools", () => {
+  it("is its age and who made it, and what it wishes beyond its labels", () => {
+    const plain = request("200-1", { createdTime: NOW - 7, requestor: null });
+    assert.deepEqual(explained({ requests: [plain] }).facts, ["it was made 7 s ago by nobody named"]);
+    const wishes = { createdTime: null, provider: "cloud", reuse: false, tenantName: "acme" };
+    assert.deepEqual(explained({ requests: [request("200-1", wishes)] }).facts, [
+      "it was made 10 s ago by zuul",
+      "it prefers provider 'cloud'",
+      "it takes no node that was ready before",
+      "it counts for tenant 'acme'",
+    ]);
+  });
+
+  it("is why its document cannot be read, alone", () => {
+    const broken = { ...request("200-1"), record: null, problem: "it is no JSON" };
+    assert.deepEqual(explained({ requests: [broken] }), {
+      summary: "it is no JSON",
+      pools: [],
+      before: null,
+      facts: [],
+    });
+  });
+});
