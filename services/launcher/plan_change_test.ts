@@ -71,6 +71,30 @@ describe("another configuration for the launcher", () => {
     assert.deepEqual(changes({}, next), ["launch 2 of small at cloud/main"]);
   });
 
+  it("that leaves no room for a request tells that it will have to wait", () => {
+    const scene = { nodes: [node("0001", "in-use", { locked: true })], requests: [request("200-1")] };
+    const lower = MAIN.replace("name: main", "name: main, max-servers: 1");
+    assert.deepEqual(changes(scene, configOf(LABELS, lower)), [
+      "delay-request 200-1 (small)",
+      "quota max-servers of cloud/main",
+    ]);
+  });
+
+  it("that gives room says for what it launches", () => {
+    const small = pool("cloud/main", ["small"], { maxServers: 1 });
+    const { tree, pools, hand, now } = world({
+      pools: [small],
+      requests: [request("200-1"), request("200-2")],
+    });
+    const next = configOf(
+      "{name: small, min-ready: 1}",
+      "{name: main, labels: [{name: small, cloud-image: image}]}",
+    );
+    const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, next);
+    const launches = plan.flatMap(({ kind, reason }) => (kind === "launch" ? [reason] : []));
+    assert.deepEqual(launches, ["request 200-2 waits", "min-ready asks for them"]);
+  });
+
   it("that makes ready nodes too old deletes them", () => {
     const next = configOf("{name: small, max-ready-age: 60}, {name: large}", MAIN);
     assert.deepEqual(changes({ nodes: [node("0001", "ready")] }, next), ["!delete-node 0001"]);
@@ -78,7 +102,8 @@ describe("another configuration for the launcher", () => {
 
   it("that closes a pool lets its nodes live out their lives", () => {
     const closed = MAIN.replace("name: main", "name: main, max-servers: 0");
-    const scene = { nodes: [node("0001", "ready"), node("0002", "deleting")] };
+    const nodes = [node("0001", "ready"), node("0002", "deleting"), node("0003", "used")];
+    const scene = { nodes, hand: { deletions: new Set(["0002"]) } };
     assert.deepEqual(changes(scene, configOf(LABELS, closed)), [
       "!drop-label small",
       "!drop-label large",
@@ -89,7 +114,7 @@ describe("another configuration for the launcher", () => {
 
   it("that lowers a limit tells how many nodes are beyond it", () => {
     const { tree, pools, hand, now } = world({
-      nodes: [node("1", "in-use"), node("2", "in-use"), node("3", "ready")],
+      nodes: [node("1", "in-use"), node("2", "in-use"), node("3", "ready"), node("4", "deleting")],
     });
     const lower = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 2"));
     const [change] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, lower);
@@ -98,5 +123,10 @@ describe("another configuration for the launcher", () => {
     const changes = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, closed);
     const quota = changes.find(({ kind }) => kind === "quota");
     assert.equal(quota?.reason, "from no limit to 0; 3 nodes are there: none is launched any more");
+    for (const limit of ["max-servers: 3", "max-cores: 2"]) {
+      const roomy = configOf(LABELS, MAIN.replace("name: main", `name: main, ${limit}`));
+      const [told] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, roomy);
+      assert.equal(told?.reason, `from no limit to ${limit.slice(-1)}`, limit);
+    }
   });
 });
