@@ -210,10 +210,9 @@ export function blankRecord<Table extends FieldTable>(
   given: Partial<RecordOf<Table>>,
 ): RecordOf<Table> {
   const record: Record<string, unknown> = { ...table, extra: given.extra ?? NO_EXTRA };
-  for (const [name, { key, read }] of planOf(table).fields) {
+  for (const [name, { read }] of planOf(table).fields) {
     const value = (given as Record<string, unknown>)[name];
     record[name] = value === undefined ? read(undefined) : value;
-    if (record[name] === undefined) throw new DocumentError(`'${key}' has no value`);
   }
   return record as RecordOf<Table>;
 }

@@ -98,10 +98,10 @@ function imageMeaning(image: string, parts: readonly string[]): PathMeaning {
   if (parts.at(-1) === "lock") return OTHER;
   if (parts.length === 1 && family === "pause") return { kind: "image-pause", image };
   if (parts.length === 1 && family === "request-build") return { kind: "build-request", image };
-  if (family !== "builds" || build === undefined || build === "lock") return OTHER;
+  if (family !== "builds" || build === undefined) return OTHER;
   if (parts.length === 2) return { kind: "build", image, build };
   if (parts.length !== 6 || providers !== "providers" || images !== "images") return OTHER;
-  if (provider === undefined || upload === undefined || upload === "lock") return OTHER;
+  if (provider === undefined || upload === undefined) return OTHER;
   return { kind: "upload", image, build, provider, upload };
 }
 
