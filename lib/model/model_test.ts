@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodePool, encodeComponent, encodePool, newComponent, newPool, poolWorkerId } from "./component.ts";
+import { poolWorkerId } from "./component.ts";
 import {
   decodeBuild,
   decodeUpload,
@@ -15,11 +15,11 @@ import {
   decodeNode,
   encodeNode,
   NODE_STATES,
+  type NodeState,
   newNode,
   TransitionError,
   withNodeState,
 } from "./node.ts";
-import { contenderSequence, meaningOf, orderContenders } from "./paths.ts";
 import { compareRequests, decodeRequest, encodeRequest, newRequest, parseRequestId } from "./request.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -123,7 +123,21 @@ describe("the documents in ZooKeeper", () => {
       python_path: null,
       shell_type: null,
     });
-    assert.equal(newUpload(3, {}).state, "uploading");
+    assert.deepEqual(json(encodeUpload(newUpload(3, {}))), {
+      state: "uploading",
+      state_time: 3,
+      external_id: null,
+      external_name: null,
+      format: null,
+      username: null,
+      python_path: null,
+      shell_type: null,
+    });
+    assert.deepEqual(
+      [newBuild(2, { builder: "b" }).builder, newUpload(3, { format: "raw" }).format],
+      ["b", "raw"],
+    );
+    assert.deepEqual([newNode(1, {}).connectionPort, newNode(1, {}).sshPort], [22, 22]);
   });
 
   it("keep whole numbers of any length, as Zuul has them in the spans of its requests", () => {
@@ -146,6 +160,10 @@ describe("the documents in ZooKeeper", () => {
     const cases: [unknown, RegExp][] = [
       [{ ...NODE, state: "sleeping" }, /'state' is "sleeping": expected one of init, building/],
       [{ ...NODE, provider: 7 }, /'provider' is 7: expected a string or null/],
+      [
+        { ...NODE, connection_port: [22] },
+        /'connection_port' is \[22\]: expected a port number or an object/,
+      ],
       [{ ...NODE, host_keys: [1] }, /'host_keys' is \[1\]: expected a list of strings/],
       [{ ...NODE, connection_port: "22" }, /'connection_port' is "22": expected a port number or an object/],
       [[], /the data is \[\]: expected a JSON object/],
@@ -189,14 +207,8 @@ describe("the documents in ZooKeeper", () => {
     );
   });
 
-  it("of components name who serves what", () => {
-    const pool = newPool({ hostname: "h", id: poolWorkerId("h", "p", "main", "ab"), supportedLabels: ["l"] });
-    assert.equal(pool.id, "h-PoolWorker.p-main-ab");
-    assert.deepEqual(decodePool(encodePool(pool)), pool);
-    assert.equal(
-      (json(encodeComponent(newComponent({ kind: "builder" }))) as { state: string }).state,
-      "stopped",
-    );
+  it("of pools have the word by which a pool declines", () => {
+    assert.equal(poolWorkerId("h", "p", "main", "ab"), "h-PoolWorker.p-main-ab");
   });
 });
 
@@ -206,13 +218,39 @@ describe("a node's states", () => {
     assert.deepEqual(refused, ["deleted"]);
   });
 
+  it("follow each other in every life that a node may have", () => {
+    const lives: readonly (readonly NodeState[])[] = [
+      ["init", "building", "ready", "in-use", "used", "deleting", "deleted"],
+      // Given as soon as it is there, and held with its job under way.
+      ["init", "building", "in-use", "hold", "in-use", "used"],
+      // Another launcher goes on with it; it was testing in data of old.
+      ["building", "building", "failed", "deleting"],
+      ["testing", "ready", "hold", "hold", "used", "hold"],
+      ["testing", "failed"],
+      // No room yet: it is tried again.
+      ["building", "aborted", "building"],
+      ["ready", "used"],
+      ["deleting", "deleted", "deleted"],
+    ];
+    for (const life of lives) {
+      for (const [index, state] of life.slice(1).entries()) {
+        const before = life[index] ?? state;
+        assert.ok(canFollow(before, state), `${before}, ${state}`);
+      }
+    }
+  });
+
   it("never lead from used back to ready", () => {
     const used = newNode(1, { state: "used" });
     assert.throws(() => withNodeState(used, "ready", 2), TransitionError);
   });
 
   it("carry the time when they were entered", () => {
-    assert.equal(withNodeState(newNode(1, {}), "building", 5).stateTime, 5);
+    const building = withNodeState(newNode(1, { provider: "p" }), "building", 5);
+    assert.deepEqual(
+      [building.state, building.stateTime, building.createdTime, building.provider],
+      ["building", 5, 1, "p"],
+    );
   });
 });
 
@@ -221,59 +259,22 @@ describe("requests", () => {
 
   it("are served by priority, then relative priority, then age", () => {
     const queue = [
+      entry("200-0000000003"),
       entry("200-0000000002"),
       entry("200-0000000001", 5),
       entry("900-0000000000"),
       entry("100-0000000009"),
     ];
-    const order = queue.sort(compareRequests).map(({ id }) => id);
-    assert.deepEqual(order, ["100-0000000009", "200-0000000002", "200-0000000001", "900-0000000000"]);
+    const order = ["100-0000000009", "200-0000000002", "200-0000000003", "200-0000000001", "900-0000000000"];
+    for (const one of [queue, queue.toReversed()])
+      assert.deepEqual(
+        one.toSorted(compareRequests).map(({ id }) => id),
+        order,
+      );
   });
 
   it("have ids of exactly two parts", () => {
     assert.deepEqual(parseRequestId("200-0000000001"), { priority: "200", sequence: "0000000001" });
-    assert.deepEqual(
-      [parseRequestId("200"), parseRequestId("200-1-2"), parseRequestId("-1")],
-      [undefined, undefined, undefined],
-    );
-  });
-});
-
-describe("paths", () => {
-  it("tell what a znode stands for", () => {
-    const kind = (path: string) => meaningOf(path).kind;
-    assert.deepEqual(meaningOf("/nodepool/nodes/0000000001"), { kind: "node", node: "0000000001" });
-    assert.deepEqual(meaningOf("/nodepool/images/i/builds/b/providers/p/images/0000000001"), {
-      kind: "upload",
-      image: "i",
-      build: "b",
-      provider: "p",
-      upload: "0000000001",
-    });
-    assert.equal(kind("/nodepool/nodes/0000000001/lock/ab__lock__0000000000"), "node-contender");
-    assert.equal(kind("/nodepool/requests/200-0000000001"), "request");
-    assert.equal(kind("/nodepool/requests-lock/200-0000000001/ab__lock__0000000000"), "request-contender");
-    assert.equal(kind("/nodepool/images/i/pause"), "image-pause");
-    assert.equal(kind("/nodepool/images/i/request-build"), "build-request");
-    assert.equal(kind("/nodepool/images/i/builds/b"), "build");
-    assert.equal(kind("/nodepool/components/pool/h0000000001"), "component");
-    const others = [
-      "/nodepool",
-      "/nodepool/nodes",
-      "/nodepool/nodes/1/lock",
-      "/zuul/nodes/1",
-      "/nodepool/images/i/builds/lock",
-    ];
-    assert.deepEqual(new Set(others.map(kind)), new Set(["other"]));
-  });
-
-  it("order lock contenders by sequence, whoever made them", () => {
-    const children = ["ff__lock__0000000002", "aa__lock__0000000010", "stray", "bb__lock__0000000001"];
-    assert.deepEqual(orderContenders(children), [
-      "bb__lock__0000000001",
-      "ff__lock__0000000002",
-      "aa__lock__0000000010",
-    ]);
-    assert.equal(contenderSequence("stray"), undefined);
+    assert.deepEqual(["200", "200-1-2", "-1", "200-", "-", ""].map(parseRequestId), Array(6).fill(undefined));
   });
 });

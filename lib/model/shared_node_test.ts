@@ -10,6 +10,7 @@ import {
   sharedLabelOf,
   sharedOf,
   shareOf,
+  withoutFurtherNodes,
 } from "./shared_node.ts";
 
 // As json.dumps of Nodepool's metastatic adapter writes it.
@@ -41,6 +42,23 @@ describe("shared nodes", () => {
     });
   });
 
+  it("reads slots that make no sense as none, and anything but true as not failed", () => {
+    const read = (slots: unknown, failed: unknown) => {
+      const data = { owner: "NodePool:metastatic:m", label: "l", slots, failed, launched: "now" };
+      const shared = sharedOf({ userData: JSON.stringify(data) });
+      return [shared?.slots, shared?.failed, shared?.launched];
+    };
+    assert.deepEqual(read(2.7, true), [2, true, 0]);
+    for (const slots of ["2", null, -1, 0]) assert.deepEqual(read(slots, "yes"), [0, false, 0]);
+  });
+
+  it("marks one that takes no further nodes, and says why", () => {
+    const node = newNode(5, { userData: PYTHON, provider: "p" });
+    const marked = withoutFurtherNodes(node, shared, "it is too old");
+    assert.deepEqual(sharedOf(marked), { ...shared, failed: true });
+    assert.deepEqual([marked.comment, marked.provider], ["takes no further nodes: it is too old", "p"]);
+  });
+
   it("takes nothing else for a shared node", () => {
     const others = [
       null,
@@ -69,6 +87,15 @@ describe("shared nodes", () => {
     assert.equal(shareOf(newNode(0, {})), null);
   });
 
+  it("takes no share that lacks its node or its slot, and of the metadata only texts", () => {
+    const read = (driverData: unknown) => shareOf({ driverData });
+    assert.equal(read({ backing_node: "1" }), null);
+    assert.equal(read({ slot: 1 }), null);
+    assert.deepEqual(read({ backing_node: "1", slot: 2 })?.metadata, {});
+    assert.deepEqual(read({ backing_node: "1", slot: 2, metadata: ["a"] })?.metadata, {});
+    assert.deepEqual(read({ backing_node: "1", slot: 2, metadata: { a: "b", c: 3 } })?.metadata, { a: "b" });
+  });
+
   it("tells for which label a node is requested", () => {
     assert.equal(sharedLabelOf(newRequest(0, { requestorData: encodeSharedLabel("small") })), "small");
     assert.equal(sharedLabelOf(newRequest(0, { requestorData: null })), null);
@@ -78,6 +105,9 @@ describe("shared nodes", () => {
   it("tells which labels stand on what is requested", () => {
     assert.deepEqual(labelsAbove(encodeSharedLabel("half", ["tiny", "small"])), ["tiny", "small", "half"]);
     assert.deepEqual(labelsAbove(encodeSharedLabel("half")), ["half"]);
+    assert.deepEqual(encodeSharedLabel("half"), { nodepool: { shared_label: "half" } });
+    const odd = { nodepool: { shared_label: "half", labels_above: ["tiny", 5] } };
+    assert.deepEqual(labelsAbove(odd), ["tiny", "half"]);
     for (const data of [null, "x", { nodepool: { min_ready: true } }])
       assert.deepEqual(labelsAbove(data), []);
   });
