@@ -3,14 +3,18 @@ import { integer, number, seconds, text } from "../kinds.ts";
 import { optional, required } from "../mapping.ts";
 import { driver, RATE, SHARED } from "./driver.ts";
 
-const DEFINITION = ["max-parallel-jobs", "grace-time", "min-retention-time", "max-age"];
+/** On which terms backing nodes are shared, where a label does not say; a max-age of 0 is none. */
+const TERMS = { "max-parallel-jobs": 1, "grace-time": 60, "min-retention-time": 0, "max-age": 0 } as const;
+
+type Term = keyof typeof TERMS;
+
+const termOf = (label: Cursor, key: Term) => Number(label.key(key)?.plain() ?? TERMS[key]);
 
 function checkLabel(at: Cursor): void {
-  const age = at.key("max-age");
-  const oldest = Number(age?.text());
-  const retention = Number(at.key("min-retention-time")?.text() ?? 0);
-  if (age !== null && oldest < retention) {
-    age.error(
+  const oldest = termOf(at, "max-age");
+  const retention = termOf(at, "min-retention-time");
+  if (oldest !== 0 && oldest < retention) {
+    at.key("max-age")?.error(
       `must be min-retention-time (${retention}) or more, but is ${oldest}: a node would be kept and given up`,
     );
   }
@@ -27,7 +31,8 @@ function checkPool(at: Cursor): void {
       first.set(backing, label);
       continue;
     }
-    const different = DEFINITION.filter((key) => label.key(key)?.text() !== before.key(key)?.text());
+    const terms = Object.keys(TERMS) as Term[];
+    const different = terms.filter((key) => termOf(label, key) !== termOf(before, key));
     if (different.length > 0) {
       label.error(
         `has another ${different.join(", ")} than ${before.path}, which has the same backing-label ${backing}`,
@@ -48,10 +53,26 @@ export const metastatic = driver({
   label: {
     own: {
       "backing-label": required(text, "The label of the nodes that are shared; another provider serves it."),
-      "max-parallel-jobs": optional(integer({ minimum: 1 }), 1, "Nodes that may share a backing node."),
-      "grace-time": optional(seconds, 60, "How long a backing node is kept when nothing uses it."),
-      "min-retention-time": optional(seconds, 0, "How long it is kept at least, from its launch."),
-      "max-age": optional(seconds, undefined, "How old it may be to take new work; no limit if left out."),
+      "max-parallel-jobs": optional(
+        integer({ minimum: 1 }),
+        TERMS["max-parallel-jobs"],
+        "Nodes that may share a backing node.",
+      ),
+      "grace-time": optional(
+        seconds,
+        TERMS["grace-time"],
+        "How long a backing node is kept when nothing uses it.",
+      ),
+      "min-retention-time": optional(
+        seconds,
+        TERMS["min-retention-time"],
+        "How long it is kept at least, from its launch.",
+      ),
+      "max-age": optional(
+        seconds,
+        undefined,
+        "How old it may be to take new work; no limit if 0 or left out.",
+      ),
     },
     without: ["diskimage", "cloud-image", "console-log"],
     check: checkLabel,

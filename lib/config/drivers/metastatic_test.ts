@@ -51,6 +51,17 @@ describe("the keys of metastatic labels", () => {
     assert.deepEqual(ages(59), [
       "providers[1].pools[0].labels[0].max-age: must be min-retention-time (60) or more, but is 59: a node would be kept and given up",
     ]);
+    assert.deepEqual(ages(0), [], "0 is no limit");
+  });
+
+  it("may keep a node for ever that is not asked to be kept", () => {
+    assert.deepEqual(problemsOf("{name: slot, backing-label: host, max-age: 60}"), []);
+  });
+
+  it("agree where labels share a label beneath, however they are written", () => {
+    const written = "max-parallel-jobs: 1, grace-time: 074, min-retention-time: 0, max-age: 0";
+    const labels = `{name: slot, backing-label: host, ${written}}, {name: other, backing-label: host}`;
+    assert.deepEqual(problemsOf(labels), []);
   });
 
   it("agree where labels share a label beneath", () => {

@@ -65,6 +65,7 @@ function readTerms(settings: Readonly<Record<string, unknown>>): LabelTerms | nu
     slots: number("max-parallel-jobs", 1),
     graceTime: number("grace-time", 60),
     minRetentionTime: number("min-retention-time", 0),
-    maxAge: number("max-age", Number.POSITIVE_INFINITY),
+    // 0 is no limit, as with Nodepool.
+    maxAge: number("max-age", 0) || Infinity,
   };
 }

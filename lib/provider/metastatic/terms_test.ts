@@ -43,6 +43,11 @@ describe("the terms of a label", () => {
     assert.equal(terms.of("gone", "large"), undefined);
   });
 
+  it("have no max-age where it is 0", () => {
+    const labels = [label("share", { "backing-label": "large", "max-age": 0 })];
+    assert.equal(new Terms({ pools: [{ name: "one", labels }] }).in("one", "share")?.maxAge, Infinity);
+  });
+
   it("name each backing label once", () => {
     assert.deepEqual(terms.backingLabels, ["large", "huge"]);
   });
