@@ -84,6 +84,28 @@ describe("what a launch in OpenStack asks for", () => {
     assert.equal(sent?.headers["openstack-api-version"], undefined);
   });
 
+  test("a label's networks take the place of the pool's, also when it has none of them", async () => {
+    for (const [networks, asked] of [
+      ["networks: [outside]", [{ uuid: "n2" }]],
+      ["networks: []", undefined],
+    ] as const) {
+      const nova = novaWith(accepted);
+      const { cloud, provider } = await setUp(
+        (call) => {
+          if (call.service !== "network" || !call.path.startsWith("/networks")) return nova.script(call);
+          const known = { inside: "n1", outside: "n2" };
+          const listed = Object.entries(known).map(([name, id]) => ({ id, name }));
+          return { status: 200, body: { networks: listed } };
+        },
+        { pool: "networks: [inside],", label: `diskimage: img, min-ram: 64, ${networks}` },
+      );
+      await provider.start(signal);
+      await create(provider);
+      const sent = cloud.calls.find(({ method, path }) => method === "POST" && path === "/servers");
+      assert.deepEqual(JSON.parse(sent?.body ?? "").server.networks, asked);
+    }
+  });
+
   test("a zone that the cloud told of and has closed since is left out when the launch is repeated", async () => {
     let zones = ["old", "new"];
     const nova = novaWith(accepted);

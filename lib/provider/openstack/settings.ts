@@ -54,7 +54,6 @@ export function readSettings(config: ProviderConfig): OpenStackSettings {
 function readLabel(provider: Keys, pool: PoolConfig, label: PoolLabelConfig): LabelSettings {
   const own = label.settings;
   const image = imageKeys(provider, label);
-  const networks = texts(own.networks);
   return {
     pool: pool.name,
     label: label.name,
@@ -69,7 +68,7 @@ function readLabel(provider: Keys, pool: PoolConfig, label: PoolLabelConfig): La
     properties: mapping(own["instance-properties"]),
     dynamicProperties: mapping(own["dynamic-instance-properties"]),
     userData: text(own.userdata),
-    networks: networks.length > 0 ? networks : texts(pool.settings.networks),
+    networks: texts(own.networks ?? pool.settings.networks),
     zones: texts(pool.settings["availability-zones"]),
     securityGroups: texts(pool.settings["security-groups"]),
     autoFloatingIp: pool.settings["auto-floating-ip"] !== false,
