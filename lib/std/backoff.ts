@@ -4,8 +4,6 @@ export interface BackoffOptions {
   readonly initial: number;
   /** Upper bound of any delay, in milliseconds. */
   readonly maximum: number;
-  /** Growth from one delay to the next. @default 2 */
-  readonly factor?: number;
   /** A random number in [0, 1); the delay is spread over its upper half. @default Math.random */
   readonly random?: () => number;
 }
@@ -16,7 +14,7 @@ export interface BackoffOptions {
  */
 export function backoffDelay(failures: number, options: BackoffOptions): number {
   const random = options.random ?? Math.random;
-  const growth = (options.factor ?? 2) ** Math.max(0, failures - 1);
+  const growth = 2 ** Math.max(0, failures - 1);
   const ceiling = Math.min(options.maximum, options.initial * growth);
   return ceiling / 2 + (ceiling / 2) * random();
 }

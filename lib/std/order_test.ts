@@ -60,6 +60,13 @@ describe("Agenda", () => {
     assert.deepEqual(agenda.due(100), []);
   });
 
+  it("leaves the keys whose time has not come", () => {
+    const agenda = new Agenda();
+    for (const [key, at] of Object.entries({ soon: 5, later: 6, never: Infinity })) agenda.set(key, at);
+    assert.deepEqual([agenda.due(4), agenda.due(5), agenda.next], [[], ["soon"], 6]);
+    assert.deepEqual(agenda.due(Number.MAX_VALUE), ["later"]);
+  });
+
   it("does not keep the times that were replaced, however far off they are", () => {
     const agenda = new Agenda();
     const far = 1_000_000;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { backoffDelay } from "./backoff.ts";
-import { systemClock } from "./clock.ts";
+import { backoffDelay, isWaiting } from "./backoff.ts";
+import { type Clock, elapsed, seconds, systemClock } from "./clock.ts";
+import { codeOf, messageOf } from "./errors.ts";
 import { EventQueue, SlowConsumerError } from "./event_queue.ts";
 import { formatTime } from "./format_time.ts";
 import { Gate } from "./gate.ts";
@@ -20,6 +21,28 @@ describe("backoffDelay", () => {
   });
 });
 
+describe("a pause", () => {
+  it("lasts from its beginning to just before its end, and not before it, where the clock went back", () => {
+    const pause = { since: 10, until: 20 };
+    const waiting = [9, 10, 19, 20].map((now) => isWaiting(pause, now));
+    assert.deepEqual(waiting, [false, true, true, false]);
+  });
+});
+
+describe("what was thrown", () => {
+  it("has its message, or is its own", () => {
+    assert.deepEqual(
+      [messageOf(new TypeError("wrong")), messageOf("text"), messageOf(null)],
+      ["wrong", "text", "null"],
+    );
+  });
+
+  it("has the code of a system error, and no other", () => {
+    const found = [{ code: "ENOENT" }, { code: 5 }, {}, null, "ENOENT", undefined].map(codeOf);
+    assert.deepEqual(found, ["ENOENT", ...Array(5).fill(undefined)]);
+  });
+});
+
 describe("a time as people read it", () => {
   it("is UTC to the second", () => {
     assert.equal(formatTime(1_700_000_000.4), "2023-11-14T22:13:20Z");
@@ -27,6 +50,16 @@ describe("a time as people read it", () => {
 
   it("is said of any number", () => {
     for (const odd of [1e20, -1e300, Infinity]) assert.match(formatTime(odd), / s after 1970$/);
+  });
+});
+
+describe("a clock", () => {
+  const clock: Clock = { now: () => 5500, sleep: () => Promise.resolve(), after: () => () => {} };
+
+  it("gives Nodepool's seconds, with their fraction", () => assert.equal(seconds(clock), 5.5));
+
+  it("measures by the time that nobody sets, where it has one", () => {
+    assert.deepEqual([elapsed({ ...clock, elapsed: () => 7 }), elapsed(clock)], [7, 5500]);
   });
 });
 
@@ -72,6 +105,26 @@ describe("EventQueue", () => {
     const first = queue[Symbol.asyncIterator]().next();
     queue.push("hello");
     assert.deepEqual(await first, { value: "hello", done: false });
+  });
+
+  it("ends for a consumer that waits", async () => {
+    const [closed, failed] = [new EventQueue<string>(), new EventQueue<string>()];
+    const ends = [closed, failed].map((queue) => queue[Symbol.asyncIterator]().next());
+    closed.close();
+    failed.fail(new Error("lost"));
+    assert.deepEqual(await ends[0], { value: undefined, done: true });
+    await assert.rejects(ends[1] ?? Promise.resolve(), /lost/);
+  });
+
+  it("delivers nothing more once it has failed, and does not fail once it has ended", async () => {
+    const [failed, closed] = [new EventQueue<number>(), new EventQueue<number>()];
+    for (const queue of [failed, closed]) queue.push(1);
+    failed.fail(new Error("lost"));
+    assert.equal(failed.push(2), false);
+    await assert.rejects(Array.fromAsync(failed), /lost/);
+    closed.close();
+    closed.fail(new Error("too late"));
+    assert.deepEqual(await Array.fromAsync(closed), [1]);
   });
 
   it("drops a consumer that falls behind by more than the limit", async () => {
