@@ -84,6 +84,22 @@ describe("what a launch in OpenStack asks for", () => {
     assert.equal(sent?.headers["openstack-api-version"], undefined);
   });
 
+  test("a min-ram of 0 is none: the flavor has the name to the letter", async () => {
+    const nova = novaWith(accepted);
+    const flavors = [
+      { id: "f1", name: "small-old", ram: 64, vcpus: 1, disk: 1 },
+      { id: "f2", name: "small", ram: 128, vcpus: 1, disk: 1 },
+    ];
+    const { cloud, provider } = await setUp(
+      (call) => (call.path.startsWith("/flavors") ? { status: 200, body: { flavors } } : nova.script(call)),
+      { label: "diskimage: img, flavor-name: small, min-ram: 0" },
+    );
+    await provider.start(signal);
+    await create(provider);
+    const sent = cloud.calls.find(({ method, path }) => method === "POST" && path === "/servers");
+    assert.equal(JSON.parse(sent?.body ?? "").server.flavorRef, "f2");
+  });
+
   test("a label's networks take the place of the pool's, also when it has none of them", async () => {
     for (const [networks, asked] of [
       ["networks: [outside]", [{ uuid: "n2" }]],

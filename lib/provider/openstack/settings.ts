@@ -6,7 +6,7 @@ export interface LabelSettings {
   readonly label: string;
   /** The name or id of the image in the cloud; null for one that we upload. */
   readonly cloudImage: string | null;
-  /** MiB; null: only the name counts. */
+  /** MiB, above 0; null: only the name counts. */
   readonly minRam: number | null;
   readonly flavorName: string | null;
   readonly keyName: string | null;
@@ -61,7 +61,8 @@ function readLabel(provider: Keys, pool: PoolConfig, label: PoolLabelConfig): La
       label.cloudImage === null
         ? null
         : (text(image["image-id"]) ?? text(image["image-name"]) ?? label.cloudImage),
-    minRam: number(own["min-ram"]),
+    // 0 is none, as with Nodepool.
+    minRam: number(own["min-ram"]) || null,
     flavorName: text(own["flavor-name"]),
     keyName: text(own["key-name"]),
     volumeSize: own["boot-from-volume"] === true ? (number(own["volume-size"]) ?? 50) : null,
