@@ -27,6 +27,10 @@ describe("requests for min-ready beyond what is wanted", () => {
     const all = ["settle-min-ready 900-3", "settle-min-ready 900-2", "settle-min-ready 900-1"];
     assert.deepEqual(withdrawn({ requests: three }, 0), all);
     assert.deepEqual(withdrawn({ requests: three, labels: {} }), all, "the label is gone");
+    const late = asked("100-9", { relativePriority: 7 });
+    const unordered = [asked("900-2"), late, asked("900-1"), asked("100-8", { relativePriority: 8 })];
+    const last = ["settle-min-ready 900-2", "settle-min-ready 900-1", "settle-min-ready 100-8"];
+    assert.deepEqual(withdrawn({ requests: unordered }, 1), last, "by their order in the queue");
   });
 
   it("are those that ready nodes, launches under way and nodes whose request is gone make needless", () => {
