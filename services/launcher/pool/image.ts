@@ -8,8 +8,8 @@ import type { ServedPool } from "./served.ts";
 
 /** An image to launch from. */
 export interface LaunchImage {
-  /** What goes into the node's `image_id`: the upload's znode, the cloud image's name; null where there is no image. */
-  readonly imageId: string | null;
+  /** What goes into the node's `image_id`: the upload's znode, the cloud image's name; empty where there is no image. */
+  readonly imageId: string;
   /** The provider's id. */
   readonly externalId: string;
   /** The image's name, for the instance's metadata; with build and upload where we made it. */
@@ -43,11 +43,12 @@ export function findImage(
     connectionPort: settings?.connectionPort ?? 22,
   };
   const newest = newestReady(view.image(name)?.builds ?? [], served.provider.name);
-  if (newest === null || newest.record.externalId === null) return null;
+  const externalId = newest?.record.externalId ?? null;
+  if (newest === null || externalId === null) return null;
   const { entry, record } = newest;
   return {
     imageId: uploadPath(entry.image, entry.build, entry.provider, entry.upload),
-    externalId: record.externalId ?? "",
+    externalId,
     image: entry.image,
     build: entry.build,
     upload: entry.upload,
