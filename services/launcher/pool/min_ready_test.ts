@@ -91,6 +91,48 @@ describe("min-ready", () => {
     assert.equal(labelReasons.small, "cloud/main: max-servers is 1, in use 1, needed 1");
   });
 
+  it("asks for nothing on account of pools that are switched off or lack the label", () => {
+    const off = pool("off/main", ["small"], { provider: { maxConcurrency: 0 } });
+    const pools = [off, pool("cloud/main", ["small"], { maxServers: 1 }), pool("other/main", ["large"])];
+    const { actions, labelReasons } = decideIn({ labels, pools });
+    assert.deepEqual(actions, ["ask for 1 small"]);
+    assert.equal(labelReasons.small, "cloud/main: max-servers is 1, in use 1, needed 1");
+  });
+
+  it("asks for all that is missing where another launcher may serve it, which knows its own room", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const asksWith = (label: string) => actionsIn({ pools, others: [otherPool("other/main", [label])] });
+    assert.deepEqual(asksWith("small"), ["ask for 2 small"]);
+    assert.deepEqual(asksWith("large"), ["ask for 1 small"]);
+  });
+
+  it("asks for nothing where the provider has just refused, unless the clock was set back since", () => {
+    const refusedUntil = (until: number) =>
+      decideIn({ labels, hand: { quotaBlocks: new Map([["cloud", until]]) } });
+    for (const until of [NOW + 1, NOW + 5]) {
+      const { actions, labelReasons } = refusedUntil(until);
+      assert.deepEqual(actions, []);
+      assert.match(labelReasons.small ?? "", /^cloud\/main: the provider refused the last launch/);
+    }
+    for (const until of [NOW, NOW + 6]) assert.deepEqual(refusedUntil(until).actions, ["ask for 2 small"]);
+  });
+
+  it("leaves the room to a request that waits for it", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 2 })];
+    const nodes = [node("0001", "in-use", { locked: true })];
+    const requests = [request("200-1", { nodeTypes: ["small", "small"] })];
+    const { actions, labelReasons } = decideIn({ labels, pools, nodes, requests });
+    assert.deepEqual(actions, []);
+    assert.equal(labelReasons.small, "cloud/main: request 200-1 waits for room and goes first");
+  });
+
+  it("is not kept by a launcher that keeps other labels", () => {
+    for (const extra of [{ min_ready: { large: 1 } }, { min_ready: null }, { min_ready: "small" }]) {
+      const elder = { ...otherPool("other/main", ["small"], { extra }), znode: "a0000000000" };
+      assert.deepEqual(actionsIn({ others: [elder] }), ["ask for 2 small"]);
+    }
+  });
+
   it("is kept by the launcher that was registered first, and by us when others do not keep it", () => {
     const elder = {
       ...otherPool("other/main", ["small"], { extra: { min_ready: { small: 2 } } }),
