@@ -27,6 +27,13 @@ providers:
   return text;
 }
 
+/** The same with a cloud image, and keys of its provider and its label. */
+const cloudSite = (provider: string, label: string) => `
+labels: [{name: small}]
+providers:
+- {name: p, cloud: c, ${provider}, pools: [{name: main, labels: [{name: small, ${label}}]}]}
+`;
+
 const doubtful: readonly [string, string, string][] = [
   [
     "a label in no pool",
@@ -42,6 +49,21 @@ const doubtful: readonly [string, string, string][] = [
     "a pool that is closed to what is to be kept ready",
     site({ "max-servers: 4": "max-servers: 0" }),
     "labels[0].min-ready: asks for 2 nodes, but the pools of label small take 0; raise their max-servers, or lower min-ready",
+  ],
+  [
+    "more ready nodes than a provider that launches nothing has room for",
+    site({ "driver: local": "driver: local\n  max-concurrency: 0" }),
+    "labels[0].min-ready: asks for 2 nodes, but the pools of label small take 0; raise their max-servers, or lower min-ready",
+  ],
+  [
+    "a ready age in another unit",
+    site({ "min-ready: 2": "min-ready: 2, max-ready-age: 59" }),
+    "labels[0].max-ready-age: is 59 seconds, which is less than a launch takes; is it minutes?",
+  ],
+  [
+    "a label in no pool whose nodes are to be shared",
+    "labels: [{name: whole}, {name: share}]\nproviders: [{name: m, driver: metastatic, pools: [{name: p, labels: [{name: share, backing-label: whole}]}]}]",
+    "labels[0].name: label whole is in no pool, so its nodes are to be shared; add it to a pool of a provider, or remove it here",
   ],
   [
     "an image in no provider",
@@ -71,6 +93,31 @@ diskimages: [{name: one}, {name: two}]
 providers:
 - {name: p, driver: local, diskimages: [{name: one}, {name: two}], pools: [{name: m, labels: [{name: a, diskimage: one}]}]}`,
     "providers[0].diskimages[1].name: two is used by no label of provider p, but is uploaded there; remove it, or name it in a label",
+  ],
+  [
+    "a cloud image of no label",
+    cloudSite("cloud-images: [{name: i}, {name: old}]", "cloud-image: i, min-ram: 512"),
+    "providers[0].cloud-images[1].name: old is used by no label of provider p, so it has no effect; remove it, or name it in a label",
+  ],
+  [
+    "a label's memory in another unit",
+    cloudSite("cloud-images: [{name: i}]", "cloud-image: i, min-ram: 127"),
+    "providers[0].pools[0].labels[0].min-ram: is 127 MiB, which no machine has; write it in MiB",
+  ],
+  [
+    "the port of WinRM for SSH",
+    cloudSite("cloud-images: [{name: i, connection-port: 5985}]", "cloud-image: i, min-ram: 512"),
+    "providers[0].cloud-images[0].connection-port: is 5985, but connection-type is ssh; 22 is usual, leave the port out for it",
+  ],
+  [
+    "the port of SSH for a host with WinRM",
+    "labels: [{name: a}]\nproviders: [{name: s, driver: static, pools: [{name: p, nodes: [{name: h, labels: a, connection-type: winrm, connection-port: 22}]}]}]",
+    "providers[0].pools[0].nodes[0].connection-port: is 22, but connection-type is winrm; 5986 is usual, leave the port out for it",
+  ],
+  [
+    "ZooKeeper's port without TLS for TLS",
+    "zookeeper-servers: [{host: a, port: 2181}]\nzookeeper-tls: {cert: c, key: k, ca: a}",
+    "zookeeper-servers[0].port: port 2181 is ZooKeeper's without TLS, but there is zookeeper-tls; TLS is usually on 2281",
   ],
   [
     "a provider without pools",
@@ -134,11 +181,75 @@ providers:
   ],
 ];
 
+/** Just within what can be meant. */
+const plausible: readonly [string, string][] = [
+  ["as many ready nodes as there is room for", site({ "max-servers: 4": "max-servers: 2" })],
+  ["no limit on the pool", site({ ", max-servers: 4": "" })],
+  [
+    "a pool that is closed, with nothing to keep ready",
+    site({ "min-ready: 2": "min-ready: 0", "max-servers: 4": "max-servers: -1" }),
+  ],
+  ["ready nodes of a minute", site({ "min-ready: 2": "min-ready: 2, max-ready-age: 60" })],
+  ["ready nodes of any age", site({ "min-ready: 2": "min-ready: 2, max-ready-age: 0" })],
+  [
+    "builds every ten minutes",
+    site({ "{name: disk}]\nproviders": "{name: disk, rebuild-age: 600}]\nproviders" }),
+  ],
+  [
+    "builds as often as usual",
+    site({ "{name: disk}]\nproviders": "{name: disk, rebuild-age: 0}]\nproviders" }),
+  ],
+  [
+    "formats that are kept while others are deleted",
+    site({
+      "{name: disk}]\nproviders": "{name: disk, keep-formats: [raw], delete-after-upload: true}]\nproviders",
+    }),
+  ],
+  ["no formats to keep", site({ "{name: disk}]\nproviders": "{name: disk, keep-formats: []}]\nproviders" })],
+  [
+    "a parent of images, abstract or not, that no provider has, and a child that keeps formats",
+    site({
+      "{name: disk}]\nproviders":
+        "{name: a, abstract: true}, {name: b, parent: a}, {name: disk, parent: b, keep-formats: [raw]}]\nproviders",
+    }),
+  ],
+  [
+    "a launch that ends with its boot",
+    site({ "driver: local": "driver: local\n  boot-timeout: 90\n  launch-timeout: 90" }),
+  ],
+  ["a small machine", site({ "max-servers: 4": "max-servers: 4, max-ram: 128" })],
+  ["a pool closed by its memory", site({ "min-ready: 2": "min-ready: 0", "max-servers: 4": "max-ram: 0" })],
+  ...["ssh, connection-port: 22", "winrm, connection-port: 5985", "network_cli, connection-port: 5986"].map(
+    (door): [string, string] => [
+      `a door of ${door}`,
+      site({ "{name: disk}]\n  pools": `{name: disk, connection-type: ${door}}]\n  pools` }),
+    ],
+  ),
+  [
+    "more ready nodes of two labels than one pool has, when another serves one of them",
+    `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}, {name: c, min-ready: -9}]
+diskimages: [{name: d}]
+providers:
+- name: p
+  driver: local
+  diskimages: [{name: d}]
+  pools:
+  - {name: m, max-servers: 3, labels: [{name: a, diskimage: d}, {name: b, diskimage: d}, {name: c, diskimage: d}]}
+  - {name: n, max-servers: 1, labels: [{name: b, diskimage: d}]}`,
+  ],
+  ["ZooKeeper's port with TLS", "zookeeper-servers: [{host: a}]\nzookeeper-tls: {cert: c, key: k, ca: a}"],
+  ["ZooKeeper's port without TLS", "zookeeper-servers: [{host: a, port: 2181}]"],
+];
+
 describe("what cannot be meant is warned of", () => {
   it("and a good site is not", () => assert.deepEqual(warningsOf(site()), []));
 
   for (const [name, text, warning] of doubtful) {
     it(name, () => assert.equal(warningsOf(text)[0], warning));
+  }
+
+  for (const [name, text] of plausible) {
+    it(`but not ${name}`, () => assert.deepEqual(warningsOf(text), []));
   }
 
   it("the sum of what one pool is to keep ready", () => {
