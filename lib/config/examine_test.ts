@@ -164,21 +164,6 @@ providers:
     "labels: [{name: a}]\nproviders: [{name: s, driver: static, pools: [{name: p, nodes: [{name: h, labels: a}, {name: h, labels: [a], ssh-port: 22}]}]}]",
     "providers[0].pools[0].nodes[1].name: zuul@h:22 is already at providers[0].pools[0].nodes[0]; a host is known by name, username and connection-port: change one, or use max-parallel-jobs",
   ],
-  [
-    "a backing label that nobody defines",
-    "labels: [{name: share}]\nproviders: [{name: m, driver: metastatic, pools: [{name: p, labels: [{name: share, backing-label: shar}]}]}]",
-    'providers[0].pools[0].labels[0].backing-label: label shar is not defined; did you mean "share"?',
-  ],
-  [
-    "a label that stands on itself",
-    "labels: [{name: a}]\nproviders: [{name: m, driver: metastatic, pools: [{name: p, labels: [{name: a, backing-label: a}]}]}]",
-    "providers[0].pools[0].labels[0].backing-label: leads from label a back to itself, so no node can ever be launched; name another label",
-  ],
-  [
-    "labels that stand on each other",
-    "labels: [{name: a}, {name: b}]\nproviders: [{name: m, driver: metastatic, pools: [{name: p, labels: [{name: a, backing-label: b}, {name: b, backing-label: a}]}]}]",
-    "providers[0].pools[0].labels[0].backing-label: leads from label a back to itself, so no node can ever be launched; name another label",
-  ],
 ];
 
 /** Just within what can be meant. */
@@ -260,13 +245,5 @@ providers:
     assert.deepEqual(warningsOf(text), [
       "providers[0].pools[0].max-servers: is 3, but the labels that only this pool serves have a min-ready of 4 together; raise it, or lower theirs",
     ]);
-  });
-
-  it("but not metastatic labels on those of another driver", () => {
-    const text = `labels: [{name: share}, {name: whole}]
-providers:
-- {name: s, driver: static, pools: [{name: p, nodes: [{name: h, labels: whole}]}]}
-- {name: m, driver: metastatic, pools: [{name: p, labels: [{name: share, backing-label: whole}]}]}`;
-    assert.deepEqual(warningsOf(text), []);
   });
 });
