@@ -39,8 +39,9 @@ export class Family {
         return null;
       }
       if (chain.includes(parent)) {
-        const circle = [...chain.slice(chain.indexOf(parent)), parent].map((image) => image.name);
-        if (parent === row) place?.error(`its parents form a circle: ${circle.join(" -> ")}`);
+        // Said by those in the circle, and not by those who come to it.
+        const circle = [...chain, parent].map((image) => image.name).join(" -> ");
+        if (parent === row) place?.error(`its parents form a circle: ${circle}`);
         return null;
       }
       if (chain.length === MAXIMUM_GENERATIONS) {

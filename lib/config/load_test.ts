@@ -58,42 +58,6 @@ zookeeper-timeout: 5.5`,
   });
 });
 
-describe("a diskimage", () => {
-  it("adds its elements and variables to its parents', and replaces the rest", () => {
-    const disk = parse(`
-diskimages:
-  - name: child
-    parent: middle
-    elements: [c]
-    env-vars: {B: child}
-    formats: [vhd]
-    metadata: {m: child}
-  - {name: root, abstract: true, elements: [a], env-vars: {A: root, B: root}, pause: true, username: r, release: 12, formats: [raw], rebuild-age: 9, metadata: {m: root}}
-  - {name: middle, parent: root, abstract: true, elements: [b], pause: false, username: m, rebuild-age: 0}
-`).diskimages;
-    assert.deepEqual([...disk.keys()], ["child"]);
-    const child = disk.get("child");
-    assert.deepEqual(
-      [child?.elements, child?.envVars, child?.formats, child?.pause, child?.username, child?.release],
-      [["a", "b", "c"], { A: "root", B: "child" }, ["vhd"], true, "m", "12"],
-    );
-    assert.deepEqual([child?.rebuildAge, child?.metadata], [9, { m: "child" }]);
-  });
-
-  it("is also built in the format of each provider that lists it", () => {
-    const text = `
-diskimages: [{name: disk, formats: [raw]}, {name: unused}]
-providers:
-  - {name: a, driver: local, diskimages: [{name: disk}]}
-  - {name: b, driver: azure, location: l, resource-group: g, resource-group-location: l, diskimages: [{name: disk}]}
-  - {name: c, driver: aws, region-name: r, image-format: ova, diskimages: [{name: disk}]}
-`;
-    const { diskimages } = parse(text);
-    assert.deepEqual(diskimages.get("disk")?.formats, ["ova", "raw", "tar", "vhd"]);
-    assert.deepEqual(diskimages.get("unused")?.formats, []);
-  });
-});
-
 describe("a provider", () => {
   it("of the local driver has what a container host needs", () => {
     const text = local(`
