@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseConfig } from "./load.ts";
+import { ConfigError, type ConfigProblem } from "./types.ts";
+
+const TOP = "labels: [{name: small}]\ndiskimages: [{name: disk}, {name: base, abstract: true}]\nproviders:\n";
+const read = (provider: string) => parseConfig(`${TOP}- {name: p, ${provider}}`, "f");
+const first = (provider: string) => {
+  const [found] = read(provider).providers;
+  assert.ok(found !== undefined);
+  return found;
+};
+
+/** What is said of a provider: where in it, and what. */
+function saidOf(provider: string): string[] {
+  const tell = (problems: readonly ConfigProblem[]) =>
+    problems.map(({ path, message }) => `${path.replace("providers[0].", "")}: ${message}`);
+  try {
+    return tell(read(provider).warnings);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return tell(error.problems);
+  }
+}
+
+describe("an image of a provider", () => {
+  it("has the port that it names, or that of its kind of connection", () => {
+    const portOf = (keys: string) =>
+      first(`driver: local, diskimages: [{name: disk${keys}}]`).diskimages[0]?.connectionPort;
+    assert.deepEqual(
+      ["", ", connection-type: winrm", ", connection-type: network_cli"].map(portOf),
+      [22, 5986, 22],
+    );
+    assert.equal(portOf(", connection-type: winrm, connection-port: 5985"), 5985);
+  });
+
+  it("is one that is built", () => {
+    const listed = (name: string) => saidOf(`driver: local, diskimages: [{name: ${name}}]`);
+    assert.deepEqual(listed("disc"), [
+      'diskimages[0].name: diskimage disc is not defined; did you mean "disk"?',
+    ]);
+    assert.deepEqual(listed("base"), [
+      "diskimages[0].name: diskimage base is abstract, so it is never built; name one that has it as its parent",
+    ]);
+  });
+});
+
+describe("a label of a pool", () => {
+  const cloud = (label: string) =>
+    `cloud: c, cloud-images: [{name: debian}], pools: [{name: m, labels: [{name: small, min-ram: 512, ${label}}]}]`;
+
+  it("names its cloud image, or its diskimage", () => {
+    const imagesOf = (keys: string) => {
+      const [label] = first(cloud(keys)).pools[0]?.labels ?? [];
+      return [label?.cloudImage, label?.diskimage];
+    };
+    assert.deepEqual(imagesOf("cloud-image: debian"), ["debian", null]);
+    assert.deepEqual(imagesOf("diskimage: disk"), [null, "disk"]);
+  });
+
+  it("names one that is there, and just one", () => {
+    const place = "pools[0].labels[0]";
+    const image = (name: string) => saidOf(cloud(`diskimage: ${name}`));
+    assert.deepEqual(image("base"), [
+      `${place}.diskimage: diskimage base is abstract, so it is never built; name one that has it as its parent`,
+    ]);
+    assert.deepEqual(image("lost"), [
+      `${place}.diskimage: diskimage lost is not defined; add it to the top-level diskimages`,
+    ]);
+    assert.deepEqual(saidOf(cloud("cloud-image: debain")), [
+      `${place}.cloud-image: cloud-image debain does not exist in provider p but is referenced in label small; did you mean "debian"?`,
+    ]);
+    const many = "must name either a diskimage or a cloud-image, but names";
+    assert.deepEqual(saidOf(cloud("key-name: k")), [`${place}: label small ${many} none`]);
+    assert.deepEqual(saidOf(`diskimages: [{name: disk}], ${cloud("cloud-image: debian, diskimage: disk")}`), [
+      `${place}: label small ${many} both`,
+    ]);
+  });
+
+  it("of a driver that nobody knows may have an image that is not uploaded", () => {
+    const [unknown, ...more] = saidOf(
+      "driver: x, pools: [{name: m, labels: [{name: small, diskimage: disk}]}]",
+    );
+    assert.match(unknown ?? "", /^driver: "x" is not a known driver; known: local, openstack, aws/);
+    assert.deepEqual(more, []);
+  });
+});
+
+describe("the limits of a pool", () => {
+  const label = "labels: [{name: small, type: pod, image: i}]";
+  const limitsOf = (provider: string, pool = "") => {
+    const [found] = first(`context: c, ${provider}, pools: [{name: m, ${label}${pool}}]`).pools;
+    return [found?.maxServers, found?.maxCores, found?.maxRam];
+  };
+
+  it("are its own, or those of a provider that hands them down, of which max-projects goes before max-servers", () => {
+    const keys = "max-servers: 1, max-cores: 2, max-ram: 3";
+    assert.deepEqual(limitsOf(`driver: openshift, ${keys}`), [1, 2, 3]);
+    assert.deepEqual(limitsOf(`driver: openshift, ${keys}, max-projects: 9`), [9, 2, 3]);
+    assert.deepEqual(
+      limitsOf(`driver: openshift, ${keys}, max-projects: 9`, ", max-servers: 0, max-ram: 5"),
+      [0, 2, 5],
+    );
+    assert.deepEqual(limitsOf("driver: openshift"), [Infinity, Infinity, Infinity]);
+    assert.deepEqual(limitsOf(`driver: kubernetes, ${keys}`), [Infinity, Infinity, Infinity]);
+  });
+});
+
+describe("the labels of a static pool", () => {
+  const pool = (nodes: string) => `driver: static, pools: [{name: m, nodes: [${nodes}]}]`;
+
+  it("are those of its hosts, with nothing of an image", () => {
+    const [label, ...more] =
+      first(pool("{name: h, labels: small, host-key-checking: false}")).pools[0]?.labels ?? [];
+    assert.deepEqual(label, {
+      name: "small",
+      diskimage: null,
+      cloudImage: null,
+      hostKeyChecking: false,
+      consoleLog: false,
+      settings: {},
+    });
+    assert.deepEqual(more, []);
+  });
+
+  it("are defined at the top", () => {
+    assert.deepEqual(saidOf(pool("{name: h, labels: [smal]}")), [
+      'pools[0].nodes[0].labels[0]: label smal is not defined; did you mean "small"?',
+    ]);
+  });
+
+  it("are none without hosts", () => {
+    assert.deepEqual(first("driver: static, pools: [{name: m}]").pools[0]?.labels, []);
+  });
+});
+
+describe("the keys of a driver that nobody knows", () => {
+  it("are handed on as they stand, of the provider, of its pools and of their labels", () => {
+    const found = first("driver: x, a: 1, pools: [{name: m, b: [2], labels: [{name: small, c: {d: 3}}]}]");
+    const [pool] = found.pools;
+    assert.deepEqual([found.settings.a, pool?.settings.b, pool?.labels[0]?.settings.c], [1, [2], { d: 3 }]);
+  });
+});
