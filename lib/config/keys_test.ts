@@ -34,8 +34,16 @@ const keys: readonly [string, (keys: string) => unknown, string, unknown, unknow
   ["elements-dir", (text) => parse(text).elementsDir, "elements-dir: /a:b", null, "/a:/etc/nodepool/b"],
   ["images-dir", (text) => parse(text).imagesDir, "images-dir: img", null, "/etc/nodepool/img"],
   ["build-log-dir", (text) => parse(text).buildLogDir, "build-log-dir: /x", "/var/log/nodepool/builds", "/x"],
+  [
+    "webapp",
+    (text) => parse(text).webapp,
+    "webapp: {port: 80, listen_address: '::1'}",
+    { port: 8005, listenAddress: "0.0.0.0" },
+    { port: 80, listenAddress: "::1" },
+  ],
   ["build-log-retention", (text) => parse(text).buildLogRetention, "build-log-retention: -1", 7, -1],
   ["max-hold-age", (text) => parse(text).maxHoldAge, "max-hold-age: 60", Infinity, 60],
+  ["max-hold-age below nothing", (text) => parse(text).maxHoldAge, "max-hold-age: -1", Infinity, Infinity],
   ["max-hold-age of nothing", (text) => parse(text).maxHoldAge, "max-hold-age: 0", Infinity, Infinity],
   [
     "label min-ready",
@@ -109,6 +117,11 @@ describe("a key of nodepool.yaml", () => {
       assert.deepEqual([read(""), read(written)], [byDefault, value]);
     });
   }
+
+  it("of the web pages has its default beside the other", () => {
+    assert.deepEqual(parse("webapp: {port: 80}").webapp, { port: 80, listenAddress: "0.0.0.0" });
+    assert.deepEqual(parse("webapp: {listen_address: '::1'}").webapp, { port: 8005, listenAddress: "::1" });
+  });
 
   it("is what is left out when it has nothing", () => {
     assert.deepEqual(

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { parseConfig } from "./load.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { parseConfig, readConfig } from "./load.ts";
 import { requireImagesDir, requireZooKeeper } from "./require.ts";
 import { type Config, formatProblem } from "./types.ts";
 
@@ -48,6 +51,12 @@ zookeeper-timeout: 5.5`,
     assert.equal(parse("zookeeper-servers: [{host: a}]\nzookeeper-timeout: 10").zookeeper?.timeout, 10);
   });
 
+  it("takes a chroot of several parts, with any slashes at its end, and none from a slash alone", () => {
+    const chrootOf = (chroot: string) =>
+      parse(`zookeeper-servers: [{host: a, chroot: ${chroot}}]`).zookeeper?.servers[0]?.chroot;
+    assert.deepEqual([chrootOf("/a/b//"), chrootOf("/"), chrootOf("''")], ["/a/b", "", ""]);
+  });
+
   it("takes the same chroot at each server, with a word on Python Nodepool", () => {
     const text = "zookeeper-servers: [{host: a, chroot: /n}, {host: b, chroot: /n}]";
     assert.deepEqual(
@@ -55,6 +64,37 @@ zookeeper-timeout: 5.5`,
       ["/n", "/n"],
     );
     assert.match(warningsOf(text)[0] ?? "", /chroot: Python Nodepool misreads a chroot at several servers/);
+  });
+});
+
+describe("the secure file", () => {
+  it("has the certificates, instead of the other file's", () => {
+    const tlsOf = (text: string) =>
+      parse("zookeeper-servers: [{host: a}]\nzookeeper-tls: {cert: c, key: k, ca: a}", {
+        secure: { file: "/s", text },
+      }).zookeeper?.tls;
+    assert.deepEqual(tlsOf("zookeeper-tls: {cert: x, key: y, ca: z}"), { cert: "x", key: "y", ca: "z" });
+    assert.deepEqual(tlsOf(""), { cert: "c", key: "k", ca: "a" });
+  });
+});
+
+describe("reading a file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-load-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const messagesOf = async (text: string) => {
+    const file = join(folder, "nodepool.yaml");
+    writeFileSync(file, text);
+    const { config, problems } = await readConfig(file);
+    return [config !== null, ...problems.map(({ severity, path }) => `${severity} ${path}`)];
+  };
+
+  it("tells as well what cannot be meant", async () => {
+    assert.deepEqual(await messagesOf("labels: [{name: a}]"), [true, "warning labels[0].name"]);
+    assert.deepEqual(parse("labels: [{name: a}]").warnings, []);
+  });
+
+  it("tells of an unusable one what is wrong, and not what is missing because of it", async () => {
+    assert.deepEqual(await messagesOf("labels: [{name: a}, {}]"), [false, "error labels[1]"]);
   });
 });
 
