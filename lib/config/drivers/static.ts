@@ -18,7 +18,7 @@ const node = record({
   "ssh-port": optional(port, undefined, "The old name of connection-port."),
   "connection-type": CONNECTION["connection-type"] ?? optional(text, "ssh"),
   "shell-type": optional(text, undefined, "Shell for Ansible, as cmd or powershell."),
-  "max-parallel-jobs": optional(integer({ minimum: 1 }), 1, "Nodes that may share the host."),
+  "max-parallel-jobs": optional(integer({ minimum: 0 }), 1, "Nodes that may share the host; 0: none."),
   "python-path": optional(text, "auto", "Python on the host; auto lets Ansible find it."),
 });
 

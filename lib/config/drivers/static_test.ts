@@ -26,7 +26,7 @@ testDriver(
   node      ssh-port           port        -         2222
   node      connection-type    text        "ssh"     "winrm"
   node      shell-type         text        -         "cmd"
-  node      max-parallel-jobs  integer>=1  1         4
+  node      max-parallel-jobs  integer>=0  1         0
   node      python-path        text        "auto"    "/usr/bin/python3"
   `,
 );
