@@ -14,7 +14,8 @@ export interface CloudImageConfig {
 export function cloudImageOf(provider: Pick<ProviderConfig, "settings">, name: string): CloudImageConfig {
   const listed = provider.settings["cloud-images"];
   const entries = (Array.isArray(listed) ? listed : []) as readonly Readonly<Record<string, unknown>>[];
-  const keys = entries.find((entry) => entry?.name === name) ?? {};
+  // Of several with the same name the last one counts.
+  const keys = entries.findLast((entry) => entry?.name === name) ?? {};
   const text = (key: string) => (typeof keys[key] === "string" ? keys[key] : null);
   const connectionType = text("connection-type") ?? "ssh";
   const port = keys["connection-port"];

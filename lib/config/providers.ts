@@ -30,6 +30,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
   if (row === undefined) return undefined;
   const images = [...byName(row.diskimages, "diskimage").values()];
   const pools = [...byName(row.pools, "pool").values()];
+  const cloudImages = byName(row["cloud-images"], "cloud-image");
   for (const image of images) checkImage(image.at.key("name"), image.name, defined);
   const unlimited = row["max-concurrency"] < 0;
   return {
@@ -51,7 +52,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
       connectionPort: image["connection-port"] ?? (image["connection-type"] === "winrm" ? 5986 : 22),
       meta: image.meta,
     })),
-    pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined })),
+    pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined, cloudImages })),
     settings: { ...settings(row.at), ...row.own, ...stateDir(row, defined) },
   };
 }
@@ -91,6 +92,8 @@ interface PoolSurroundings {
   readonly facts: DriverSchema;
   readonly driver: string;
   readonly defined: Definitions;
+  /** Those of the provider, by name. */
+  readonly cloudImages: ReadonlyMap<string, unknown>;
 }
 
 function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): PoolConfig {
@@ -124,7 +127,7 @@ function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): 
     if (label.diskimage !== undefined)
       checkLabelImage(label.at.key("diskimage"), label.diskimage, row, around);
     if (label["cloud-image"] !== undefined)
-      checkCloudImage(label.at.key("cloud-image"), label["cloud-image"], label.name, row);
+      checkCloudImage(label.at.key("cloud-image"), label["cloud-image"], label.name, { row, around });
     const images = [label.diskimage, label["cloud-image"]].filter((image) => image !== undefined);
     if (facts.needsImage && images.length !== 1) {
       const allowed = driver === "local" ? "a diskimage" : "either a diskimage or a cloud-image";
@@ -168,12 +171,17 @@ function checkLabelImage(
   }
 }
 
-function checkCloudImage(place: Cursor | null, image: string, label: string, row: ProviderRow): void {
-  const known = row["cloud-images"].map((each) => each.name);
-  if (known.includes(image)) return;
+function checkCloudImage(
+  place: Cursor | null,
+  image: string,
+  label: string,
+  { row, around }: { readonly row: ProviderRow; readonly around: PoolSurroundings },
+): void {
+  const known = around.cloudImages;
+  if (known.has(image)) return;
   place?.error(
     () =>
-      `cloud-image ${image} does not exist in provider ${row.name} but is referenced in label ${label}${didYouMean(image, known)}`,
+      `cloud-image ${image} does not exist in provider ${row.name} but is referenced in label ${label}${didYouMean(image, known.keys())}`,
   );
 }
 

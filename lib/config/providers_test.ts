@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { cloudImageOf } from "./cloud_images.ts";
 import { parseConfig } from "./load.ts";
 import { ConfigError, type ConfigProblem } from "./types.ts";
 
@@ -75,6 +76,15 @@ describe("a label of a pool", () => {
     assert.deepEqual(saidOf(`diskimages: [{name: disk}], ${cloud("cloud-image: debian, diskimage: disk")}`), [
       `${place}: label small ${many} both`,
     ]);
+  });
+
+  it("has of several images with one name the last, which is warned of", () => {
+    const twice = "cloud: c, cloud-images: [{name: i, username: a}, {name: i, username: b}], ";
+    assert.deepEqual(
+      saidOf(`${twice}pools: [{name: m, labels: [{name: small, min-ram: 1, cloud-image: i}]}]`),
+      ["cloud-images[1].name: cloud-image i already defined above; this one counts, remove the other"],
+    );
+    assert.equal(cloudImageOf(first(`${twice}`), "i").username, "b");
   });
 
   it("of a driver that nobody knows may have an image that is not uploaded", () => {

@@ -77,12 +77,12 @@ function readLabel(provider: Keys, pool: PoolConfig, label: PoolLabelConfig): La
   };
 }
 
-/** The provider's keys of the label's image: an entry of `diskimages` or of `cloud-images`. */
+/** The provider's keys of the label's image: the last entry of that name in `diskimages` or `cloud-images`. */
 function imageKeys(provider: Keys, label: PoolLabelConfig): Keys {
   const listed = provider[label.cloudImage === null ? "diskimages" : "cloud-images"];
   const name = label.cloudImage ?? label.diskimage;
   const entries = (Array.isArray(listed) ? listed : []) as readonly Keys[];
-  return entries.find((entry) => entry?.name === name) ?? {};
+  return entries.findLast((entry) => entry?.name === name) ?? {};
 }
 
 function text(value: unknown): string | null {

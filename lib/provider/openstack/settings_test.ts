@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseConfig } from "../../config/load.ts";
+import { readSettings } from "./settings.ts";
+
+/** The settings of a provider's only label. */
+function settingsOf(provider: string, image: string) {
+  const text = `labels: [{name: small}]
+diskimages: [{name: disk}]
+providers: [{name: p, cloud: c, ${provider}, pools: [{name: m, labels: [{name: small, min-ram: 1, ${image}}]}]}]`;
+  const [config] = parseConfig(text, "f").providers;
+  assert.ok(config !== undefined);
+  const [label] = readSettings(config).labels;
+  return label;
+}
+
+describe("the image of an OpenStack label", () => {
+  it("goes by its id, by its name in the cloud, or by its name here", () => {
+    const nameOf = (keys: string) =>
+      settingsOf(`cloud-images: [{name: i${keys}}]`, "cloud-image: i")?.cloudImage;
+    assert.deepEqual(["", ", image-name: n", ", image-id: x"].map(nameOf), ["i", "n", "x"]);
+  });
+
+  it("is the last of several with one name", () => {
+    const cloud = settingsOf(
+      "cloud-images: [{name: i, image-id: x}, {name: i, image-id: y}]",
+      "cloud-image: i",
+    );
+    assert.equal(cloud?.cloudImage, "y");
+    const disk = settingsOf(
+      "diskimages: [{name: disk, config-drive: true}, {name: disk}]",
+      "diskimage: disk",
+    );
+    assert.equal(disk?.configDrive, undefined);
+  });
+});
