@@ -202,14 +202,6 @@ describe("the configuration", () => {
     assert.ok(Object.isFrozen(config.diskimages.get("disk")));
   });
 
-  it("has the limits of tenants by the resources' names", () => {
-    const { tenantLimits } = parse(
-      "tenant-resource-limits: [{tenant-name: one, max-servers: 2, max-volume-gb: 10, gpu: 1}, {tenant-name: two}]",
-    );
-    assert.deepEqual(tenantLimits.get("one"), { instances: 2, "volume-gb": 10, gpu: 1 });
-    assert.deepEqual(tenantLimits.get("two"), {});
-  });
-
   it("has a hash of all that was read", () => {
     const hashOf = (config: Config) => config.hash;
     assert.equal(hashOf(parse("labels: []")), hashOf(parse("labels: []")));
@@ -225,20 +217,6 @@ describe("the configuration", () => {
     );
     assert.throws(() => requireImagesDir(config), /images-dir: No images-dir specified in config\./);
     assert.equal(requireImagesDir(parse("images-dir: /i")), "/i");
-  });
-});
-
-describe("a tenant's limits", () => {
-  it("go by resource, whatever their keys are called", () => {
-    const text =
-      "tenant-resource-limits: [{tenant-name: a, max-servers: 5, max-ram: 1024, max-volume-gb: 9, gpus: 2}, {tenant-name: b}]";
-    assert.deepEqual(
-      [...parse(text).tenantLimits],
-      [
-        ["a", { instances: 5, ram: 1024, "volume-gb": 9, gpus: 2 }],
-        ["b", {}],
-      ],
-    );
   });
 });
 
