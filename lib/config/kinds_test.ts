@@ -217,6 +217,12 @@ describe("what a key of the configuration may hold", () => {
     assert.deepEqual(read(port, "'%(NODEPOOL_PORT)'", { NODEPOOL_PORT: "22" }), [22]);
   });
 
+  it("is quoted up to its sixtieth character where it is refused", () => {
+    const [short, long] = ["x".repeat(60), "x".repeat(61)];
+    assert.deepEqual(read(port, short)[1], `${WHOLE} the text "${short}"`);
+    assert.deepEqual(read(port, long)[1], `${WHOLE} the text "${short}..."`);
+  });
+
   it("of a name in ZooKeeper tells a character beyond U+FFFF by its whole number", () => {
     const [, said] = read(recordName, '"a😀"');
     assert.equal(said, "x: has U+1F600, which ZooKeeper takes in no path: leave it out");

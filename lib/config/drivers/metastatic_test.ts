@@ -54,6 +54,12 @@ describe("the keys of metastatic labels", () => {
     assert.deepEqual(ages(0), [], "0 is no limit");
   });
 
+  it("are not compared where none has a label beneath", () => {
+    const problems = problemsOf("{name: slot, grace-time: 1}, {name: other, grace-time: 2}");
+    assert.deepEqual(problems.length, 2, problems.join("\n"));
+    for (const problem of problems) assert.match(problem, /: backing-label is missing$/);
+  });
+
   it("may keep a node for ever that is not asked to be kept", () => {
     assert.deepEqual(problemsOf("{name: slot, backing-label: host, max-age: 60}"), []);
   });
