@@ -197,8 +197,7 @@ export function imageMissing(world: World, pool: ServedPool, labels: readonly st
     const label = labelOf(pool, name);
     if (label === undefined) return { rule: "image", text: `label '${name}' is not in the pool` };
     if (findImage(world.tree, pool, label) === null) {
-      const image = label.diskimage ?? label.cloudImage ?? "(none)";
-      const text = `image '${image}' of label '${name}' has no ready upload at provider '${pool.provider.name}'`;
+      const text = `image '${label.diskimage}' of label '${name}' has no ready upload at provider '${pool.provider.name}'`;
       return { rule: "image", text };
     }
   }
