@@ -20,7 +20,14 @@ import {
   TransitionError,
   withNodeState,
 } from "./node.ts";
-import { compareRequests, decodeRequest, encodeRequest, newRequest, parseRequestId } from "./request.ts";
+import {
+  compareRequests,
+  decodeRequest,
+  encodeRequest,
+  newRequest,
+  parseRequestId,
+  withRequestState,
+} from "./request.ts";
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const json = (data: Uint8Array) => JSON.parse(new TextDecoder().decode(data)) as unknown;
@@ -273,7 +280,13 @@ describe("requests", () => {
       );
   });
 
+  it("keep all else in another state, and the time when they entered it", () => {
+    const record = newRequest(5, { nodeTypes: ["small"] });
+    assert.deepEqual(withRequestState(record, "pending", 7), { ...record, state: "pending", stateTime: 7 });
+  });
+
   it("have ids of exactly two parts", () => {
+    assert.deepEqual(parseRequestId("1-2"), { priority: "1", sequence: "2" });
     assert.deepEqual(parseRequestId("200-0000000001"), { priority: "200", sequence: "0000000001" });
     assert.deepEqual(["200", "200-1-2", "-1", "200-", "-", ""].map(parseRequestId), Array(6).fill(undefined));
   });
