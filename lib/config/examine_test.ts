@@ -135,6 +135,11 @@ providers:
     "providers[0].launch-timeout: launch-timeout (60 s) ends before boot-timeout (900 s) does; raise launch-timeout",
   ],
   [
+    "a boot that may last longer than a launch usually does",
+    site({ "driver: local": "driver: local\n  boot-timeout: 900" }),
+    "providers[0].boot-timeout: launch-timeout (300 s) ends before boot-timeout (900 s) does; raise launch-timeout",
+  ],
+  [
     "memory in another unit",
     site({ "max-servers: 4": "max-servers: 4, max-ram: 64" }),
     "providers[0].pools[0].max-ram: is 64 MiB, which no machine has; write it in MiB",
@@ -238,11 +243,12 @@ describe("what cannot be meant is warned of", () => {
   }
 
   it("the sum of what one pool is to keep ready", () => {
-    const text = `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}]
+    const keeping = (room: number) => `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}]
 diskimages: [{name: d}]
 providers:
-- {name: p, driver: local, diskimages: [{name: d}], pools: [{name: m, max-servers: 3, labels: [{name: a, diskimage: d}, {name: b, diskimage: d}]}]}`;
-    assert.deepEqual(warningsOf(text), [
+- {name: p, driver: local, diskimages: [{name: d}], pools: [{name: m, max-servers: ${room}, labels: [{name: a, diskimage: d}, {name: b, diskimage: d}]}]}`;
+    assert.deepEqual(warningsOf(keeping(4)), []);
+    assert.deepEqual(warningsOf(keeping(3)), [
       "providers[0].pools[0].max-servers: is 3, but the labels that only this pool serves have a min-ready of 4 together; raise it, or lower theirs",
     ]);
   });
