@@ -206,6 +206,27 @@ describe("launcher: requests", () => {
     assert.equal(seen.at(-1), "STATE_FULFILLED");
   });
 
+  it("tells those who watch a request that what it waits for has changed", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 2 }));
+    const [first, second] = [await ask(launcher, ["small"]), await ask(launcher, ["small"])];
+    await fulfilled(launcher, first);
+    await fulfilled(launcher, second);
+    // So long that no renewal makes the watch look.
+    const name = await ask(launcher, ["small", "small"], { leaseSeconds: 3600 });
+    const reasons: string[] = [];
+    const watch = (async () => {
+      for await (const { event } of launcher.requests.watchRequest({ name }, callContext)) {
+        if (event?.$case === "status") reasons.push(event.value?.request?.reason ?? "");
+      }
+    })();
+    await until("it is full", () => reasons.at(-1)?.includes("in use 2, needed 2"));
+    await release(launcher, first);
+    await until("one is gone", () => reasons.at(-1)?.includes("in use 1, needed 2"));
+    await release(launcher, name);
+    await watch;
+  });
+
   it("drops what was launched for a withdrawn request", async () => {
     one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
