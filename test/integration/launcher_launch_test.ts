@@ -10,6 +10,7 @@ import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import {
   ask,
+  callContext,
   fulfilled,
   idOf,
   type LauncherCase,
@@ -269,7 +270,7 @@ describe("a launch", () => {
     const launcher = await one.launcher({ labels, providers: [{ driver: cloud, pools }] });
     await untilStates(launcher, "ready");
     const [node] = launcher.view.nodes();
-    await launcher.nodes.deleteNode({ name: `nodes/${node?.id}` }, {} as never);
+    await launcher.nodes.deleteNode({ name: `nodes/${node?.id}` }, callContext);
     await untilStates(launcher, "deleting", "ready");
     cloud.weather.failDeletes = 0;
     await untilStates(launcher, "ready");
