@@ -101,7 +101,13 @@ const keys: readonly [string, (keys: string) => unknown, string, unknown, unknow
   ["max-cores", (text) => pool(text).maxCores, "max-cores: 8", Infinity, 8],
   ["max-ram", (text) => pool(text).maxRam, "max-ram: 1024", Infinity, 1024],
   ["priority", (text) => pool(text).priority, "priority: 1", 100, 1],
-  ["node-attributes", (text) => pool(text).nodeAttributes, "node-attributes: {a: b}", {}, { a: "b" }],
+  [
+    "node-attributes",
+    (text) => pool(text).nodeAttributes,
+    "node-attributes: {a: b, c: 1, d: [true]}",
+    {},
+    { a: "b", c: 1, d: [true] },
+  ],
   [
     "ignore-provider-quota",
     (text) => pool(text).ignoreProviderQuota,

@@ -175,9 +175,9 @@ export const counts: Kind<Record<string, number>> = kind(
 /** What is handed to an API that knows what it is. */
 export const anything: Kind<unknown> = kind({}, (at) => at.plain());
 
-/** A mapping that is handed to an API as it stands. */
-export const anyMapping: Kind<unknown> = kind({ type: "object" }, (at) =>
-  at.value.kind === "map" ? at.plain() : at.refuse("a mapping"),
+/** A mapping that is handed on as it stands. */
+export const anyMapping: Kind<Readonly<Record<string, unknown>>> = kind({ type: "object" }, (at) =>
+  at.value.kind === "map" ? (at.plain() as Readonly<Record<string, unknown>>) : at.refuse("a mapping"),
 );
 
 /** One word, or a list of words. Taken as it is written. */

@@ -1,5 +1,6 @@
 import type { DriverSchema } from "./drivers/driver.ts";
 import {
+  anyMapping,
   boolean,
   integer,
   type Kind,
@@ -158,7 +159,7 @@ export function provider(driver: DriverSchema) {
       "max-cores": optional(limit, undefined, "Cores."),
       "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
       priority: optional(integer(), undefined, "As the provider's; it goes before."),
-      "node-attributes": optional(texts, {}, "Written into the records of its nodes."),
+      "node-attributes": optional(anyMapping, {}, "Written into the records of its nodes."),
       "host-key-checking": optional(boolean, undefined, "Scan the SSH host keys of nodes."),
       "ignore-provider-quota": optional(boolean, false, "Do not look at the cloud's quota."),
       labels: optional(list(poolLabel), [], "Labels that it serves."),

@@ -80,7 +80,7 @@ export interface PoolConfig {
   /** MiB. */
   readonly maxRam: number;
   readonly priority: number;
-  readonly nodeAttributes: Readonly<Record<string, string>>;
+  readonly nodeAttributes: Readonly<Record<string, unknown>>;
   readonly ignoreProviderQuota: boolean;
   readonly labels: readonly PoolLabelConfig[];
   readonly settings: Readonly<Record<string, unknown>>;

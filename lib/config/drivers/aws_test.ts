@@ -57,7 +57,7 @@ testDriver(
   provider    pools                     list        []           [{"name": "main"}]
   pool        name                      name        required     "main"
   pool        priority                  integer     -            7
-  pool        node-attributes           texts       {}           {"key": "value"}
+  pool        node-attributes           mapping     {}           {"key": ["value", 1]}
   pool        max-servers               integer     -            0
   pool        max-cores                 integer     -            8
   pool        max-ram                   integer     -            8192

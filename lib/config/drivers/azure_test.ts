@@ -74,7 +74,7 @@ testDriver(
   pool        name                      name        required     "main"
   pool        max-servers               integer     required     3
   pool        priority                  integer     -            7
-  pool        node-attributes           texts       {}           {"key": "value"}
+  pool        node-attributes           mapping     {}           {"key": ["value", 1]}
   pool        ipv4                      boolean     -            true
   pool        ipv6                      boolean     -            true
   pool        public-ipv4               boolean     -            false

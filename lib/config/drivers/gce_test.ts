@@ -30,7 +30,7 @@ testDriver(
   pool        name               name        required       "main"
   pool        max-servers        integer     -              3
   pool        priority           integer     -              7
-  pool        node-attributes    texts       {}             {"key": "value"}
+  pool        node-attributes    mapping     {}             {"key": ["value", 1]}
   pool        use-internal-ip    boolean     false          true
   pool        host-key-checking  boolean     -              false
   pool        labels             list        []             [{"name": "l", "cloud-image": "c", "instance-type": "t"}]

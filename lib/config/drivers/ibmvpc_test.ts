@@ -62,7 +62,7 @@ testDriver(
   pool        name                          name        required     "main"
   pool        max-servers                   integer     required     3
   pool        priority                      integer     -            7
-  pool        node-attributes               texts       {}           {"key": "value"}
+  pool        node-attributes               mapping     {}           {"key": ["value", 1]}
   pool        zone                          text        -            "us-south-1"
   pool        subnet                        text        -            "subnet"
   pool        public-ipv4                   boolean     -            true

@@ -15,7 +15,7 @@ const SHARED = `
   pool      max-ram                        integer     -               3
   pool      max-resources                  counts      -               {"gpu": 1}
   pool      priority                       integer     -               7
-  pool      node-attributes                texts       {}              {"key": "value"}
+  pool      node-attributes                mapping     {}              {"key": ["value", 1]}
   pool      default-label-cpu              integer>=0  -               2
   pool      default-label-memory           integer     -               1024
   pool      default-label-storage          integer     -               10

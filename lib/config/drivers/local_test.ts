@@ -23,7 +23,7 @@ const COMMON = `
   pool        max-cores              integer     -                           8
   pool        max-ram                integer     -                           8192
   pool        priority               integer     -                           7
-  pool        node-attributes        texts       {}                          {"key": "value"}
+  pool        node-attributes        mapping     {}                          {"key": ["value", 1]}
   pool        host-key-checking      boolean     -                           false
   pool        ignore-provider-quota  boolean     false                       true
   pool        labels                 list        []                          [{"name": "l"}]

@@ -15,7 +15,7 @@ testDriver(
   pool      name                name        required     "main"
   pool      max-servers         integer     -            3
   pool      priority            integer     -            7
-  pool      node-attributes     texts       {}           {"key": "value"}
+  pool      node-attributes     mapping     {}           {"key": ["value", 1]}
   pool      host-key-checking   boolean     -            true
   pool      labels              list        []           [{"name": "l", "backing-label": "b"}]
   label     name                text        required     "l"

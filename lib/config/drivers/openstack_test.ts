@@ -42,7 +42,7 @@ testDriver(
   pool        max-cores                    integer     -                             8
   pool        max-ram                      integer     -                             8192
   pool        priority                     integer     -                             7
-  pool        node-attributes              texts       {}                            {"key": "value"}
+  pool        node-attributes              mapping     {}                            {"key": ["value", 1]}
   pool        networks                     list        -                             ["private"]
   pool        availability-zones           list        -                             ["az1", "az2"]
   pool        security-groups              list        -                             ["ssh"]

@@ -14,7 +14,7 @@ testDriver(
   pool      name               name        required  "main"
   pool      max-servers        integer     -         3
   pool      priority           integer     -         7
-  pool      node-attributes    texts       {}        {"key": "value"}
+  pool      node-attributes    mapping     {}        {"key": ["value", 1]}
   pool      nodes              list        expected  [{"name": "h", "labels": ["l"]}]
   node      name               text        required  "host.example.org"
   node      labels             words       required  ["l", "m"]
