@@ -55,7 +55,7 @@ test("calls wait for a late service as long as its patience lasts", async () => 
   opened.bind([{ definition, implementation: { getNode, watchNodes } } as unknown as RpcService]);
   assert.deepEqual(await Promise.all(answers), ["a node", { value: "a change", done: false }]);
   loseIt();
-  for (const refusal of refusals) await assert.rejects(refusal, /waiting for ZooKeeper/);
+  await Promise.all(refusals.map((refusal) => assert.rejects(refusal, /waiting for ZooKeeper/)));
 });
 
 function methodsOf({ services }: LateServices) {

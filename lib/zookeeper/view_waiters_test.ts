@@ -22,7 +22,7 @@ describe("who waits for the view", () => {
     const waiters = new ViewWaiters();
     const waiting = [waiters.wait(1, never), waiters.wait(2)];
     waiters.fail(new Error("closed"));
-    for (const one of waiting) await assert.rejects(one, /closed/);
+    await Promise.all(waiting.map((one) => assert.rejects(one, /closed/)));
     assert.equal(waiters.size, 0);
   });
 

@@ -36,7 +36,8 @@ test("a folder that another process has is refused, until that has ended", async
     error instanceof ProviderError &&
     error.retryable &&
     error.message.includes(`is in use by the launcher with process id ${other.pid}`);
-  for (const call of [claim(), claim()]) await assert.rejects(call, isRefused);
+  // Both at once: one that is refused while the other is waited for would be nobody's rejection.
+  await Promise.all([claim(), claim()].map((call) => assert.rejects(call, isRefused)));
   process.kill(other.pid ?? 0, "SIGKILL");
   // Deno tells of the exit a little before the process is gone.
   await once(other, "exit");
