@@ -123,7 +123,11 @@ export class SimulatedClient {
   }
 
   async #underHeldLock(node: string, lock: HeldLock): Promise<void> {
-    const line = orderContenders(await again(this.#witness, () => this.#witness.children(lock.root)));
+    const line = await again(this.#witness, async () => {
+      // Its server may be behind the one that gave the lock.
+      await this.#witness.sync(lock.root);
+      return orderContenders(await this.#witness.children(lock.root));
+    });
     const contender = lock.contender.slice(lock.root.length + 1);
     this.taken.push({ client: this.name, root: lock.root, contender, line });
     for (let count = 1 + this.#random.below(3); count > 0; count -= 1) {
