@@ -11,6 +11,7 @@ import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import { throughOutages } from "./through_outages.ts";
 import { isUncertain, isZooKeeperError, type Session, ZooKeeperError } from "./types.ts";
+import { nameOf } from "./znode_path.ts";
 
 const RETRY_MS = 1000;
 
@@ -65,7 +66,7 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
 
   get znode(): string | null {
     const own = this.#own;
-    return own === undefined || own.signal.aborted ? null : own.path.slice(own.path.lastIndexOf("/") + 1);
+    return own === undefined || own.signal.aborted ? null : nameOf(own.path);
   }
 
   registered(): Promise<string> {
@@ -164,7 +165,7 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
   #take(path: string, record: Rec, signal: AbortSignal): void {
     this.#unanswered = undefined;
     this.#own = { path, version: 0, written: record, signal };
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = nameOf(path);
     for (const { resolve } of this.#waiting) resolve(name);
     this.#waiting.clear();
   }

@@ -23,6 +23,7 @@ import {
   type Session,
   ZooKeeperError,
 } from "./types.ts";
+import { nameOf, parentOf } from "./znode_path.ts";
 
 const EMPTY = new Uint8Array();
 
@@ -140,7 +141,7 @@ class KazooLocks implements Locks {
     const create = createContender(this.#newPrefix(root), identifier);
     try {
       if (line !== null) return await this.#session.create(create.path, create.data, "ephemeral-sequential");
-      if (createParents) await this.#session.ensurePath(root.slice(0, root.lastIndexOf("/")));
+      if (createParents) await this.#session.ensurePath(parentOf(root));
       return await this.#createWithRoot(root, create);
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) {
@@ -195,7 +196,7 @@ class KazooLocks implements Locks {
 
   /** The contender before this one: null when it is first, undefined when it is not in line any more. */
   async #predecessor(contender: string): Promise<string | null | undefined> {
-    const [root, name] = splitPath(contender);
+    const [root, name] = [parentOf(contender), nameOf(contender)];
     const line = (await this.#line(root)) ?? [];
     const place = line.indexOf(name);
     if (place < 0) return undefined;
@@ -267,11 +268,6 @@ function limited(clock: Clock, milliseconds: number, signal: AbortSignal | undef
 function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {
   const data = new TextEncoder().encode(identifier);
   return { kind: "create", path: prefix, data, mode: "ephemeral-sequential" };
-}
-
-function splitPath(path: string): [parent: string, name: string] {
-  const slash = path.lastIndexOf("/");
-  return [path.slice(0, slash), path.slice(slash + 1)];
 }
 
 function lostError(root: string): ZooKeeperError {

@@ -1,5 +1,6 @@
 // Operations on whole paths and subtrees, made of a session's single calls.
 import { isZooKeeperError, type Operation, type Session, ZooKeeperError } from "./types.ts";
+import { parentOf } from "./znode_path.ts";
 
 /** How often to begin again when others change the same part of the tree meanwhile. */
 const ATTEMPTS = 20;
@@ -65,9 +66,4 @@ export async function subtree(calls: Pick<Session, "children">, path: string): P
     names.map((name) => subtree(calls, path === "/" ? `/${name}` : `${path}/${name}`)),
   );
   return [...below.flat(), path];
-}
-
-/** The path above; "/" is its own parent. */
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }

@@ -1,11 +1,5 @@
 // Paths of znodes.
 
-/** The path of the parent; the root is its own parent. */
-export function parentOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash <= 0 ? "/" : path.slice(0, slash);
-}
-
 /** Whether ZooKeeper takes this as the path of a znode. */
 export function isValidPath(path: string): boolean {
   if (path === "/") return true;

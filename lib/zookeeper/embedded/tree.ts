@@ -1,7 +1,8 @@
 // The tree of znodes, with ZooKeeper's rules. Pure: no I/O, no clock; each change is given its zxid and time.
 
+import { nameOf, parentOf } from "../znode_path.ts";
 import { isSession } from "./owner.ts";
-import { isValidPath, parentOf, sequence } from "./paths.ts";
+import { isValidPath, sequence } from "./paths.ts";
 import { type ErrorCode, errorCode, type WireStat } from "./wire.ts";
 import { newZnode, statOf, type Znode } from "./znode.ts";
 
@@ -232,7 +233,7 @@ export class Tree {
     const parent = this.#nodes.get(parentOf(path));
     if (!parent) throw new Error(`the parent of ${path} is missing`);
     parent.children ??= new Set();
-    parent.children.add(path.slice(path.lastIndexOf("/") + 1));
+    parent.children.add(nameOf(path));
     this.#nodes.set(path, node);
     if (node.ephemeralOwner === 0n) return;
     const owned = this.#owned.get(node.ephemeralOwner);
@@ -244,7 +245,7 @@ export class Tree {
     const node = this.#nodes.get(path);
     if (!node) return;
     this.#nodes.delete(path);
-    this.#nodes.get(parentOf(path))?.children?.delete(path.slice(path.lastIndexOf("/") + 1));
+    this.#nodes.get(parentOf(path))?.children?.delete(nameOf(path));
     const owned = this.#owned.get(node.ephemeralOwner);
     if (owned?.delete(path) && owned.size === 0) this.#owned.delete(node.ephemeralOwner);
   }

@@ -1,6 +1,6 @@
 // Who waits for which change. Pure: it knows neither connections nor the tree.
 
-import { parentOf } from "./paths.ts";
+import { parentOf } from "../znode_path.ts";
 import type { TreeEvent } from "./tree.ts";
 
 /**
