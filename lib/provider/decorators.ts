@@ -2,8 +2,8 @@
 import { metrics } from "@opentelemetry/api";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
+import { deadline } from "../std/deadline.ts";
 import { messageOf } from "../std/errors.ts";
-import { followSignals } from "../std/follow_signals.ts";
 import type { Logger } from "../std/logger.ts";
 import { withSpan } from "../telemetry/trace.ts";
 import { aroundProvider, asProviderError, type Call } from "./around.ts";
@@ -28,22 +28,19 @@ export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: C
       method === "createInstance" || method === "uploadImage" || method === "start"
         ? deadlines[method]
         : deadlines.other;
-    const { controller: deadline, stop } = followSignals([signal]);
+    const late = () =>
+      new ProviderError(`provider ${provider.name}: ${method} took more than ${limit / 1000} s`);
     const timer = method === "createInstance" ? launchTimer(clock, provider) : clock;
-    const cancel = timer.after(limit, () => {
-      const message = `provider ${provider.name}: ${method} took more than ${limit / 1000} s`;
-      deadline.abort(new ProviderError(message));
-    });
+    const bounded = deadline(timer, limit, late, [signal]);
     try {
       signal.throwIfAborted();
-      return await run(deadline.signal);
+      return await run(bounded.signal);
     } catch (error) {
       // The deadline is the reason of whatever the call has made of it, unless the caller had given up before.
-      const reason = deadline.signal.aborted && !signal.aborted ? deadline.signal.reason : error;
+      const reason = bounded.signal.aborted && !signal.aborted ? bounded.signal.reason : error;
       throw asProviderError(reason, call);
     } finally {
-      cancel();
-      stop();
+      bounded.stop();
     }
   });
 }

@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { metrics } from "@opentelemetry/api";
 import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
-import { followSignals } from "../std/follow_signals.ts";
+import { deadline } from "../std/deadline.ts";
 import { KazooLock } from "./held_lock.ts";
 import {
   type HeldLock,
@@ -61,7 +61,8 @@ class KazooLocks implements Locks {
     signal?.throwIfAborted();
     if (timeout <= 0) return this.#acquire(root, options, async (contender) => this.#isFirst(contender));
 
-    const limit = limited(this.#clock, timeout, signal);
+    const others = signal === undefined ? [] : [signal];
+    const limit = deadline(this.#clock, timeout, () => TIME_IS_UP, others);
     const begunAt = this.#clock.now();
     let outcome = "none";
     try {
@@ -249,21 +250,8 @@ class KazooLocks implements Locks {
   }
 }
 
-/** Aborts a {@link limited} signal; recognised by its identity. */
+/** What a wait for a lock is ended with; recognised by its identity. */
 const TIME_IS_UP = new Error("the time for taking the lock is up");
-
-/** A signal that is aborted with the other one, or with {@link TIME_IS_UP} after a while. */
-function limited(clock: Clock, milliseconds: number, signal: AbortSignal | undefined) {
-  const { controller, stop } = followSignals(signal === undefined ? [] : [signal]);
-  const cancel = clock.after(milliseconds, () => controller.abort(TIME_IS_UP));
-  return {
-    signal: controller.signal,
-    stop: () => {
-      cancel();
-      stop();
-    },
-  };
-}
 
 function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {
   const data = new TextEncoder().encode(identifier);

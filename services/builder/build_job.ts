@@ -22,7 +22,7 @@ import { buildGate, buildNeed } from "./decide_build.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import { KeptLock } from "./kept_lock.ts";
 import { type BuildAction, readyBuilds } from "./plan.ts";
-import { visible } from "./time_limit.ts";
+import { visible } from "./visible.ts";
 import { clearAfter, diskimageOf, removeBuild, type Workshop } from "./workshop.ts";
 import { workspacePath } from "./workspace.ts";
 

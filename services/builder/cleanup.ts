@@ -17,6 +17,7 @@ import {
 } from "../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
+import { deadline } from "../../lib/std/deadline.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
 import { subtree } from "../../lib/zookeeper/tree_operations.ts";
 import { type HeldLock, isZooKeeperError, type Operation, type Session } from "../../lib/zookeeper/types.ts";
@@ -24,7 +25,6 @@ import { readHistory } from "./history.ts";
 import { judgeStanding } from "./image_anchor.ts";
 import { readZnode } from "./locked_write.ts";
 import type { DeleteBuildAction, DeleteFilesAction, DeleteUploadAction, ExamineFilesAction } from "./plan.ts";
-import { deadline } from "./time_limit.ts";
 import { providerOf, removeBuild, type Workshop } from "./workshop.ts";
 
 /** How long a provider has to delete an image, in milliseconds. */
@@ -109,8 +109,9 @@ async function deleteAtProvider(
   lock: HeldLock,
 ): Promise<void> {
   const provider = providerOf(workshop, action.provider);
-  const message = `provider ${action.provider} took longer than ${DELETE_TIMEOUT / 1000} s to delete an image`;
-  const limit = deadline(workshop.context.clock, DELETE_TIMEOUT, message, [workshop.stopping, lock.signal]);
+  const late = () =>
+    new Error(`provider ${action.provider} took longer than ${DELETE_TIMEOUT / 1000} s to delete an image`);
+  const limit = deadline(workshop.context.clock, DELETE_TIMEOUT, late, [workshop.stopping, lock.signal]);
   try {
     const ids =
       record.externalId === null ? await findImages(provider, action, limit.signal) : [record.externalId];

@@ -13,7 +13,7 @@ import { type Registration, registerComponent } from "../../lib/zookeeper/compon
 import type { View } from "../../lib/zookeeper/view.ts";
 import { builderIdPath } from "./builder_id.ts";
 import { LOOK_AGAIN } from "./room.ts";
-import { visible } from "./time_limit.ts";
+import { visible } from "./visible.ts";
 
 /** The keys of ours in a builder's component. */
 const BUILDER_ID = "builder_id";

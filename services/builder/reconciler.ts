@@ -19,7 +19,7 @@ import { planChange } from "./foresee.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Action, BuilderConfig, Facts } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
-import { visible } from "./time_limit.ts";
+import { visible } from "./visible.ts";
 
 /** Work done although nothing has changed, in milliseconds: it repairs what no event has told. */
 const RESYNC = 600_000;

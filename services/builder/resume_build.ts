@@ -12,7 +12,7 @@ import { BuildLedger } from "./build_ledger.ts";
 import { readHistory } from "./history.ts";
 import type { Marker } from "./image_files.ts";
 import { KeptLock } from "./kept_lock.ts";
-import { visible } from "./time_limit.ts";
+import { visible } from "./visible.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** How long the dead process may keep its lock, in milliseconds: as long as its session lives on without it. */

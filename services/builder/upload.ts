@@ -9,6 +9,7 @@ import { encodeUpload, newUpload, type UploadRecord } from "../../lib/model/imag
 import { buildPath, imagePath, uploadPath, uploadsLockPath, uploadsPath } from "../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../lib/provider/contract.ts";
 import { seconds } from "../../lib/std/clock.ts";
+import { deadline } from "../../lib/std/deadline.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
 import { createUpload } from "../../lib/zookeeper/operations.ts";
@@ -21,7 +22,6 @@ import { runHook } from "./hook.ts";
 import { type Outcome, storeAndRelease } from "./locked_write.ts";
 import { readyBuilds, timeAfter, type UploadAction } from "./plan.ts";
 import { shortError } from "./setbacks.ts";
-import { deadline } from "./time_limit.ts";
 import { diskimageOf, providerOf, type Workshop } from "./workshop.ts";
 
 /**
@@ -153,12 +153,9 @@ class Upload {
     const { image, build } = this.#build;
     const { imageFormat: format, imageUploadTimeout, imageNameFormat } = this.#config;
     const name = formatImageName(imageNameFormat, image, number, seconds(context.clock));
-    const limit = deadline(
-      context.clock,
-      imageUploadTimeout * 1000,
-      `the upload took longer than image-upload-timeout (${imageUploadTimeout} s)`,
-      [stopping, this.#lock.signal],
-    );
+    const late = () =>
+      new Error(`the upload took longer than image-upload-timeout (${imageUploadTimeout} s)`);
+    const limit = deadline(context.clock, imageUploadTimeout * 1000, late, [stopping, this.#lock.signal]);
     try {
       const { md5, sha256 } = await files.checksums(image, build, format);
       const path = files.path(image, build, format);

@@ -1,7 +1,7 @@
 // Bounds a call in time, without listeners that outlive it.
 import { abortable } from "../../../lib/std/abortable.ts";
 import type { Clock } from "../../../lib/std/clock.ts";
-import { followSignals } from "../../../lib/std/follow_signals.ts";
+import { deadline } from "../../../lib/std/deadline.ts";
 
 /**
  * Runs `call` with a signal that is aborted after `milliseconds`, or with one of `signals`.
@@ -15,14 +15,11 @@ export async function withDeadline<T>(
   signals: readonly AbortSignal[],
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { controller, stop } = followSignals(signals);
-  const { signal } = controller;
-  const cancel = clock.after(milliseconds, () => controller.abort(new Error(message)));
+  const { signal, stop } = deadline(clock, milliseconds, () => new Error(message), signals);
   try {
     signal.throwIfAborted();
     return await abortable(call(signal), signal);
   } finally {
-    cancel();
     stop();
   }
 }
