@@ -5,7 +5,9 @@ import { metrics } from "@opentelemetry/api";
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { backoffDelay } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
+import { type Deadline, deadline } from "../../std/deadline.ts";
 import { messageOf } from "../../std/errors.ts";
+import { followSignals } from "../../std/follow_signals.ts";
 import type { Logger } from "../../std/logger.ts";
 import { withSpan } from "../../telemetry/trace.ts";
 import { Pace } from "../pace.ts";
@@ -211,9 +213,8 @@ export class ApiClient {
   }
 
   async #send(call: ApiCall, token: Token, url: URL): Promise<ApiReply | ApiError> {
-    const { connections, closing } = this.#options;
-    const deadline = this.#deadline(call);
-    const signal = AbortSignal.any([call.signal, closing, ...(deadline === null ? [] : [deadline.signal])]);
+    const { connections } = this.#options;
+    const { signal, stop } = this.#bounds(call);
     const body = call.stream?.send ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const headers = {
       "x-auth-token": token.id,
@@ -243,14 +244,14 @@ export class ApiClient {
       });
     } catch (error) {
       call.signal.throwIfAborted();
-      closing.throwIfAborted();
+      this.#options.closing.throwIfAborted();
       const isTls = isTlsProblem(error);
       const remedy = isTls ? "; set cacert to the authority's file" : "";
       return this.#error(call, null, `${this.identity.redact(messageOf(error), token)}${remedy}`, !isTls, {
         cause: error,
       });
     } finally {
-      deadline?.cancel();
+      stop();
     }
   }
 
@@ -264,13 +265,14 @@ export class ApiClient {
     }
   }
 
-  #deadline(call: ApiCall): { signal: AbortSignal; cancel: () => void } | null {
-    if (call.stream !== undefined) return null;
-    const controller = new AbortController();
-    const cancel = this.#options.clock.after(DEADLINE_MS, () =>
-      controller.abort(new Error(`no answer in ${DEADLINE_MS / 1000} s`)),
-    );
-    return { signal: controller.signal, cancel };
+  #bounds(call: ApiCall): Deadline {
+    const { clock, closing } = this.#options;
+    const others = [call.signal, closing];
+    if (call.stream === undefined) {
+      return deadline(clock, DEADLINE_MS, () => new Error(`no answer in ${DEADLINE_MS / 1000} s`), others);
+    }
+    const { controller, stop } = followSignals(others);
+    return { signal: controller.signal, stop };
   }
 
   #error(
