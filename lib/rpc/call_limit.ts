@@ -30,6 +30,14 @@ export function deadlineOf(metadata: Metadata): number {
   return text === undefined ? Number.POSITIVE_INFINITY : Number(text);
 }
 
+/** What a method may know of the end of its call, to answer before it. */
+export interface CallEnd {
+  /** Milliseconds since the epoch; Infinity for none. */
+  readonly deadline: number;
+  /** Aborted when the server begins to shut down. */
+  readonly draining: AbortSignal;
+}
+
 /** The end of one call. */
 export interface CallLimit {
   /** Aborted when the call must end; its reason is the error that the caller gets. */

@@ -35,6 +35,8 @@ const REPEATED: RetryOptions = {
   retryableStatuses: [Status.UNAVAILABLE],
 };
 
+const DEADLINE_MS = 15_000;
+
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
@@ -91,6 +93,7 @@ export function connectClients(options: ConnectOptions): Clients {
         releaseRequest: REPEATED,
         explain: REPEATED,
       }),
+      options.deadlineMs ?? DEADLINE_MS,
     ),
     providers: launcher.make(ProviderServiceDefinition, { "*": REPEATED }),
     components: launcher.make(ComponentServiceDefinition, { "*": REPEATED }),
@@ -110,13 +113,21 @@ export function connectClients(options: ConnectOptions): Clients {
   };
 }
 
-/** Without an id of its own a request would be made twice when the answer to the first call is lost. */
-function withRequestIds(requests: Clients["requests"]): Clients["requests"] {
+/**
+ * Without an id of its own a request would be made twice when the answer to the first call is lost. One that is to wait
+ * for its nodes has that time, too.
+ */
+function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clients["requests"] {
   const { createRequest } = requests;
   return {
     ...requests,
-    createRequest: (call, options) =>
-      createRequest({ ...call, requestId: call.requestId || randomUUID() }, options),
+    createRequest: (call, options) => {
+      const wait = Number(call.waitDuration?.seconds ?? 0) * 1000;
+      return createRequest(
+        { ...call, requestId: call.requestId || randomUUID() },
+        { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + wait },
+      );
+    },
   };
 }
 
@@ -131,7 +142,7 @@ function connect(kind: string, address: string, options: ConnectOptions) {
       clientCallMiddleware({
         peer: { kind, address },
         clock: options.clock ?? systemClock,
-        defaultDeadlineMs: options.deadlineMs ?? 15_000,
+        defaultDeadlineMs: options.deadlineMs ?? DEADLINE_MS,
       }),
     );
   const make = <Service extends CompatServiceDefinition>(

@@ -9,6 +9,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { silentLogger } from "../std/logger.ts";
+import type { CallEnd } from "./call_limit.ts";
 import { type Clients, connectClients } from "./client.ts";
 import { ClientError } from "./client_error.ts";
 import { unavailable } from "./errors.ts";
@@ -24,7 +25,7 @@ after(async () => {
 
 async function connectTo(
   methods: Partial<NodeServiceImplementation>,
-  requestMethods: Partial<RequestServiceImplementation> = {},
+  requestMethods: Partial<RequestServiceImplementation<CallEnd>> = {},
 ) {
   const unused = async () => ({});
   const implementation: NodeServiceImplementation = {
@@ -37,7 +38,7 @@ async function connectTo(
     watchNodes: async function* () {},
     ...methods,
   };
-  const requests: RequestServiceImplementation = {
+  const requests: RequestServiceImplementation<CallEnd> = {
     listRequests: unused,
     getRequest: unused,
     createRequest: unused,
@@ -105,6 +106,21 @@ test("a request that is asked for again has the id of the first call, the caller
   await clients.requests.createRequest({ requestId: own });
   assert.match(seen[0] ?? "", /^[0-9a-f-]{36}$/);
   assert.deepEqual(seen, [seen[0], seen[0], own, own]);
+});
+
+test("a call that is to wait for its nodes has that time besides its own", async () => {
+  let left = 0;
+  const clients = await connectTo(
+    {},
+    {
+      createRequest: async (_request: unknown, { deadline }: CallEnd) => {
+        left = deadline - Date.now();
+        return {};
+      },
+    },
+  );
+  await clients.requests.createRequest({ waitDuration: { seconds: 600n, nanos: 0 } });
+  assert.equal(Math.round(left / 1000), 615);
 });
 
 /** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */

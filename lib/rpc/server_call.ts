@@ -11,7 +11,7 @@ import { errorDetailsServerMiddleware } from "nice-grpc-error-details";
 import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { openSpan } from "../telemetry/trace.ts";
-import { type CallLimit, deadlineOf, limitCall } from "./call_limit.ts";
+import { type CallEnd, type CallLimit, deadlineOf, limitCall } from "./call_limit.ts";
 import { internal, toServerError } from "./errors.ts";
 
 /** Infrastructure that would drown everything else in the log: no spans, no metrics, debug lines only. */
@@ -23,26 +23,28 @@ export interface ServerCallOptions {
   readonly clock: Clock;
   /** Milliseconds that a unary call may take when the caller set no deadline. */
   readonly defaultDeadlineMs: number;
-  /** Aborted when streams must end. */
+  /** Aborted when the server begins to shut down: streams must end. */
   readonly endStreams: AbortSignal;
 }
 
 /** The middleware for {@link ServerCallOptions}. */
-export function serverCallMiddleware(options: ServerCallOptions): ServerMiddleware {
+export function serverCallMiddleware(options: ServerCallOptions): ServerMiddleware<CallEnd> {
   const instruments = createInstruments(metrics.getMeter("nodepool"));
   return async function* answerCall(call, callContext) {
     const { path, requestStream, responseStream } = call.method;
     const isStream = requestStream || responseStream;
-    const deadline = deadlineOf(callContext.metadata);
+    const asked = deadlineOf(callContext.metadata);
+    const deadline =
+      Number.isFinite(asked) || isStream ? asked : options.clock.now() + options.defaultDeadlineMs;
     const limit = limitCall({
       clock: options.clock,
-      deadline:
-        Number.isFinite(deadline) || isStream ? deadline : options.clock.now() + options.defaultDeadlineMs,
+      deadline,
       caller: callContext.signal,
       draining: isStream ? options.endStreams : null,
     });
     const record = beginRecord(path, callContext, options, instruments);
-    const answers = new Answers(call, { ...callContext, signal: limit.signal }, record.context);
+    const inside = { ...callContext, signal: limit.signal, deadline, draining: options.endStreams };
+    const answers = new Answers(call, inside, record.context);
     try {
       while (true) {
         const result = await answers.next();
@@ -80,7 +82,11 @@ class Answers<Request, Response> {
   /** Ends the waiting for the present step. */
   #giveUp: (reason: unknown) => void = () => {};
 
-  constructor(call: ServerMiddlewareCall<Request, Response>, callContext: CallContext, inside: Context) {
+  constructor(
+    call: ServerMiddlewareCall<Request, Response, CallEnd>,
+    callContext: CallContext & CallEnd,
+    inside: Context,
+  ) {
     this.#context = inside;
     this.#signal = callContext.signal;
     this.#signal.addEventListener("abort", () => this.#giveUp(this.#signal.reason), { once: true });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { caught, cleanups, serve } from "../../test/harness/node_service.ts";
 import { TransitionError } from "../model/node.ts";
 import type { LogFields, Logger } from "../std/logger.ts";
+import type { CallEnd } from "./call_limit.ts";
 import { connectClients } from "./client.ts";
 import { failedPrecondition, invalidArgument, notFound } from "./errors.ts";
 
@@ -101,6 +102,32 @@ test("a unary call without a deadline is ended by the server's own, even when th
   const options = { deadlineMs: Number.POSITIVE_INFINITY };
   const error = await caught(clients.nodes.getNode({ name: "nodes/1" }, options));
   assert.equal(error.code, "DEADLINE_EXCEEDED");
+});
+
+test("a method may know when its call must end", async () => {
+  const seen: number[] = [];
+  const getNode = async (_request: unknown, { deadline }: CallEnd) => {
+    seen.push(deadline - Date.now());
+    return {};
+  };
+  const { clients } = await serve({ getNode }, { defaultDeadlineMs: 500_000 });
+  for (const deadlineMs of [100_000, Number.POSITIVE_INFINITY]) {
+    await clients.nodes.getNode({ name: "nodes/1" }, { deadlineMs });
+  }
+  const rounded = seen.map((milliseconds) => Math.round(milliseconds / 10_000));
+  assert.deepEqual(rounded, [10, 50]);
+});
+
+test("a method that waits hears of the server's shutdown, and may answer", async () => {
+  const { server, clients } = await serve({
+    getNode: async (_request: unknown, { draining }: CallEnd) => {
+      void server.stop(5000);
+      await once(draining, "abort");
+      return { node: { name: "nodes/1" } };
+    },
+  });
+  const { node } = await clients.nodes.getNode({ name: "nodes/1" });
+  assert.equal(node?.name, "nodes/1");
 });
 
 test("a caller that goes away cancels the method", async () => {

@@ -250,7 +250,7 @@ describe("a launcher that is late", () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));
     const request = NodeRequest.fromPartial({ labels: ["small"], requestor: "tester" });
-    const wish = { request, requestId: randomUUID(), leaseDuration: undefined };
+    const wish = { request, requestId: randomUUID(), leaseDuration: undefined, waitDuration: undefined };
     const gone = { ...callContext, signal: AbortSignal.abort() };
     await assert.rejects(async () => await launcher.requests.createRequest(wish, gone), {
       name: "AbortError",

@@ -5,6 +5,7 @@ import type { CallContext } from "nice-grpc";
 import { ServerError, Status } from "nice-grpc-common";
 import { REQUESTS } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
+import type { CallEnd } from "../../lib/rpc/call_limit.ts";
 import type { Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -25,7 +26,11 @@ import type { ZooKeeperServer } from "./zookeeper.ts";
 let cases = 0;
 
 /** A call without metadata that nobody cancels. */
-export const callContext = { signal: new AbortController().signal } as CallContext;
+export const callContext = {
+  signal: new AbortController().signal,
+  deadline: Number.POSITIVE_INFINITY,
+  draining: new AbortController().signal,
+} as CallContext & CallEnd;
 
 export class LauncherCase {
   readonly server: ZooKeeperServer;
@@ -144,7 +149,8 @@ export async function ask(
       ? undefined
       : { seconds: BigInt(Math.trunc(leaseSeconds)), nanos: Math.round((leaseSeconds % 1) * 1e9) };
   const request = { ...NodeRequestMessage.fromPartial({ labels, requestor: "tester" }), ...fields };
-  const reply = await launcher.requests.createRequest({ request, requestId, leaseDuration }, callContext);
+  const call = { request, requestId, leaseDuration, waitDuration: undefined };
+  const reply = await launcher.requests.createRequest(call, callContext);
   assert.ok(reply.request?.name);
   return reply.request.name;
 }

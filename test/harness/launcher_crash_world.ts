@@ -171,6 +171,7 @@ export class LauncherCrashWorld {
       request: NodeRequest.fromPartial({ labels, requestor: "tester" }),
       requestId: randomUUID(),
       leaseDuration: { seconds: 600n, nanos: 0 },
+      waitDuration: undefined,
     };
     const reply = await this.#call<{ request?: DeepPartial<NodeRequest> | undefined }>(
       (clients, options) => clients.requests.createRequest(wish, options),

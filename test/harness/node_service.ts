@@ -1,6 +1,7 @@
 // A server of the API with services of a test's own, and clients of it. What a test opens is closed after the file's tests.
 import assert from "node:assert/strict";
 import { after } from "node:test";
+import type { CallEnd } from "../../lib/rpc/call_limit.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import { NodeServiceDefinition, type NodeServiceImplementation } from "../../lib/rpc/gen/nodepool/v1/node.ts";
@@ -11,7 +12,9 @@ import { silentLogger } from "../../lib/std/logger.ts";
 const unused = async () => ({});
 
 /** A node service whose methods each show one behaviour of the server. */
-function testService(given: Partial<NodeServiceImplementation> = {}): NodeServiceImplementation {
+function testService(
+  given: Partial<NodeServiceImplementation<CallEnd>> = {},
+): NodeServiceImplementation<CallEnd> {
   return {
     listNodes: async () => ({ nodes: [{ name: "nodes/0000000001", state: "STATE_READY" }] }),
     getNode: unused,
@@ -32,7 +35,7 @@ after(async () => {
 
 /** Serves these methods of a node service. */
 export async function serve(
-  implementation: Partial<NodeServiceImplementation> = {},
+  implementation: Partial<NodeServiceImplementation<CallEnd>> = {},
   options: Partial<RpcServerOptions> = {},
 ): Promise<{ server: RpcServer; clients: Clients; address: string }> {
   const server = createRpcServer({

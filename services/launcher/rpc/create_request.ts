@@ -2,28 +2,44 @@ import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
 import type {
   CreateRequestRequest,
   CreateRequestResponse,
-  NodeRequest,
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { explainLabel } from "../explain/label.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { decidedOf } from "./explain.ts";
-import { leaseSeconds } from "./lease_duration.ts";
 import { requestName } from "./node_message.ts";
+import { writeWhenConnected } from "./outage.ts";
 import { relativePriority } from "./relative_priority.ts";
-import { toRequest } from "./request_message.ts";
+import { nodesOf, toRequest } from "./request_message.ts";
+import { leaseSeconds, waitSeconds } from "./seconds.ts";
 import type { Shared } from "./shared.ts";
+import { untilDone, type WaitingCall } from "./until_done.ts";
 
 const MAX_LABELS = 100;
 const NORMAL_PRIORITY = 200;
 const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$/;
 
-/** Asks for one node of each label; repeated with the same request_id, it answers with the same request. */
+/**
+ * Asks for one node of each label, and waits for them when it is told to; repeated with the same request_id, it answers
+ * with the same request.
+ */
 export async function createRequest(
   shared: Shared,
   request: CreateRequestRequest,
+  call: WaitingCall,
 ): Promise<CreateRequestResponse> {
+  const { environment } = shared;
+  const wait = waitSeconds(request.waitDuration);
+  const id = await writeWhenConnected(environment, () => made(shared, request), call.signal);
+  if (wait !== undefined) await untilDone(shared, id, wait, call);
+  const entry = environment.context.view.request(id);
+  if (entry === undefined) throw notFound("request", requestName(id));
+  return { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
+}
+
+/** The id of the request, which is made unless there is one of this request_id. */
+async function made(shared: Shared, request: CreateRequestRequest): Promise<string> {
   const { environment } = shared;
   const { context } = environment;
   const wish = request.request;
@@ -52,20 +68,13 @@ export async function createRequest(
       duration,
       traceparent: currentTraceparent(),
     });
-  const id = findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
-  return { request: describe(shared, id, wish) };
+  return findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
 }
 
 function once({ creating }: Shared, requestId: string, make: () => Promise<string>): Promise<string> {
   const running = creating.get(requestId) ?? make().finally(() => creating.delete(requestId));
   creating.set(requestId, running);
   return running;
-}
-
-function describe(shared: Shared, id: string, wish: NodeRequest): NodeRequest {
-  const entry = shared.environment.context.view.request(id);
-  if (entry === undefined) throw notFound("request", requestName(id));
-  return { ...toRequest(shared, entry), reuse: wish.reuse ?? true };
 }
 
 function checkLabels(shared: Shared, labels: readonly string[]): void {

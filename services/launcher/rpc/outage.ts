@@ -20,10 +20,10 @@ export function outageError() {
 type Surroundings = Pick<Environment, "context">;
 
 /** Calls `tell` once the view has not been current for so many milliseconds; returns what ends that. */
-function afterOutage(
+export function afterOutage(
   { context: { view, clock } }: Surroundings,
-  patienceMs: number,
   tell: () => void,
+  patienceMs = PATIENCE_MS,
 ): () => void {
   let cancel: (() => void) | null = null;
   const look = (current: boolean) => {
@@ -50,7 +50,7 @@ export function followOutage(
   caller: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
   const { controller, stop } = followSignals([caller]);
-  const forget = afterOutage(environment, patienceMs, () => controller.abort(outageError()));
+  const forget = afterOutage(environment, () => controller.abort(outageError()), patienceMs);
   return {
     signal: controller.signal,
     stop: () => {
@@ -69,7 +69,7 @@ export async function answerInOutage<T>(environment: Surroundings, call: () => P
   let stop = () => {};
   try {
     return await new Promise<T>((resolve, reject) => {
-      stop = afterOutage(environment, PATIENCE_MS, () => reject(outageError()));
+      stop = afterOutage(environment, () => reject(outageError()));
       call().then(resolve, reject);
     });
   } finally {

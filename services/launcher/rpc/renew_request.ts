@@ -2,8 +2,8 @@ import { failedPrecondition } from "../../../lib/rpc/errors.ts";
 import type { RenewRequestRequest, RenewRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { renewLease } from "../request/lease.ts";
 import { ownDataOf } from "../request/own_data.ts";
-import { leaseSeconds } from "./lease_duration.ts";
 import { toRequest } from "./request_message.ts";
+import { leaseSeconds } from "./seconds.ts";
 import { findRequest, type Shared } from "./shared.ts";
 
 /** Extends the lease of a request. */

@@ -40,6 +40,12 @@ export function toRequest(shared: Shared, entry: RequestEntry): NodeRequest {
   };
 }
 
+/** Whether more is to become of a request. */
+export function isUnderWay(entry: RequestEntry | undefined): boolean {
+  const state = entry?.record?.state;
+  return state === "requested" || state === "pending";
+}
+
 /** Why a request waits or has failed; empty when there is nothing to say. */
 export function reasonOf(shared: Shared, { id, record }: RequestEntry): string {
   if (record === null || record.state === "fulfilled") return "";

@@ -56,7 +56,7 @@ export function launcherServices(
   const requests = rpcService(RequestServiceDefinition, {
     listRequests: (request) => listRequests(shared, request),
     getRequest: (request) => read(() => getRequest(shared, request)),
-    createRequest: (request, { signal }) => write(signal, () => createRequest(shared, request)),
+    createRequest: (request, call) => createRequest(shared, request, call),
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request, { signal }) => write(signal, () => renewRequest(shared, request)),
     updateRequest: (request, { signal }) => write(signal, () => updateRequest(shared, request)),

@@ -1,14 +1,13 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { WatchRequestRequest, WatchRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { abortable } from "../../../lib/std/abortable.ts";
-import { messageOf } from "../../../lib/std/errors.ts";
 import { EventQueue } from "../../../lib/std/event_queue.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
-import { renewLease } from "../request/lease.ts";
 import { ownDataOf } from "../request/own_data.ts";
+import { keepLease } from "./keep_lease.ts";
 import { followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
-import { nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
+import { isUnderWay, nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
 
 const BOOKMARK_MS = 30_000;
@@ -69,12 +68,6 @@ export async function* watchRequest(
   }
 }
 
-/** Whether more is to become of it. */
-function isUnderWay(entry: RequestEntry | undefined): boolean {
-  const state = entry?.record?.state;
-  return state === "requested" || state === "pending";
-}
-
 // What of a request may change, and whether its nodes have. The lease moves on with every renewal; that alone is no news.
 function fingerprint(shared: Shared, entry: RequestEntry): string {
   const { record, problem } = entry;
@@ -90,19 +83,16 @@ function fingerprint(shared: Shared, entry: RequestEntry): string {
 /** Why a watch has to look: changes are merged, so a slow reader gets the latest instead of all. */
 class Wakes {
   readonly #shared: Shared;
-  readonly #id: string;
   readonly queue = new EventQueue<Wake>();
   readonly #stops: (() => void)[] = [];
   #changed = false;
   #isClosed = false;
-  #cancelRenewal: (() => void) | undefined;
   /** While this waits, progress is too soon. */
   #cancelPause: (() => void) | undefined;
   #isDue = false;
 
   constructor(shared: Shared, id: string) {
     this.#shared = shared;
-    this.#id = id;
     const { clock } = shared.environment.context;
     this.#stops.push(shared.engine.watchRequest(id, () => this.#change()));
     const bookmark = () => {
@@ -111,14 +101,13 @@ class Wakes {
     };
     let cancel = clock.after(BOOKMARK_MS, bookmark);
     this.#stops.push(() => cancel());
-    this.#planRenewal(true);
+    this.#stops.push(keepLease(shared.environment, id));
     this.#change();
   }
 
   close = (): void => {
     this.#isClosed = true;
     for (const stop of this.#stops) stop();
-    this.#cancelRenewal?.();
     this.#cancelPause?.();
     this.queue.close();
   };
@@ -140,17 +129,6 @@ class Wakes {
     return this.#cancelPause !== undefined;
   }
 
-  /** Renews the lease; a failure is repeated at the next third of the lease, until which it lasts. */
-  async #renew(): Promise<void> {
-    try {
-      await renewLease(this.#shared.environment, this.#id);
-    } catch (error) {
-      const { logger } = this.#shared.environment.context;
-      logger.warn("lease not renewed", { request: this.#id, error: messageOf(error) });
-    }
-    if (!this.#isClosed) this.#planRenewal();
-  }
-
   /** From now on a change is another wake. */
   noteTaken(wake: Wake): void {
     if (wake === "changed") this.#changed = false;
@@ -159,18 +137,5 @@ class Wakes {
   #change(): void {
     if (this.#changed) return;
     this.#changed = this.queue.push("changed");
-  }
-
-  /** At the next third of the lease; at once when the stream begins late in it. */
-  #planRenewal(isFirst = false): void {
-    const { view, clock } = this.#shared.environment.context;
-    const record = view.request(this.#id)?.record;
-    const lease = record ? ownDataOf(record).lease : null;
-    if (lease === null) return;
-    this.#cancelRenewal?.();
-    const third = (lease.duration * 1000) / 3;
-    const left = lease.expires * 1000 - clock.now();
-    const delay = isFirst ? Math.min(Math.max(left - 2 * third, 0), third) : third;
-    this.#cancelRenewal = clock.after(delay, () => void this.#renew());
   }
 }

@@ -187,13 +187,26 @@ export interface CreateRequestRequest {
   /** A UUID of the caller's choice: a repeated call with the same one answers with the same request. */
   requestId: string;
   /** How long the lease lasts without a renewal; absent for one minute. */
-  leaseDuration: Duration | undefined;
+  leaseDuration:
+    | Duration
+    | undefined;
+  /**
+   * How long to wait for the nodes: the answer comes as soon as the request is fulfilled or has failed. Absent: at once.
+   * It may come before either, after this time, shortly before the deadline of the call (30 s when it has none) or when
+   * this launcher ends: whoever calls again with the same request_id, here or elsewhere, goes on waiting. The lease is
+   * kept alive meanwhile.
+   */
+  waitDuration: Duration | undefined;
 }
 
-/** CreateRequestResponse holds the request as it was made. */
+/** CreateRequestResponse holds the request as it is when the call is answered. */
 export interface CreateRequestResponse {
   /** The request. */
-  request: NodeRequest | undefined;
+  request:
+    | NodeRequest
+    | undefined;
+  /** The nodes that are given to it, launched ones and those under way. */
+  nodes: Node[];
 }
 
 /** WatchRequestRequest names a request. */
@@ -1129,7 +1142,7 @@ export const GetRequestResponse: MessageFns<GetRequestResponse> = {
 };
 
 function createBaseCreateRequestRequest(): CreateRequestRequest {
-  return { request: undefined, requestId: "", leaseDuration: undefined };
+  return { request: undefined, requestId: "", leaseDuration: undefined, waitDuration: undefined };
 }
 
 export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
@@ -1142,6 +1155,9 @@ export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
     }
     if (message.leaseDuration !== undefined) {
       Duration.encode(message.leaseDuration, writer.uint32(26).fork()).join();
+    }
+    if (message.waitDuration !== undefined) {
+      Duration.encode(message.waitDuration, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1183,6 +1199,14 @@ export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
             message.leaseDuration = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.waitDuration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1208,6 +1232,11 @@ export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
         : isSet(object.lease_duration)
         ? Duration.fromJSON(object.lease_duration)
         : undefined,
+      waitDuration: isSet(object.waitDuration)
+        ? Duration.fromJSON(object.waitDuration)
+        : isSet(object.wait_duration)
+        ? Duration.fromJSON(object.wait_duration)
+        : undefined,
     };
   },
 
@@ -1221,6 +1250,9 @@ export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
     }
     if (message.leaseDuration !== undefined) {
       obj.leaseDuration = Duration.toJSON(message.leaseDuration);
+    }
+    if (message.waitDuration !== undefined) {
+      obj.waitDuration = Duration.toJSON(message.waitDuration);
     }
     return obj;
   },
@@ -1237,18 +1269,24 @@ export const CreateRequestRequest: MessageFns<CreateRequestRequest> = {
     message.leaseDuration = (object.leaseDuration !== undefined && object.leaseDuration !== null)
       ? Duration.fromPartial(object.leaseDuration)
       : undefined;
+    message.waitDuration = (object.waitDuration !== undefined && object.waitDuration !== null)
+      ? Duration.fromPartial(object.waitDuration)
+      : undefined;
     return message;
   },
 };
 
 function createBaseCreateRequestResponse(): CreateRequestResponse {
-  return { request: undefined };
+  return { request: undefined, nodes: [] };
 }
 
 export const CreateRequestResponse: MessageFns<CreateRequestResponse> = {
   encode(message: CreateRequestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.request !== undefined) {
       NodeRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.nodes) {
+      Node.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1274,6 +1312,14 @@ export const CreateRequestResponse: MessageFns<CreateRequestResponse> = {
             message.request = NodeRequest.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodes.push(Node.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1287,13 +1333,19 @@ export const CreateRequestResponse: MessageFns<CreateRequestResponse> = {
   },
 
   fromJSON(object: any): CreateRequestResponse {
-    return { request: isSet(object.request) ? NodeRequest.fromJSON(object.request) : undefined };
+    return {
+      request: isSet(object.request) ? NodeRequest.fromJSON(object.request) : undefined,
+      nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => Node.fromJSON(e)) : [],
+    };
   },
 
   toJSON(message: CreateRequestResponse): unknown {
     const obj: any = {};
     if (message.request !== undefined) {
       obj.request = NodeRequest.toJSON(message.request);
+    }
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes.map((e) => Node.toJSON(e));
     }
     return obj;
   },
@@ -1306,6 +1358,7 @@ export const CreateRequestResponse: MessageFns<CreateRequestResponse> = {
     message.request = (object.request !== undefined && object.request !== null)
       ? NodeRequest.fromPartial(object.request)
       : undefined;
+    message.nodes = object.nodes?.map((e) => Node.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2413,8 +2466,8 @@ export const RequestServiceDefinition = {
       options: {},
     },
     /**
-     * CreateRequest asks for one node of each label. The nodes stay the caller's until ReleaseRequest, or until the
-     * lease runs out because the caller neither watched nor renewed it.
+     * CreateRequest asks for one node of each label, and waits for them if it is told to (wait_duration). The nodes stay
+     * the caller's until ReleaseRequest, or until the lease runs out because the caller neither watched nor renewed it.
      */
     createRequest: {
       name: "CreateRequest",
@@ -2498,8 +2551,8 @@ export interface RequestServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetRequestResponse>>;
   /**
-   * CreateRequest asks for one node of each label. The nodes stay the caller's until ReleaseRequest, or until the
-   * lease runs out because the caller neither watched nor renewed it.
+   * CreateRequest asks for one node of each label, and waits for them if it is told to (wait_duration). The nodes stay
+   * the caller's until ReleaseRequest, or until the lease runs out because the caller neither watched nor renewed it.
    */
   createRequest(
     request: CreateRequestRequest,
@@ -2555,8 +2608,8 @@ export interface RequestServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetRequestResponse>;
   /**
-   * CreateRequest asks for one node of each label. The nodes stay the caller's until ReleaseRequest, or until the
-   * lease runs out because the caller neither watched nor renewed it.
+   * CreateRequest asks for one node of each label, and waits for them if it is told to (wait_duration). The nodes stay
+   * the caller's until ReleaseRequest, or until the lease runs out because the caller neither watched nor renewed it.
    */
   createRequest(
     request: DeepPartial<CreateRequestRequest>,

@@ -1,0 +1,62 @@
+import { requestPath } from "../../../lib/model/paths.ts";
+import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
+import { settle } from "../../../lib/zookeeper/settle.ts";
+import { keepLease } from "./keep_lease.ts";
+import { afterOutage, outageError } from "./outage.ts";
+import { isUnderWay } from "./request_message.ts";
+import type { Shared } from "./shared.ts";
+
+/** An answer takes a moment to reach its caller, in milliseconds. */
+const BEFORE_DEADLINE_MS = 200;
+
+/** A call of which the waiting is a part. */
+export interface WaitingCall extends CallEnd {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits until a request is fulfilled, has failed or is gone, for so many seconds at most; less where the call must end
+ * before. Keeps its lease alive meanwhile.
+ *
+ * @throws UNAVAILABLE when there is no connection to ZooKeeper, or the call's own reason
+ */
+export async function untilDone(
+  shared: Shared,
+  id: string,
+  seconds: number,
+  { signal, deadline, draining }: WaitingCall,
+): Promise<void> {
+  const { environment, engine } = shared;
+  const { view, clock } = environment.context;
+  const path = requestPath(id);
+  const stops: (() => void)[] = [];
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (isUnderWay(view.request(id))) return;
+        // Who hears that it is fulfilled has to find its nodes as they were handed over.
+        if (view.isPending(path)) settle(view, () => [path]).then(resolve, reject);
+        else resolve();
+      };
+      const wait = Math.min(seconds * 1000, deadline - clock.now() - BEFORE_DEADLINE_MS);
+      stops.push(
+        engine.watchRequest(id, look),
+        keepLease(environment, id),
+        clock.after(Math.max(wait, 0), resolve),
+        afterOutage(environment, () => reject(outageError())),
+        onAbort(draining, resolve),
+        onAbort(signal, () => reject(signal.reason)),
+      );
+      look();
+    });
+  } finally {
+    for (const stop of stops) stop();
+  }
+}
+
+/** Listens for the abortion of a signal, also of one that is aborted already; returns what ends that. */
+function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  signal.addEventListener("abort", listener, { once: true });
+  if (signal.aborted) listener();
+  return () => signal.removeEventListener("abort", listener);
+}

@@ -1,0 +1,65 @@
+// One call that asks for nodes and waits for them, on a real ZooKeeper with a provider in memory.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, it } from "node:test";
+import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { FakeProvider } from "../../test/harness/fake_provider.ts";
+import type { TestLauncher } from "../../test/harness/launcher.ts";
+import {
+  ask,
+  callContext,
+  fulfilled,
+  type LauncherCase,
+  release,
+  simple,
+} from "../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../test/harness/suites.ts";
+
+/** CreateRequest for one small node that waits so many seconds; its answer. */
+async function askAndWait({ requests }: TestLauncher, seconds: number, requestId = "") {
+  const request = NodeRequest.fromPartial({ labels: ["small"] });
+  const waitDuration = { seconds: BigInt(Math.floor(seconds)), nanos: Math.round((seconds % 1) * 1e9) };
+  const call = { request, requestId, leaseDuration: undefined, waitDuration };
+  return await requests.createRequest(call, callContext);
+}
+
+describe("launcher: a call that waits for its nodes", () => {
+  const cases = launcherCases();
+  let one: LauncherCase;
+
+  it("is answered with the nodes, which are the caller's", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const { request, nodes = [] } = await askAndWait(launcher, 60);
+    assert.equal(request?.state, "STATE_FULFILLED");
+    assert.deepEqual(
+      nodes.map(({ name, state, allocatedTo }) => ({ name, state, allocatedTo })),
+      [{ name: request.nodes?.[0], state: "STATE_IN_USE", allocatedTo: request.name }],
+    );
+  });
+
+  it("is answered with the request as it is when its time is over, and goes on waiting when it is repeated", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
+    const other = await ask(launcher, ["small"]);
+    await fulfilled(launcher, other);
+    const requestId = randomUUID();
+    const { request } = await askAndWait(launcher, 0.3, requestId);
+    assert.equal(request?.state, "STATE_REQUESTED");
+    assert.match(request.reason ?? "", /in use 1/);
+    const repeated = askAndWait(launcher, 60, requestId);
+    await release(launcher, other);
+    const answer = await repeated;
+    assert.deepEqual(
+      [answer.request?.name, answer.request?.state, answer.nodes?.length],
+      [request.name, "STATE_FULFILLED", 1],
+    );
+  });
+
+  it("is refused when the time is none, and asks for nothing", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    await assert.rejects(askAndWait(launcher, -1), /wait_duration: -1 s: expected 0 s to 86400 s/);
+    assert.equal([...launcher.view.requests()].length, 0);
+  });
+});
