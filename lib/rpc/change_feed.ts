@@ -6,6 +6,8 @@
 //   F2. A token stands for everything up to its event. Items of a snapshot carry the empty token: whoever is cut off
 //       in the middle of a snapshot must take it again.
 //   F3. Publishing never waits. A watcher that falls too far behind is ended with RESOURCE_EXHAUSTED.
+//   F4. What is kept to resume over are subjects, not how each has been: that would keep alive, for minutes, what has
+//       long been replaced. Who resumes is told of each subject once, as it is then.
 import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { EventQueue } from "../std/event_queue.ts";
@@ -28,8 +30,10 @@ export interface WatchOptions<T> {
   readonly bookmarkIntervalMs?: number;
 }
 
-/** How much a feed keeps. */
-export interface ChangeFeedOptions {
+/** What a feed keeps. */
+export interface ChangeFeedOptions<Subject, T> {
+  /** The event that tells how a subject is now. */
+  readonly tell: (subject: Subject) => T;
   /** Events that a watcher may resume over, and by which it may lag. @default 4096 */
   readonly capacity?: number;
   /** Tells this process's tokens from others'. @default a random UUID */
@@ -37,22 +41,19 @@ export interface ChangeFeedOptions {
   readonly clock?: Clock;
 }
 
-interface Recorded<T> {
-  readonly sequence: number;
-  readonly event: T;
-}
-
-/** Changes of one kind of resource in this process. */
-export class ChangeFeed<T> {
+/** Changes of one kind of resource in this process: subjects change, and watchers get events that tell how they are. */
+export class ChangeFeed<Subject, T> {
+  readonly #tell: (subject: Subject) => T;
   readonly #capacity: number;
   readonly #epoch: string;
   readonly #clock: Clock;
-  // The events from #sequence - length + 1 to #sequence, each at its sequence number modulo the capacity.
-  readonly #recent: Recorded<T>[] = [];
+  // The subjects from #sequence - length + 1 to #sequence, each at its sequence number modulo the capacity.
+  readonly #recent: Subject[] = [];
   readonly #watchers = new Set<EventQueue<FeedItem<T>>>();
   #sequence = 0;
 
-  constructor(options: ChangeFeedOptions = {}) {
+  constructor(options: ChangeFeedOptions<Subject, T>) {
+    this.#tell = options.tell;
     this.#capacity = options.capacity ?? 4096;
     this.#epoch = options.epoch ?? randomUUID();
     this.#clock = options.clock ?? systemClock;
@@ -63,16 +64,17 @@ export class ChangeFeed<T> {
     return this.#watchers.size;
   }
 
-  /** Tells every watcher. */
-  publish(event: T): void {
+  /** Tells every watcher of a subject that has changed. */
+  publish(subject: Subject): void {
     this.#sequence += 1;
-    this.#recent[this.#sequence % this.#capacity] = { sequence: this.#sequence, event };
-    const item: FeedItem<T> = { event, token: this.#token(this.#sequence) };
+    this.#recent[this.#sequence % this.#capacity] = subject;
+    if (this.#watchers.size === 0) return;
+    const item: FeedItem<T> = { event: this.#tell(subject), token: this.#token(this.#sequence) };
     for (const queue of this.#watchers) queue.push(item);
   }
 
   /**
-   * The snapshot (or, with a token, what happened since), a bookmark with `synced`, then each change as it happens;
+   * The snapshot (or, with a token, what has changed since), a bookmark with `synced`, then each change as it happens;
    * a bookmark without `synced` every half minute.
    *
    * @throws OUT_OF_RANGE when the token is not from this process or too old
@@ -131,11 +133,13 @@ export class ChangeFeed<T> {
         "the resume token is too old or from another server: watch again without one",
       );
     }
-    const items: FeedItem<T>[] = [];
+    // By the last change of each, for its token stands for all before it.
+    const last = new Map<Subject, number>();
     for (let next = sequence + 1; next <= this.#sequence; next += 1) {
-      const recorded = this.#recent[next % this.#capacity];
-      if (recorded !== undefined) items.push({ event: recorded.event, token: this.#token(next) });
+      const subject = this.#recent[next % this.#capacity] as Subject;
+      last.delete(subject);
+      last.set(subject, next);
     }
-    return items;
+    return Array.from(last, ([subject, next]) => ({ event: this.#tell(subject), token: this.#token(next) }));
   }
 }

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "../std/clock.ts";
-import { ChangeFeed, type FeedItem, type WatchOptions } from "./change_feed.ts";
+import { ChangeFeed, type ChangeFeedOptions, type FeedItem, type WatchOptions } from "./change_feed.ts";
+
+/** Of words that tell themselves. */
+const feedOfWords = (options: Partial<ChangeFeedOptions<string, string>> = {}) =>
+  new ChangeFeed<string, string>({ tell: (word) => word, ...options });
 
 /** Reads `count` items, then ends the watch. */
 async function take<T>(
-  feed: ChangeFeed<T>,
+  feed: ChangeFeed<T, T>,
   count: number,
   options: Partial<WatchOptions<T>> = {},
 ): Promise<FeedItem<T>[]> {
@@ -22,7 +26,7 @@ async function take<T>(
 const shown = (items: FeedItem<string>[]) => items.map((item) => item.event ?? item.bookmark);
 
 test("a watch begins with the snapshot and a bookmark, then follows", async () => {
-  const feed = new ChangeFeed<string>();
+  const feed = feedOfWords();
   feed.publish("before");
   const reading = take(feed, 4, { snapshot: () => ["a", "b"] });
   await new Promise((resolve) => setImmediate(resolve));
@@ -31,7 +35,7 @@ test("a watch begins with the snapshot and a bookmark, then follows", async () =
 });
 
 test("a change made while the snapshot is being sent is not lost", async () => {
-  const feed = new ChangeFeed<string>();
+  const feed = feedOfWords();
   const signal = new AbortController().signal;
   const watch = feed.watch({ resumeToken: "", snapshot: () => ["a", "b"], signal });
   const first = await watch.next();
@@ -46,7 +50,7 @@ test("a change made while the snapshot is being sent is not lost", async () => {
 });
 
 test("a watch resumes after its token without a snapshot", async () => {
-  const feed = new ChangeFeed<string>();
+  const feed = feedOfWords();
   feed.publish("one");
   const reading = take(feed, 2, { snapshot: () => [] });
   await new Promise((resolve) => setImmediate(resolve));
@@ -60,14 +64,37 @@ test("a watch resumes after its token without a snapshot", async () => {
   assert.deepEqual(shown(resumed), ["three", { synced: true }]);
 });
 
+test("a watch that resumes is told once of what has changed several times, as it is by then", async () => {
+  const states = new Map<string, string>();
+  const feed = feedOfWords({ tell: (name) => `${name} ${states.get(name) ?? "gone"}`, epoch: "here" });
+  const change = (name: string, state: string) => {
+    states.set(name, state);
+    feed.publish(name);
+  };
+  change("before", "new");
+  change("twice", "new");
+  change("once", "new");
+  change("twice", "old");
+  states.delete("once");
+  const items = await take(feed, 3, { resumeToken: "here.1" });
+  assert.deepEqual(
+    items.map(({ event, token }) => [event, token]),
+    [
+      ["once gone", "here.3"],
+      ["twice old", "here.4"],
+      [undefined, "here.4"],
+    ],
+  );
+});
+
 test("the items of a snapshot carry the token that begins again", async () => {
-  const items = await take(new ChangeFeed<string>(), 2, { snapshot: () => ["a"] });
+  const items = await take(feedOfWords(), 2, { snapshot: () => ["a"] });
   assert.equal(items[0]?.token, "");
   assert.notEqual(items[1]?.token, "");
 });
 
 test("a token that is too old, from the future or from elsewhere is refused", async () => {
-  const feed = new ChangeFeed<string>({ capacity: 2, epoch: "here" });
+  const feed = feedOfWords({ capacity: 2, epoch: "here" });
   for (const event of ["1", "2", "3"]) feed.publish(event);
   for (const resumeToken of ["here.0", "here.4", "there.2", "here.x", "here.-1", "here.2.3", "junk"]) {
     await assert.rejects(take(feed, 1, { resumeToken }), /resume token is too old or from another server/);
@@ -76,7 +103,7 @@ test("a token that is too old, from the future or from elsewhere is refused", as
 });
 
 test("a watcher that does not read is ended, and the others go on", async () => {
-  const feed = new ChangeFeed<string>({ capacity: 3 });
+  const feed = feedOfWords({ capacity: 3 });
   const signal = new AbortController().signal;
   const slow = feed.watch({ resumeToken: "", snapshot: () => [], signal });
   await slow.next();
@@ -91,7 +118,7 @@ test("a watcher that does not read is ended, and the others go on", async () => 
 });
 
 test("an aborted watch ends without an error and leaves nothing behind", async () => {
-  const feed = new ChangeFeed<string>();
+  const feed = feedOfWords();
   const controller = new AbortController();
   const reading = take(feed, 9, { snapshot: () => ["a"], signal: controller.signal });
   await new Promise((resolve) => setImmediate(resolve));
@@ -112,7 +139,7 @@ test("bookmarks come at their interval with the token of the moment", async () =
       return () => {};
     },
   };
-  const feed = new ChangeFeed<string>({ clock, epoch: "e" });
+  const feed = feedOfWords({ clock, epoch: "e" });
   const reading = take(feed, 4);
   await new Promise((resolve) => setImmediate(resolve));
   ring();

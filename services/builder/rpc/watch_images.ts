@@ -9,7 +9,7 @@ type ImageEvent = NonNullable<WatchImagesResponse["event"]>;
 /** Turns changes of the view and of the board into events, and serves them to watchers. */
 export class ImageFeed {
   readonly #api: ImageApi;
-  readonly #feed: ChangeFeed<ImageEvent>;
+  readonly #feed: ChangeFeed<ImageEvent, ImageEvent>;
   /** By image: what was published of it, by resource name, as JSON. */
   readonly #published = new Map<string, Map<string, string>>();
   readonly #changed = new Set<string>();
@@ -18,7 +18,7 @@ export class ImageFeed {
 
   constructor(api: ImageApi) {
     this.#api = api;
-    this.#feed = new ChangeFeed({ clock: api.context.clock });
+    this.#feed = new ChangeFeed({ tell: (event) => event, clock: api.context.clock });
     const { view } = api.context;
     this.#stops = [
       view.subscribe(({ kind, id }) => {

@@ -36,10 +36,11 @@ export function launcherServices(
   engine: Engine,
 ): { services: RpcService[]; close: () => void } {
   const { view, clock, newUuid } = environment.context;
-  const nodeFeed = new ChangeFeed<NodeChange>({ clock, epoch: newUuid() });
+  const tell = (id: string): NodeChange => ({ id, entry: view.node(id) ?? null });
+  const nodeFeed = new ChangeFeed({ tell, clock, epoch: newUuid() });
   const shared: Shared = { environment, engine, nodeFeed, creating: new Map() };
   const close = view.subscribe((change) => {
-    if (change.kind === "node") nodeFeed.publish({ id: change.id, entry: view.node(change.id) ?? null });
+    if (change.kind === "node") nodeFeed.publish(change.id);
   });
   const read = <T>(call: () => Promise<T>) => answerInOutage(environment, call);
   const write = <T>(caller: AbortSignal, call: () => Promise<T>) =>

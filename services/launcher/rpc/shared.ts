@@ -21,7 +21,8 @@ export interface NodeChange {
 export interface Shared {
   readonly environment: Environment;
   readonly engine: Engine;
-  readonly nodeFeed: ChangeFeed<NodeChange>;
+  /** Its subjects are nodes by their ids. */
+  readonly nodeFeed: ChangeFeed<string, NodeChange>;
   /** CreateRequest calls under way by the caller's id: one that is repeated meanwhile waits for the first. */
   readonly creating: Map<string, Promise<string>>;
 }
