@@ -1,18 +1,23 @@
 // A gRPC client that takes nodes and gives them back, and clocks what it waits for.
 import type { Clients } from "../../../lib/rpc/client.ts";
-import { NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
+import { type NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import type { Session } from "../../../lib/zookeeper/types.ts";
 
-/** A request that has its nodes; the stream that watches it stays open, for it keeps the lease. */
+/** How it is heard that a request has its nodes: as the answer to the call that asked, or on a stream. */
+export type Hearing = "call" | "stream";
+
+/** A request that has its nodes. Where a stream watches it, it stays open, for it keeps the lease. */
 export interface Taken {
   readonly name: string;
   readonly nodes: readonly string[];
   readonly client: Clients["requests"];
   /** Milliseconds from the call that made it to the news that it is fulfilled. */
   readonly wait: number;
-  /** Resolves when the stream has ended. */
+  /** Resolves when the stream has ended, if there is one. */
   readonly watched: Promise<void>;
 }
+
+const WAIT = { seconds: 60n, nanos: 0 };
 
 export class GrpcLoad {
   readonly #clients: readonly Clients[];
@@ -36,19 +41,24 @@ export class GrpcLoad {
   }
 
   /** Asks for one node and waits until it is there. */
-  async take(label: string): Promise<Taken> {
+  async take(label: string, hearing: Hearing = "call"): Promise<Taken> {
     const client = this.#nextClient();
     const begun = performance.now();
-    const { request } = await client.createRequest({ request: { labels: [label] } });
+    const waitDuration = hearing === "call" ? WAIT : undefined;
+    const { request } = await client.createRequest({ request: { labels: [label] }, waitDuration });
     const name = request?.name ?? "";
+    const taken = (given: NodeRequest | undefined) => {
+      if (given?.state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${given.reason}`);
+      if (given?.state !== NodeRequest_State.STATE_FULFILLED) return null;
+      return { name, nodes: given.nodes, client, wait: performance.now() - begun };
+    };
+    const answer = taken(request);
+    if (answer !== null) return { ...answer, watched: Promise.resolve() };
     const { promise, resolve, reject } = Promise.withResolvers<Omit<Taken, "watched">>();
     const watch = async () => {
       for await (const { event } of client.watchRequest({ name })) {
-        if (event?.$case !== "status") continue;
-        const { state, nodes = [], reason } = event.value.request ?? {};
-        if (state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${reason}`);
-        if (state !== NodeRequest_State.STATE_FULFILLED) continue;
-        resolve({ name, nodes, client, wait: performance.now() - begun });
+        const heard = event?.$case === "status" ? taken(event.value.request) : null;
+        if (heard !== null) resolve(heard);
       }
       reject(new Error(`${name} is gone before it was fulfilled`));
     };

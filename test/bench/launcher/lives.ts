@@ -14,6 +14,7 @@ const AT_ONCE = 64;
 /** Enough to find out what each of them can do. */
 const MANY_AT_ONCE = 256;
 const WARM_UP_SECONDS = 5;
+const STREAM_SECONDS = 10;
 const PYTHON_AT_ONCE = 16;
 const PYTHON_SECONDS = 15;
 /** Lives and plain transactions take turns of so long, so many times: the disk's speed changes from second to second. */
@@ -44,6 +45,9 @@ export async function measureLives(
     memory.stop();
     if (options.profile) stage.toggleProfile();
     tellLives(figures, lives, used);
+    const byStream = async () => await load.giveBack(await load.take("cold", "stream"));
+    const { rate } = await repeat(byStream, AT_ONCE, STREAM_SECONDS);
+    figures.tell({ name: `lives with ${AT_ONCE} at once, gRPC by streams`, value: rate, unit: "lives/s" });
     tellMemory(figures, memory.megabytes);
     const zxid = await lastZxid(server.port);
     await repeat(live, 1, Number.POSITIVE_INFINITY, COUNTED);

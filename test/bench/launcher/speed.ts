@@ -1,6 +1,6 @@
 // How long clients wait: for a node that is ready, for one that has to be launched, when all come at once.
 import type { ZooKeeperServer } from "../../harness/zookeeper.ts";
-import { GrpcLoad } from "./grpc_load.ts";
+import { GrpcLoad, type Hearing } from "./grpc_load.ts";
 import { type Figures, percentile } from "./measure.ts";
 import type { LauncherProgram } from "./program.ts";
 import { Stage } from "./stage.ts";
@@ -32,6 +32,7 @@ export async function measureSpeed(
     const load = new GrpcLoad(stage.clients, stage.session);
     await oneByOne(load, "warm", WARM_UP);
     tellWaits(figures, "warm", "gRPC", await oneByOne(load, "warm", WARM));
+    tellWaits(figures, "warm", "gRPC by a stream", await oneByOne(load, "warm", WARM, "stream"));
     tellWaits(figures, "warm", "Python", await zuulLoad(stage.hosts, "one", "warm", String(WARM)));
     tellWaits(figures, "cold", "gRPC", await oneByOne(load, "cold", COLD));
     tellWaits(figures, "cold", "Python", await zuulLoad(stage.hosts, "one", "cold", String(COLD)));
@@ -55,10 +56,15 @@ export async function measureSpeed(
   }
 }
 
-export async function oneByOne(load: GrpcLoad, label: string, count: number): Promise<Waits> {
+export async function oneByOne(
+  load: GrpcLoad,
+  label: string,
+  count: number,
+  hearing: Hearing = "call",
+): Promise<Waits> {
   const [wait, gone]: [number[], number[]] = [[], []];
   for (let turn = 0; turn < count; turn += 1) {
-    const taken = await load.take(label);
+    const taken = await load.take(label, hearing);
     wait.push(taken.wait);
     gone.push(await load.giveBack(taken));
   }
