@@ -1,5 +1,5 @@
 // When a call must end: the caller's deadline or ours, the caller's going away, or the server's draining.
-import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 import { type Metadata, ServerError, Status } from "nice-grpc-common";
 import type { Clock } from "../std/clock.ts";
 import { unavailable } from "./errors.ts";
@@ -11,18 +11,26 @@ const DEADLINE_KEY = "x-nodepool-deadline";
 // A caller cancels at its deadline, which it counts from a little earlier than we do.
 const DEADLINE_SLACK_MS = 100;
 
-/** Hands a call's deadline on to {@link deadlineOf}. */
-export const deadlineInterceptor: ServerInterceptor = (_method, call) =>
-  new ServerInterceptingCall(call, {
-    start: (next) => {
-      next({
-        onReceiveMetadata: (metadata, pass) => {
-          metadata.set(DEADLINE_KEY, String(Number(call.getDeadline())));
-          pass(metadata);
-        },
-      });
-    },
-  });
+/**
+ * Hands a call's deadline on to {@link deadlineOf}. It puts itself before the one method that it is about: gRPC's own
+ * `ServerInterceptingCall` stands between all of them and costs each call a twentieth of what the launcher does for it.
+ */
+export const deadlineInterceptor: ServerInterceptor = (_method, call) => {
+  const start = call.start.bind(call);
+  call.start = (listener) => {
+    start({
+      onReceiveMetadata: (metadata) => {
+        metadata.set(DEADLINE_KEY, String(Number(call.getDeadline())));
+        listener.onReceiveMetadata(metadata);
+      },
+      onReceiveMessage: (message) => listener.onReceiveMessage(message),
+      onReceiveHalfClose: () => listener.onReceiveHalfClose(),
+      onCancel: () => listener.onCancel(),
+    });
+  };
+  // gRPC asks for no more than the interface.
+  return call as ServerInterceptingCall;
+};
 
 /** The caller's deadline in milliseconds since the epoch; Infinity when it set none. */
 export function deadlineOf(metadata: Metadata): number {
