@@ -14,16 +14,10 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
 import type { Znode } from "./entry.ts";
+import { type Happened, happened, type State, statesOf } from "./happened.ts";
 import { TreeIndex } from "./tree_index.ts";
-import { placeOf } from "./tree_paths.ts";
 import { walkTree } from "./tree_walk.ts";
-import {
-  isZooKeeperError,
-  type Session,
-  type WatchEvent,
-  type WrittenPaths,
-  ZooKeeperError,
-} from "./types.ts";
+import { isZooKeeperError, type Session, type WatchEvent, ZooKeeperError } from "./types.ts";
 import type { View, ViewChange } from "./view.ts";
 import { createViewTelemetry, type ViewTelemetry } from "./view_telemetry.ts";
 import { ViewWaiters } from "./view_waiters.ts";
@@ -36,18 +30,6 @@ const RETRY_MS = 1000;
 export function openView(session: Session, logger: Logger, clock: Clock = systemClock): View {
   return new TreeView(session, logger, clock);
 }
-
-/** The last that has happened to a path. */
-interface Happened {
-  readonly kind: WatchEvent["kind"];
-  /** Whether what is there now has to be known. */
-  readonly isRead: boolean;
-  /** See {@link Session.written}. */
-  readonly written: Promise<WrittenPaths> | undefined;
-}
-
-/** A path and what it holds: a znode, null where existence is enough, undefined when it is gone. */
-type State = readonly [path: string, znode: Znode | null | undefined];
 
 class TreeView implements View {
   readonly #session: Session;
@@ -165,9 +147,8 @@ class TreeView implements View {
     }
   }
 
-  #receive({ kind, path }: WatchEvent): void {
-    const isRead = kind !== "deleted" && placeOf(path).role === "read";
-    this.#incoming.set(path, { kind, isRead, written: isRead ? this.#session.written(path) : undefined });
+  #receive(event: WatchEvent): void {
+    this.#incoming.set(event.path, happened(this.#session, event));
     this.#received += 1;
     this.#scheduleFlush();
   }
@@ -188,7 +169,7 @@ class TreeView implements View {
     this.#incoming = new Map();
     const [generation, seen, heardAt] = [this.#generation, this.#received, this.#clock.now()];
     this.#reading.add(events);
-    const reading = Promise.all([...events].map(([path, event]) => this.#read(path, event)));
+    const reading = statesOf(this.#session, events);
     reading.catch(() => undefined);
     this.#lastGroup = this.#lastGroup
       .then(async () => {
@@ -196,7 +177,7 @@ class TreeView implements View {
         if (generation !== this.#generation) return;
         this.#reading.delete(events);
         this.#apply(
-          states.filter((state): state is State => state !== null && !this.#isOld(state)),
+          states.filter((state) => !this.#isOld(state)),
           seen,
         );
         this.#telemetry.applied(this.#clock.now() - heardAt);
@@ -210,27 +191,6 @@ class TreeView implements View {
         this.#reading.delete(events);
         this.#scheduleFlush();
       });
-  }
-
-  /**
-   * What a path holds after an event. Null when it was deleted since: the server has told of that before it answered.
-   */
-  #read(path: string, { kind, isRead, written }: Happened): State | Promise<State | null> {
-    if (!isRead) return [path, kind === "deleted" ? undefined : null];
-    if (written === undefined) return this.#readData(path);
-    return written.then((paths) => {
-      const znode = paths.get(path);
-      return znode === undefined ? this.#readData(path) : [path, znode];
-    });
-  }
-
-  async #readData(path: string): Promise<State | null> {
-    try {
-      return [path, await this.#session.get(path)];
-    } catch (error) {
-      if (isZooKeeperError(error, "NO_NODE")) return null;
-      throw error;
-    }
   }
 
   /** Whether something newer is shown: an earlier read saw further. (Locks are not read.) */
