@@ -7,6 +7,7 @@ import {
   Metadata,
 } from "nice-grpc-common";
 import type { Clock } from "../std/clock.ts";
+import { type Deadline, deadline } from "../std/deadline.ts";
 import { messageOf } from "../std/errors.ts";
 import { followSignals } from "../std/follow_signals.ts";
 import { openSpan, traceparentOf } from "../telemetry/trace.ts";
@@ -29,7 +30,7 @@ export interface ClientCallOptions {
 export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddleware<DeadlineOptions> {
   return async function* makeCall(call, { deadlineMs, ...options }) {
     const isStream = call.requestStream || call.responseStream;
-    const limit = deadlineMs ?? (isStream ? Number.POSITIVE_INFINITY : settings.defaultDeadlineMs);
+    const milliseconds = deadlineMs ?? (isStream ? Number.POSITIVE_INFINITY : settings.defaultDeadlineMs);
     const [, service = "", method = ""] = call.method.path.split("/");
     const { span, context: inside } = openSpan(`${service}/${method}`, {
       kind: "client",
@@ -43,17 +44,18 @@ export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddlew
     const metadata = Metadata(options.metadata);
     const traceparent = traceparentOf(inside);
     if (traceparent !== null) metadata.set("traceparent", traceparent);
-    const deadline = withDeadline(settings, limit, metadata, options.signal);
+    const limit = limitOf(settings, milliseconds, metadata, options.signal);
     try {
-      return yield* steps(call, { ...options, metadata, signal: deadline.signal }, inside);
+      return yield* steps(call, { ...options, metadata, signal: limit.signal }, inside);
     } catch (thrown) {
-      const error = deadline.error() ?? toClientError(thrown, settings.peer);
+      const { reason } = limit.signal;
+      const error = reason instanceof ClientError ? reason : toClientError(thrown, settings.peer);
       const code = error instanceof ClientError ? error.code : "CANCELLED";
       span.setAttribute("rpc.response.status_code", code);
       span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
       throw error;
     } finally {
-      deadline.release();
+      limit.stop();
       span.end();
     }
   };
@@ -88,44 +90,25 @@ async function* steps<Request, Response>(
   }
 }
 
-interface Deadline {
-  readonly signal: AbortSignal;
-  /** The error once the deadline has passed, else null. */
-  error(): ClientError | null;
-  release(): void;
-}
-
-/** Aborts the call at its deadline, and tells the server of it in the way in which gRPC does. */
-function withDeadline(
+/** A signal that ends the call at its deadline, of which the server is told in the way in which gRPC does. */
+function limitOf(
   { clock, peer }: ClientCallOptions,
-  limit: number,
+  milliseconds: number,
   metadata: Metadata,
   signal: AbortSignal | undefined,
 ): Deadline {
-  const { controller, stop } = followSignals(signal === undefined ? [] : [signal]);
-  let passed = false;
-  let cancel = () => {};
-  if (Number.isFinite(limit)) {
-    metadata.set("grpc-timeout", `${Math.max(1, Math.round(limit))}m`);
-    cancel = clock.after(limit, () => {
-      passed = true;
-      controller.abort();
-    });
+  const others = signal === undefined ? [] : [signal];
+  if (!Number.isFinite(milliseconds)) {
+    const { controller, stop } = followSignals(others);
+    return { signal: controller.signal, stop };
   }
-  return {
-    signal: controller.signal,
-    error: () => {
-      if (!passed) return null;
-      const time = limit >= 1000 ? `${Math.round(limit / 100) / 10} s` : `${Math.round(limit)} ms`;
-      return new ClientError(
-        "DEADLINE_EXCEEDED",
-        `${peer.kind} at ${peer.address} did not answer within ${time}`,
-        { reason: "DEADLINE_EXCEEDED" },
-      );
-    },
-    release: () => {
-      cancel();
-      stop();
-    },
-  };
+  metadata.set("grpc-timeout", `${Math.max(1, Math.round(milliseconds))}m`);
+  return deadline(clock, milliseconds, () => lateError(peer, milliseconds), others);
+}
+
+function lateError({ kind, address }: Peer, milliseconds: number): ClientError {
+  const seconds = `${Math.round(milliseconds / 100) / 10} s`;
+  const time = milliseconds >= 1000 ? seconds : `${Math.round(milliseconds)} ms`;
+  const problem = `${kind} at ${address} did not answer within ${time}`;
+  return new ClientError("DEADLINE_EXCEEDED", problem, { reason: "DEADLINE_EXCEEDED" });
 }
