@@ -4,11 +4,16 @@ import { optional, required } from "../mapping.ts";
 import { driver, RATE, SHARED } from "./driver.ts";
 
 /** On which terms backing nodes are shared, where a label does not say; a max-age of 0 is none. */
-const TERMS = { "max-parallel-jobs": 1, "grace-time": 60, "min-retention-time": 0, "max-age": 0 } as const;
+export const METASTATIC_TERMS = {
+  "max-parallel-jobs": 1,
+  "grace-time": 60,
+  "min-retention-time": 0,
+  "max-age": 0,
+} as const;
 
-type Term = keyof typeof TERMS;
+type Term = keyof typeof METASTATIC_TERMS;
 
-const termOf = (label: Cursor, key: Term) => Number(label.key(key)?.plain() ?? TERMS[key]);
+const termOf = (label: Cursor, key: Term) => Number(label.key(key)?.plain() ?? METASTATIC_TERMS[key]);
 
 function checkLabel(at: Cursor): void {
   const oldest = termOf(at, "max-age");
@@ -31,7 +36,7 @@ function checkPool(at: Cursor): void {
       first.set(backing, label);
       continue;
     }
-    const terms = Object.keys(TERMS) as Term[];
+    const terms = Object.keys(METASTATIC_TERMS) as Term[];
     const different = terms.filter((key) => termOf(label, key) !== termOf(before, key));
     if (different.length > 0) {
       label.error(
@@ -55,17 +60,17 @@ export const metastatic = driver({
       "backing-label": required(text, "The label of the nodes that are shared; another provider serves it."),
       "max-parallel-jobs": optional(
         integer({ minimum: 1 }),
-        TERMS["max-parallel-jobs"],
+        METASTATIC_TERMS["max-parallel-jobs"],
         "Nodes that may share a backing node.",
       ),
       "grace-time": optional(
         seconds,
-        TERMS["grace-time"],
+        METASTATIC_TERMS["grace-time"],
         "How long a backing node is kept when nothing uses it.",
       ),
       "min-retention-time": optional(
         seconds,
-        TERMS["min-retention-time"],
+        METASTATIC_TERMS["min-retention-time"],
         "How long it is kept at least, from its launch.",
       ),
       "max-age": optional(

@@ -1,4 +1,5 @@
 // On which terms each label of a metastatic provider shares nodes out.
+import { METASTATIC_TERMS } from "../../config/drivers/metastatic.ts";
 import type { PoolConfig } from "../../config/types.ts";
 
 /** What is read of a provider's configuration. */
@@ -54,18 +55,18 @@ export class Terms {
 }
 
 function readTerms(settings: Readonly<Record<string, unknown>>): LabelTerms | null {
-  const number = (key: string, otherwise: number) => {
+  const number = (key: keyof typeof METASTATIC_TERMS) => {
     const value = settings[key];
-    return typeof value === "number" ? value : otherwise;
+    return typeof value === "number" ? value : METASTATIC_TERMS[key];
   };
   const backingLabel = settings["backing-label"];
   if (typeof backingLabel !== "string") return null;
   return {
     backingLabel,
-    slots: number("max-parallel-jobs", 1),
-    graceTime: number("grace-time", 60),
-    minRetentionTime: number("min-retention-time", 0),
+    slots: number("max-parallel-jobs"),
+    graceTime: number("grace-time"),
+    minRetentionTime: number("min-retention-time"),
     // 0 is no limit, as with Nodepool.
-    maxAge: number("max-age", 0) || Infinity,
+    maxAge: number("max-age") || Infinity,
   };
 }
