@@ -56,6 +56,21 @@ describe("launcher: a call that waits for its nodes", () => {
     );
   });
 
+  it("goes on with its request where nobody offers the label any more", async () => {
+    one = await cases.begin("cloud", "other");
+    const here = await one.launcher(simple(new FakeProvider("cloud")));
+    const provider = { driver: new FakeProvider("other"), pools: [{ name: "main", offers: ["large"] }] };
+    const elsewhere = await one.launcher({ labels: { large: {} }, providers: [provider] });
+    const requestId = randomUUID();
+    const { request } = await askAndWait(here, 60, requestId);
+    await one.stop(here);
+    const answer = await askAndWait(elsewhere, 60, requestId);
+    assert.deepEqual(
+      [answer.request?.name, answer.request?.state, answer.nodes?.length],
+      [request?.name, "STATE_FULFILLED", 1],
+    );
+  });
+
   it("is refused when the time is none, and asks for nothing", async () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));

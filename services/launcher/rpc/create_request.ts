@@ -44,15 +44,18 @@ async function made(shared: Shared, request: CreateRequestRequest): Promise<stri
   const { context } = environment;
   const wish = request.request;
   if (wish === undefined) throw invalidArgument("request", "is missing: expected at least its labels");
+  if (request.requestId !== "" && !UUID.test(request.requestId)) {
+    throw invalidArgument("request_id", `'${request.requestId.slice(0, 60)}' is no UUID`);
+  }
+  const requestId = request.requestId || context.newUuid();
+  // Before the labels are looked at: whoever offered them may have gone, and the request is there all the same.
+  const known = findByRequestId(environment, requestId);
+  if (known !== undefined) return known.id;
   checkLabels(shared, wish.labels);
   const priority = wish.priority === 0 ? NORMAL_PRIORITY : wish.priority;
   if (priority < 1 || priority > 999) {
     throw invalidArgument("request.priority", `${priority} is out of range: expected 1 to 999`);
   }
-  if (request.requestId !== "" && !UUID.test(request.requestId)) {
-    throw invalidArgument("request_id", `'${request.requestId.slice(0, 60)}' is no UUID`);
-  }
-  const requestId = request.requestId || context.newUuid();
   const duration = leaseSeconds(request.leaseDuration) ?? 60;
   const make = () =>
     createLeasedRequest(environment, {
@@ -68,7 +71,7 @@ async function made(shared: Shared, request: CreateRequestRequest): Promise<stri
       duration,
       traceparent: currentTraceparent(),
     });
-  return findByRequestId(environment, requestId)?.id ?? (await once(shared, requestId, make));
+  return await once(shared, requestId, make);
 }
 
 function once({ creating }: Shared, requestId: string, make: () => Promise<string>): Promise<string> {
