@@ -13,7 +13,7 @@ import { type RetryOptions, retryMiddleware } from "nice-grpc-client-middleware-
 import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
-import { clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
+import { attemptMiddleware, clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
 import { ComponentServiceDefinition } from "./gen/nodepool/v1/component.ts";
 import { ConfigServiceDefinition } from "./gen/nodepool/v1/config.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
@@ -133,15 +133,17 @@ function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clie
 
 function connect(kind: string, address: string, options: ConnectOptions) {
   const channel = new Channel(parseAddress(address), credentials.createInsecure(), CHANNEL_OPTIONS);
+  const clock = options.clock ?? systemClock;
   // The first middleware is the innermost.
   const factory = createClientFactory()
+    .use(attemptMiddleware(clock))
     .use(proxyAnswerMiddleware)
     .use(errorDetailsClientMiddleware)
     .use(retryMiddleware)
     .use(
       clientCallMiddleware({
         peer: { kind, address },
-        clock: options.clock ?? systemClock,
+        clock,
         defaultDeadlineMs: options.deadlineMs ?? DEADLINE_MS,
       }),
     );

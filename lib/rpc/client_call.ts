@@ -6,7 +6,7 @@ import {
   type ClientMiddlewareCall,
   Metadata,
 } from "nice-grpc-common";
-import type { Clock } from "../std/clock.ts";
+import { type Clock, elapsed } from "../std/clock.ts";
 import { type Deadline, deadline } from "../std/deadline.ts";
 import { messageOf } from "../std/errors.ts";
 import { followSignals } from "../std/follow_signals.ts";
@@ -18,6 +18,11 @@ export interface DeadlineOptions {
   readonly deadlineMs?: number;
 }
 
+/** Per attempt: when the whole call must have ended, by the clock's `elapsed`. Infinity for never. */
+interface EndOptions {
+  readonly endsAt?: number;
+}
+
 /** How calls are made. */
 export interface ClientCallOptions {
   readonly peer: Peer;
@@ -26,8 +31,23 @@ export interface ClientCallOptions {
   readonly defaultDeadlineMs: number;
 }
 
-/** The middleware for {@link ClientCallOptions}. */
-export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddleware<DeadlineOptions> {
+/**
+ * Tells the server in the way in which gRPC does how much of a call's time is left. Each attempt does: a server that
+ * waits for something has to answer before the caller gives up, not so long after the call was made anew.
+ */
+export function attemptMiddleware(clock: Clock): ClientMiddleware<EndOptions> {
+  return async function* attempt(call, { endsAt = Number.POSITIVE_INFINITY, ...options }) {
+    if (!Number.isFinite(endsAt)) return yield* call.next(call.request, options);
+    const metadata = Metadata(options.metadata);
+    metadata.set("grpc-timeout", `${Math.max(1, Math.round(endsAt - elapsed(clock)))}m`);
+    return yield* call.next(call.request, { ...options, metadata });
+  };
+}
+
+/** The middleware for {@link ClientCallOptions}, around what repeats calls; within that is {@link attemptMiddleware}. */
+export function clientCallMiddleware(
+  settings: ClientCallOptions,
+): ClientMiddleware<DeadlineOptions, EndOptions> {
   return async function* makeCall(call, { deadlineMs, ...options }) {
     const isStream = call.requestStream || call.responseStream;
     const milliseconds = deadlineMs ?? (isStream ? Number.POSITIVE_INFINITY : settings.defaultDeadlineMs);
@@ -44,9 +64,10 @@ export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddlew
     const metadata = Metadata(options.metadata);
     const traceparent = traceparentOf(inside);
     if (traceparent !== null) metadata.set("traceparent", traceparent);
-    const limit = limitOf(settings, milliseconds, metadata, options.signal);
+    const endsAt = elapsed(settings.clock) + milliseconds;
+    const limit = limitOf(settings, milliseconds, options.signal);
     try {
-      return yield* steps(call, { ...options, metadata, signal: limit.signal }, inside);
+      return yield* steps(call, { ...options, metadata, endsAt, signal: limit.signal }, inside);
     } catch (thrown) {
       const { reason } = limit.signal;
       const error = reason instanceof ClientError ? reason : toClientError(thrown, settings.peer);
@@ -63,8 +84,8 @@ export function clientCallMiddleware(settings: ClientCallOptions): ClientMiddlew
 
 /** Each step runs in the span's context, which generators do not keep by themselves. */
 async function* steps<Request, Response>(
-  call: ClientMiddlewareCall<Request, Response>,
-  options: CallOptions,
+  call: ClientMiddlewareCall<Request, Response, EndOptions>,
+  options: CallOptions & EndOptions,
   inside: ReturnType<typeof context.active>,
 ): AsyncGenerator<Response, Response | undefined, undefined> {
   const answers = context.with(inside, () => call.next(call.request, options)) as AsyncGenerator<
@@ -90,11 +111,10 @@ async function* steps<Request, Response>(
   }
 }
 
-/** A signal that ends the call at its deadline, of which the server is told in the way in which gRPC does. */
+/** A signal that ends the call at its deadline. */
 function limitOf(
   { clock, peer }: ClientCallOptions,
   milliseconds: number,
-  metadata: Metadata,
   signal: AbortSignal | undefined,
 ): Deadline {
   const others = signal === undefined ? [] : [signal];
@@ -102,7 +122,6 @@ function limitOf(
     const { controller, stop } = followSignals(others);
     return { signal: controller.signal, stop };
   }
-  metadata.set("grpc-timeout", `${Math.max(1, Math.round(milliseconds))}m`);
   return deadline(clock, milliseconds, () => lateError(peer, milliseconds), others);
 }
 

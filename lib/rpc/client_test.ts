@@ -123,6 +123,26 @@ test("a call that is to wait for its nodes has that time besides its own", async
   assert.equal(Math.round(left / 1000), 615);
 });
 
+test("a server that is asked again is told how much of the call's time is left", async () => {
+  const left: number[] = [];
+  const clients = await connectTo(
+    {},
+    {
+      createRequest: async (_request: unknown, { deadline }: CallEnd) => {
+        left.push(deadline - Date.now());
+        if (left.length > 1) return {};
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        throw unavailable("DRAINING", "going");
+      },
+    },
+  );
+  await clients.requests.createRequest({}, { deadlineMs: 10_000 });
+  assert.deepEqual(
+    left.map((milliseconds) => Math.round(milliseconds / 1000)),
+    [10, 9],
+  );
+});
+
 /** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */
 async function connectToProxy(
   answer: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
