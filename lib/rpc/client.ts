@@ -37,6 +37,9 @@ const REPEATED: RetryOptions = {
 
 const DEADLINE_MS = 15_000;
 
+/** A day: no launcher waits longer for nodes. */
+const LONGEST_WAIT_MS = 86_400_000;
+
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
@@ -122,10 +125,13 @@ function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clie
   return {
     ...requests,
     createRequest: (call, options) => {
-      const wait = Number(call.waitDuration?.seconds ?? 0) * 1000;
+      const { seconds = 0n, nanos = 0 } = call.waitDuration ?? {};
+      const wait = Number(seconds) * 1000 + nanos / 1e6;
+      // What is out of range is for the launcher to refuse: no deadline may come before its answer.
+      const more = wait >= 0 && wait <= LONGEST_WAIT_MS ? wait : 0;
       return createRequest(
         { ...call, requestId: call.requestId || randomUUID() },
-        { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + wait },
+        { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + more },
       );
     },
   };
