@@ -1,33 +1,25 @@
 import { messageOf } from "../../../lib/std/errors.ts";
 import type { Environment } from "../environment.ts";
 import { renewLease } from "../request/lease.ts";
-import { ownDataOf } from "../request/own_data.ts";
+import { type Lease, ownDataOf } from "../request/own_data.ts";
 
 /**
  * Renews the lease of a request at each third of it, and soon when it begins late in it; nothing for a request that has
  * none. A failure is repeated at the next third, until which the lease lasts. Returns what ends that.
  */
 export function keepLease(environment: Environment, id: string): () => void {
-  const { view, clock, logger } = environment.context;
+  const { clock } = environment.context;
   let cancel = () => {};
   let isEnded = false;
   const plan = (isFirst: boolean) => {
-    const record = view.request(id)?.record;
-    const lease = record ? ownDataOf(record).lease : null;
+    const lease = leaseOf(environment, id);
     if (lease === null) return;
     const third = (lease.duration * 1000) / 3;
-    const left = lease.expires * 1000 - clock.now();
-    cancel = clock.after(
-      isFirst ? Math.min(Math.max(left - 2 * third, 0), third) : third,
-      () => void renew(),
-    );
+    const first = Math.min(Math.max(untilLate(environment, lease), 0), third);
+    cancel = clock.after(isFirst ? first : third, () => void renew());
   };
   const renew = async () => {
-    try {
-      await renewLease(environment, id);
-    } catch (error) {
-      logger.warn("lease not renewed", { request: id, error: messageOf(error) });
-    }
+    await renewOnce(environment, id);
     if (!isEnded) plan(false);
   };
   plan(true);
@@ -35,4 +27,29 @@ export function keepLease(environment: Environment, id: string): () => void {
     isEnded = true;
     cancel();
   };
+}
+
+/** Whether so much of a request's lease is over that it has to be renewed. */
+export function isLeaseLate(environment: Environment, id: string): boolean {
+  const lease = leaseOf(environment, id);
+  return lease !== null && untilLate(environment, lease) < 0;
+}
+
+/** Renews the lease of a request; a failure is only logged. */
+export async function renewOnce(environment: Environment, id: string): Promise<void> {
+  try {
+    await renewLease(environment, id);
+  } catch (error) {
+    environment.context.logger.warn("lease not renewed", { request: id, error: messageOf(error) });
+  }
+}
+
+function leaseOf({ context: { view } }: Environment, id: string): Lease | null {
+  const record = view.request(id)?.record;
+  return record ? ownDataOf(record).lease : null;
+}
+
+/** When a third of a lease is over, in milliseconds from now. */
+function untilLate({ context: { clock } }: Environment, { duration, expires }: Lease): number {
+  return expires * 1000 - clock.now() - (duration * 2000) / 3;
 }

@@ -1,7 +1,7 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
-import { keepLease } from "./keep_lease.ts";
+import { isLeaseLate, keepLease, renewOnce } from "./keep_lease.ts";
 import { afterOutage, outageError } from "./outage.ts";
 import { isUnderWay } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
@@ -16,7 +16,7 @@ export interface WaitingCall extends CallEnd {
 
 /**
  * Waits until a request is fulfilled, has failed or is gone, for so many seconds at most; less where the call must end
- * before. Keeps its lease alive meanwhile.
+ * before. Keeps its lease alive meanwhile: whoever hears what has become of it has two thirds of it left.
  *
  * @throws UNAVAILABLE when there is no connection to ZooKeeper, or the call's own reason
  */
@@ -30,18 +30,23 @@ export async function untilDone(
   const { view, clock } = environment.context;
   const path = requestPath(id);
   const stops: (() => void)[] = [];
+  const complete = async () => {
+    // Who hears that it is fulfilled has to find its nodes as they were handed over.
+    await settle(view, () => [path]);
+    if (isLeaseLate(environment, id)) await renewOnce(environment, id);
+  };
+  let completing: Promise<void> | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       const look = () => {
         if (isUnderWay(view.request(id))) return;
-        // Who hears that it is fulfilled has to find its nodes as they were handed over.
-        if (view.isPending(path)) settle(view, () => [path]).then(resolve, reject);
-        else resolve();
+        completing ??= complete();
+        completing.then(resolve, reject);
       };
       const wait = Math.min(seconds * 1000, deadline - clock.now() - BEFORE_DEADLINE_MS);
       stops.push(
         engine.watchRequest(id, look),
-        keepLease(environment, id),
+        isUnderWay(view.request(id)) ? keepLease(environment, id) : () => {},
         clock.after(Math.max(wait, 0), resolve),
         afterOutage(environment, () => reject(outageError())),
         onAbort(draining, resolve),

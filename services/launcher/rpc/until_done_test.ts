@@ -1,19 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeRequest } from "../../../lib/model/request.ts";
+import { decodeRequest, type RequestState } from "../../../lib/model/request.ts";
 import { manualClock } from "../../../lib/zookeeper/contract/manual_clock.ts";
 import { request } from "../../../test/harness/world.ts";
 import { encodeOwnData, ownDataOf } from "../request/own_data.ts";
 import type { Shared } from "./shared.ts";
 import { untilDone } from "./until_done.ts";
 
-/** Somebody who waits for a request, at most a minute of calls that may take so many milliseconds. */
-function wait({ deadlineMs = Number.POSITIVE_INFINITY, isPending = false } = {}) {
+/**
+ * Somebody who waits for a request, at most a minute of calls that may take so many milliseconds. Its lease of a minute
+ * lasts for so many seconds from now on.
+ */
+function wait({
+  deadlineMs = Number.POSITIVE_INFINITY,
+  isPending = false,
+  secondsLeft = 60,
+  state = "requested" as RequestState,
+} = {}) {
   const { clock, advance } = manualClock();
-  const lease = { duration: 60, expires: clock.now() / 1000 + 60 };
+  const lease = { duration: 60, expires: clock.now() / 1000 + secondsLeft };
   const record = { requestorData: encodeOwnData({ lease }) };
   const expiries: (number | undefined)[] = [];
-  let entry: ReturnType<typeof request> | undefined = request("200-1", record);
+  let entry: ReturnType<typeof request> | undefined = request("200-1", { ...record, state });
   let listeners = 0;
   let [hear, tellCurrent, noteShown] = [() => {}, (_current: boolean) => {}, () => {}];
   const listenTo = () => {
@@ -32,6 +40,7 @@ function wait({ deadlineMs = Number.POSITIVE_INFINITY, isPending = false } = {})
     isPending: () => isPending,
     settled: () =>
       new Promise<void>((resolve) => {
+        if (!isPending) resolve();
         noteShown = () => {
           isPending = false;
           resolve();
@@ -148,6 +157,12 @@ describe("who waits for a request", () => {
     await waiting.pass(30_000);
     assert.equal(waiting.expiries.length, 1);
     assert.equal(waiting.listeners(), 0);
+  });
+
+  it("is answered with a lease that lasts, also where it comes late in it and is told at once", async () => {
+    const waiting = wait({ secondsLeft: 5, state: "fulfilled" });
+    assert.equal(await waiting.outcome(), "answers");
+    assert.deepEqual(waiting.expiries, [60]);
   });
 
   it("hears of an outage after two seconds", async () => {
