@@ -71,6 +71,20 @@ describe("launcher: a call that waits for its nodes", () => {
     );
   });
 
+  it("says so when the request is released meanwhile", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    const requestId = randomUUID();
+    const { request } = await askAndWait(launcher, 0, requestId);
+    const released = assert.rejects(
+      askAndWait(launcher, 60, requestId),
+      /NOT_FOUND: there is no request '.+'; it was released meanwhile, or its lease ran out: call again/,
+    );
+    await release(launcher, request?.name ?? "");
+    await released;
+  });
+
   it("is refused when the time is none, and asks for nothing", async () => {
     one = await cases.begin("cloud");
     const launcher = await one.launcher(simple(new FakeProvider("cloud")));

@@ -18,6 +18,7 @@ import { untilDone, type WaitingCall } from "./until_done.ts";
 
 const MAX_LABELS = 100;
 const NORMAL_PRIORITY = 200;
+const GONE = "it was released meanwhile, or its lease ran out: call again to make another";
 const UUID = /^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$/;
 
 /**
@@ -34,7 +35,7 @@ export async function createRequest(
   const id = await writeWhenConnected(environment, () => made(shared, request), call.signal);
   if (wait !== undefined) await untilDone(shared, id, wait, call);
   const entry = environment.context.view.request(id);
-  if (entry === undefined) throw notFound("request", requestName(id));
+  if (entry === undefined) throw notFound("request", requestName(id), GONE);
   return { request: toRequest(shared, entry), nodes: nodesOf(shared, entry) };
 }
 
