@@ -29,6 +29,11 @@ export function keepLease(environment: Environment, id: string): () => void {
   };
 }
 
+/** A third of a request's lease, in milliseconds; Infinity for one that has none. */
+export function thirdOfLease(environment: Environment, id: string): number {
+  return ((leaseOf(environment, id)?.duration ?? Number.POSITIVE_INFINITY) * 1000) / 3;
+}
+
 /** Whether so much of a request's lease is over that it has to be renewed. */
 export function isLeaseLate(environment: Environment, id: string): boolean {
   const lease = leaseOf(environment, id);

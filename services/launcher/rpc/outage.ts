@@ -4,7 +4,7 @@ import { followSignals } from "../../../lib/std/follow_signals.ts";
 import type { Environment } from "../environment.ts";
 
 /** How long a call waits for a connection that is gone, in milliseconds: one that moves to another server is back by then. */
-const PATIENCE_MS = 2000;
+export const PATIENCE_MS = 2000;
 
 /** A stream lasts for so long without one, in milliseconds: by then health says so, too. */
 export const STREAM_PATIENCE_MS = 5000;

@@ -1,8 +1,8 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
-import { isLeaseLate, keepLease, renewOnce } from "./keep_lease.ts";
-import { afterOutage, outageError } from "./outage.ts";
+import { isLeaseLate, keepLease, renewOnce, thirdOfLease } from "./keep_lease.ts";
+import { afterOutage, outageError, PATIENCE_MS } from "./outage.ts";
 import { isUnderWay } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
 
@@ -48,7 +48,12 @@ export async function untilDone(
         engine.watchRequest(id, look),
         isUnderWay(view.request(id)) ? keepLease(environment, id) : () => {},
         clock.after(Math.max(wait, 0), resolve),
-        afterOutage(environment, () => reject(outageError())),
+        // Where others have a connection they end the lease in time: before that its holder has to be told.
+        afterOutage(
+          environment,
+          () => reject(outageError()),
+          Math.min(PATIENCE_MS, thirdOfLease(environment, id)),
+        ),
         onAbort(draining, resolve),
         onAbort(signal, () => reject(signal.reason)),
       );

@@ -8,17 +8,18 @@ import type { Shared } from "./shared.ts";
 import { untilDone } from "./until_done.ts";
 
 /**
- * Somebody who waits for a request, at most a minute of calls that may take so many milliseconds. Its lease of a minute
- * lasts for so many seconds from now on.
+ * Somebody who waits for a request, at most a minute of calls that may take so many milliseconds. Its lease of so
+ * many seconds lasts for so many from now on.
  */
 function wait({
   deadlineMs = Number.POSITIVE_INFINITY,
   isPending = false,
+  duration = 60,
   secondsLeft = 60,
   state = "requested" as RequestState,
 } = {}) {
   const { clock, advance } = manualClock();
-  const lease = { duration: 60, expires: clock.now() / 1000 + secondsLeft };
+  const lease = { duration, expires: clock.now() / 1000 + secondsLeft };
   const record = { requestorData: encodeOwnData({ lease }) };
   const expiries: (number | undefined)[] = [];
   let entry: ReturnType<typeof request> | undefined = request("200-1", { ...record, state });
@@ -165,12 +166,17 @@ describe("who waits for a request", () => {
     assert.deepEqual(waiting.expiries, [60]);
   });
 
-  it("hears of an outage after two seconds", async () => {
-    const waiting = wait();
-    waiting.loseConnection();
-    await waiting.pass(1900);
-    assert.equal(await waiting.outcome(), "waits");
-    await waiting.pass(200);
-    assert.match(await waiting.outcome(), /connection to ZooKeeper is gone/);
-  });
+  for (const { when, duration, after } of [
+    { when: "two seconds", duration: 60, after: 2000 },
+    { when: "a third of a lease that is short", duration: 3, after: 1000 },
+  ]) {
+    it(`hears of an outage after ${when}`, async () => {
+      const waiting = wait({ duration, secondsLeft: duration });
+      waiting.loseConnection();
+      await waiting.pass(after - 100);
+      assert.equal(await waiting.outcome(), "waits");
+      await waiting.pass(200);
+      assert.match(await waiting.outcome(), /connection to ZooKeeper is gone/);
+    });
+  }
 });

@@ -4,8 +4,7 @@ import { abortable } from "../../../lib/std/abortable.ts";
 import { EventQueue } from "../../../lib/std/event_queue.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
-import { ownDataOf } from "../request/own_data.ts";
-import { keepLease } from "./keep_lease.ts";
+import { keepLease, thirdOfLease } from "./keep_lease.ts";
 import { followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
 import { isUnderWay, nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
@@ -28,13 +27,12 @@ export async function* watchRequest(
   signal: AbortSignal,
 ): AsyncGenerator<WatchRequestResponse, void, void> {
   const { view } = shared.environment.context;
-  const { id, record } = await findRequest(shared, request.name);
-  const lease = record === null ? null : ownDataOf(record).lease;
+  const { id } = await findRequest(shared, request.name);
   const wakes = new Wakes(shared, id);
   // Where others have a connection they end the lease in time: before that its holder has to be told.
   const outage = followOutage(
     shared.environment,
-    Math.min(STREAM_PATIENCE_MS, ((lease?.duration ?? Infinity) * 1000) / 3),
+    Math.min(STREAM_PATIENCE_MS, thirdOfLease(shared.environment, id)),
     signal,
   );
   outage.signal.addEventListener("abort", wakes.close, { once: true });
