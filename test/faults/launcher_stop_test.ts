@@ -73,6 +73,37 @@ describe("a launcher among three that is told to stop", { skip }, () => {
     await untilServed(names);
   });
 
+  it("stops or dies while calls wait for their nodes, and repeated they go on elsewhere with the same requests", async () => {
+    fleet.cloud.weather.createMs = 5000;
+    const before = fleet.cloud.made.length;
+    const request = NodeRequest.fromPartial({ labels: ["tiny"], requestor: "tester", reuse: false });
+    const leaseDuration = { seconds: 600n, nanos: 0 };
+    const waitDuration = { seconds: 60n, nanos: 0 };
+    const wait = async () => {
+      const call = { request, leaseDuration, waitDuration, requestId: randomUUID() };
+      const names = new Set<string>();
+      while (true) {
+        const answer = await fleet.clients.requests.createRequest(call);
+        names.add(answer.request?.name ?? "");
+        if (answer.request?.state === NodeRequest_State.STATE_FULFILLED) return [...names];
+      }
+    };
+    const waiting = Promise.all(Array.from({ length: 6 }, wait));
+    await until("six launches", () => fleet.cloud.made.length === before + 6, PATIENCE_MS);
+    for (const [index, address] of fleet.addresses.entries()) {
+      await fleet.launcher(address).stop(index === 0 ? "SIGKILL" : "SIGTERM");
+      await restart(address);
+    }
+    const names = await waiting;
+    fleet.cloud.weather.createMs = 0;
+    assert.deepEqual(
+      names.map(({ length }) => length),
+      [1, 1, 1, 1, 1, 1],
+    );
+    assert.equal(fleet.cloud.made.length, before + 6);
+    await untilServed(names.flat());
+  });
+
   it("stops within its grace while ZooKeeper is away, and at once by a second signal", async () => {
     await ask(3);
     await fleet.loseCoordination();
