@@ -38,12 +38,12 @@ class AuthReader {
   }
 
   credentials(given: string): Credentials {
-    const type = given.replace(/^v3/, "").replaceAll("_", "");
+    const type = given.replace(/^v3/, "");
     if (type === "applicationcredential" || (type === "" && this.#get("application_credential_secret"))) {
       return this.#applicationCredential();
     }
     if (type === "token" || (type === "" && this.#get("token"))) return this.#token();
-    if (["", "password", "none"].includes(type)) return this.#password();
+    if (["", "password"].includes(type)) return this.#password();
     throw new CloudConfigError(
       `${this.#place}: auth_type '${given}' is not supported; use password, token or v3applicationcredential`,
     );
@@ -107,6 +107,8 @@ class AuthReader {
     if (name === null) return null;
     const domain =
       this.#domain(`${kind}_domain_id`, `${kind}_domain_name`) ??
+      // Named once, it is that of the user and of the project.
+      this.#domain("domain_id", "domain_name") ??
       this.#domain("default_domain_id", "default_domain_name") ??
       this.#domain("default_domain", "default_domain_name");
     return { name, domain: domain ?? { id: "default" } };
