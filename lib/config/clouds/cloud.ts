@@ -16,6 +16,7 @@ import { PROFILE_NAMES, profileOf } from "./profiles.ts";
 export interface NetworkHint {
   /** Name or id. */
   readonly name: string;
+  /** Whether its IPv4 addresses can be reached from outside. */
   readonly routesExternally?: boolean;
   /** Addresses of this network are the ones to connect to. */
   readonly defaultInterface?: boolean;
@@ -176,10 +177,7 @@ function readCloud(
   const path = (key: string) => expandHome(textOf(keys[key]), env);
   const client = files.client;
   const prefersIpv6 = readBoolean(env.OS_PREFER_IPV6 ?? client.prefer_ipv6 ?? client["prefer-ipv6"], true);
-  const isIpv4Forced = readBoolean(
-    env.OS_FORCE_IPV4 ?? client.force_ipv4 ?? client["broken-ipv6"] ?? keys.force_ipv4,
-    false,
-  );
+  const isIpv4Forced = readBoolean(env.OS_FORCE_IPV4 ?? client.force_ipv4 ?? client["broken-ipv6"], false);
   const floatingSource = (textOf(keys.floating_ip_source) ?? "neutron").toLowerCase();
   return {
     name,
@@ -195,7 +193,9 @@ function readCloud(
     keyFile: path("key"),
     networks: readNetworks(keys),
     isPrivate: readBoolean(keys.private, false),
-    forceIpv4: isIpv4Forced || !prefersIpv6,
+    // What the cloud itself says goes before what is said of all.
+    forceIpv4:
+      readBoolean(keys.force_ipv4, isIpv4Forced || !prefersIpv6) || !readBoolean(keys.prefer_ipv6, true),
     floatingIps: floatingSource !== "none" && readBoolean(keys.requires_floating_ip, true),
     imageProperties: texts(keys.disable_vendor_agent),
     keys,
@@ -206,7 +206,7 @@ function readNetworks(keys: Mapping): NetworkHint[] {
   const listed = (Array.isArray(keys.networks) ? keys.networks : []).filter(isMapping).map((network) => {
     const flag = (key: string) => (network[key] === undefined ? undefined : readBoolean(network[key], false));
     const flags = {
-      routesExternally: flag("routes_externally") ?? flag("routes_ipv4_externally"),
+      routesExternally: flag("routes_ipv4_externally") ?? flag("routes_externally"),
       defaultInterface: flag("default_interface"),
       natSource: flag("nat_source"),
       natDestination: flag("nat_destination"),
@@ -215,14 +215,14 @@ function readNetworks(keys: Mapping): NetworkHint[] {
     return { name: String(network.name), ...Object.fromEntries(given) };
   });
   const older = [
-    ["external_network", true],
-    ["internal_network", false],
+    { key: "external_network", routesExternally: true, defaultInterface: true },
+    { key: "internal_network", routesExternally: false, natDestination: true },
   ] as const;
   return [
     ...listed,
-    ...older.flatMap(([key, routesExternally]) => {
+    ...older.flatMap(({ key, ...flags }) => {
       const name = textOf(keys[key]);
-      return name === null ? [] : [{ name, routesExternally }];
+      return name === null ? [] : [{ name, ...flags }];
     }),
   ];
 }

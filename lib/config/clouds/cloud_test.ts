@@ -133,6 +133,61 @@ describe("clouds.yaml", () => {
     assert.equal((await resolve({ clouds: url, region: "b" })).authUrl, "https://b.k/v3");
   });
 
+  test("of a profile's regions region_name chooses one, and the provider's region-name before it", async () => {
+    const clouds = "clouds: {c: {profile: citycloud, region_name: Fra1, auth: {username: u, password: p}}}";
+    assert.equal((await resolve({ clouds })).authUrl, "https://Fra1.citycloud.com:5000/v3");
+    assert.equal((await resolve({ clouds, region: "Lon1" })).region, "Lon1");
+  });
+
+  test("a profile of clouds-public.yaml goes before a public one of its name", async () => {
+    const cloud = await resolve({
+      clouds: "clouds: {c: {profile: vexxhost, auth: {username: u, password: p}}}",
+      vendor: "public-clouds: {vexxhost: {auth: {auth_url: 'https://ours'}}}",
+    });
+    assert.equal(cloud.authUrl, "https://ours/v3");
+  });
+
+  test("networks that older files name are what openstacksdk takes them for", async () => {
+    const cloud = await resolve({
+      clouds: `clouds: {c: {${auth}, external_network: o, internal_network: i}}`,
+    });
+    assert.deepEqual(cloud.networks, [
+      { name: "o", routesExternally: true, defaultInterface: true },
+      { name: "i", routesExternally: false, natDestination: true },
+    ]);
+  });
+
+  test("whether IPv4 leads out of a network may differ from whether anything does", async () => {
+    const network = "{name: n, routes_externally: true, routes_ipv4_externally: false}";
+    const cloud = await resolve({ clouds: `clouds: {c: {${auth}, networks: [${network}]}}` });
+    assert.deepEqual(cloud.networks, [{ name: "n", routesExternally: false }]);
+  });
+
+  test("IPv4 is forced by the cloud, the environment or the section client, in this order", async () => {
+    const isForced = async (client: string, env: Readonly<Record<string, string>>, own = "") =>
+      (await resolve({ clouds: `{client: {${client}}, clouds: {c: {${auth}${own}}}}`, env })).forceIpv4;
+    for (const client of ["prefer_ipv6: no", "prefer-ipv6: false", "broken-ipv6: true"]) {
+      assert.equal(await isForced(client, {}), true, client);
+    }
+    assert.equal(await isForced("force_ipv4: true", { OS_FORCE_IPV4: "False" }), false);
+    assert.equal(await isForced("prefer_ipv6: false", { OS_PREFER_IPV6: "True" }), false);
+    assert.equal(await isForced("", { OS_FORCE_IPV4: "True" }, ", force_ipv4: false"), false);
+    assert.equal(await isForced("", {}, ", prefer_ipv6: false"), true);
+  });
+
+  test("a cloud can do without floating addresses", async () => {
+    for (const key of ["floating_ip_source: None", "requires_floating_ip: false"]) {
+      assert.equal((await resolve({ clouds: `clouds: {c: {${auth}, ${key}}}` })).floatingIps, false, key);
+    }
+  });
+
+  test("the properties that turn a vendor's agent off are for every image", async () => {
+    const cloud = await resolve({
+      clouds: `clouds: {c: {${auth}, disable_vendor_agent: {vm_mode: hvm, n: 1}}}`,
+    });
+    assert.deepEqual(cloud.imageProperties, { vm_mode: "hvm", n: "1" });
+  });
+
   test("certificates, interface, networks and IPv4 are read as openstacksdk does", async () => {
     const cloud = await resolve({
       clouds: [
@@ -149,7 +204,7 @@ describe("clouds.yaml", () => {
     assert.deepEqual([cloud.certFile, cloud.keyFile], ["/c", "/k"]);
     assert.deepEqual(cloud.networks, [
       { name: "n", routesExternally: true, natSource: true },
-      { name: "inside", routesExternally: false },
+      { name: "inside", routesExternally: false, natDestination: true },
     ]);
   });
 
@@ -174,8 +229,16 @@ describe("clouds.yaml", () => {
     assert.equal((await resolve({ clouds: two, env }, "a")).authUrl, "https://k:5000/v3");
   });
 
+  test("the cloud that a provider names goes before that of OS_CLOUD", async () => {
+    const two = `clouds: {a: {${auth}}, b: {${auth}}}`;
+    assert.equal((await resolve({ clouds: two, env: { OS_CLOUD: "b" } }, "a")).name, "a");
+  });
+
   test("a region, or what is not meant for a cloud, makes no cloud of the environment", async () => {
-    const env = { OS_REGION_NAME: "r", OS_LOG_CAPTURE: "1", OS_TEST_PATH: "t", OS_STDOUT_CAPTURE: "1" };
+    const tests = { OS_LOG_CAPTURE: "1", OS_TEST_PATH: "t", OS_STDOUT_CAPTURE: "1" };
+    const files = { OS_CLIENT_SECURE_FILE: "/nonexistent", OS_CLIENT_VENDOR_FILE: "/nonexistent" };
+    const others = { OS_CLOUD_NAME: "e", OS_FORCE_IPV4: "true", OS_PREFER_IPV6: "true", OS_PASSWORD: "" };
+    const env = { OS_REGION_NAME: "r", ...tests, ...files, ...others };
     const { name, region } = await resolve({ clouds: `clouds: {only: {${auth}}}`, env }, null);
     assert.deepEqual([name, region], ["only", null]);
   });
@@ -191,6 +254,7 @@ describe("clouds.yaml", () => {
       "cloudi",
       /cloud 'cloudi' was not found \(.*clouds\.yaml\); did you mean "cloudy"/,
     );
+    await rejected(`clouds: {a: {}, b: {}}`, "third", /cloud 'third' was not found .*; it has: a, b$/);
     await rejected(
       "clouds: {c: {auth: {username: u}}}",
       "c",
@@ -206,7 +270,7 @@ describe("clouds.yaml", () => {
       "c",
       /auth_type 'v3kerberos' is not supported; use password, token or/,
     );
-    await rejected("clouds: [", "c", /clouds\.yaml is not YAML/);
+    await rejected("clouds: [", "c", /clouds\.yaml is not YAML: [^\n]*$/);
   });
 
   test("without any file the places are named where it was looked for", async () => {
