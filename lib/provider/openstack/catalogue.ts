@@ -30,12 +30,15 @@ const TYPES: Readonly<
   },
 };
 
+/** What a cloud says of where its services are. */
+type Place = Pick<Cloud, "name" | "region" | "interface" | "keys">;
+
 /**
  * The address of a service with the version that we speak at its end, without a slash.
  *
  * @throws {ProviderError} that names the service, the region and what the catalogue has
  */
-export function endpointOf(cloud: Cloud, token: Token, service: ServiceName): string {
+export function endpointOf(cloud: Place, token: Token, service: ServiceName): string {
   const { types, prefixes } = TYPES[service];
   const key = (suffix: string) =>
     prefixes.map((prefix) => textOf(cloud.keys[`${prefix}_${suffix}`])).find((value) => value !== null) ??
@@ -60,7 +63,7 @@ export function endpointOf(cloud: Cloud, token: Token, service: ServiceName): st
 }
 
 function missing(
-  cloud: Cloud,
+  cloud: Place,
   token: Token,
   wanted: { service: ServiceName; type: string; region: string | null; kind: string },
 ): ProviderError {
