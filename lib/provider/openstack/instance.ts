@@ -3,7 +3,7 @@ import type { Cloud } from "../../config/clouds/cloud.ts";
 import type { Instance, Resources } from "../contract.ts";
 import { chooseAddresses } from "./addresses.ts";
 import type { CloudFacts } from "./cloud_facts.ts";
-import type { Server } from "./compute.ts";
+import type { Server, ServerAddress } from "./compute.ts";
 
 const STATES: Readonly<Record<string, Instance["state"]>> = {
   ACTIVE: "running",
@@ -31,10 +31,9 @@ export function readInstance(
   },
 ): Instance {
   const { cloud, facts, hasIpv6 } = context;
-  const isKnown = floatingIp === null || server.addresses.some(({ address }) => address === floatingIp);
-  const addresses = isKnown
-    ? server.addresses
-    : [...server.addresses, { network: "", address: floatingIp, version: 4, isFloating: true } as const];
+  const attached: readonly ServerAddress[] =
+    floatingIp === null ? [] : [{ network: "", address: floatingIp, version: 4, isFloating: true }];
+  const addresses = [...server.addresses, ...attached];
   const chosen = chooseAddresses({ ...server, addresses }, { cloud, networks: facts.networks, hasIpv6 });
   const isBeingDeleted = server.taskState === "deleting";
   return {
