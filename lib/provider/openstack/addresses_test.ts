@@ -22,9 +22,9 @@ const networks = [
 function choose(
   addresses: readonly ServerAddress[],
   cloud: Partial<AddressContext["cloud"]> = {},
-  more: { hasIpv6?: boolean; accessIpv4?: string } = {},
+  more: { hasIpv6?: boolean; accessIpv4?: string; accessIpv6?: string } = {},
 ) {
-  const server = { addresses, accessIpv4: more.accessIpv4 ?? null, accessIpv6: null };
+  const server = { addresses, accessIpv4: more.accessIpv4 ?? null, accessIpv6: more.accessIpv6 ?? null };
   return chooseAddresses(server, {
     cloud: { networks: [], isPrivate: false, forceIpv4: false, ...cloud },
     networks,
@@ -66,6 +66,68 @@ describe("addresses of a server", () => {
       const chosen = choose([fixed("inside", address)]);
       assert.deepEqual([chosen.publicIpv4, chosen.interfaceIp], [null, address]);
     }
+  });
+
+  test("the ranges that nobody routes end where they do", () => {
+    const isPublic = (address: string) => choose([fixed("inside", address)]).publicIpv4 !== null;
+    const edges = ["0.255.0.1", "100.127.0.1", "169.254.9.9", "172.16.0.1", "224.0.0.1"];
+    assert.deepEqual(edges.filter(isPublic), []);
+    const neighbours = ["1.0.0.1", "11.0.0.1", "100.63.0.1", "100.128.0.1", "169.253.0.1"];
+    const others = ["172.15.0.1", "172.32.0.1", "192.167.0.1", "192.169.0.1", "223.0.0.1"];
+    assert.deepEqual(
+      [...neighbours, ...others].filter((address) => !isPublic(address)),
+      [],
+    );
+  });
+
+  test("the private address is neither the public one, nor floating, nor of a network that leads outside", () => {
+    const privateOf = (...others: readonly ServerAddress[]) =>
+      choose([...others, fixed("inside", "10.0.0.5")]).privateIpv4;
+    assert.equal(privateOf(fixed("inside", "203.0.113.9")), "10.0.0.5");
+    assert.equal(
+      privateOf(floating("inside", "203.0.113.9"), floating("inside", "203.0.113.10")),
+      "10.0.0.5",
+    );
+    assert.equal(
+      privateOf(fixed("provider-net", "172.16.0.5"), fixed("provider-net", "172.16.0.6")),
+      "10.0.0.5",
+    );
+  });
+
+  test("of the network to connect to IPv6 goes before IPv4 where it may be used", () => {
+    const networks = [{ name: "inside", defaultInterface: true }];
+    const addresses = [fixed("inside", "10.0.0.5"), fixed("inside", "fd00::5")];
+    assert.equal(choose(addresses, { networks }).interfaceIp, "fd00::5");
+    assert.equal(choose(addresses, { networks }, { hasIpv6: false }).interfaceIp, "10.0.0.5");
+  });
+
+  test("an address of a link alone is none to connect to", () => {
+    assert.equal(choose([fixed("inside", "fe80::5"), fixed("inside", "fea0::5")]).interfaceIp, null);
+  });
+
+  test("what is said of a network by its id holds for no other", () => {
+    const networks = [{ name: "2", routesExternally: false }];
+    assert.equal(choose([fixed("inside", "203.0.113.9")], { networks }).publicIpv4, "203.0.113.9");
+  });
+
+  test("on a network that clouds.yaml calls inward no address is public", () => {
+    const networks = [{ name: "inside", routesExternally: false }];
+    assert.equal(choose([fixed("inside", "203.0.113.9")], { networks }).publicIpv4, null);
+  });
+
+  test("a network to connect to leads outside or not as the cloud says", () => {
+    const networks = [{ name: "provider-net", defaultInterface: true }];
+    assert.equal(choose([fixed("provider-net", "172.16.0.5")], { networks }).publicIpv4, "172.16.0.5");
+  });
+
+  test("of an external network the IPv4 address is the public one, before a floating one", () => {
+    const outside = [fixed("provider-net", "2001:db8::5"), fixed("provider-net", "172.16.0.5")];
+    assert.equal(choose([floating("inside", "198.51.100.7"), ...outside]).publicIpv4, "172.16.0.5");
+  });
+
+  test("accessIPv6 goes before the addresses of networks", () => {
+    const chosen = choose([fixed("inside", "2001:db8::5")], {}, { accessIpv6: "2001:db8::1" });
+    assert.equal(chosen.publicIpv6, "2001:db8::1");
   });
 
   test("IPv6 goes before IPv4 where we have it and nobody forbids it", () => {
