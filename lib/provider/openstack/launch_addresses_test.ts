@@ -73,4 +73,37 @@ describe("addresses of servers in OpenStack", () => {
     assert.equal((await create(provider)).publicIpv4, "198.51.100.7");
     assert.deepEqual(tried, ["storage", "inside"]);
   });
+
+  test("without auto-floating-ip no server gets one", async () => {
+    const networks = [{ id: "n2", name: "outside", "router:external": true }];
+    const nova = novaWith(accepted);
+    const { cloud, provider } = await setUp((call) =>
+      call.path.startsWith("/networks") ? { status: 200, body: { networks } } : nova.script(call),
+    );
+    await provider.start(signal);
+    await create(provider);
+    assert.ok(cloud.calls.every(({ path }) => !/^\/(ports|floatingips)/.test(path)));
+  });
+
+  test("a server is waited for until it has an address, though it is active", async () => {
+    const nova = novaWith(accepted, null);
+    let lists = 0;
+    const { provider } = await setUp((call) => {
+      if (!call.path.startsWith("/servers/detail")) return nova.script(call);
+      lists += 1;
+      const shown = [[], [server({ addresses: {} })], [server()]][Math.min(lists - 1, 2)];
+      return { status: 200, body: { servers: shown } };
+    });
+    await provider.start(signal);
+    assert.equal((await create(provider)).interfaceIp, "10.0.0.5");
+  });
+
+  test("an active server that gets no address is given up with the place to look at", async () => {
+    const { provider } = await setUp(novaWith(accepted, server({ addresses: {} })).script);
+    await provider.start(signal);
+    await assert.rejects(
+      create(provider),
+      /server s1 of np0000000001 is active, but has no address after 60 s: look at its network/,
+    );
+  });
 });

@@ -122,6 +122,17 @@ describe("what a launch in OpenStack asks for", () => {
     }
   });
 
+  test("a property that is longer than Nova takes is left out", async () => {
+    const properties = `{fits: ${"x".repeat(255)}, long: ${"x".repeat(256)}}`;
+    const label = `diskimage: img, min-ram: 64, instance-properties: ${properties}`;
+    const { cloud, provider } = await setUp(novaWith(accepted).script, { label });
+    await provider.start(signal);
+    await create(provider);
+    const sent = cloud.calls.find(({ method, path }) => method === "POST" && path === "/servers");
+    const { metadata } = JSON.parse(sent?.body ?? "").server;
+    assert.deepEqual([metadata.fits?.length, metadata.long], [255, undefined]);
+  });
+
   test("a zone that the cloud told of and has closed since is left out when the launch is repeated", async () => {
     let zones = ["old", "new"];
     const nova = novaWith(accepted);

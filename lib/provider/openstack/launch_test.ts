@@ -147,4 +147,38 @@ describe("launches in OpenStack", () => {
     );
     assert.equal(most, 8);
   });
+
+  test("a server whose create was not answered is looked for until it is in the list", async () => {
+    const nova = novaWith({ status: 500, body: {} }, null);
+    let lists = 0;
+    const { provider } = await setUp((call) => {
+      if (!call.path.startsWith("/servers/detail")) return nova.script(call);
+      lists += 1;
+      return { status: 200, body: { servers: lists < 4 ? [] : [server()] } };
+    });
+    await provider.start(signal);
+    assert.equal((await create(provider)).externalId, "s1");
+  });
+
+  test("a launch that is asked for twice at once makes one server", async () => {
+    const { cloud, provider } = await setUp(novaWith(accepted).script);
+    await provider.start(signal);
+    const made = await Promise.all([create(provider), create(provider)]);
+    assert.deepEqual(
+      made.map(({ externalId }) => externalId),
+      ["s1", "s1"],
+    );
+    assert.equal(cloud.calls.filter(({ method }) => method === "POST").length, 1);
+  });
+
+  test("a server that is as good as deleted is neither taken nor in the way", async () => {
+    for (const token of ["t0", "t1"]) {
+      const nova = novaWith(accepted);
+      const metadata = { ...spec().metadata, [METADATA.launchToken]: token };
+      nova.list.push(server({ id: "s0", status: "SOFT_DELETED", metadata }));
+      const { provider } = await setUp(nova.script);
+      await provider.start(signal);
+      assert.equal((await create(provider, { externalId: "s0" })).externalId, "s1");
+    }
+  });
 });
