@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Writable } from "node:stream";
 import { describe, test } from "node:test";
 import { setUp } from "../../../test/harness/api_client_case.ts";
+import type { ScriptedAnswer } from "../../../test/harness/scripted_openstack.ts";
 import { ApiError } from "./errors.ts";
 
 const signal = new AbortController().signal;
@@ -166,5 +168,80 @@ describe("calls of OpenStack's services", () => {
     const call = api.call(servers);
     setTimeout(() => closing.abort(new Error("stopped")), 20);
     await assert.rejects(call, /stopped/);
+  });
+
+  test("a read is repeated after what may pass, and not after what the service itself says", async () => {
+    const callsAfter = async (answer: ScriptedAnswer) => {
+      const { api, cloud } = await setUp(() => answer);
+      await assert.rejects(api.call(servers));
+      return cloud.calls.length;
+    };
+    for (const status of [408, 500, 502, 503, 504])
+      assert.equal(await callsAfter({ status }), 4, `${status}`);
+    assert.equal(await callsAfter({ status: 404, isFromProxy: true }), 4);
+    for (const status of [403, 404, 409]) assert.equal(await callsAfter({ status }), 1, `${status}`);
+  });
+
+  test("what is refused for now may be tried again by whoever has asked", async () => {
+    for (const status of [401, 403, 408, 409]) {
+      const { api } = await setUp(() => ({ status }));
+      const error = await api.call(create).catch((thrown: unknown) => thrown);
+      assert.ok(error instanceof ApiError && error.retryable, `${status}`);
+    }
+  });
+
+  test("a question that is a POST is repeated as a read is", async () => {
+    const { api, cloud } = await setUp(() => ({ status: 503 }));
+    await assert.rejects(api.call({ ...create, isRepeatable: true }), /answered 503/);
+    assert.equal(cloud.calls.length, 4);
+  });
+
+  test("a stream is sent once, whatever the answer", async () => {
+    for (const status of [401, 503]) {
+      const { api, cloud } = await setUp(() => ({ status }));
+      const stream = { length: 1, send: async (target: Writable) => void target.end("x") };
+      const call = { service: "image", method: "PUT", path: "/images/i/file", stream, signal } as const;
+      await assert.rejects(api.call(call));
+      assert.equal(cloud.calls.length, 1, `${status}`);
+    }
+  });
+
+  test("a service that is out for a while is asked again when it says, within a minute", async () => {
+    for (const [asked, waited] of [
+      ["20", 20_000],
+      ["3600", 60_000],
+    ] as const) {
+      const { api, sleeps } = await setUp(() => ({ status: 503, headers: { "retry-after": asked } }));
+      await assert.rejects(api.call(servers));
+      assert.deepEqual(sleeps, [waited, waited, waited]);
+    }
+  });
+
+  test("refusals for being too many are no attempts", async () => {
+    let answers = 0;
+    const { api } = await setUp(() => {
+      answers += 1;
+      return { status: answers <= 5 ? 429 : answers === 6 ? 503 : 200, body: {} };
+    });
+    assert.equal((await api.call(servers)).status, 200);
+  });
+
+  test("a create takes a connection of its own, a read one that is kept", async () => {
+    const { api, cloud } = await setUp(() => ({ status: 200, body: {} }));
+    await api.call(create);
+    await api.call(servers);
+    assert.deepEqual(
+      cloud.calls.map(({ headers }) => headers.connection),
+      ["close", "keep-alive"],
+    );
+  });
+
+  test("Glance names the next page in its own way, and an empty page is the last", async () => {
+    const { api, cloud } = await setUp(({ path }) => {
+      const images = path.includes("marker=1") ? [] : [{ id: "1" }];
+      return { status: 200, body: { images, next: "/v2/images?marker=1" } };
+    });
+    const images = await api.list("images", { service: "image", path: "/images", signal });
+    assert.deepEqual([images, cloud.calls.length], [[{ id: "1" }], 2]);
   });
 });
