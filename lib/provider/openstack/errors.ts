@@ -72,13 +72,9 @@ export function isOwnNotFound(reply: {
   return REQUEST_IDS.some((name) => reply.headers[name] !== undefined) || NOT_FOUND.test(reply.text);
 }
 
-const QUOTA = /quota|maximum number of ports exceeded|no more ip addresses available/i;
-
 /** Whether a message of Nova, Neutron or Cinder, or a server's fault, speaks of a quota. */
 export function isQuotaMessage(message: string): boolean {
-  return (
-    /number of ports exceeded/i.test(message) || (QUOTA.test(message) && /exceed|over|quota/i.test(message))
-  );
+  return /quota|number of ports exceeded/i.test(message);
 }
 
 const NO_IMAGE =
