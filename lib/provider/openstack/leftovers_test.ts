@@ -29,7 +29,9 @@ describe("what stays behind in OpenStack", () => {
     );
     await provider.start(signal);
     assert.deepEqual(await provider.listLeftovers?.(signal), []);
-    await fastClock().sleep(25_000);
+    await fastClock().sleep(5000);
+    assert.deepEqual(await provider.listLeftovers?.(signal), []);
+    await fastClock().sleep(20_000);
     const found = (await provider.listLeftovers?.(signal)) ?? [];
     assert.deepEqual(
       found.map(({ kind, externalId }) => `${kind} ${externalId}`),
@@ -37,9 +39,9 @@ describe("what stays behind in OpenStack", () => {
     );
     for (const leftover of found) await provider.deleteLeftover?.(leftover, signal);
     assert.equal(cloud.calls.at(-1)?.path, "/ports/stray");
-    assert.match(
-      cloud.calls.find(({ path }) => path.startsWith("/ports?"))?.path ?? "",
-      /project_id=project-1/,
+    assert.equal(
+      cloud.calls.find(({ path }) => path.startsWith("/ports?"))?.path,
+      "/ports?status=DOWN&project_id=project-1",
     );
   });
 
@@ -61,6 +63,10 @@ describe("what stays behind in OpenStack", () => {
       found.map(({ externalId, node }) => [externalId, node]),
       [["ours", "0000000007"]],
     );
+    for (const leftover of found) await careful.provider.deleteLeftover?.(leftover, signal);
+    const [asked, deleted] = careful.cloud.calls.filter(({ path }) => path.startsWith("/floatingips"));
+    assert.equal(asked?.path, "/floatingips?project_id=project-1", "an administrator sees those of all");
+    assert.equal(`${deleted?.method} ${deleted?.path}`, "DELETE /floatingips/ours");
     const thorough = await setUp(script, { provider: "clean-floating-ips: true," });
     await thorough.provider.start(signal);
     const all = (await thorough.provider.listLeftovers?.(signal)) ?? [];
@@ -84,9 +90,13 @@ describe("what stays behind in OpenStack", () => {
       volume("stray"),
       volume("used", { status: "in-use", attachments: [{}] }),
       volume("named", { name: "somebody's" }),
+      volume("described", { description: "keep" }),
+      volume("attached", { attachments: [{}] }),
+      volume("being made", { status: "creating" }),
+      volume("broken", { status: "error" }),
       volume("foreign", { volume_image_metadata: {} }),
     ];
-    const { provider } = await setUp(
+    const { cloud, provider } = await setUp(
       ({ path }) => (path.startsWith("/volumes/detail") ? list("volumes", volumes) : undefined),
       { label: "diskimage: img, min-ram: 64, boot-from-volume: true" },
     );
@@ -94,7 +104,12 @@ describe("what stays behind in OpenStack", () => {
     const found = (await provider.listLeftovers?.(signal)) ?? [];
     assert.deepEqual(
       found.map(({ kind, externalId }) => `${kind} ${externalId}`),
-      ["volume stray"],
+      ["volume stray", "volume broken"],
+    );
+    for (const leftover of found) await provider.deleteLeftover?.(leftover, signal);
+    assert.deepEqual(
+      cloud.calls.slice(-2).map(({ method, path }) => `${method} ${path}`),
+      ["DELETE /volumes/stray", "DELETE /volumes/broken"],
     );
   });
 });
