@@ -129,8 +129,8 @@ describe("clouds.yaml", () => {
     assert.deepEqual([two.region, two.imageFormat], ["two", "raw"]);
     await assert.rejects(resolve({ clouds, region: "three" }), /no region 'three'; its regions: one, two/);
     const url =
-      "clouds: {c: {regions: [a, b], auth: {auth_url: 'https://{region_name}.k', username: u, password: p}}}";
-    assert.equal((await resolve({ clouds: url, region: "b" })).authUrl, "https://b.k/v3");
+      "clouds: {c: {regions: [a, b], auth: {auth_url: 'https://%(region_name)s.{region_name}.k', username: u, password: p}}}";
+    assert.equal((await resolve({ clouds: url, region: "b" })).authUrl, "https://b.b.k/v3");
   });
 
   test("of a profile's regions region_name chooses one, and the provider's region-name before it", async () => {
@@ -193,7 +193,8 @@ describe("clouds.yaml", () => {
       clouds: [
         "client: {force_ipv4: true}",
         `clouds: {c: {${auth}, endpoint_type: internalURL, insecure: true, cacert: ~/ca.pem, cert: /c, key: /k,`,
-        "  private: true, networks: [{name: n, routes_externally: true, nat_source: true}], internal_network: inside}}",
+        "  private: true, networks: [{name: n, routes_externally: true, nat_source: true}, {name: m, default_interface: true, nat_destination: true}],",
+        "  internal_network: inside}}",
       ].join("\n"),
     });
     assert.deepEqual(
@@ -204,6 +205,7 @@ describe("clouds.yaml", () => {
     assert.deepEqual([cloud.certFile, cloud.keyFile], ["/c", "/k"]);
     assert.deepEqual(cloud.networks, [
       { name: "n", routesExternally: true, natSource: true },
+      { name: "m", defaultInterface: true, natDestination: true },
       { name: "inside", routesExternally: false, natDestination: true },
     ]);
   });

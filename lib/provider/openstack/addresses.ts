@@ -1,5 +1,4 @@
 // Which of a server's addresses is which, and which one to connect to: as openstacksdk and Nodepool choose. Pure.
-import { isIP } from "node:net";
 import type { Cloud, NetworkHint } from "../../config/clouds/cloud.ts";
 import type { Server, ServerAddress } from "./compute.ts";
 import type { Network } from "./network.ts";
@@ -101,7 +100,6 @@ function isInternal(network: string, context: Networks): boolean {
 
 /** Whether an IPv4 address can be reached from anywhere. */
 function isGlobal(address: string): boolean {
-  if (isIP(address) !== 4) return false;
   const [first = 0, second = 0] = address.split(".").map(Number);
   const isShared = first === 100 && second >= 64 && second < 128;
   const isPrivate =

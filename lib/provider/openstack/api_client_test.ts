@@ -190,6 +190,11 @@ describe("calls of OpenStack's services", () => {
     }
   });
 
+  test("a 404 of the service itself sends nobody to the proxy", async () => {
+    const { api } = await setUp(() => ({ status: 404, body: { itemNotFound: { message: "no s1" } } }));
+    await assert.rejects(api.call(servers), /answered 404: no s1$/);
+  });
+
   test("a question that is a POST is repeated as a read is", async () => {
     const { api, cloud } = await setUp(() => ({ status: 503 }));
     await assert.rejects(api.call({ ...create, isRepeatable: true }), /answered 503/);
