@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "../../../test/harness/launcher.ts";
-import { create, setUp, signal } from "../../../test/harness/scripted_provider.ts";
+import { create, server, setUp, signal } from "../../../test/harness/scripted_provider.ts";
 
 describe("starting an OpenStack provider", () => {
   test("a missing Cinder matters only where a label boots from a volume", async () => {
@@ -14,6 +14,11 @@ describe("starting an OpenStack provider", () => {
       needing.provider.start(signal),
       /^ProviderError: provider p: .*no Cinder.*volume_endpoint_override/,
     );
+  });
+
+  test("a missing Glance is told at the start, and not at the first upload", async () => {
+    const { provider } = await setUp(() => undefined, { without: ["image"] });
+    await assert.rejects(provider.start(signal), /provider p: .*no Glance/);
   });
 
   test("what cannot be started says why, with the provider's name", async () => {
@@ -35,6 +40,17 @@ describe("starting an OpenStack provider", () => {
     assert.deepEqual(await provider.listInstances(signal), []);
     const [listed] = (await provider.foreignInstances?.(signal)) ?? [];
     assert.deepEqual([listed?.externalId, listed?.state], ["s1", "running"]);
+  });
+
+  test("a server is either one of ours or a foreign one", async () => {
+    const servers = [server({ id: "ours" }), server({ id: "theirs", metadata: {} })];
+    const { provider } = await setUp(({ path }) =>
+      path.startsWith("/servers/detail") ? { status: 200, body: { servers } } : undefined,
+    );
+    await provider.start(signal);
+    const ids = (list: readonly { externalId: string }[] = []) => list.map(({ externalId }) => externalId);
+    assert.deepEqual(ids(await provider.listInstances(signal)), ["ours"]);
+    assert.deepEqual(ids(await provider.foreignInstances?.(signal)), ["theirs"]);
   });
 
   test("an image that somebody has made of a node is not among our uploads", async () => {
