@@ -1,7 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { checked, FOUND, host, hostPool, knowing, slotNode } from "../../../test/harness/host_world.ts";
-import { decideIn, NOW, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import {
+  decideIn,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+  world,
+} from "../../../test/harness/world.ts";
+import { keys } from "../actions.ts";
+import { decide } from "../decide.ts";
+import { Census } from "../pool/census.ts";
+import { hostShortage } from "./fit.ts";
 
 const one = host();
 const pools = [hostPool("lab/main", [one])];
@@ -31,6 +44,41 @@ describe("a request for hosts", () => {
     });
   });
 
+  it("gets a slot after a slow check for twice as long as the check took", () => {
+    const took = (seconds: number) => {
+      const last = { from: NOW - 5 - seconds, at: NOW - 5, found: FOUND, problem: null };
+      return actionsIn({ nodes, requests, hand: knowing({ ...checked(one), last }) });
+    };
+    assert.deepEqual(took(3), ["serve 200-1 at lab/main with 0001"]);
+    assert.deepEqual(took(2), ["check lab/zuul@h:22"]);
+  });
+
+  it("has its host checked, though nothing of the host has changed since the last decision", () => {
+    const seen = world({ pools, nodes, requests, hand: knowing(checked(one, FOUND, { ago: 10 })) });
+    decide(seen);
+    seen.index.touch(keys.request("200-1"));
+    assert.deepEqual(
+      decide(seen).actions.map(({ kind }) => kind),
+      ["check-host"],
+    );
+  });
+
+  it("names a host once that is checked for several of its slots", () => {
+    const wide = [hostPool("lab/main", [host({ slots: 2 })])];
+    const both = [...nodes, slotNode("0002", "ready", 1)];
+    const pair = [request("200-1", { nodeTypes: ["small", "small"] })];
+    assert.deepEqual(decideIn({ pools: wide, nodes: both, requests: pair }).reasons, {
+      "200-1": "lab/main: host zuul@h:22 is checked before it is handed over",
+    });
+  });
+
+  it("is declined when it asks for more than its tenant may ever have", () => {
+    const big = [request("200-1", { nodeTypes: ["small", "small"], tenantName: "acme" })];
+    const wide = [hostPool("lab/main", [host({ slots: 2 })])];
+    const [action = ""] = actionsIn({ pools: wide, requests: big, tenants: { acme: { instances: 1 } } });
+    assert.match(action, /^fail 200-1: .*tenant 'acme'/);
+  });
+
   it("has hosts checked for those behind it as well", () => {
     const hosts = ["one", "two", "three"].map((username) => host({ username }));
     const all = hosts.map(({ username }, index) => slotNode(`000${index}`, "ready", 0, { username }));
@@ -50,6 +98,16 @@ describe("a request for hosts", () => {
     assert.deepEqual(actionsIn({ pools: both, nodes: all, requests, hand: knowing(slow, checked(two)) }), [
       "serve 200-1 at lab/main with 0002",
     ]);
+    const failed = checked(one, "it is down");
+    for (const useless of [slow, failed]) {
+      const { actions } = decideIn({ pools: both, nodes: all, requests, hand: knowing(useless) });
+      assert.ok(actions.includes("check lab/two@h:22"), "or has the other checked");
+    }
+  });
+
+  it("is looked at again when the check that it waits for has taken a second", () => {
+    const checking = knowing(checked(one, FOUND, { ago: 30, checkingSince: NOW - 0.25 }));
+    assert.equal(decideIn({ pools, nodes, requests, hand: checking }).wakeAt, NOW + 0.75);
   });
 
   it("for several labels is served when the hosts can, whichever slot is older", () => {
@@ -139,5 +197,38 @@ describe("a request for hosts", () => {
       requests: [request("200-1", { nodeTypes: ["small", "large"] })],
     };
     assert.match(actionsIn(scene)[0] ?? "", /^fail 200-1: .*can never have 1 of 'small'.* and 1 of 'large'/);
+  });
+});
+
+describe("a label of hosts", () => {
+  const shortage = (scene: Scene) => {
+    const seen = world(scene);
+    const [first] = seen.pools;
+    assert.ok(first);
+    seen.index.prepare(NOW);
+    return hostShortage(seen, new Census(seen.index), first, "small")?.text ?? null;
+  };
+
+  it("has no shortage while a slot is free whose host answers, or is checked first", () => {
+    const nodes = [slotNode("0001", "ready", 0)];
+    assert.equal(shortage({ pools, nodes, hand: knowing(checked(one)) }), null);
+    assert.equal(shortage({ pools, nodes }), null);
+  });
+
+  it("is told how all its slots are taken when none is free", () => {
+    const slow = host({ username: "slow" });
+    const large = host({ username: "large", labels: ["large"] });
+    const wide = host({ slots: 4 });
+    const nodes = [
+      slotNode("0001", "in-use", 0, { locked: true }),
+      slotNode("0002", "testing", 1),
+      slotNode("0003", "testing", 2),
+      slotNode("0004", "ready", 0, { username: "slow" }),
+    ];
+    const hand = knowing(checked(slow, FOUND, { ago: 30, checkingSince: NOW - 2 }));
+    assert.equal(
+      shortage({ pools: [hostPool("lab/main", [wide, slow, large])], nodes, hand }),
+      "too few free slots for label 'small': 1 busy, 2 out of service, 1 not answering, 1 not recorded yet",
+    );
   });
 });
