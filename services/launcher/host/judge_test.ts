@@ -116,7 +116,10 @@ describe("a check of a host", () => {
   it("brings a host that has lost trust back when it began a minute after the last suspicious run", () => {
     const suspicions = ["one", "two"].map((job) => ({ time: NOW - 60, job, reason: "broken" }));
     const memory = [{ suspicions, trustedSince: 0 }];
-    const since = (ago: number) => judge(one, [], checked(one, FOUND, { ago }), NOW, memory);
+    const since = (ago: number) => {
+      const last = { from: NOW - ago, at: NOW, found: FOUND, problem: null };
+      return judge(one, [], { ...checked(one), last }, NOW, memory);
+    };
     const early = since(1);
     assert.ok(early.kind === "bad");
     assert.match(early.reason, /^suspicious runs of 2 jobs .*; it is checked again at /);

@@ -59,9 +59,12 @@ describe("what a host's record remembers", () => {
     const memory = { ...remember([NOW, "one"]), trustedSince: NOW - 9 };
     assert.deepEqual(memoryOf({ driverData: encodeMemory(memory) }), memory);
     assert.equal(encodeMemory(NO_MEMORY), null);
-    for (const driverData of [null, "text", 5, {}, { suspicions: "no" }, { suspicions: [{ time: "x" }] }]) {
-      assert.deepEqual(memoryOf({ driverData }), NO_MEMORY);
-    }
+    const trusted = { ...NO_MEMORY, trustedSince: NOW };
+    assert.deepEqual(memoryOf({ driverData: encodeMemory(trusted) }), trusted);
+    const run = { time: NOW, job: "one", reason: "broken" };
+    const runs = [null, "text", { ...run, time: "x" }, { ...run, job: 5 }, { ...run, reason: null }];
+    const odd = [null, "text", 5, {}, { suspicions: "no" }, { suspicions: runs }, { trusted_since: "x" }];
+    for (const driverData of odd) assert.deepEqual(memoryOf({ driverData }), NO_MEMORY);
   });
 
   it("has the latest suspicions only", () => {
@@ -77,5 +80,9 @@ describe("what a host's record remembers", () => {
     const record = { requestor: "zuul", tenantName: "acme", userData: null, type: ["small", "large"] };
     assert.equal(jobOf(record), "zuul acme small,large");
     assert.equal(jobOf({ ...record, userData: { project_name: "site" }, tenantName: null }), "zuul site");
+    assert.equal(
+      jobOf({ ...record, userData: { project_name: 5 }, requestor: null }),
+      "somebody acme small,large",
+    );
   });
 });

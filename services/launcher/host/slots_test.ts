@@ -32,6 +32,17 @@ describe("the records of a machine", () => {
       "0001: slot 0 of zuul@h:22 is recorded twice",
       "0003: slot 7 is beyond the 1 of zuul@h:22",
     ]);
+    const numbers = [-1, 0.5].map((slot, index) => slotNode(`000${index}`, "ready", slot));
+    assert.deepEqual(told(placed(host()), numbers), [
+      "zuul 0: none",
+      "0000: slot -1 is beyond the 1 of zuul@h:22",
+      "0001: slot 0.5 is beyond the 1 of zuul@h:22",
+    ]);
+  });
+
+  it("that are two at a slot are judged alike by every launcher: the older stays", () => {
+    const nodes = [slotNode("0002", "ready", 0), slotNode("0001", "ready", 0)];
+    assert.equal(told(placed(host()), nodes)[0], "zuul 0: 0001");
   });
 
   it("that are being deleted give way to their successors", () => {
@@ -53,6 +64,10 @@ describe("the records of a machine", () => {
     assert.deepEqual(told([], nodes).length, 2);
     const second = [slotNode("0001", "ready", 1, { username: "old" })];
     assert.deepEqual(told(placed(host({ slots: 2 })), second), ["zuul 0: none", "zuul 1: 0001"]);
+    assert.deepEqual(told(placed(host()), second), [
+      "zuul 0: none",
+      "0001: host old@h:22 is not in the configuration any more",
+    ]);
   });
 
   it("that name no slot stand for those that are left, first if they are in use", () => {
