@@ -1,27 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { openStackLabel } from "../../../test/harness/openstack_label.ts";
 import { NotFoundError, ProviderError } from "../contract.ts";
 import { chooseFlavor, chooseNetworks } from "./choices.ts";
 import type { LabelSettings } from "./settings.ts";
-
-const label = (changes: Partial<LabelSettings>): LabelSettings => ({
-  pool: "main",
-  label: "l",
-  cloudImage: null,
-  minRam: null,
-  flavorName: null,
-  keyName: null,
-  volumeSize: null,
-  properties: {},
-  dynamicProperties: {},
-  userData: null,
-  networks: [],
-  zones: [],
-  securityGroups: [],
-  autoFloatingIp: true,
-  configDrive: undefined,
-  ...changes,
-});
 
 const flavors = [
   { id: "3", name: "large", cores: 4, ram: 8192 },
@@ -29,7 +11,7 @@ const flavors = [
   { id: "1", name: "perf-a", cores: 2, ram: 4096 },
   { id: "0", name: "small", cores: 1, ram: 1024 },
 ];
-const chosen = (changes: Partial<LabelSettings>) => chooseFlavor(flavors, label(changes)).name;
+const chosen = (changes: Partial<LabelSettings>) => chooseFlavor(flavors, openStackLabel(changes)).name;
 
 describe("the flavor of a label", () => {
   test("with min-ram it is the smallest that has so much, of equals the first by name", () => {
@@ -51,7 +33,7 @@ describe("the flavor of a label", () => {
 
   test("what does not fit is told with what there is", () => {
     assert.throws(
-      () => chosen({ minRam: 9000, flavorName: "perf" }),
+      () => chosen({ label: "l", minRam: 9000, flavorName: "perf" }),
       /label 'l': no flavor has min-ram 9000 and flavor-name 'perf'; the cloud has: large \(8192 MiB\)/,
     );
   });
@@ -65,19 +47,19 @@ describe("the networks of a label", () => {
   ];
 
   test("they are found by name or id, in their order", () => {
-    assert.deepEqual(chooseNetworks(networks, label({ networks: ["c", "one"] })), ["c", "a"]);
+    assert.deepEqual(chooseNetworks(networks, openStackLabel({ networks: ["c", "one"] })), ["c", "a"]);
   });
 
   test("one that does not exist is told with the nearest", () => {
     assert.throws(
-      () => chooseNetworks(networks, label({ networks: ["onne"] })),
+      () => chooseNetworks(networks, openStackLabel({ networks: ["onne"] })),
       /networks: there is no network 'onne' in the cloud.*did you mean "one"/,
     );
   });
 
   test("a name that is that of two is refused with both ids", () => {
     assert.throws(
-      () => chooseNetworks(networks, label({ networks: ["twin"] })),
+      () => chooseNetworks(networks, openStackLabel({ networks: ["twin"] })),
       (error) =>
         error instanceof ProviderError &&
         !error.retryable &&

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { openStackLabel } from "../../../test/harness/openstack_label.ts";
 import { type Clock, systemClock } from "../../std/clock.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { NotFoundError } from "../contract.ts";
@@ -10,23 +11,7 @@ import type { NetworkApi } from "./network.ts";
 import type { LabelSettings } from "./settings.ts";
 
 const signal = new AbortController().signal;
-const small: LabelSettings = {
-  pool: "main",
-  label: "small",
-  cloudImage: null,
-  minRam: 1,
-  flavorName: null,
-  keyName: null,
-  volumeSize: null,
-  properties: {},
-  dynamicProperties: {},
-  userData: null,
-  networks: [],
-  zones: [],
-  securityGroups: [],
-  autoFloatingIp: true,
-  configDrive: undefined,
-};
+const small = openStackLabel({ minRam: 1 });
 
 /** What is known of a cloud with one flavor, and what it was asked. */
 function setUp(changes: Partial<LabelSettings> = {}) {
