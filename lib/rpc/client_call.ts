@@ -7,9 +7,8 @@ import {
   Metadata,
 } from "nice-grpc-common";
 import { type Clock, elapsed } from "../std/clock.ts";
-import { type Deadline, deadline } from "../std/deadline.ts";
+import { deadline } from "../std/deadline.ts";
 import { messageOf } from "../std/errors.ts";
-import { followSignals } from "../std/follow_signals.ts";
 import { openSpan, traceparentOf } from "../telemetry/trace.ts";
 import { ClientError, type Peer, toClientError } from "./client_error.ts";
 
@@ -65,7 +64,9 @@ export function clientCallMiddleware(
     const traceparent = traceparentOf(inside);
     if (traceparent !== null) metadata.set("traceparent", traceparent);
     const endsAt = elapsed(settings.clock) + milliseconds;
-    const limit = limitOf(settings, milliseconds, options.signal);
+    const { clock, peer } = settings;
+    const others = options.signal === undefined ? [] : [options.signal];
+    const limit = deadline(clock, milliseconds, () => lateError(peer, milliseconds), others);
     try {
       return yield* steps(call, { ...options, metadata, endsAt, signal: limit.signal }, inside);
     } catch (thrown) {
@@ -109,20 +110,6 @@ async function* steps<Request, Response>(
   } finally {
     if (!done) await context.with(inside, () => answers.return(undefined));
   }
-}
-
-/** A signal that ends the call at its deadline. */
-function limitOf(
-  { clock, peer }: ClientCallOptions,
-  milliseconds: number,
-  signal: AbortSignal | undefined,
-): Deadline {
-  const others = signal === undefined ? [] : [signal];
-  if (!Number.isFinite(milliseconds)) {
-    const { controller, stop } = followSignals(others);
-    return { signal: controller.signal, stop };
-  }
-  return deadline(clock, milliseconds, () => lateError(peer, milliseconds), others);
 }
 
 function lateError({ kind, address }: Peer, milliseconds: number): ClientError {

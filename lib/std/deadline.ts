@@ -8,7 +8,10 @@ export interface Deadline {
   stop(): void;
 }
 
-/** A signal that is aborted after a while with the error that `late` makes, or with one of the others. */
+/**
+ * A signal that is aborted after a while with the error that `late` makes, or with one of the others. After Infinity
+ * milliseconds only with those.
+ */
 export function deadline(
   clock: Pick<Clock, "after">,
   milliseconds: number,
@@ -16,7 +19,8 @@ export function deadline(
   others: readonly AbortSignal[],
 ): Deadline {
   const { controller, stop } = followSignals(others);
-  const cancel = clock.after(milliseconds, () => controller.abort(late()));
+  const isBounded = Number.isFinite(milliseconds);
+  const cancel = isBounded ? clock.after(milliseconds, () => controller.abort(late())) : () => {};
   return {
     signal: controller.signal,
     stop: () => {

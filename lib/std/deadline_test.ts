@@ -26,3 +26,11 @@ test("a deadline that is stopped leaves no timer and follows nobody", () => {
   other.abort("late");
   assert.deepEqual([timers.waiting.size, signal.aborted], [0, false]);
 });
+
+test("a deadline that never comes sets no timer, and follows the others", () => {
+  const [timers, other] = [new Timers(), new AbortController()];
+  const { signal } = deadline(timers, Number.POSITIVE_INFINITY, () => new Error("too late"), [other.signal]);
+  assert.equal(timers.waiting.size, 0);
+  other.abort("gone");
+  assert.equal(signal.reason, "gone");
+});

@@ -4,7 +4,6 @@ import type { Writable } from "node:stream";
 import { metrics } from "@opentelemetry/api";
 import { type Deadline, deadline } from "../../std/deadline.ts";
 import { messageOf } from "../../std/errors.ts";
-import { followSignals } from "../../std/follow_signals.ts";
 import { withSpan } from "../../telemetry/trace.ts";
 import { endpointOf } from "./catalogue.ts";
 import { ApiError, isOwnNotFound, replyMessage, SERVICE_NAMES, type ServiceName } from "./errors.ts";
@@ -135,12 +134,9 @@ export class Exchanges {
 
   #bounds(call: ApiCall): Deadline {
     const { clock, closing } = this.#tools;
-    const others = [call.signal, closing];
-    if (call.stream === undefined) {
-      return deadline(clock, DEADLINE_MS, () => new Error(`no answer in ${DEADLINE_MS / 1000} s`), others);
-    }
-    const { controller, stop } = followSignals(others);
-    return { signal: controller.signal, stop };
+    const limit = call.stream === undefined ? DEADLINE_MS : Number.POSITIVE_INFINITY;
+    const late = () => new Error(`no answer in ${DEADLINE_MS / 1000} s`);
+    return deadline(clock, limit, late, [call.signal, closing]);
   }
 
   /** The error of a call, in a sentence. */
