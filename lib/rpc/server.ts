@@ -56,7 +56,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const clock = options.clock ?? systemClock;
   const names = options.services.map(({ definition }) => serviceName(definition));
   const health = new Health(names);
-  const endStreams = new AbortController();
+  const ending = new AbortController();
   sendLibraryLogTo(options.logger);
   let draining = false;
   const server = createServer({ ...LIMITS, interceptors: [deadlineInterceptor] } as typeof LIMITS).use(
@@ -64,7 +64,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       logger: options.logger,
       clock,
       defaultDeadlineMs: options.defaultDeadlineMs ?? 30_000,
-      endStreams: endStreams.signal,
+      draining: ending.signal,
     }),
   );
   for (const { definition, implementation } of options.services) server.add(definition, implementation);
@@ -79,7 +79,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       health.setServing(false);
       // A turn for the health watches to pass the news on before they end with the other streams.
       await clock.sleep(0);
-      endStreams.abort();
+      ending.abort();
       await shutDown(server, clock, graceMs);
     },
   };

@@ -24,7 +24,7 @@ export interface ServerCallOptions {
   /** Milliseconds that a unary call may take when the caller set no deadline. */
   readonly defaultDeadlineMs: number;
   /** Aborted when the server begins to shut down: streams must end. */
-  readonly endStreams: AbortSignal;
+  readonly draining: AbortSignal;
 }
 
 /** The middleware for {@link ServerCallOptions}. */
@@ -33,6 +33,7 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
   return async function* answerCall(call, callContext) {
     const { path, requestStream, responseStream } = call.method;
     const isStream = requestStream || responseStream;
+    const { draining } = options;
     const asked = deadlineOf(callContext.metadata);
     const deadline =
       Number.isFinite(asked) || isStream ? asked : options.clock.now() + options.defaultDeadlineMs;
@@ -40,11 +41,14 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
       clock: options.clock,
       deadline,
       caller: callContext.signal,
-      draining: isStream ? options.endStreams : null,
+      draining: isStream ? draining : null,
     });
     const record = beginRecord(path, callContext, options, instruments);
-    const inside = { ...callContext, signal: limit.signal, deadline, draining: options.endStreams };
-    const answers = new Answers(call, inside, record.context);
+    const answers = new Answers(
+      call,
+      { ...callContext, signal: limit.signal, deadline, draining },
+      record.context,
+    );
     try {
       while (true) {
         const result = await answers.next();

@@ -15,7 +15,7 @@ function stream(next: (number: number) => Message): AsyncGenerator<Message, unkn
     logger: silentLogger,
     clock: systemClock,
     defaultDeadlineMs: 30_000,
-    endStreams: new AbortController().signal,
+    draining: new AbortController().signal,
   });
   const call = {
     method: { path: "/test.Test/Watch", requestStream: false, responseStream: true },
