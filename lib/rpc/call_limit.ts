@@ -2,6 +2,7 @@
 import type { ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
 import { type Metadata, ServerError, Status } from "nice-grpc-common";
 import type { Clock } from "../std/clock.ts";
+import { onAbort } from "../std/on_abort.ts";
 import { unavailable } from "./errors.ts";
 
 // nice-grpc hands on metadata but not the deadline, and gRPC takes grpc-timeout out of the metadata. The interceptor
@@ -78,14 +79,12 @@ export function limitCall(options: CallLimitOptions): CallLimit {
   const cancelTimer = Number.isFinite(deadline)
     ? clock.after(Math.max(0, deadline - clock.now()), exceeded)
     : () => {};
-  caller.addEventListener("abort", gone, { once: true });
-  draining?.addEventListener("abort", drain, { once: true });
-  if (caller.aborted) gone();
-  if (draining?.aborted) drain();
+  const forgetCaller = onAbort(caller, gone);
+  const forgetDraining = draining === null ? () => {} : onAbort(draining, drain);
   const release = () => {
     cancelTimer();
-    caller.removeEventListener("abort", gone);
-    draining?.removeEventListener("abort", drain);
+    forgetCaller();
+    forgetDraining();
   };
   return { signal: controller.signal, release };
 }

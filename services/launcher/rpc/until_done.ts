@@ -1,5 +1,6 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
+import { onAbort } from "../../../lib/std/on_abort.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isLeaseLate, keepLease, renewOnce, thirdOfLease } from "./keep_lease.ts";
 import { afterOutage, outageError, PATIENCE_MS } from "./outage.ts";
@@ -62,11 +63,4 @@ export async function untilDone(
   } finally {
     for (const stop of stops) stop();
   }
-}
-
-/** Listens for the abortion of a signal, also of one that is aborted already; returns what ends that. */
-function onAbort(signal: AbortSignal, listener: () => void): () => void {
-  signal.addEventListener("abort", listener, { once: true });
-  if (signal.aborted) listener();
-  return () => signal.removeEventListener("abort", listener);
 }
