@@ -2,17 +2,25 @@ import { messageOf } from "../../../lib/std/errors.ts";
 import type { Environment } from "../environment.ts";
 import { renewLease } from "../request/lease.ts";
 import { type Lease, ownDataOf } from "../request/own_data.ts";
+import type { Shared } from "./shared.ts";
 
 /**
- * Renews the lease of a request at each third of it, and soon when it begins late in it; nothing for a request that has
- * none. A failure is repeated at the next third, until which the lease lasts. Returns what ends that.
+ * Renews the lease of a request at each third of it, and soon when it begins late in it, or is given another duration;
+ * nothing for a request that has none. A failure is repeated at the next third, until which the lease lasts. Returns
+ * what ends that.
  */
-export function keepLease(environment: Environment, id: string): () => void {
+export function keepLease(
+  { environment, engine }: Pick<Shared, "environment" | "engine">,
+  id: string,
+): () => void {
   const { clock } = environment.context;
   let cancel = () => {};
   let isEnded = false;
+  let kept: number | undefined;
   const plan = (isFirst: boolean) => {
+    cancel();
     const lease = leaseOf(environment, id);
+    kept = lease?.duration;
     if (lease === null) return;
     const third = (lease.duration * 1000) / 3;
     const first = Math.min(Math.max(untilLate(environment, lease), 0), third);
@@ -22,9 +30,13 @@ export function keepLease(environment: Environment, id: string): () => void {
     await renewOnce(environment, id);
     if (!isEnded) plan(false);
   };
+  const forget = engine.watchRequest(id, () => {
+    if (leaseOf(environment, id)?.duration !== kept) plan(true);
+  });
   plan(true);
   return () => {
     isEnded = true;
+    forget();
     cancel();
   };
 }

@@ -47,7 +47,7 @@ export async function untilDone(
       const wait = Math.min(seconds * 1000, deadline - clock.now() - BEFORE_DEADLINE_MS);
       stops.push(
         engine.watchRequest(id, look),
-        isUnderWay(view.request(id)) ? keepLease(environment, id) : () => {},
+        isUnderWay(view.request(id)) ? keepLease(shared, id) : () => {},
         clock.after(Math.max(wait, 0), resolve),
         // Where others have a connection they end the lease in time: before that its holder has to be told.
         afterOutage(

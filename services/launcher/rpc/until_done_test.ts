@@ -24,7 +24,8 @@ function wait({
   const expiries: (number | undefined)[] = [];
   let entry: ReturnType<typeof request> | undefined = request("200-1", { ...record, state });
   let listeners = 0;
-  let [hear, tellCurrent, noteShown] = [() => {}, (_current: boolean) => {}, () => {}];
+  const hearers = new Set<() => void>();
+  let [tellCurrent, noteShown] = [(_current: boolean) => {}, () => {}];
   const listenTo = () => {
     listeners += 1;
     return () => {
@@ -57,7 +58,7 @@ function wait({
     environment: { context: { view, clock, session } },
     engine: {
       watchRequest: (_id: string, listener: () => void) => {
-        hear = listener;
+        hearers.add(listener);
         return listenTo();
       },
     },
@@ -97,7 +98,13 @@ function wait({
     },
     become: (state: "pending" | "fulfilled" | "failed" | "gone") => {
       entry = state === "gone" ? undefined : request("200-1", { ...record, state });
-      hear();
+      for (const hear of hearers) hear();
+    },
+    /** Somebody renews its lease for so many seconds. */
+    renew: (duration: number) => {
+      const lease = { duration, expires: clock.now() / 1000 + duration };
+      entry = request("200-1", { requestorData: encodeOwnData({ lease }), state });
+      for (const hear of hearers) hear();
     },
     loseConnection: () => {
       view.current = false;
@@ -158,6 +165,17 @@ describe("who waits for a request", () => {
     await waiting.pass(30_000);
     assert.equal(waiting.expiries.length, 1);
     assert.equal(waiting.listeners(), 0);
+  });
+
+  it("keeps a lease that is shortened meanwhile", async () => {
+    const waiting = wait();
+    waiting.renew(9);
+    await waiting.pass(2900);
+    assert.deepEqual(waiting.expiries, []);
+    await waiting.pass(200);
+    assert.equal(waiting.expiries.length, 1);
+    await waiting.pass(3100);
+    assert.equal(waiting.expiries.length, 2);
   });
 
   it("is answered with a lease that lasts, also where it comes late in it and is told at once", async () => {

@@ -99,7 +99,7 @@ class Wakes {
     };
     let cancel = clock.after(BOOKMARK_MS, bookmark);
     this.#stops.push(() => cancel());
-    this.#stops.push(keepLease(shared.environment, id));
+    this.#stops.push(keepLease(shared, id));
     this.#change();
   }
 

@@ -16,7 +16,7 @@ function watch(secondsLeft: number) {
   const lease = { duration: 60, expires: clock.now() / 1000 + secondsLeft };
   const record = { requestorData: encodeOwnData({ lease }) };
   let entry = request("200-1", record);
-  let hear = () => {};
+  const listeners = new Set<() => void>();
   const view = {
     current: true,
     onCurrent: (listener: typeof toldCurrent) => {
@@ -36,8 +36,8 @@ function watch(secondsLeft: number) {
     environment: { context: { view, clock, session }, nodesOf: () => [] },
     engine: {
       watchRequest: (_id: string, listener: () => void) => {
-        hear = listener;
-        return () => {};
+        listeners.add(listener);
+        return () => listeners.delete(listener);
       },
       reasonOf: () => undefined,
     },
@@ -50,7 +50,7 @@ function watch(secondsLeft: number) {
   const stream = watchRequest(shared, { name: "nodeRequests/200-1" }, stop.signal);
   const change = (changed: Parameters<typeof request>[1]) => {
     entry = request("200-1", { ...record, ...changed });
-    hear();
+    for (const hear of listeners) hear();
   };
   return { clock, pass, expiries, stream, stop, change, tell: (current: boolean) => toldCurrent(current) };
 }
