@@ -100,6 +100,33 @@ describe("a launcher that is late", () => {
     assert.equal(driver.cloud.made.length, 1);
   });
 
+  it("goes on anew with a launch whose session ended while the last attempt's console was read", async () => {
+    one = await cases.begin("cloud");
+    const driver = new FakeProvider("cloud");
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+    const consoleLog = async () => {
+      reached.resolve();
+      return await gate.promise;
+    };
+    let scans = 0;
+    const setting = simple(Object.assign(driver, { consoleLog }), { consoleLog: true, launchRetries: 1 });
+    const launcher = await one.launcher(setting, {
+      scanHostKeys: async () => {
+        scans += 1;
+        if (scans > 1) return KEYS;
+        throw new Error("nobody answers");
+      },
+    });
+    const name = await ask(launcher, ["small"]);
+    await reached.promise;
+    const { signal } = launcher.session;
+    await cases.server.expire(launcher.session);
+    await until("it hears of that", () => signal.aborted);
+    gate.resolve("login:");
+    await fulfilled(launcher, name);
+    assert.equal(driver.cloud.made.length, 1);
+  });
+
   it("finds the request that another has made with the caller's id and that it has not heard of yet", async () => {
     one = await cases.begin("cloud");
     const { cloud } = new FakeProvider("cloud");

@@ -12,7 +12,7 @@ import type { RequestServiceImplementation } from "../../lib/rpc/gen/nodepool/v1
 import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
-import { connectSession } from "../../lib/zookeeper/session.ts";
+import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
@@ -27,6 +27,8 @@ export interface Setting {
     readonly pools: readonly (Partial<PoolConfig> & {
       readonly name: string;
       readonly offers: readonly string[];
+      /** Of all its labels. */
+      readonly consoleLog?: boolean;
     })[];
     readonly config?: Partial<ProviderConfig>;
   }[];
@@ -52,7 +54,7 @@ export function configOf(setting: Setting): Config {
       managesImages: true,
       diskimages: [],
       settings: {},
-      pools: pools.map(({ offers, ...pool }) => ({
+      pools: pools.map(({ offers, consoleLog = false, ...pool }) => ({
         maxServers: Infinity,
         maxCores: Infinity,
         maxRam: Infinity,
@@ -65,7 +67,7 @@ export function configOf(setting: Setting): Config {
           diskimage: "image",
           cloudImage: null,
           hostKeyChecking: true,
-          consoleLog: false,
+          consoleLog,
           settings: {},
         })),
         ...pool,
@@ -106,7 +108,7 @@ export interface TestLauncher {
   readonly requests: RequestServiceImplementation;
   readonly providers: ProviderServiceImplementation;
   readonly components: ComponentServiceImplementation;
-  readonly session: Session;
+  readonly session: ZooKeeperSession;
   readonly view: View;
   readonly service: Service;
   /** Stops the launcher and its session. */

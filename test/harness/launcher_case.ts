@@ -112,9 +112,10 @@ export class LauncherCase {
 /** One provider with one pool that offers the label `small`, and `large` beside it. */
 export function simple(
   driver: FakeProvider,
-  more: { minReady?: number; maxServers?: number; launchRetries?: number } = {},
+  more: { minReady?: number; maxServers?: number; launchRetries?: number; consoleLog?: boolean } = {},
 ): Setting {
-  const pool = { name: "main", offers: ["small", "large"], maxServers: more.maxServers ?? Infinity };
+  const { maxServers = Infinity, consoleLog = false } = more;
+  const pool = { name: "main", offers: ["small", "large"], maxServers, consoleLog };
   return {
     labels: { small: { minReady: more.minReady ?? 0 }, large: {} },
     providers: [{ driver, pools: [pool], config: { launchRetries: more.launchRetries ?? 3 } }],

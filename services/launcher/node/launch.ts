@@ -173,7 +173,7 @@ async function tryAttempts(
       }
       const fields = { node: launch.node, attempt, attempts, error: messageOf(error) };
       context.logger.warn("launch attempt failed", fields);
-      await logConsole(environment, launch);
+      await logConsole(environment, launch, signals);
       const hopeless = error instanceof NotFoundError;
       if (attempt >= attempts || hopeless) {
         launch.status = "failed";
@@ -262,20 +262,26 @@ async function writeLaunch(
   launch.version = version();
 }
 
-async function logConsole(environment: Environment, launch: Launch): Promise<void> {
+/** @throws when one of the signals is aborted meanwhile: then there is nothing more to do about the launch */
+async function logConsole(
+  environment: Environment,
+  launch: Launch,
+  signals: readonly AbortSignal[],
+): Promise<void> {
   const { context } = environment;
   const { externalId, provider } = launch.record;
   const driver = driverOf(environment, provider);
   if (labelOf(launch.pool, launch.label)?.consoleLog !== true || driver === undefined) return;
   if (typeof externalId !== "string") return;
   try {
-    const text = await withDeadline(context.clock, 30_000, "no console log in 30 s", [], (signal) =>
+    const text = await withDeadline(context.clock, 30_000, "no console log in 30 s", signals, (signal) =>
       driver.consoleLog(externalId, signal),
     );
     for (const line of (text ?? "").split("\n").slice(-200)) {
       if (line !== "") context.logger.info("console", { node: launch.node, line });
     }
   } catch (error) {
+    if (signals.some((signal) => signal.aborted)) throw error;
     context.logger.warn("no console log", { node: launch.node, error: messageOf(error) });
   }
 }
