@@ -15,7 +15,7 @@ import {
   requestLockPath,
   requestPath,
 } from "../../lib/model/paths.ts";
-import { encodeRequest, newRequest } from "../../lib/model/request.ts";
+import { decodeRequest, encodeRequest, newRequest } from "../../lib/model/request.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
@@ -29,12 +29,14 @@ import {
   fulfilled,
   idOf,
   type LauncherCase,
+  look,
   simple,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
 import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
 import { tenantScope } from "./request/chains.ts";
+import { withLease } from "./request/own_data.ts";
 
 const KEYS = ["ssh-ed25519 AAAA"];
 
@@ -271,6 +273,37 @@ describe("a launcher that is late", () => {
     assert.deepEqual([free?.state, free?.allocatedTo, free?.tenantName], ["ready", null, null]);
     assert.deepEqual([locked?.state, locked?.allocatedTo], ["building", request]);
     await lock?.release();
+  });
+
+  it("ends no lease that was renewed elsewhere at that moment", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const name = await ask(launcher, ["small"], { leaseSeconds: 1 });
+    const path = requestPath(idOf(name));
+    await fulfilled(launcher, name);
+    const session = await one.session();
+    const { multi } = launcher.session;
+    const refused = Promise.withResolvers<void>();
+    launcher.session.multi = async (operations) => {
+      const ends = operations.some((step) => step.kind === "delete" && step.path === path);
+      if (!ends) return await multi.call(launcher.session, operations);
+      launcher.session.multi = multi;
+      const { data, version } = await session.get(path).then(({ data, stat }) => ({ data, ...stat }));
+      const lease = { duration: 60, expires: Date.now() / 1000 + 60 };
+      await session.set(path, encodeRequest(withLease(decodeRequest(data), lease)), version);
+      try {
+        return await multi.call(launcher.session, operations);
+      } finally {
+        refused.resolve();
+      }
+    };
+    await refused.promise;
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    const { nodes } = await look(launcher, name);
+    assert.deepEqual(
+      nodes.map(({ state }) => state),
+      ["STATE_IN_USE"],
+    );
   });
 
   it("makes no request for a caller who has given up", async () => {

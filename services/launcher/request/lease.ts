@@ -12,7 +12,15 @@ import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
 import type { Transaction } from "../transaction.ts";
 import { giveBack } from "./fulfil.ts";
-import { encodeOwnData, holdWishOf, nodeLeaseOf, ownDataOf, withLease, withSuspicionOf } from "./own_data.ts";
+import {
+  encodeOwnData,
+  holdWishOf,
+  leaseEnd,
+  nodeLeaseOf,
+  ownDataOf,
+  withLease,
+  withSuspicionOf,
+} from "./own_data.ts";
 import { isRequestGone, readableNode, readableRequest } from "./read.ts";
 
 /** How long it is waited for a connection to look whether a request was made, in milliseconds. */
@@ -118,21 +126,27 @@ export async function releaseRequest(
   await retryConflicts(context, async () => {
     await freshly(context, requestPath(id), () => context.view.request(id));
     await untilShown(environment, id);
-    const entry = context.view.request(id);
-    if (entry === undefined) return;
-    const steps = transaction(environment, "request.release");
-    const nodes = entry.record?.nodes ?? [];
-    const deletions = nodes.flatMap((node) => returnNode(environment, steps, node, id, fault) ?? []);
-    for (const node of environment.nodesOf(id)) {
-      const isUnused = node.record.state === "ready" && node.lock.contenders.length === 0;
-      if (isUnused) giveBack(steps, node, nowOf(environment));
-    }
-    steps.delete(requestPath(id), entry.version);
-    if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
-    await commitDeletions(environment, steps, deletions);
+    await release(environment, id, fault);
     await context.view.settled();
-    context.logger.info("request released", { request: id, nodes });
   });
+}
+
+/** As {@link releaseRequest}, of what the view shows. @throws when that is not what there is */
+async function release(environment: Environment, id: string, fault: string | null): Promise<void> {
+  const { context } = environment;
+  const entry = context.view.request(id);
+  if (entry === undefined) return;
+  const steps = transaction(environment, "request.release");
+  const nodes = entry.record?.nodes ?? [];
+  const deletions = nodes.flatMap((node) => returnNode(environment, steps, node, id, fault) ?? []);
+  for (const node of environment.nodesOf(id)) {
+    const isUnused = node.record.state === "ready" && node.lock.contenders.length === 0;
+    if (isUnused) giveBack(steps, node, nowOf(environment));
+  }
+  steps.delete(requestPath(id), entry.version);
+  if (entry.lock.exists && entry.lock.contenders.length === 0) steps.delete(requestLockPath(id));
+  await commitDeletions(environment, steps, deletions);
+  context.logger.info("request released", { request: id, nodes });
 }
 
 /**
@@ -171,15 +185,18 @@ function returnNode(
   return undefined;
 }
 
-/** A lease has run out. */
+/** A lease has run out. One that was renewed meanwhile, here or elsewhere, goes on. */
 export async function endLease(environment: Environment, request: string): Promise<void> {
+  await untilShown(environment, request);
   const { record } = readableRequest(environment, request);
+  const { lease } = ownDataOf(record);
+  if (lease === null || nowOf(environment) < leaseEnd(lease, environment.hand.currentSince)) return;
   environment.context.logger.warn("lease ran out: its nodes are returned", {
     request,
     requestor: record.requestor,
     nodes: record.nodes,
   });
-  await releaseRequest(environment, request);
+  await release(environment, request, null);
 }
 
 /** Returns a leased node whose request is gone. */
