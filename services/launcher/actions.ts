@@ -130,7 +130,7 @@ export interface Setback {
 export interface HostStatus {
   /** As it was configured when the check was begun. */
   readonly host: Host;
-  /** When (seconds) the check under way was begun; null when there is none. */
+  /** Since when (seconds) a check has been under way, or has waited for its turn; null when there is none. */
   readonly checkingSince: number | null;
   /** The last check that has ended; null before the first. Times are seconds. */
   readonly last: HostReport | null;

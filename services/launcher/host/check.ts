@@ -3,7 +3,7 @@
 import { ROOT } from "../../../lib/model/paths.ts";
 import { abortable } from "../../../lib/std/abortable.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
-import type { Action } from "../actions.ts";
+import type { Action, HostStatus } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf } from "../environment.ts";
 import { hostKey, type PlacedHost } from "./slots.ts";
@@ -24,33 +24,41 @@ export async function examineHost(
   placed: PlacedHost,
   signal: AbortSignal,
 ): Promise<void> {
-  await environment.hostGate.pass(async () => {
-    signal.throwIfAborted();
-    const { hand, checkpoint } = environment;
-    const { host, pool } = placed;
-    const key = hostKey(placed);
-    const driver = driverOf(environment, pool.provider.name);
-    if (driver?.checkHost === undefined) return;
-    const check = driver.checkHost.bind(driver);
-    const from = nowOf(environment);
+  const { hand, hostGate } = environment;
+  const { host, pool } = placed;
+  const key = hostKey(placed);
+  const note = (news: Partial<HostStatus>) => {
     const { last = null, failures = 0 } = hand.hosts.get(key) ?? {};
-    hand.hosts.set(key, { host, checkingSince: from, last, failures });
-    const use = environment.uses.begin(driver);
-    const either = AbortSignal.any([signal, use.signal]);
-    try {
-      const found = await throughCheckpoints(checkpoint, "host.check", () => check(host, either));
-      const report = { from, at: nowOf(environment), found, problem: null };
-      hand.hosts.set(key, { host, checkingSince: null, last: report, failures: 0 });
-    } catch (error) {
-      const report = { from, at: nowOf(environment), found: null, problem: messageOf(error) };
-      const doubt = either.aborted ? error : await whyUnsure(environment, either);
-      const ended = doubt === null ? { last: report, failures: failures + 1 } : { last, failures };
-      hand.hosts.set(key, { host, checkingSince: null, ...ended });
-      if (doubt !== null) throw doubt;
-    } finally {
-      use.end();
-    }
-  });
+    hand.hosts.set(key, { host, checkingSince: null, last, failures, ...news });
+  };
+  // Its turn may be long in coming: whoever waits for the host looks for another one then.
+  note({ checkingSince: nowOf(environment) });
+  try {
+    await hostGate.pass(async () => {
+      signal.throwIfAborted();
+      const driver = driverOf(environment, pool.provider.name);
+      if (driver?.checkHost === undefined) return;
+      const check = driver.checkHost.bind(driver);
+      const from = nowOf(environment);
+      const use = environment.uses.begin(driver);
+      const either = AbortSignal.any([signal, use.signal]);
+      try {
+        const found = await throughCheckpoints(environment.checkpoint, "host.check", () =>
+          check(host, either),
+        );
+        note({ last: { from, at: nowOf(environment), found, problem: null }, failures: 0 });
+      } catch (error) {
+        const report = { from, at: nowOf(environment), found: null, problem: messageOf(error) };
+        const doubt = either.aborted ? error : await whyUnsure(environment, either);
+        if (doubt !== null) throw doubt;
+        note({ last: report, failures: (hand.hosts.get(key)?.failures ?? 0) + 1 });
+      } finally {
+        use.end();
+      }
+    });
+  } finally {
+    note({});
+  }
 }
 
 /**

@@ -1,14 +1,39 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type HostCheck, ProviderError } from "../../../lib/provider/contract.ts";
+import { systemClock } from "../../../lib/std/clock.ts";
+import { Gate } from "../../../lib/std/gate.ts";
 import { silentLogger } from "../../../lib/std/logger.ts";
 import { openView } from "../../../lib/zookeeper/tree_view.ts";
+import { host, hostPool } from "../../../test/harness/host_world.ts";
 import { hostsConfig } from "../../../test/harness/hosts.ts";
 import { until } from "../../../test/harness/launcher.ts";
 import { launcherCases } from "../../../test/harness/suites.ts";
+import type { HostStatus } from "../actions.ts";
+import type { Environment } from "../environment.ts";
+import { examineHost } from "./check.ts";
+import { hostKey } from "./slots.ts";
 
 describe("the check of a host", () => {
   const cases = launcherCases();
+
+  it("counts as under way while it waits for its turn, and no longer when it ends without one", async () => {
+    const hosts = new Map<string, HostStatus>();
+    const [taken, gate] = [Promise.withResolvers<void>(), new Gate(1)];
+    const environment = { hand: { hosts }, hostGate: gate, context: { clock: systemClock } };
+    const other = gate.pass(() => taken.promise);
+    const one = host();
+    const placed = { pool: hostPool("lab/main", [one]), host: one };
+    const stop = new AbortController();
+    const check = examineHost(environment as unknown as Environment, placed, stop.signal);
+    const since = () => hosts.get(hostKey(placed))?.checkingSince;
+    assert.equal(typeof since(), "number");
+    stop.abort(new Error("the launcher stops"));
+    taken.resolve();
+    await assert.rejects(check, /the launcher stops/);
+    assert.equal(since(), null);
+    await other;
+  });
 
   it("says nothing of the host when it fails because the launcher has slept past its session", async () => {
     const one = await cases.begin();

@@ -132,6 +132,8 @@ function checkWhenDue(
     if (draft.checks.has(key) && now - since < SLOW_SECONDS) draft.wake(since + SLOW_SECONDS);
     draft.hostReminders.set(key, Infinity);
   } else if (retry !== null) draft.hostReminders.set(key, retry);
-  else if (due <= now && !hand.isBusy(keys.host(key))) draft.actions.push({ kind: "check-host", placed });
+  // The end of what is being done about it is another reason to decide.
+  else if (hand.isBusy(keys.host(key))) draft.hostReminders.set(key, Infinity);
+  else if (due <= now) draft.actions.push({ kind: "check-host", placed });
   else draft.hostReminders.set(key, due);
 }

@@ -107,6 +107,10 @@ describe("the keeper of hosts", () => {
     assert.deepEqual({ actions, wakeAt }, { actions: [], wakeAt: NOW + 3 });
   });
 
+  it("is not woken for a host while something is being done about it", () => {
+    assert.equal(decideIn({ pools, hand: knowing(), busy: ["host:lab/zuul@h:22"] }).wakeAt, null);
+  });
+
   it("leaves slots alone that are in use, allocated or locked", () => {
     const nodes = [
       slotNode("0001", "in-use", 0, { locked: true }),
