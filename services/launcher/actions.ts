@@ -227,8 +227,10 @@ export interface Decision {
 /** Why requests of a kind wait. */
 export interface Outcome {
   readonly reason: string;
-  /** What our pools said; empty when the request is left to pools of other launchers. */
+  /** What those of our pools said that do not leave it to others. */
   readonly fits: readonly Fit[];
+  /** Why others of our pools leave it to pools that go first, by their ids. */
+  readonly yields: ReadonlyMap<string, string>;
 }
 
 /** A decision while it is made. */

@@ -78,14 +78,13 @@ function poolOf(
   if (!world.pools.some((own) => own.id === entry.record?.id)) return [elsewhere(entry)];
   // It does not wait in the queue, or has just been served.
   if (outcome === undefined) return [];
-  const fit = outcome.fits.find((candidate) => candidate.pool.id === entry.record?.id);
-  if (fit === undefined) {
-    // Another launcher's pool goes first, or one of ours of the preferred provider.
-    const first =
-      outcome.fits.length === 0 ? outcome.reason : `waits for preferred provider '${record.provider}'`;
+  const first = outcome.yields.get(entry.record.id ?? "");
+  if (first !== undefined) {
     const remedy = "the pool that goes first has to serve or decline it";
     return [{ ...plain, verdict: "yields", reason: `${pool}: ${first}`, remedy }];
   }
+  const fit = outcome.fits.find((candidate) => candidate.pool.id === entry.record?.id);
+  if (fit === undefined) return [];
   if (fit.kind === "now") return [{ ...plain, verdict: "able" }];
   return [waitsFor(fit)];
 }

@@ -74,6 +74,16 @@ describe("what pools say of a request", () => {
       "a/main: waits for preferred provider 'cloud'",
       remedy,
     ]);
+    const last = [full, pool("cloud/last", ["small"], { priority: 200 })];
+    assert.deepEqual(
+      told({}, { pools: last, others: [otherPool("b/main", ["small"], { priority: 150 })], nodes })
+        .filter(([, verdict]) => verdict !== "elsewhere")
+        .map(([name, verdict]) => [name, verdict]),
+      [
+        ["cloud/main", "waits"],
+        ["cloud/last", "yields"],
+      ],
+    );
   });
 
   it("is that it is switched off where it offers nothing for that, not that it lacks the label", () => {

@@ -53,26 +53,34 @@ export function waitsForOthers(candidates: readonly PoolEntry[]): string {
   return `waits for ${candidates.map(registeredName).join(", ")} of another launcher`;
 }
 
-/** The preferred provider goes first, then pools of higher priority: why we leave the request to them, or null. */
-export function yieldsTo(
+const NONE: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Those of our pools that leave a request to others, by their ids in the order of priority, and why: the preferred
+ * provider goes first, then pools of other launchers that have a higher priority. Which of our own goes first is decided
+ * by what they can do.
+ */
+export function yielding(
   candidates: readonly PoolEntry[],
   ours: readonly ServedPool[],
-  record: RequestRecord,
-): string | null {
+  { provider }: RequestRecord,
+): ReadonlyMap<string, string> {
   const isOurs = (pool: PoolEntry) => ours.some((own) => own.id === pool.record?.id);
   const preferred =
-    record.provider === null
-      ? []
-      : candidates.filter((pool) => pool.record?.providerName === record.provider);
-  if (preferred.length > 0 && !preferred.some(isOurs)) {
-    return `waits for its preferred provider '${record.provider}' of another launcher`;
-  }
+    provider === null ? [] : candidates.filter((pool) => pool.record?.providerName === provider);
   // Pools of other providers leave the request to the preferred one whatever their priority is.
-  const rivals = preferred.length > 0 ? preferred : candidates;
-  const own = ours.filter((pool) => rivals.some((rival) => rival.record?.id === pool.id));
-  const best = Math.min(...own.map((pool) => pool.pool.priority));
-  const first = rivals.find(
-    (pool) => !isOurs(pool) && pool.record?.paused === false && pool.record.priority < best,
-  );
-  return first === undefined ? null : `waits for ${registeredName(first)}, which has a higher priority`;
+  const rivals = (preferred.length > 0 ? preferred : candidates).filter((pool) => !isOurs(pool));
+  if (preferred.length === 0 && rivals.length === 0) return NONE;
+  const elsewhere = preferred.some(isOurs) ? "" : " of another launcher";
+  const yields = new Map<string, string>();
+  const ordered = [...ours].sort((a, b) => a.pool.priority - b.pool.priority);
+  for (const { id, pool, provider: own } of ordered) {
+    const first = rivals.find(({ record }) => record?.paused === false && record.priority < pool.priority);
+    if (preferred.length > 0 && own.name !== provider) {
+      yields.set(id, `waits for preferred provider '${provider}'${elsewhere}`);
+    } else if (first !== undefined) {
+      yields.set(id, `waits for ${registeredName(first)}, which has a higher priority`);
+    }
+  }
+  return yields;
 }

@@ -4,7 +4,7 @@
 // within a pass room only shrinks. Requests in hand are decided about when something of them has changed.
 import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
-import { type Draft, keys, type World } from "../actions.ts";
+import { type Draft, keys, type Outcome, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
 import { fitOf } from "../pool/fit.ts";
@@ -18,7 +18,7 @@ import {
   registeredName,
   waitsForOthers,
   whyNobody,
-  yieldsTo,
+  yielding,
 } from "./courtesy.ts";
 import { Cursors } from "./cursors.ts";
 import { decideHeld, decideLost, tellProgress } from "./decide_pending.ts";
@@ -120,20 +120,15 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   }
   const candidates = able.filter((pool) => !record.declinedBy.includes(pool.record?.id ?? ""));
   const ours = world.pools.filter((pool) => candidates.some((other) => other.record?.id === pool.id));
-  const wait = ours.length === 0 ? waitsForOthers(candidates) : yieldsTo(candidates, ours, record);
-  if (candidates.length > 0 && wait !== null) {
-    draft.outcomes.set(kind.key, { reason: wait, fits: [] });
+  const yields = yielding(candidates, ours, record);
+  const eligible = ours.filter((pool) => !yields.has(pool.id));
+  if (candidates.length > 0 && eligible.length === 0) {
+    const [reason = waitsForOthers(candidates)] = yields.values();
+    draft.outcomes.set(kind.key, { reason, fits: [], yields });
     return false;
   }
-  const preferred = record.provider;
-  const eligible = ours.filter(
-    (pool) =>
-      preferred === null ||
-      pool.provider.name === preferred ||
-      !ours.some((other) => other.provider.name === preferred),
-  );
   const fits = eligible.map((pool) => fitOf(world, pass.census, pool, entry, behindOf(pass, pool, entry)));
-  return choose(pass, kind, entry, candidates, fits);
+  return choose(pass, kind, entry, candidates, { fits, yields });
 }
 
 /** That another request goes before this one where the pool has to launch. */
@@ -149,7 +144,7 @@ function choose(
   kind: Kind,
   entry: ReadableRequest,
   candidates: readonly PoolEntry[],
-  fits: readonly Fit[],
+  { fits, yields }: Omit<Outcome, "reason">,
 ): boolean {
   const { census, draft } = pass;
   const { id, record } = entry;
@@ -178,6 +173,7 @@ function choose(
   draft.outcomes.set(kind.key, {
     reason: reason === "" ? `waits for ${others.map(registeredName).join(", ")}` : reason,
     fits,
+    yields,
   });
   for (const fit of laters) waitIn(pass, kind, entry, candidates, fit);
   return false;

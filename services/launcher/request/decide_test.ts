@@ -260,4 +260,17 @@ describe("which pool serves", () => {
     );
     assert.equal(actionsIn(scene({ paused: true })).length, 1);
   });
+
+  it("is not one of ours before which another launcher's pool comes, while one that comes first has no room", () => {
+    const full = pool("alpha/main", ["small"], { priority: 1, maxServers: 1 });
+    const scene = (more: object): Scene => ({
+      pools: [full, pool("gamma/main", ["small"], { priority: 3 })],
+      others: [otherPool("beta/main", ["small"], { priority: 2, ...more })],
+      nodes: [node("0001", "in-use", { provider: "alpha", locked: true })],
+      requests: [request("200-1")],
+    });
+    const { actions, paused } = decideIn(scene({}));
+    assert.deepEqual({ actions, paused }, { actions: [], paused: ["alpha/main"] });
+    assert.deepEqual(actionsIn(scene({ paused: true })), ["serve 200-1 at gamma/main with new"]);
+  });
 });
