@@ -7,7 +7,7 @@ import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import type { Logger } from "../../lib/std/logger.ts";
 import type { LauncherOptions } from "../../services/launcher/launcher.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
-import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
+import { putImage, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import {
   ask,
   callContext,
@@ -157,6 +157,25 @@ describe("a launch", () => {
     assert.equal(seen.length, 2);
     assert.deepEqual([cloud.cloud.made.length, cloud.instances.size], [2, 1]);
     assert.equal(node?.name, "nodes/0000000000", "it is the same node");
+  });
+
+  it("takes the newest image at each attempt, and the node says which it was", async () => {
+    const image = async () => await putImage(await one.session(), ["cloud"]);
+    const scanned: (string | undefined)[] = [];
+    const { cloud, launcher } = await begin({
+      scanHostKeys: async () => {
+        const [instance] = [...cloud.instances.values()].slice(-1);
+        scanned.push(instance?.metadata[METADATA.build]);
+        if (scanned.length > 1) return ["ssh-ed25519 AAAA"];
+        await image();
+        await until("the new image is known", () => launcher.view.image("image")?.builds.length === 2);
+        throw new Error("nobody answers");
+      },
+    });
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    const [node] = launcher.view.nodes();
+    assert.notEqual(scanned[1], scanned[0]);
+    assert.equal(node?.record?.imageId?.split("/")[5], scanned[1]);
   });
 
   it("fails when every key scan fails, and the console is logged line by line, once an attempt", async () => {

@@ -1,13 +1,13 @@
 // One attempt to launch a node, as the provider sees it.
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import { type Instance, METADATA, NotFoundError, type Provider } from "../../../lib/provider/contract.ts";
+import { type Instance, METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import type { Claim, NoteInstance } from "../../../lib/provider/nodepool.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
-import { findImage } from "../pool/image.ts";
-import { labelOf } from "../pool/served.ts";
+import type { LaunchImage } from "../pool/image.ts";
 import type { Launch } from "../state.ts";
+import { refusal } from "./attempt_image.ts";
 import { withDeadline } from "./deadline.ts";
 
 /** A provider gets this long to delete one instance, in milliseconds. */
@@ -82,21 +82,17 @@ function tokenPrefix(node: string, { createdTime }: Pick<NodeRecord, "createdTim
   return `${node}-${Math.round((createdTime ?? 0) * 1000)}-`;
 }
 
-/** Creates the instance of the launch's attempt, or goes on with it. */
+/** Creates the instance of the launch's attempt from an image, or goes on with it. */
 export async function createInstance(
   environment: Environment,
   launch: Launch,
-  signal: AbortSignal,
+  image: LaunchImage,
   note: NoteInstance,
+  signal: AbortSignal,
 ): Promise<Instance> {
   const { pool, label, node, record } = launch;
   const driver = driverOf(environment, record.provider);
-  const settings = labelOf(pool, label);
-  const refuse = (reason: string) => new NotFoundError(`label '${label}' cannot be launched: ${reason}`);
-  if (driver === undefined) throw refuse(`provider '${record.provider}' is not served any more`);
-  if (settings === undefined) throw refuse("it is not in the pool any more");
-  const image = findImage(environment.context.view, pool, settings);
-  if (image === null) throw refuse("its image is not at the provider any more");
+  if (driver === undefined) throw refusal(label, `provider '${record.provider}' is not served any more`);
   const metadata = {
     [METADATA.provider]: pool.provider.name,
     [METADATA.pool]: pool.pool.name,

@@ -12,13 +12,13 @@ import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
 import { launchTimer } from "../../../lib/provider/launch_timer.ts";
+import type { NoteInstance } from "../../../lib/provider/nodepool.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
 import { type Action, keys } from "../actions.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { QUOTA_PAUSE_SECONDS } from "../pool/fit.ts";
-import { findImage, type LaunchImage } from "../pool/image.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
 import { ownDataOf } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
@@ -34,6 +34,7 @@ import {
   withAttemptOver,
   withInstance,
 } from "./attempt.ts";
+import { attemptImage, withImage } from "./attempt_image.ts";
 import { withDeadline } from "./deadline.ts";
 import { readHostKeys } from "./host_keys.ts";
 
@@ -51,15 +52,9 @@ export async function beginLaunch(
   const label = node.record.type[0] ?? "";
   const request = action.request === null ? undefined : context.view.request(action.request);
   const own = request?.record ? ownDataOf(request.record) : null;
-  const settings = labelOf(pool, label);
-  const image = settings === undefined ? null : findImage(context.view, pool, settings);
-  const isNew = node.record.state === "init";
-  const intent = {
-    ...(isNew ? withNodeState(node.record, "building", nowOf(environment)) : node.record),
-    ...(image === null || !isNew ? {} : connectionOf(image)),
-    launcher: pool.id,
-  };
-  const record = isNew ? withAttempt(intent, 1) : intent;
+  const taken = { ...node.record, launcher: pool.id };
+  const begun = () => withAttempt(withNodeState(taken, "building", nowOf(environment)), 1);
+  const record = taken.state === "init" ? withImage(environment, { pool, label }, begun()) : taken;
   const steps = transaction(environment, "node.intend");
   const lock = steps.take(context.locks, nodeLockPath(node.id), node.lock, pool.id);
   const version = steps.setNode(node.id, record, node.version);
@@ -80,17 +75,6 @@ export async function beginLaunch(
   };
   hand.launches.set(node.id, launch);
   tasks.start(`launch of node ${node.id}`, (signal) => runLaunch(environment, launch, signal));
-}
-
-function connectionOf(image: LaunchImage) {
-  return {
-    imageId: image.imageId,
-    username: image.username ?? "zuul",
-    pythonPath: image.pythonPath,
-    shellType: image.shellType,
-    connectionType: image.connectionType,
-    connectionPort: image.connectionPort,
-  };
 }
 
 async function runLaunch(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {
@@ -209,7 +193,8 @@ async function beginNextAttempt(
   signals: readonly AbortSignal[],
 ): Promise<void> {
   await removeAttempt(environment, launch, signals);
-  await writeLaunch(environment, launch, withAttempt(launch.record, attemptOf(launch.record) + 1));
+  const next = withAttempt(launch.record, attemptOf(launch.record) + 1);
+  await writeLaunch(environment, launch, withImage(environment, launch, next));
 }
 
 async function waitFor(
@@ -230,17 +215,20 @@ async function tryOnce(environment: Environment, launch: Launch, signal: AbortSi
 
 // A driver may wrap what the callback throws: that the node is not ours any more must not look like its failure.
 async function create(environment: Environment, launch: Launch, signal: AbortSignal): Promise<Instance> {
+  const { image, record } = attemptImage(environment, launch);
+  if (record !== launch.record) await writeLaunch(environment, launch, record);
   let lost: unknown;
-  try {
-    return await createInstance(environment, launch, signal, async (externalId, claim) => {
-      if (launch.record.externalId === externalId && claim === undefined) return;
-      lost = undefined;
-      const record = withInstance(launch.record, externalId, claim);
-      await writeLaunch(environment, launch, record, claim?.operations).catch((error: unknown) => {
-        lost = error;
-        throw error;
-      });
+  const note: NoteInstance = async (externalId, claim) => {
+    if (launch.record.externalId === externalId && claim === undefined) return;
+    lost = undefined;
+    const noted = withInstance(launch.record, externalId, claim);
+    await writeLaunch(environment, launch, noted, claim?.operations).catch((error: unknown) => {
+      lost = error;
+      throw error;
     });
+  };
+  try {
+    return await createInstance(environment, launch, image, note, signal);
   } catch (error) {
     throw lost ?? error;
   }

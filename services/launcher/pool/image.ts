@@ -26,14 +26,18 @@ export interface LaunchImage {
 /**
  * The newest ready upload of the label's image (by the time at which it became ready), or its cloud image. A label
  * that names neither is of a driver whose machines are there already.
+ *
+ * @param imageId only the image with this {@link LaunchImage.imageId}; null: whichever it is
  */
 export function findImage(
   view: Pick<View, "image">,
   served: ServedPool,
   label: PoolLabelConfig,
+  imageId: string | null = null,
 ): LaunchImage | null {
   const name = label.diskimage ?? label.cloudImage ?? "";
   if (label.diskimage === null) {
+    if (imageId !== null && imageId !== name) return null;
     const cloudImage = cloudImageOf(served.provider, name);
     return { imageId: name, externalId: name, image: name, build: null, upload: null, ...cloudImage };
   }
@@ -42,12 +46,12 @@ export function findImage(
     connectionType: settings?.connectionType ?? "ssh",
     connectionPort: settings?.connectionPort ?? 22,
   };
-  const newest = newestReady(view.image(name)?.builds ?? [], served.provider.name);
+  const newest = newestReady(view.image(name)?.builds ?? [], served.provider.name, imageId);
   const externalId = newest?.record.externalId ?? null;
   if (newest === null || externalId === null) return null;
   const { entry, record } = newest;
   return {
-    imageId: uploadPath(entry.image, entry.build, entry.provider, entry.upload),
+    imageId: pathOf(entry),
     externalId,
     image: entry.image,
     build: entry.build,
@@ -63,14 +67,19 @@ export function findImage(
 function newestReady(
   builds: readonly BuildEntry[],
   provider: string,
+  path: string | null,
 ): { entry: UploadEntry; record: UploadRecord } | null {
   let newest: { entry: UploadEntry; record: UploadRecord } | null = null;
   for (const { uploads } of builds) {
     for (const entry of uploads) {
       const { record } = entry;
       if (record?.state !== "ready" || entry.provider !== provider) continue;
+      if (path !== null && path !== pathOf(entry)) continue;
       if (newest === null || record.stateTime > newest.record.stateTime) newest = { entry, record };
     }
   }
   return newest;
 }
+
+const pathOf = ({ image, build, provider, upload }: UploadEntry) =>
+  uploadPath(image, build, provider, upload);
