@@ -61,25 +61,24 @@ export class Cleanup {
       leftover: found.leftovers.length,
       node: found.lost.length,
     });
-    await this.#act(driver, found, signal);
+    this.#remover.act(driver.name, this.#findings(driver, found), found.total + found.leftovers.length);
   }
 
-  async #act(driver: Provider, found: Comparison, signal: AbortSignal): Promise<void> {
-    const findings = this.#findings(driver, found, signal);
-    await this.#remover.act(driver.name, findings, found.total + found.leftovers.length, signal);
-  }
-
-  #findings(driver: Provider, found: Comparison, signal: AbortSignal): Finding[] {
+  #findings(driver: Provider, found: Comparison): Finding[] {
     const { name } = driver;
     return [
-      ...found.leaked.map((instance) => ({
-        key: `${name}/instance/${instance.externalId}`,
-        remove: () => this.#removeLeaked(driver, instance, signal),
-      })),
-      ...found.leftovers.map((leftover) => ({
-        key: `${name}/${leftover.kind}/${leftover.externalId}`,
-        remove: () => this.#removeLeftover(driver, leftover, signal),
-      })),
+      ...found.leaked.map(
+        (instance): Finding => ({
+          key: `${name}/instance/${instance.externalId}`,
+          remove: (signal) => this.#removeLeaked(driver, instance, signal),
+        }),
+      ),
+      ...found.leftovers.map(
+        (leftover): Finding => ({
+          key: `${name}/${leftover.kind}/${leftover.externalId}`,
+          remove: (signal) => this.#removeLeftover(driver, leftover, signal),
+        }),
+      ),
       ...found.lost.map((node) => ({ key: keyOfLost(name, node.id), remove: () => this.#removeLost(node) })),
     ];
   }

@@ -38,9 +38,9 @@ export class ImageCleanup {
     this.#environment.metrics.drift(driver.name, { image: leaked.length });
     const findings = leaked.map((image) => ({
       key: `${driver.name}/image/${image.externalId}`,
-      remove: () => this.#remove(driver, image, signal),
+      remove: (closing: AbortSignal) => this.#remove(driver, image, closing),
     }));
-    await this.#remover.act(driver.name, findings, images.length, signal);
+    this.#remover.act(driver.name, findings, images.length);
   }
 
   async #remove(driver: Provider, image: ProviderImage, signal: AbortSignal): Promise<void> {

@@ -10,13 +10,15 @@ import { type Environment, nowOf } from "./environment.ts";
 export interface Finding {
   /** Begins with the provider's name and a slash. */
   readonly key: string;
-  readonly remove: () => Promise<void>;
+  readonly remove: (signal: AbortSignal) => Promise<void>;
 }
 
 export class Remover {
   readonly #environment: Environment;
   readonly #subject: BrakeSubject;
   readonly #sightings: Sightings;
+  /** What is being removed: one thing that takes long, or hangs, must not hold up the others, nor the next look. */
+  readonly #underWay = new Set<string>();
 
   /** @param graceMs how long a thing must have looked wrong, in milliseconds */
   constructor(environment: Environment, subject: BrakeSubject, graceMs: number) {
@@ -26,24 +28,31 @@ export class Remover {
   }
 
   /**
-   * Acts upon all that one look at a provider has found; what cannot be removed is logged and found again.
+   * Begins to act upon all that one look at a provider has found; what cannot be removed is logged and found again.
    *
    * @param total how many things the provider has, or is recorded as having
    */
-  async act(
-    provider: string,
-    findings: readonly Finding[],
-    total: number,
-    signal: AbortSignal,
-  ): Promise<void> {
+  act(provider: string, findings: readonly Finding[], total: number): void {
     const now = nowOf(this.#environment);
     const mayRemove = this.#applyBrake(provider, findings, total, now);
-    for (const { key, remove } of findings) {
-      const isConfirmed = this.#sightings.confirm(key, now);
-      if (!isConfirmed || !mayRemove || signal.aborted) continue;
-      await remove().catch((error: unknown) => this.#report(provider, key, error));
+    for (const finding of findings) {
+      const isConfirmed = this.#sightings.confirm(finding.key, now);
+      if (isConfirmed && mayRemove && !this.#underWay.has(finding.key)) this.#begin(provider, finding);
     }
     this.#sightings.endPass(provider);
+  }
+
+  #begin(provider: string, { key, remove }: Finding): void {
+    this.#underWay.add(key);
+    this.#environment.tasks.start(`removal of ${key}`, async (signal) => {
+      try {
+        await remove(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#report(provider, key, error);
+      } finally {
+        this.#underWay.delete(key);
+      }
+    });
   }
 
   /** Forgets what was found at all other providers: what they show when they come back is new. */

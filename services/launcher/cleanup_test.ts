@@ -146,6 +146,28 @@ describe("launcher: cleanup", () => {
     ).catch(() => assert.fail("the provider that hangs has stopped the cleanup of the other one"));
   });
 
+  it("goes on with what else it finds at a provider while one deletion hangs", async () => {
+    one = await cases.begin("cloud");
+    const driver = new FakeProvider("cloud");
+    const stuck = driver.add("np0000000098", leakedMetadata("0000000098"), "running");
+    const { deleteInstance } = driver;
+    let tries = 0;
+    driver.deleteInstance = async (id, signal) => {
+      if (id !== stuck.externalId) return await deleteInstance.call(driver, id, signal);
+      tries += 1;
+      await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const launcher = await one.launcher(simple(driver), OFTEN);
+    await until("the deletion hangs", () => tries === 1);
+    driver.add("np0000000099", leakedMetadata("0000000099"), "running");
+    await until("the other one is gone", () => driver.instances.size === 1);
+    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    const { externalId } = launcher.view.node(idOf(node?.name))?.record ?? {};
+    driver.instances.delete(String(externalId));
+    await untilStates(launcher);
+    assert.equal(tries, 1, "what is under way is not begun again");
+  });
+
   it("puts the brake on when most instances look leaked, tells it, and goes on when it is released", async () => {
     one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
