@@ -16,18 +16,21 @@ export function thenAgain(remedy: string): string {
   return `${remedy}; then ${AGAIN}`;
 }
 
+/** Why a pool has declined a request, as it was written then; and what would be in the way now, where anything is. */
 export function explainDeclined(world: World, entry: PoolEntry, request: ReadableRequest): PoolExplanation {
   const pool = registeredName(entry);
   const own = world.pools.find(({ id }) => id === entry.record?.id);
   const fit = own === undefined ? null : fitOf(world, new Census(world.index), own, request, null);
-  if (fit?.kind === "never") {
-    const reason = fit.reason.replace(`${pool}: `, `${pool}: has declined: `);
-    return { pool, verdict: "declined", rule: fit.rule, reason, remedy: thenAgain(remedyOf(fit.rule)) };
-  }
   const said = saidBy(pool, failureOf(request.record));
-  const reason = `${pool}: has declined${said === null ? "" : `: ${said}`}`;
+  const declined = `${pool}: has declined${said === null ? "" : `: ${said}`}`;
+  if (fit?.kind === "never") {
+    const present = fit.reason.replace(`${pool}: `, "");
+    const more = said === null ? `: ${present}` : said === present ? "" : `; it would again, now: ${present}`;
+    const remedy = thenAgain(remedyOf(fit.rule));
+    return { pool, verdict: "declined", rule: fit.rule, reason: declined + more, remedy };
+  }
   const remedy = own === undefined ? `ask its launcher what would have to change; then ${AGAIN}` : AGAIN;
-  return { pool, verdict: "declined", rule: "", reason, remedy };
+  return { pool, verdict: "declined", rule: "", reason: declined, remedy };
 }
 
 /** What a request's failure has of this pool: it is what several pools have said, or another one alone. */

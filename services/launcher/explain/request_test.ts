@@ -129,7 +129,8 @@ describe("what a pool says of a request that it has declined", () => {
       [
         "cloud/main",
         "impossible",
-        "cloud/main: has declined: it would exceed the quota: max-servers is 2, in use 0, needed 3",
+        "cloud/main: has declined: no valid host was found; it would again, now: it would exceed the quota: " +
+          "max-servers is 2, in use 0, needed 3",
         "raise the limit, or ask for fewer or smaller nodes at once; then ask again with a new request",
       ],
     ]);
@@ -145,7 +146,7 @@ describe("what a pool says of a request that it has declined", () => {
   });
 
   it("is that others use too much, where it would fit without them", () => {
-    const fields = { extra, declinedBy: ["cloud/main"], state: "failed" as const };
+    const fields = { declinedBy: ["cloud/main"], state: "failed" as const };
     const hand = {
       limits: new Map([["cloud", { instances: 2 }]]),
       foreign: new Map([["cloud", { instances: 2 }]]),
@@ -159,6 +160,9 @@ describe("what a pool says of a request that it has declined", () => {
     assert.match(remedy ?? "", /^instances there that are not ours have to go/);
     const three = ask(["small", "small", "small"]) ?? [];
     assert.deepEqual(three.slice(1, 3), ["impossible", `${quota}, in use 0, needed 3`]);
+    const said = { reason: `${quota.replace(" has declined:", "")}, in use 0, needed 3` };
+    const written = request("200-1", { ...fields, nodeTypes: ["small", "small", "small"], extra: said });
+    assert.equal(told({ hand, requests: [written] })[0]?.[2], three[2], "it is said once");
   });
 
   it("is that it has too few hosts, for which no limit can be raised", () => {
