@@ -10,9 +10,8 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { type Config, ConfigError, formatProblem } from "../config/types.ts";
-import { watchFiles } from "../config/watch.ts";
 import { AddressError } from "../rpc/address.ts";
-import { type ConfigControl, configService } from "../rpc/config_service.ts";
+import { configService } from "../rpc/config_service.ts";
 import { type LateServices, lateServices, SERVICE_DEFINITIONS } from "../rpc/late_service.ts";
 import { createRpcServer, type RpcServer } from "../rpc/server.ts";
 import { abortable } from "../std/abortable.ts";
@@ -23,31 +22,23 @@ import type { Logger } from "../std/logger.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { startTelemetry } from "../telemetry/setup.ts";
 import { turnWriter } from "../telemetry/turn_writer.ts";
-import { type OpenContext, openServiceContext, serversOf } from "./context.ts";
+import { openServiceContext, serversOf } from "./context.ts";
 import { type DaemonFlags, helpText, type NumberFlag, parseFlags, UsageError } from "./flags.ts";
+import { type FollowedConfig, followConfig } from "./follow_config.ts";
 import { fullHostName } from "./host_name.ts";
 import { type DaemonProcess, EXIT } from "./process.ts";
 import { followReadiness } from "./readiness.ts";
-import { Reloader } from "./reload.ts";
 import { Stopping, startGrace } from "./stopping.ts";
 import type { Service, ServiceContext } from "./types.ts";
 import { readVersion } from "./version.ts";
 
 const DEFAULT_LISTEN = { builder: "127.0.0.1:8991", launcher: "127.0.0.1:8990" } as const;
 
-/** What health calls the matter of the configuration: not serving while a changed file cannot be used. */
-const CONFIG_HEALTH = "config";
-/** The name under which health says whether every provider of the configuration is served. */
-const PROVIDERS_HEALTH = "providers";
-
 /**
  * For how long after its start a daemon lets calls wait until it serves, in milliseconds: it takes connections from the
  * beginning, so a proxy sends it its share. Later they hear at once what it waits for.
  */
 const START_PATIENCE_MS = 5000;
-
-/** How long the end of a daemon waits for a change of its configuration that is being taken, in milliseconds. */
-const CHANGE_PATIENCE_MS = 1000;
 
 /** What `main.ts` says about its daemon. */
 export interface DaemonOptions {
@@ -101,10 +92,10 @@ function exitCodeFor(error: unknown): number {
 
 async function run(options: DaemonOptions, flags: DaemonFlags, program: string): Promise<void> {
   const { process: host } = options;
-  let reloader: Reloader | null = null;
+  let followed: FollowedConfig | null = null;
   // From the first moment: where nobody listens, the signal ends the process. What has changed during the start is read
   // at its end.
-  host.on("SIGHUP", () => void reloader?.reload("SIGHUP"));
+  host.on("SIGHUP", () => followed?.reload("SIGHUP"));
   const clock = systemClock;
   const files = { ...(flags.secure === null ? {} : { secureFile: flags.secure }), env: host.env };
   const config = await loadConfig(flags.config, files);
@@ -128,17 +119,10 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
     () => `${program} is starting: it waits for ZooKeeper at ${serversOf({ config })} or for its providers`,
     atMost(clock, START_PATIENCE_MS, stopping.stopped),
   );
-  let control: ConfigControl | null = null;
-  const services = [...late.services, configService(() => control)];
+  const services = [...late.services, configService(() => followed?.control ?? null)];
   const server = createRpcServer({ services, logger });
-  const onReloader = (opened: Reloader) => {
-    reloader = opened;
-    control = {
-      status: () => ({ ...opened.status, ...opened.status.config }),
-      reload: () => opened.reload("a call"),
-      plan: (text, secureText) => opened.plan(text, secureText),
-      validate: (text, secureText) => opened.validate(text, secureText),
-    };
+  const onFollowed = (config: FollowedConfig) => {
+    followed = config;
   };
   try {
     await server.listen(flags.listen);
@@ -161,7 +145,7 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
         server,
         late,
         stopping,
-        onReloader,
+        onFollowed,
       });
     } finally {
       removePidFile();
@@ -184,7 +168,7 @@ interface Serving {
   readonly server: RpcServer;
   readonly late: LateServices;
   readonly stopping: Stopping;
-  readonly onReloader: (reloader: Reloader) => void;
+  readonly onFollowed: (config: FollowedConfig) => void;
 }
 
 /** Starts the service, waits for the signal to stop, and brings everything to its end. */
@@ -214,16 +198,15 @@ async function serve(serving: Serving): Promise<void> {
     late.bind(service.rpc);
     const { session, view } = opened.context;
     const unfollow = followReadiness({ session, view, clock, setServing: server.setServing });
-    const reloader = followConfig(serving, opened, service);
+    const { files, onFollowed } = serving;
+    const { setServing } = server;
+    const followed = followConfig({ config, files, clock, logger, signal, opened, service, setServing });
+    onFollowed(followed);
     end = async (grace) => {
       unfollow();
-      // A change that is being taken may wait for work in hand, as a call to a cloud, and that ends with the service.
-      const closed = reloader.close();
-      await atMost(clock, CHANGE_PATIENCE_MS, closed);
-      await service
-        .stop(grace)
-        .catch((error) => logger.error("the service did not stop in order", { error }));
-      await atMost(clock, CHANGE_PATIENCE_MS, closed);
+      await followed.close(() =>
+        service.stop(grace).catch((error) => logger.error("the service did not stop in order", { error })),
+      );
       await opened.close();
     };
     logger.info("serving", { hostname, unserved: opened.context.unserved.map(({ name }) => name) });
@@ -240,48 +223,6 @@ async function serve(serving: Serving): Promise<void> {
     await end(grace.signal);
     grace.release();
   }
-}
-
-/** Takes changed files into force: at once when they change, and when the reloader is asked. */
-function followConfig(serving: Serving, opened: OpenContext, service: Service): { close(): Promise<void> } {
-  const { clock, config, files, logger, server, stopping } = serving;
-  const onValid = (valid: boolean) => server.setServing(valid, CONFIG_HEALTH);
-  const { signal } = stopping;
-  const { providers } = opened;
-  const tellProviders = () => server.setServing(providers.isWhole, PROVIDERS_HEALTH);
-  providers.follow(tellProviders);
-  tellProviders();
-  const reloader = new Reloader({
-    config,
-    files,
-    clock,
-    logger,
-    signal,
-    providers,
-    service,
-    onTaken: (taken) => {
-      opened.useServers(taken);
-      tellProviders();
-    },
-    onValid,
-  });
-  onValid(true);
-  serving.onReloader(reloader);
-  const paths = [config.file, ...(files.secureFile === undefined ? [] : [files.secureFile])];
-  const unwatch = watchFiles(paths, clock, () => void reloader.reload("the file changed"));
-  // What changed between the first reading and the watch.
-  void reloader.reload("the file changed");
-  // A change that could not be taken because ZooKeeper was away is taken now.
-  const unfollow = opened.context.session.onState((state) => {
-    if (state === "connected") void reloader.reload("ZooKeeper is there again");
-  });
-  return {
-    close: () => {
-      unwatch();
-      unfollow();
-      return reloader.close();
-    },
-  };
 }
 
 /** The pid file cannot be written. */

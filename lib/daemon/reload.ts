@@ -40,11 +40,13 @@ export interface ReloaderOptions {
   /** What the daemon was started with. */
   readonly config: Config;
   readonly files: LoadOptions;
+  /** What this process makes of a configuration that it reads. @default nothing else */
+  readonly adapt?: (config: Config) => Config;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly providers: ProviderSet;
-  readonly service: Service;
+  readonly service: Pick<Service, "reconfigure" | "plan">;
   /** Hears of each configuration that has come into force. */
   readonly onTaken: (config: Config) => void;
   /** Hears whether the file as it is now is in force. */
@@ -137,7 +139,7 @@ export class Reloader {
       const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
       const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
       const config = parseConfig(text, this.#status.config.file, { env, ...secure, examine: true });
-      return { config, problems: config.warnings };
+      return { config: this.#adapted(config), problems: config.warnings };
     } catch (error) {
       if (error instanceof ConfigError) return { config: null, problems: error.problems };
       throw error;
@@ -158,11 +160,15 @@ export class Reloader {
     return result;
   }
 
+  #adapted(config: Config): Config {
+    return this.#options.adapt?.(config) ?? config;
+  }
+
   async #read(file: string): Promise<Config> {
     const { clock, files, signal } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await loadConfig(file, files);
+        return this.#adapted(await loadConfig(file, files));
       } catch (error) {
         const isMissing = error instanceof ConfigError && error.message.includes("does not exist");
         if (!isMissing || attempt === MISSING_TRIES) throw error;

@@ -18,15 +18,16 @@ after(() => rmSync(folder, { recursive: true }));
 
 let count = 0;
 
-interface Faults {
+interface Ways {
   readonly broken?: Set<string>;
   readonly refuses?: () => boolean;
   /** When what is in hand with providers that leave has ended. @default at once */
   readonly released?: Promise<void>;
+  readonly adapt?: (config: Config) => Config;
 }
 
 /** A daemon with its file; what happens to its providers is written into `events`. */
-async function daemon(first: string, faults: Faults = {}) {
+async function daemon(first: string, ways: Ways = {}) {
   count += 1;
   const file = join(folder, `${count}.yaml`);
   writeFileSync(file, first);
@@ -58,7 +59,7 @@ async function daemon(first: string, faults: Faults = {}) {
       const provider: Partial<Provider> = {
         name,
         start: async () => {
-          if (faults.broken?.has(name)) throw new ProviderError("it is down", { retryable: true });
+          if (ways.broken?.has(name)) throw new ProviderError("it is down", { retryable: true });
           events.push(`start ${id}`);
         },
         stop: async () => void events.push(`stop ${id}`),
@@ -75,10 +76,10 @@ async function daemon(first: string, faults: Faults = {}) {
     plan: () => [],
     stop: async () => {},
     reconfigure: async (next: NextConfig) => {
-      if (faults.refuses?.()) throw new Error("it cannot take this");
+      if (ways.refuses?.()) throw new Error("it cannot take this");
       const names = next.providers.map((provider) => provider.describe().summary);
       events.push(`take ${names.join(" ")}`);
-      return { released: faults.released ?? Promise.resolve() };
+      return { released: ways.released ?? Promise.resolve() };
     },
   };
   const valid: boolean[] = [];
@@ -88,6 +89,7 @@ async function daemon(first: string, faults: Faults = {}) {
   const reloader = new Reloader({
     config,
     files: {},
+    ...(ways.adapt === undefined ? {} : { adapt: ways.adapt }),
     clock,
     logger,
     signal,
@@ -229,4 +231,12 @@ test("a file that was emptied leaves the old one in force, and a plan of it says
   write(text);
   await reloader.reload("test");
   assert.deepEqual(reloader.status.problems, []);
+});
+
+test("a process that adapts its configuration does so with one that it reads anew", async () => {
+  const adapt = (config: Config): Config => ({ ...config, imagesDir: "/of/this/process" });
+  const { reloader, write } = await daemon("images-dir: /first\n", { adapt });
+  write("images-dir: /second\n");
+  await reloader.reload("a test");
+  assert.equal(reloader.status.config.imagesDir, "/of/this/process");
 });

@@ -76,6 +76,8 @@ options:
   --version                 show the version
   -h, --help                show this help
 
+A changed configuration is taken when its file changes, and by nodepool config-reload.
+
 signals: SIGINT, SIGTERM, SIGHUP (its terminal is closed) stop in order, a second SIGINT or SIGTERM ends it at once.
 exit codes: 0 stopped, 2 wrong flags, 69 an address or the data folder cannot be used, 70 a defect, 78 wrong
 configuration.

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { loadConfig } from "../../lib/config/load.ts";
+import { type LoadOptions, loadConfig } from "../../lib/config/load.ts";
 import type { Config, DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { startRequirements } from "../../lib/host/catalogue.ts";
 import { ensureRequirements } from "../../lib/host/requirements.ts";
@@ -43,9 +43,15 @@ export function makeLogFile(path: string): void {
   }
 }
 
+/** What this process makes of a configuration that it has read. */
+export type Adapt = (config: Config) => Config;
+
 /** What is configured, and the key with which the operator logs in to nodes. */
 export interface Setup {
   readonly config: Config;
+  /** How it is read, and what is made of it, also when it has changed. */
+  readonly files: LoadOptions;
+  readonly adapt: Adapt;
   readonly privateKeyPath: string;
 }
 
@@ -58,15 +64,15 @@ export async function setUp(
 ): Promise<Setup> {
   const found = await ensureRequirements(startRequirements(), { print, mayInstall: flags.install });
   const key = await operatorKey({ env, dataDir });
-  const config = await loadConfig(flags.config ?? exampleConfig(), {
-    env: { ...env, NODEPOOL_DATA_DIR: dataDir, NODEPOOL_AUTHORIZED_KEYS: key.publicKey },
-  });
+  const files = { env: { ...env, NODEPOOL_DATA_DIR: dataDir, NODEPOOL_AUTHORIZED_KEYS: key.publicKey } };
+  const config = await loadConfig(flags.config ?? exampleConfig(), files);
+  const { privateKeyPath } = key;
   const canBuild = process.getuid?.() === 0 && !found.missing.includes("diskimage-builder");
-  if (canBuild) return { config, privateKeyPath: key.privateKeyPath };
+  if (canBuild) return { config, files, adapt: (read) => read, privateKeyPath };
   print(
     "diskimage-builder cannot run here (it needs root on Linux): images are built by our own nodepool-rootfs-tar",
   );
-  return { config: withRootfsTar(config), privateKeyPath: key.privateKeyPath };
+  return { config: withRootfsTar(config), files, adapt: withRootfsTar, privateKeyPath };
 }
 
 /** Builds with nodepool-rootfs-tar what would be built with disk-image-create. */
@@ -117,7 +123,8 @@ function wantsContainers(config: Config): boolean {
 
 /** A container engine of this process's own. */
 export interface OwnEngine {
-  readonly config: Config;
+  /** Has providers that leave it open use this engine. */
+  readonly adapt: Adapt;
   stop(): Promise<void>;
 }
 
@@ -131,10 +138,11 @@ export async function startOwnEngine(
   env: Environment,
   logger: Logger,
 ): Promise<OwnEngine> {
-  const nothing = { config, stop: async () => {} };
+  const nothing = { adapt: (read: Config) => read, stop: async () => {} };
   if (!wantsContainers(config)) return nothing;
   const { startPodmanService } = await import("../../lib/provider/local/podman_service.ts");
   const podman = await startPodmanService({ directory: join(dataDir, "podman"), env, logger });
   if (podman === null) return nothing;
-  return { config: withLocalSettings(config, { socket: podman.socket }), stop: () => podman.stop() };
+  const { socket } = podman;
+  return { adapt: (read) => withLocalSettings(read, { socket }), stop: () => podman.stop() };
 }

@@ -6,9 +6,9 @@
 //   A2. What was started is stopped in the reverse order, also when the start fails half-way.
 import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
-import { type Config, ConfigError, formatProblem } from "../../lib/config/types.ts";
-import { type OpenContext, openServiceContext } from "../../lib/daemon/context.ts";
+import { ConfigError, formatProblem } from "../../lib/config/types.ts";
 import { UsageError } from "../../lib/daemon/flags.ts";
+import { type FollowedConfig, followConfig } from "../../lib/daemon/follow_config.ts";
 import { fullHostName } from "../../lib/daemon/host_name.ts";
 import { type DaemonProcess, EXIT } from "../../lib/daemon/process.ts";
 import { followReadiness } from "../../lib/daemon/readiness.ts";
@@ -17,6 +17,7 @@ import type { Service } from "../../lib/daemon/types.ts";
 import { readVersion } from "../../lib/daemon/version.ts";
 import { AddressError } from "../../lib/rpc/address.ts";
 import { connectClients } from "../../lib/rpc/client.ts";
+import { configService } from "../../lib/rpc/config_service.ts";
 import { lateServices, SERVICE_DEFINITIONS } from "../../lib/rpc/late_service.ts";
 import { createRpcServer } from "../../lib/rpc/server.ts";
 import { systemClock } from "../../lib/std/clock.ts";
@@ -31,18 +32,12 @@ import { startBuilder } from "../builder/builder.ts";
 import { startLauncher } from "../launcher/launcher.ts";
 import { parseStandaloneFlags, STANDALONE_HELP, type StandaloneFlags } from "./flags.ts";
 import { followProgress } from "./follow.ts";
+import { openContext } from "./open_context.ts";
 import { readyNodes } from "./progress.ts";
 import { plainScreen, type Screen, terminalScreen } from "./screen.ts";
-import {
-  makeDataFolder,
-  makeLogFile,
-  type Setup,
-  setUp,
-  startOwnEngine,
-  UnavailableError,
-  withLocalSettings,
-} from "./setup.ts";
+import { makeDataFolder, makeLogFile, type Setup, setUp, startOwnEngine, UnavailableError } from "./setup.ts";
 import { takeBack, type Undo } from "./take_back.ts";
+import { together } from "./together.ts";
 
 const PROGRAM = "nodepool-standalone";
 
@@ -165,11 +160,10 @@ async function start(parts: Start): Promise<void> {
     builder: lateServices(SERVICE_DEFINITIONS.builder, () => "Nodepool is starting"),
     launcher: lateServices(SERVICE_DEFINITIONS.launcher, () => "Nodepool is starting"),
   };
-  const everything = createRpcServer({
-    services: [...late.launcher.services, ...late.builder.services],
-    logger,
-  });
-  const images = createRpcServer({ services: late.builder.services, logger });
+  let followed: FollowedConfig | null = null;
+  const asDaemon = [...late.builder.services, configService(() => followed?.control ?? null)];
+  const everything = createRpcServer({ services: [...late.launcher.services, ...asDaemon], logger });
+  const images = createRpcServer({ services: asDaemon, logger });
   const stopCalls = onlyOnce(() => Promise.all([everything.stop(2000), images.stop(2000)]));
   undo.push(stopCalls);
   await everything.listen(flags.listen);
@@ -177,7 +171,7 @@ async function start(parts: Start): Promise<void> {
 
   const engine = await startOwnEngine(setup.config, dataDir, host.env, logger);
   undo.push(() => engine.stop());
-  const opened = await openContext(engine.config, screen, {
+  const { adapt, opened, config } = await openContext(setup, engine, screen.note, {
     logger,
     clock,
     hostname: await fullHostName(),
@@ -193,12 +187,12 @@ async function start(parts: Start): Promise<void> {
   const services: Service[] = [];
   undo.push(async () => {
     const grace = startGrace(stopping, clock, GRACE);
-    const stops = services.map((service) =>
+    const stop = (service: Service) =>
       service
         .stop(grace.signal)
-        .catch((error: unknown) => logger.error("the service did not stop in order", { error })),
-    );
-    await Promise.all(stops);
+        .catch((error: unknown) => logger.error("the service did not stop in order", { error }));
+    const stopServices = () => Promise.all(services.map(stop));
+    await (followed === null ? stopServices() : followed.close(stopServices));
     await opened.close();
     grace.release();
   });
@@ -206,11 +200,15 @@ async function start(parts: Start): Promise<void> {
   services.push(await startLauncher(context));
   late.builder.bind(services.flatMap(({ rpc }) => rpc));
   late.launcher.bind(services.flatMap(({ rpc }) => rpc));
-  const setServing = (serving: boolean) => {
-    everything.setServing(serving);
-    images.setServing(serving);
+  const setServing = (serving: boolean, matter?: string) => {
+    everything.setServing(serving, matter);
+    images.setServing(serving, matter);
   };
   undo.push(stopCalls, followReadiness({ session: context.session, view: context.view, clock, setServing }));
+  const { signal } = stopping;
+  const { files } = setup;
+  const service = together(services);
+  followed = followConfig({ config, files, adapt, clock, logger, signal, opened, service, setServing });
 
   screen.note(`coordination: embedded, ZooKeeper's protocol on ${zookeeper.host}:${zookeeper.port}`);
   for (const provider of context.providers) {
@@ -266,23 +264,4 @@ function nextCommands(
     `npx nodepool${address} request${identity} ${label}`,
     `npx nodepool${address} ssh${identity} ${id}`,
   ];
-}
-
-type OpenOptions = Omit<Parameters<typeof openServiceContext>[0], "config">;
-
-/** Opens the context; where no isolation can be had, local providers that leave the engine open go without. */
-async function openContext(config: Config, screen: Screen, options: OpenOptions): Promise<OpenContext> {
-  const opened = await openServiceContext({ ...options, config });
-  const open = new Set(
-    config.providers
-      .filter(({ driver, settings }) => driver === "local" && (settings.engine ?? "auto") === "auto")
-      .map(({ name }) => name),
-  );
-  const stranded = opened.context.unserved.filter(({ name }) => open.has(name));
-  if (stranded.length === 0) return opened;
-  for (const { name, problem } of stranded) {
-    screen.note(`provider ${name}: no isolation can be had here (${problem}); nodes run as plain processes`);
-  }
-  await opened.close();
-  return await openServiceContext({ ...options, config: withLocalSettings(config, { engine: "process" }) });
 }

@@ -5,9 +5,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, beforeEach, describe, it } from "node:test";
+import { after, afterEach, beforeEach, describe, it } from "node:test";
+import { connectClients } from "../../lib/rpc/client.ts";
+import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
-import { type Program, startProgram } from "../harness/program.ts";
+import { type Program, runProgram, startProgram } from "../harness/program.ts";
 
 const MAIN = "services/standalone/main.ts";
 const SERVES = /^API: /m;
@@ -83,5 +85,81 @@ describe("Nodepool standalone", { timeout: 120_000 }, () => {
     await program.waitFor(SERVES);
     program.stopReading();
     assert.equal(await program.stop(), 0, program.output());
+  });
+
+  describe("whose file is changed", () => {
+    const file = join(folder, "changed.yaml");
+    const text = (labels: string) => `images-dir: ${join(folder, "images")}
+diskimages: [{name: ${labels}, pause: true}]
+labels: [{name: ${labels}}]
+providers:
+- name: cloud
+  driver: fake
+  diskimages: [{name: ${labels}}]
+  cloud-images: [{name: image}]
+  pools: [{name: main, labels: [{name: ${labels}, cloud-image: image}]}]
+`;
+    const write = (labels: string) => writeFileSync(file, text(labels));
+    let addresses: { launcherAddress: string; builderAddress: string };
+    let clients: ReturnType<typeof connectClients>;
+    let program: Program;
+
+    beforeEach(async () => {
+      write("before");
+      const [launcherAddress, builderAddress] = [await freePort(), await freePort()].map(
+        (port) => `127.0.0.1:${port}`,
+      ) as [string, string];
+      addresses = { launcherAddress, builderAddress };
+      const listen = ["--listen", launcherAddress, "--builder-listen", builderAddress];
+      program = await start("--config", file, ...listen);
+      await program.waitFor(SERVES);
+      clients = connectClients(addresses);
+    });
+    afterEach(async () => {
+      clients.close();
+      assert.equal(await program.stop(), 0, program.output());
+    });
+
+    const cli = (...args: string[]) =>
+      runProgram("services/cli/main.ts", args, {
+        NODEPOOL_LAUNCHER_ADDRESS: addresses.launcherAddress,
+        NODEPOOL_BUILDER_ADDRESS: addresses.builderAddress,
+      });
+
+    it("goes on with it as launcher and as builder", async () => {
+      write("after");
+      await until("the pool's label", async () => {
+        const { components } = await clients.components.listComponents({});
+        return components.some(({ kind, labels }) => kind === "pool" && labels.join() === "after");
+      });
+      const { images } = await clients.images.listImages({});
+      assert.deepEqual(
+        images.map(({ name }) => name),
+        ["images/after"],
+      );
+    });
+
+    it("tells at both addresses which configuration it has", async () => {
+      write("after");
+      for (const config of [clients.launcherConfig, clients.builderConfig]) {
+        await until("the second", async () => (await config.getConfig({})).config?.generation === 2n);
+      }
+    });
+
+    it("keeps the old one when `config-reload` finds the file unusable", async () => {
+      write("'no such thing'\nlabels");
+      const { code, stderr } = await cli("config-reload");
+      assert.equal(code, 1);
+      assert.match(stderr, /builder: .*changed\.yaml:\d+:/);
+      assert.equal((await clients.launcherConfig.getConfig({})).config?.generation, 1n);
+    });
+
+    it("is asked by `plan` what builder and launcher would do", async () => {
+      const next = join(folder, "next.yaml");
+      writeFileSync(next, text("after").replace("pause: true", "pause: false"));
+      const { stdout } = await cli("plan", "-c", next);
+      const kinds = Array.from(stdout.matchAll(/^. (\S+) after: /gm), ([, kind]) => kind);
+      assert.deepEqual(kinds, ["build", "serve-label"], stdout);
+    });
   });
 });

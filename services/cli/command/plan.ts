@@ -1,9 +1,11 @@
 // nodepool plan
-import type { PlanConfigResponse } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
+import type { PlanConfigResponse, PlannedChange } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
 import { readGiven } from "../config_file.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { EXIT } from "../host.ts";
 import { printable } from "../output/table.ts";
+
+type Answers = readonly [builder: PlanConfigResponse, launcher: PlanConfigResponse];
 
 /** What the exit code tells when something would be lost. */
 const DESTRUCTIVE = 3;
@@ -18,7 +20,7 @@ export const run: Command = async (context) => {
     for (const problem of problems) host.stderr.write(`nodepool: ${problem}\n`);
     return EXIT.failed;
   }
-  const changes = answers.flatMap((answer) => answer.changes);
+  const changes = withoutRepeats(answers);
   if (output === "json") host.stdout.write(`${JSON.stringify(changes, null, 2)}\n`);
   else if (changes.length === 0) host.stdout.write("Nothing would change.\n");
   else {
@@ -32,11 +34,17 @@ export const run: Command = async (context) => {
   return changes.some(({ destructive }) => destructive) ? DESTRUCTIVE : EXIT.ok;
 };
 
+/** What both say is said once: where one process is both, or both have to be started anew. */
+function withoutRepeats([builder, launcher]: Answers): PlannedChange[] {
+  const said = new Set(builder.changes.map((change) => JSON.stringify(change)));
+  return [...builder.changes, ...launcher.changes.filter((change) => !said.has(JSON.stringify(change)))];
+}
+
 /** Both are asked: one knows the images, the other the nodes. */
 async function askAll(
   { clients }: CommandContext,
   request: { readonly text: string; readonly secureText?: string },
-): Promise<PlanConfigResponse[]> {
+): Promise<Answers> {
   const { builderConfig, launcherConfig } = await clients();
   return await Promise.all([builderConfig.planConfig(request), launcherConfig.planConfig(request)]);
 }
