@@ -14,13 +14,15 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
 import uuid
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# What a stream ends with when its launcher goes away, or when a proxy loses it.
-AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+# What a call ends with when its launcher goes away, or when a proxy loses it.
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
+ATTEMPTS = 10
 DESCRIPTORS = pathlib.Path(__file__).parent.parent / "lib" / "rpc" / "gen" / "nodepool.binpb"
 ADDRESS = os.environ.get("NODEPOOL_LAUNCHER_ADDRESS", "127.0.0.1:8990")
 
@@ -46,6 +48,18 @@ class Requests:
     @staticmethod
     def with_fields(call, message):
         return lambda timeout=None, **fields: call(message(**fields), timeout=timeout)
+
+
+def create(requests, wanted):
+    """Makes the request. A call that is cut off is made anew: the request_id finds what the first one has made."""
+    request_id = str(uuid.uuid4())
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return requests.CreateRequest(request=wanted, request_id=request_id, timeout=10).request.name
+        except grpc.RpcError as error:
+            if error.code() not in AWAY or attempt == ATTEMPTS:
+                raise
+            time.sleep(1)
 
 
 def watch(requests, name, fulfilled, finished, outcome):
@@ -77,10 +91,7 @@ def main():
     label, command = sys.argv[1], sys.argv[3:]
     with grpc.insecure_channel(ADDRESS) as channel:
         requests = Requests(channel)
-        wanted = {"labels": [label], "requestor": "examples/request_node.py"}
-        # The request_id makes the call safe to repeat: a second one with the same id would answer with the same request.
-        created = requests.CreateRequest(request=wanted, request_id=str(uuid.uuid4()), timeout=10)
-        name = created.request.name
+        name = create(requests, {"labels": [label], "requestor": "examples/request_node.py"})
         fulfilled, finished, outcome = threading.Event(), threading.Event(), {}
         threading.Thread(target=watch, args=(requests, name, fulfilled, finished, outcome), daemon=True).start()
         try:

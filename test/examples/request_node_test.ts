@@ -1,6 +1,7 @@
 // The Python example as its reader runs it, against a server that plays the launcher's part.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { ServerError, Status } from "nice-grpc";
 import { invalidArgument, unavailable } from "../../lib/rpc/errors.ts";
 import { Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import {
@@ -25,7 +26,7 @@ const NODE = Node.fromPartial({
 
 const notCalled = () => Promise.reject(new Error("the example does not call this"));
 
-/** A launcher's part: one label is served, one is refused at once, one fails after a while, one's first stream breaks. */
+/** A launcher's part: most labels are served, one is refused at once, one fails after a while, some calls break once. */
 class Launcher {
   readonly watched: string[] = [];
   readonly released: string[] = [];
@@ -41,6 +42,9 @@ class Launcher {
       const [label = ""] = request?.labels ?? [];
       if (label === "unknown") throw invalidArgument("request.labels", "there is no label 'unknown'");
       this.requestIds.push(requestId ?? "");
+      if (label === "lost" && this.requestIds.filter((id) => id === requestId).length === 1) {
+        throw unavailable("DRAINING", "going");
+      }
       return { request: NodeRequest.fromPartial({ name: `nodeRequests/200-${label}` }) };
     },
     watchRequest: (request) => this.#events(request.name ?? ""),
@@ -62,8 +66,10 @@ class Launcher {
     yield name.endsWith("broken")
       ? status(NodeRequest_State.STATE_FAILED, [], "every pool declined")
       : status(NodeRequest_State.STATE_FULFILLED, [NODE]);
-    if (name.endsWith("cut") && this.watched.filter((one) => one === name).length === 1) {
-      throw unavailable("DRAINING", "going");
+    if (this.watched.filter((one) => one === name).length === 1) {
+      if (name.endsWith("cut")) throw unavailable("DRAINING", "going");
+      if (name.endsWith("dropped"))
+        throw new ServerError(Status.CANCELLED, "the proxy has lost the launcher");
     }
     yield { event: { $case: "bookmark", value: { synced: false } } };
   }
@@ -106,16 +112,29 @@ describe("examples/request_node.py", { skip }, () => {
     assert.ok(launcher.released.includes("nodeRequests/200-other"));
   });
 
-  it("keeps the node when its launcher goes away, by watching the request anew", async () => {
-    const { code, stderr } = await run("cut", "--", "sleep", "2");
-    assert.equal(code, 0, stderr);
-    const watched = launcher.watched.filter((name) => name === "nodeRequests/200-cut");
-    assert.equal(watched.length, 2);
-  });
+  for (const [label, event] of [
+    ["cut", "its launcher goes away"],
+    ["dropped", "a proxy loses its launcher"],
+  ] as const) {
+    it(`keeps the node when ${event}, by watching the request anew`, async () => {
+      const { code, stderr } = await run(label, "--", "sleep", "2");
+      assert.equal(code, 0, stderr);
+      const watched = launcher.watched.filter((name) => name === `nodeRequests/200-${label}`);
+      assert.equal(watched.length, 2);
+    });
+  }
 
-  it("names each request by a UUID of its own, so that it may be repeated", () => {
+  it("names each request by a UUID of its own", () => {
     for (const id of launcher.requestIds) assert.match(id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     assert.equal(new Set(launcher.requestIds).size, launcher.requestIds.length);
+  });
+
+  it("repeats the request by the same UUID when the answer is lost", async () => {
+    const before = launcher.requestIds.length;
+    const { code, stderr } = await run("lost", "--", "true");
+    assert.equal(code, 0, stderr);
+    const [first, second] = launcher.requestIds.slice(before);
+    assert.equal(second, first);
   });
 
   it("says why when the request fails", async () => {
