@@ -23,7 +23,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 # What a call ends with when its launcher goes away, or when a proxy loses it.
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
 ATTEMPTS = 10
-DESCRIPTORS = pathlib.Path(__file__).parent.parent / "lib" / "rpc" / "gen" / "nodepool.binpb"
+# Of a checkout, or of the installed package.
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DESCRIPTORS = next(path for path in (ROOT, ROOT / "dist") if (path / "lib").exists()) / "lib/rpc/gen/nodepool.binpb"
 ADDRESS = os.environ.get("NODEPOOL_LAUNCHER_ADDRESS", "127.0.0.1:8990")
 
 

@@ -1,5 +1,8 @@
 // The Python example as its reader runs it, against a server that plays the launcher's part.
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { ServerError, Status } from "nice-grpc";
 import { invalidArgument, unavailable } from "../../lib/rpc/errors.ts";
@@ -14,7 +17,9 @@ import {
 import { createRpcServer, type RpcServer } from "../../lib/rpc/server.ts";
 import { rpcService } from "../../lib/rpc/service.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { runCommand } from "../harness/program.ts";
+import { PROJECT, runCommand } from "../harness/program.ts";
+
+const EXAMPLE = "examples/request_node.py";
 
 const NODE = Node.fromPartial({
   name: "nodes/0000000007",
@@ -95,10 +100,8 @@ describe("examples/request_node.py", { skip }, () => {
 
   after(() => server.stop(1000));
 
-  const run = (...args: string[]) =>
-    runCommand("examples/request_node.py", args, {
-      env: { NODEPOOL_LAUNCHER_ADDRESS: `127.0.0.1:${port}` },
-    });
+  const environment = () => ({ env: { NODEPOOL_LAUNCHER_ADDRESS: `127.0.0.1:${port}` } });
+  const run = (...args: string[]) => runCommand(EXAMPLE, args, environment());
 
   it("runs the command with the node's address, and ends with the command's exit code", async () => {
     const command = 'echo "$NODE_ID $NODE_USER@$NODE_HOST:$NODE_PORT"; exit 3';
@@ -135,6 +138,19 @@ describe("examples/request_node.py", { skip }, () => {
     assert.equal(code, 0, stderr);
     const [first, second] = launcher.requestIds.slice(before);
     assert.equal(second, first);
+  });
+
+  it("runs in the installed package, which has the descriptors below dist", async () => {
+    const root = mkdtempSync(join(tmpdir(), "nodepool-package-"));
+    try {
+      const [example, descriptors] = [EXAMPLE, "lib/rpc/gen/nodepool.binpb"];
+      cpSync(join(PROJECT, example), join(root, example));
+      cpSync(join(PROJECT, descriptors), join(root, "dist", descriptors));
+      const { code, stderr } = await runCommand(join(root, example), ["tiny", "--", "true"], environment());
+      assert.equal(code, 0, stderr);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
   });
 
   it("says why when the request fails", async () => {
