@@ -57,6 +57,22 @@ describe("the pages", () => {
   });
 });
 
+it("the tables of the pages begin with a header", async () => {
+  for (const page of await pages()) {
+    const lines = (await read(page)).split("\n");
+    const begins = lines.flatMap((line, index) =>
+      line.startsWith("|") && !lines[index - 1]?.startsWith("|") ? [index] : [],
+    );
+    for (const index of begins) {
+      assert.match(
+        lines[index + 1] ?? "",
+        /^\|[-|]+\|$/,
+        `${page}:${index + 1} begins a table without a header`,
+      );
+    }
+  }
+});
+
 describe("docs/api.md", () => {
   it("marks as there exactly the methods that the protos have", async () => {
     const methods = marked(await read("docs/api.md"), "Methods", "now");
