@@ -66,7 +66,7 @@ export interface Node {
     | undefined;
   /** What the pool's configuration and the provider say of the node, as engine = "container (podman 4.3)". */
   attributes: { [key: string]: string };
-  /** Why the node is held. */
+  /** Why the node is held, why its static host is out of service, or why it takes no further nodes that share it. */
   comment: string;
   /** The job that the node is held for. */
   holdJob: string;
@@ -96,7 +96,7 @@ export const Node_State = {
   STATE_INIT: "STATE_INIT",
   /** STATE_BUILDING - Being launched. */
   STATE_BUILDING: "STATE_BUILDING",
-  /** STATE_TESTING - Unused; read from old data only. */
+  /** STATE_TESTING - A slot of a static host that is out of service; `comment` says why. */
   STATE_TESTING: "STATE_TESTING",
   /** STATE_READY - Waiting for somebody to use it. */
   STATE_READY: "STATE_READY",

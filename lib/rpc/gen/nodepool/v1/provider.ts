@@ -1427,8 +1427,8 @@ export const ProviderServiceDefinition = {
       options: {},
     },
     /**
-     * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
-     * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+     * ReleaseBrake lets the answering launcher go on for five minutes (with images: 25) with deleting what looks lost or
+     * leaked at a provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
      */
     releaseBrake: {
       name: "ReleaseBrake",
@@ -1475,8 +1475,8 @@ export interface ProviderServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAlienImagesResponse>>;
   /**
-   * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
-   * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+   * ReleaseBrake lets the answering launcher go on for five minutes (with images: 25) with deleting what looks lost or
+   * leaked at a provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
    */
   releaseBrake(
     request: ReleaseBrakeRequest,
@@ -1514,8 +1514,8 @@ export interface ProviderServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAlienImagesResponse>;
   /**
-   * ReleaseBrake lets the answering launcher go on for five minutes with deleting what looks lost or leaked at a
-   * provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
+   * ReleaseBrake lets the answering launcher go on for five minutes (with images: 25) with deleting what looks lost or
+   * leaked at a provider, after it was stopped because too much looked so at once. NOT_FOUND for an unknown provider.
    */
   releaseBrake(
     request: DeepPartial<ReleaseBrakeRequest>,
