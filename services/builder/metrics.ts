@@ -67,17 +67,23 @@ export interface Gauged {
 export function observeBuilder(gauged: Gauged): () => void {
   const meter = metrics.getMeter("nodepool");
   const gauge = (name: string, description: string, unit = "1") =>
-    meter.createObservableGauge(`nodepool.builder.${name}`, { description, unit });
+    meter.createObservableGauge(name, { description, unit });
   const gauges = {
-    builds: gauge("builds", "Builds that are recorded, by image and state"),
-    uploads: gauge("uploads", "Uploads that are recorded, by provider and state"),
-    requests: gauge("requests", "Images whose build was asked for and is not there yet"),
-    age: gauge("image.age", "Since the newest ready build of an image was made", "s"),
-    missing: gauge("missing", "Images whose newest build a provider is to have and has not, by provider"),
-    work: gauge("work", "Actions under way here, by kind"),
-    queue: gauge("queue", "Actions that wait for a worker, by kind"),
-    failing: gauge("failing", "Actions whose last attempt failed and that are to be tried again, by kind"),
-    free: gauge("disk.free", "What is left of the disk that images-dir is on", "By"),
+    builds: gauge("nodepool.builder.builds", "Builds that are recorded, by image and state"),
+    uploads: gauge("nodepool.builder.uploads", "Uploads that are recorded, by provider and state"),
+    requests: gauge("nodepool.builder.requests", "Images whose build was asked for and is not there yet"),
+    age: gauge("nodepool.builder.image.age", "Since the newest ready build of an image was made", "s"),
+    missing: gauge(
+      "nodepool.builder.missing",
+      "Images whose newest build a provider is to have and has not, by provider",
+    ),
+    work: gauge("nodepool.builder.work", "Actions under way here, by kind"),
+    queue: gauge("nodepool.builder.queue", "Actions that wait for a worker, by kind"),
+    failing: gauge(
+      "nodepool.builder.failing",
+      "Actions whose last attempt failed and that are to be tried again, by kind",
+    ),
+    free: gauge("nodepool.builder.disk.free", "What is left of the disk that images-dir is on", "By"),
   };
   const observe = (result: BatchObservableResult) => {
     const free = gauged.disk()?.free;

@@ -73,6 +73,25 @@ it("the tables of the pages begin with a header", async () => {
   }
 });
 
+/** The names of the metrics that the sources create. */
+async function metrics(): Promise<string[]> {
+  const files = await Promise.all(
+    ["lib", "services"].map(async (folder) => {
+      const names = await readdir(path.join(PROJECT, folder), { recursive: true });
+      return names.filter((name) => /(?<!_test)\.ts$/.test(name)).map((name) => path.join(folder, name));
+    }),
+  );
+  const texts = await Promise.all(files.flat().map(read));
+  const created = /(?:create(?:Counter|Histogram|UpDownCounter|Gauge|Observable\w+)|gauge)\(\s*"([\w.]+)"/g;
+  return texts.flatMap((text) => Array.from(text.matchAll(created), ([, name = ""]) => name));
+}
+
+it("docs/operating.md names exactly the metrics that there are", async () => {
+  const rows = (await read("docs/operating.md")).matchAll(/^\| `([\w.]+)` \| (?:both|launcher|builder) \|/gm);
+  const named = Array.from(rows, ([, name = ""]) => name);
+  assert.deepEqual(named.sort(), (await metrics()).sort());
+});
+
 describe("docs/api.md", () => {
   it("marks as there exactly the methods that the protos have", async () => {
     const methods = marked(await read("docs/api.md"), "Methods", "now");
