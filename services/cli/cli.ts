@@ -15,8 +15,8 @@ const BUILDER_ADDRESS = "127.0.0.1:8991";
 const CONFIG_FILE = "/etc/nodepool/nodepool.yaml";
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 refused, failed or not found, 2 wrong words, 69 no server answered, 130 interrupted;
-ssh and request -- COMMAND exit as the command did.`;
+Exit codes: 0 done, 1 refused, failed or not found, 2 wrong words, 3 something would go (plan), 69 no server answered,
+130 interrupted; ssh and request -- COMMAND exit as the command did.`;
 
 /** Runs the command line and returns the exit code. Never rejects. */
 export async function runCli(given: CliHost, clock: Clock = systemClock): Promise<number> {
@@ -75,8 +75,8 @@ function buildParser(host: CliHost, run: Run): Parser {
       `a builder (default: NODEPOOL_BUILDER_ADDRESS, else ${BUILDER_ADDRESS})`,
     )
     .option("--output <form>", "table or json (the API's own JSON, in an array)", "table")
-    .option("-c <file>", "the configuration, for config-validate; ignored by other commands")
-    .option("-s <file>", "the secure file, for config-validate; ignored by other commands")
+    .option("-c <file>", "the configuration, for config-validate and plan; ignored by other commands")
+    .option("-s <file>", "the secure file, for config-validate and plan; ignored by other commands")
     .option("-l <file>", "accepted for old scripts and ignored")
     .option("--debug", "accepted for old scripts and ignored")
     .addHelpText("after", EXIT_CODES)
