@@ -45,6 +45,25 @@ describe("the pages", () => {
     }
   });
 
+  it("link to sections that exist", async () => {
+    for (const page of await pages()) {
+      for (const [, target = "", anchor] of (await read(page)).matchAll(/\]\(([^)#]*)#([^)]+)\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const text = await read(target === "" ? page : path.join(path.dirname(page), target));
+        const anchors = Array.from(text.matchAll(/^#+ (.+)$/gm), ([, title = ""]) =>
+          title
+            .toLowerCase()
+            .replaceAll(/[^\w -]/g, "")
+            .replaceAll(" ", "-"),
+        );
+        assert.ok(
+          anchors.includes(anchor ?? ""),
+          `${page} links to ${target}#${anchor}, which does not exist`,
+        );
+      }
+    }
+  });
+
   it("name folders and files of this project that exist", async () => {
     for (const page of await pages()) {
       const named = (await read(page)).matchAll(
