@@ -10,7 +10,7 @@ import { SLOW_SECONDS } from "./free_slots.ts";
 import { type Judgement, judge, knownKeys } from "./judge.ts";
 import { CLOCK_SKEW, memoryOf, merged } from "./memory.ts";
 import { newSlotRecord, wantedRecord } from "./record.ts";
-import { hostKey, isIdle, type PlacedHost, type Slot } from "./slots.ts";
+import { hostKey, isNobodys, type PlacedHost, type Slot } from "./slots.ts";
 
 /** An idle host is checked every so many seconds, a quarter more or less, so that not all are at once. */
 export const CHECK_INTERVAL = 60;
@@ -37,7 +37,8 @@ export function decideHosts(world: World, draft: Draft, machines: ReadonlySet<st
     const { slots, surplus } = hosts.assignment(machine);
     for (const { node, reason } of surplus) {
       const isKept = world.hand.keeping.has(node.record.provider ?? "");
-      if (!isKept || !isIdle(node) || planned.has(node.id) || world.hand.isBusy(keys.node(node.id))) continue;
+      if (!isKept || !isNobodys(node) || planned.has(node.id) || world.hand.isBusy(keys.node(node.id)))
+        continue;
       if (world.hand.deletions.has(node.id)) continue;
       draft.actions.push({ kind: "delete", node: node.id, reason });
     }
@@ -65,7 +66,8 @@ function decideHost(
   const judgement = judge(host, nodes, status, now);
   const keeps = hand.keeping.has(placed.pool.provider.name);
   const idle = slots.filter(
-    ({ node }) => node !== null && isIdle(node) && !planned.has(node.id) && !hand.isBusy(keys.node(node.id)),
+    ({ node }) =>
+      node !== null && isNobodys(node) && !planned.has(node.id) && !hand.isBusy(keys.node(node.id)),
   );
   let due = draft.checks.has(key) ? now : Infinity;
   for (const slot of idle) due = Math.min(due, updateSlot(world, draft, slot, judgement, keeps));

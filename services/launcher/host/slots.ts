@@ -34,7 +34,7 @@ export function hostKey({ pool, host }: PlacedHost): string {
 }
 
 /** Whether a node belongs to nobody: such a one may be changed. */
-export function isIdle({ record, lock }: ReadableNode): boolean {
+export function isNobodys({ record, lock }: ReadableNode): boolean {
   const isOpen = record.state === "ready" || record.state === "testing";
   return isOpen && record.allocatedTo === null && lock.contenders.length === 0;
 }
@@ -97,7 +97,7 @@ function isSlotOf({ host }: PlacedHost, slot: number): boolean {
  */
 function rankOf(node: ReadableNode): number {
   if (node.record.state === "deleting" || node.record.state === "deleted") return 2;
-  return isIdle(node) ? 1 : 0;
+  return isNobodys(node) ? 1 : 0;
 }
 
 function recordIdentity({ record }: ReadableNode): string {

@@ -85,7 +85,7 @@ export function fitOf(
   const impossible = exceeded(world, pool, whole);
   if (impossible !== null) return never(impossible);
   if (tenant !== null) return later(tenant);
-  const refused = quotaBlock(world, pool) ?? turnOf(census, pool, launches.length);
+  const refused = quotaObstacle(world, pool) ?? turnOf(census, pool, launches.length);
   if (refused !== null) return later(refused);
   if (behind !== null) return later(behind);
   const wish = launches.length === nodes.length ? whole : wishOf(pool, launches);
@@ -131,7 +131,7 @@ export function launchObstacle(
 ): Obstacle | null {
   return (
     imageMissing(world, pool, labels) ??
-    quotaBlock(world, pool) ??
+    quotaObstacle(world, pool) ??
     turnOf(census, pool, labels.length) ??
     roomNow(world, census, pool, wishOf(pool, labels))
   );
@@ -163,7 +163,7 @@ function roomFor(world: World, pool: ServedPool, use: Use, wish: Amounts): Obsta
 }
 
 /** The sentence about a provider that has just refused for want of quota, or has not told its quota; or null. */
-export function quotaBlock(world: World, pool: ServedPool): Obstacle | null {
+export function quotaObstacle(world: World, pool: ServedPool): Obstacle | null {
   if (world.hand.asking.has(pool.provider.name) && !pool.pool.ignoreProviderQuota) {
     return { rule: "limits", text: "the provider has not told its limits yet" };
   }

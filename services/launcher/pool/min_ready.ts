@@ -9,7 +9,7 @@ import { formatTime } from "../../../lib/std/format_time.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
-import { endOfRefusal, imageMissing, quotaBlock, roomNow } from "./fit.ts";
+import { endOfRefusal, imageMissing, quotaObstacle, roomNow } from "./fit.ts";
 import { type Obstacle, waitsFirst, wishOf } from "./obstacle.ts";
 import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
 
@@ -95,7 +95,7 @@ function askObstacle(
   pool: ServedPool,
   label: string,
 ): Obstacle | null {
-  const refused = quotaBlock(world, pool) ?? roomNow(world, census, pool, wishOf(pool, [label]));
+  const refused = quotaObstacle(world, pool) ?? roomNow(world, census, pool, wishOf(pool, [label]));
   const before = draft.waitsForRoom.get(pool.id);
   return refused !== null || before === undefined ? refused : waitsFirst(before);
 }

@@ -14,7 +14,7 @@ export function withdrawSurplus(world: World, draft: Draft): void {
     const there = index.nodes.readyOf(label) + index.nodes.comingOf(label);
     if (there + index.queue.comingOf(label) <= wanted || !endsRequests(world, label)) continue;
     const requests = requestsFor(world, label);
-    const surplus = there + requests.filter((request) => isUnderWay(world, request)).length - wanted;
+    const surplus = there + requests.filter((request) => bringsNode(world, request)).length - wanted;
     const decided = new Set(draft.actions.map((action) => ("request" in action ? action.request : null)));
     const free = requests.filter((request) => !decided.has(request.id) && mayGo(world, request));
     const last = free.sort(compareRequests).reverse();
@@ -32,7 +32,7 @@ function requestsFor({ tree, index }: World, label: string): ReadableRequest[] {
 }
 
 // The node of a pending request may be shown as ready, and counted, before the request is shown as gone.
-function isUnderWay({ index }: World, { id, record }: ReadableRequest): boolean {
+function bringsNode({ index }: World, { id, record }: ReadableRequest): boolean {
   return record.state === "requested" || index.nodes.nodesOf(id).length > 0;
 }
 

@@ -6,6 +6,7 @@ import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { whyUseless } from "../pool/node_index.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
+import { offersAll, registeredName } from "./courtesy.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
 import { keepRoom, keptFor, waitForRoom } from "./room.ts";
 
@@ -182,13 +183,11 @@ function supplement(
 
 /** Whether no other pool could take the request when this one declines. */
 function lastCandidate(world: World, entry: ReadableRequest, pool: ServedPool): boolean {
-  return ![...world.tree.pools()].some(
-    ({ record }) =>
-      record !== null &&
-      record.id !== pool.id &&
-      !entry.record.declinedBy.includes(record.id ?? "") &&
-      entry.record.nodeTypes.every((label) => record.supportedLabels.includes(label)),
-  );
+  const { declinedBy, nodeTypes } = entry.record;
+  return ![...world.tree.pools()].some((other) => {
+    const id = other.record?.id ?? "";
+    return other.record !== null && id !== pool.id && !declinedBy.includes(id) && offersAll(other, nodeTypes);
+  });
 }
 
 /** A pending request that nobody works on: whoever serves its nodes' pool goes on with it, else it starts anew. */
@@ -203,7 +202,7 @@ export function decideLost(world: World, census: Census, draft: Draft, entry: Re
     return;
   }
   const somebodyServes = [...world.tree.pools()].some(
-    ({ record }) => record !== null && poolKey(record.providerName, record.name) === place,
+    (other) => other.record !== null && registeredName(other) === place,
   );
   if (places.size === 1 && somebodyServes && !pool?.hosts) return;
   draft.actions.push({ kind: "reset", request: entry.id });

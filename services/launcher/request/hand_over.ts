@@ -62,7 +62,7 @@ function handOverNode(
   };
   if (own.lease !== null) {
     const contender = newToken();
-    const owner = { lease: request.id, owner: request.record.requestor, expires: own.lease.expires };
+    const owner = { lease: request.id, owner: request.record.requestor };
     if (node.held === null) transaction.renewLine(root, node.lock);
     transaction.enterLease(root, contender, new TextEncoder().encode(JSON.stringify(owner)));
     const userData = encodeNodeLease({ request: request.id, contender });
