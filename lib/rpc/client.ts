@@ -14,6 +14,7 @@ import { errorDetailsClientMiddleware } from "nice-grpc-error-details";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
 import { attemptMiddleware, clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
+import { LONGEST_SECONDS, secondsOf } from "./duration.ts";
 import { ComponentServiceDefinition } from "./gen/nodepool/v1/component.ts";
 import { ConfigServiceDefinition } from "./gen/nodepool/v1/config.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
@@ -36,9 +37,6 @@ const REPEATED: RetryOptions = {
 };
 
 const DEADLINE_MS = 15_000;
-
-/** A day: no launcher waits longer for nodes. */
-const LONGEST_WAIT_MS = 86_400_000;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
@@ -125,10 +123,9 @@ function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clie
   return {
     ...requests,
     createRequest: (call, options) => {
-      const { seconds = 0n, nanos = 0 } = call.waitDuration ?? {};
-      const wait = Number(seconds) * 1000 + nanos / 1e6;
+      const wait = secondsOf(call.waitDuration ?? {});
       // What is out of range is for the launcher to refuse: no deadline may come before its answer.
-      const more = wait >= 0 && wait <= LONGEST_WAIT_MS ? wait : 0;
+      const more = wait >= 0 && wait <= LONGEST_SECONDS ? wait * 1000 : 0;
       return createRequest(
         { ...call, requestId: call.requestId || randomUUID() },
         { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + more },
