@@ -101,6 +101,14 @@ export function resourceExhausted(reason: string, message: string): ServerError 
   ]);
 }
 
+/** UNAVAILABLE: there is no connection to ZooKeeper. */
+export function withoutZooKeeper(): ServerError {
+  return unavailable(
+    "ZOOKEEPER_UNAVAILABLE",
+    "the connection to ZooKeeper is gone: what is known may be old",
+  );
+}
+
 /** INTERNAL: a defect of ours. The message is fixed: what went wrong is in the log, under the trace id. */
 export function internal(traceId: string | null): ServerError {
   const place = traceId === null ? "the server's log" : `the server's log, trace ${traceId}`;

@@ -7,6 +7,7 @@
 //   L4. An action that fails is waited out by itself; nothing that it throws leaves the loop.
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { buildPath, uploadPath } from "../../lib/model/paths.ts";
+import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
 import { type Clock, seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
@@ -145,10 +146,10 @@ export class Reconciler {
     };
   }
 
-  /** What another configuration would change. @throws {Error} while it is not known how things are */
+  /** What another configuration would change. @throws UNAVAILABLE while it is not known how things are */
   plan(next: BuilderConfig): PlannedChange[] {
     const { view, clock, config } = this.#options;
-    if (!view.current) throw new Error("the connection to ZooKeeper is gone: what is known may be old");
+    if (!view.current) throw withoutZooKeeper();
     return planChange([...view.images()], config(), next, this.#facts(seconds(clock)));
   }
 

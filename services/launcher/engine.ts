@@ -9,6 +9,7 @@
 
 import type { Config } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
+import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { ViewChange } from "../../lib/zookeeper/view.ts";
@@ -105,11 +106,11 @@ export class Engine {
     this.kick();
   }
 
-  /** What another configuration would change. @throws {Error} while it is not known how things are */
+  /** What another configuration would change. @throws UNAVAILABLE while it is not known how things are */
   plan(next: Config): PlannedChange[] {
     const { context, pools, hand } = this.#environment;
     const { view: tree, config } = context;
-    if (!tree.current) throw new Error("the connection to ZooKeeper is gone: what is known may be old");
+    if (!tree.current) throw withoutZooKeeper();
     return planChange({ tree, config, pools, hand, now: nowOf(this.#environment) }, next);
   }
 

@@ -1,9 +1,10 @@
 // The launcher on a real ZooKeeper with a provider in memory: requests and min-ready.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Status } from "nice-grpc-common";
 import { NODES, requestPath } from "../../lib/model/paths.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
-import { until } from "../../test/harness/launcher.ts";
+import { configOf, until } from "../../test/harness/launcher.ts";
 import {
   ask,
   callContext,
@@ -49,6 +50,17 @@ describe("launcher: requests", () => {
     await release(launcher, name);
     await untilStates(launcher);
     assert.equal(cloud.instances.size, 0);
+  });
+
+  it("says of a plan that it cannot be made without a connection to ZooKeeper", async () => {
+    one = await cases.begin("cloud");
+    const setting = simple(new FakeProvider("cloud"));
+    const launcher = await one.launcher(setting);
+    await launcher.view.close();
+    assert.throws(() => launcher.service.plan?.(configOf(setting)), {
+      code: Status.UNAVAILABLE,
+      message: /the connection to ZooKeeper is gone/,
+    });
   });
 
   it("needs 7 transactions for the life of a node on demand", async () => {

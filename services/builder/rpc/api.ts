@@ -1,6 +1,6 @@
 // What the methods of ImageService work with, and what several of them do.
 import type { ServiceContext } from "../../../lib/daemon/types.ts";
-import { failedPrecondition, notFound, unavailable } from "../../../lib/rpc/errors.ts";
+import { failedPrecondition, notFound, withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import type { Image } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts";
@@ -20,7 +20,7 @@ export interface ImageApi {
 /** The view, when it can be relied upon. @throws UNAVAILABLE while it may be old */
 export function currentView({ context }: ImageApi): View {
   if (context.view.current) return context.view;
-  throw unavailable("ZOOKEEPER_UNAVAILABLE", "the connection to ZooKeeper is gone: what is known may be old");
+  throw withoutZooKeeper();
 }
 
 /** An image by name; null when neither the configuration nor ZooKeeper knows it. */

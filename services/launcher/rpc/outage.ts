@@ -1,5 +1,5 @@
 // What a call does while this launcher has no connection to ZooKeeper: it waits for a moment, and then says so.
-import { unavailable } from "../../../lib/rpc/errors.ts";
+import { withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import { followSignals } from "../../../lib/std/follow_signals.ts";
 import type { Environment } from "../environment.ts";
 
@@ -8,14 +8,6 @@ export const PATIENCE_MS = 2000;
 
 /** A stream lasts for so long without one, in milliseconds: by then health says so, too. */
 export const STREAM_PATIENCE_MS = 5000;
-
-/** What is wrong, as callers are told. */
-export function outageError() {
-  return unavailable(
-    "ZOOKEEPER_UNAVAILABLE",
-    "the connection to ZooKeeper is gone: what is known may be old",
-  );
-}
 
 type Surroundings = Pick<Environment, "context">;
 
@@ -50,7 +42,7 @@ export function followOutage(
   caller: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
   const { controller, stop } = followSignals([caller]);
-  const forget = afterOutage(environment, () => controller.abort(outageError()), patienceMs);
+  const forget = afterOutage(environment, () => controller.abort(withoutZooKeeper()), patienceMs);
   return {
     signal: controller.signal,
     stop: () => {
@@ -69,7 +61,7 @@ export async function answerInOutage<T>(environment: Surroundings, call: () => P
   let stop = () => {};
   try {
     return await new Promise<T>((resolve, reject) => {
-      stop = afterOutage(environment, () => reject(outageError()));
+      stop = afterOutage(environment, () => reject(withoutZooKeeper()));
       call().then(resolve, reject);
     });
   } finally {

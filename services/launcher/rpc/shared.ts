@@ -2,14 +2,13 @@
 
 import { nodePath, requestPath } from "../../../lib/model/paths.ts";
 import type { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
-import { notFound } from "../../../lib/rpc/errors.ts";
+import { notFound, withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { NodeEntry, RequestEntry, View } from "../../../lib/zookeeper/view.ts";
 import type { Engine } from "../engine.ts";
 import type { Environment } from "../environment.ts";
 import { freshly } from "../retry.ts";
-import { outageError } from "./outage.ts";
 
 /** A change of a node; null when it is gone. */
 export interface NodeChange {
@@ -31,7 +30,7 @@ export interface Shared {
 export function currentView({ environment }: Shared): View {
   const { view } = environment.context;
   if (view.current) return view;
-  throw outageError();
+  throw withoutZooKeeper();
 }
 
 /** The node of a resource name. @throws INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE */

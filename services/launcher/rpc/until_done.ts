@@ -1,9 +1,10 @@
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
+import { withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import { onAbort } from "../../../lib/std/on_abort.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isLeaseLate, keepLease, renewOnce, thirdOfLease } from "./keep_lease.ts";
-import { afterOutage, outageError, PATIENCE_MS } from "./outage.ts";
+import { afterOutage, PATIENCE_MS } from "./outage.ts";
 import { isUnderWay } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
 
@@ -52,7 +53,7 @@ export async function untilDone(
         // Where others have a connection they end the lease in time: before that its holder has to be told.
         afterOutage(
           environment,
-          () => reject(outageError()),
+          () => reject(withoutZooKeeper()),
           Math.min(PATIENCE_MS, thirdOfLease(environment, id)),
         ),
         onAbort(draining, resolve),
