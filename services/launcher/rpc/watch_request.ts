@@ -5,7 +5,7 @@ import { EventQueue } from "../../../lib/std/event_queue.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { keepLease, thirdOfLease } from "./keep_lease.ts";
-import { followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
+import { answerInOutage, followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
 import { isUnderWay, nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
 
@@ -27,7 +27,7 @@ export async function* watchRequest(
   signal: AbortSignal,
 ): AsyncGenerator<WatchRequestResponse, void, void> {
   const { view } = shared.environment.context;
-  const { id } = await findRequest(shared, request.name);
+  const { id } = await answerInOutage(shared.environment, () => findRequest(shared, request.name));
   const wakes = new Wakes(shared, id);
   // Where others have a connection they end the lease in time: before that its holder has to be told.
   const outage = followOutage(

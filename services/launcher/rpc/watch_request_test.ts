@@ -8,8 +8,11 @@ import { encodeOwnData, ownDataOf } from "../request/own_data.ts";
 import type { Shared } from "./shared.ts";
 import { watchRequest } from "./watch_request.ts";
 
-/** A watch of a request whose lease lasts 60 seconds, so many of them from now on, at a launcher with a manual clock. */
-function watch(secondsLeft: number) {
+/**
+ * A watch of a request whose lease lasts 60 seconds, so many of them from now on, at a launcher with a manual clock. With
+ * `isPending`, something has happened to the request that is never shown.
+ */
+function watch(secondsLeft: number, isPending = false) {
   const { clock, advance } = manualClock();
   const expiries: (number | undefined)[] = [];
   let toldCurrent = (_current: boolean) => {};
@@ -24,8 +27,8 @@ function watch(secondsLeft: number) {
       return () => {};
     },
     request: () => entry,
-    isPending: () => false,
-    settled: async () => {},
+    isPending: () => isPending,
+    settled: async () => await new Promise<void>((resolve) => isPending || resolve()),
   };
   const session = {
     set: async (_path: string, data: Uint8Array) => {
@@ -52,7 +55,11 @@ function watch(secondsLeft: number) {
     entry = request("200-1", { ...record, ...changed });
     for (const hear of listeners) hear();
   };
-  return { clock, pass, expiries, stream, stop, change, tell: (current: boolean) => toldCurrent(current) };
+  const tell = (current: boolean) => {
+    view.current = current;
+    toldCurrent(current);
+  };
+  return { clock, pass, expiries, stream, stop, change, tell };
 }
 
 /** All that a watch has told so far, as the states and priorities of its request. */
@@ -136,6 +143,14 @@ describe("a watch of a request", () => {
     assert.ok(isOpen);
     stop.abort();
     assert.equal((await next).done, true);
+  });
+
+  it("sends whoever begins to watch elsewhere when the connection breaks before the request is shown", async () => {
+    const { pass, stream, tell } = watch(60, true);
+    const refused = assert.rejects(stream.next(), { code: Status.UNAVAILABLE });
+    tell(false);
+    await pass(2000);
+    await refused;
   });
 
   it("sends its watcher elsewhere when it is not", async () => {
