@@ -25,11 +25,16 @@ export const text: Kind<string> = kind({ type: "string" }, (at) => {
   return at.value.text;
 });
 
+/** A name that stands in documents only. */
+export const title: Kind<string> = kind({ type: "string", minLength: 1 }, (at) => {
+  const value = text(at);
+  return value === "" ? at.error("must not be empty") : value;
+});
+
 /** A name that becomes a part of paths. */
 export const name: Kind<string> = kind({ type: "string", pattern: "^(?!\\.{1,2}$)[^/]+$" }, (at) => {
-  const value = text(at);
+  const value = title(at);
   if (value === undefined) return undefined;
-  if (value === "") return at.error("must not be empty");
   if (value.includes("/") || value === "." || value === "..") {
     return at.refuse('a name without "/"', ": it becomes part of paths");
   }
@@ -53,7 +58,9 @@ export const recordName: Kind<string> = kind(name.json, (at) => {
 export const release: Kind<string> = kind({ type: ["string", "number"] }, (at) => {
   if (at.value.kind !== "scalar") return at.refuse("a text or a number");
   if (typeof at.value.value !== "number") return at.value.text;
-  const value = String(at.value.value);
+  const number = at.value.value;
+  const isWholeFloat = Number.isInteger(number) && at.value.text.includes(".");
+  const value = `${number}${isWholeFloat ? ".0" : ""}`;
   if (value !== at.value.text) {
     at.warning(`is the number ${value} to YAML; write it in quotes to keep it as ${at.value.text}`);
   }

@@ -87,6 +87,7 @@ const cases: readonly [
       ["bookworm", "bookworm"],
       ["'22.10'", "22.10"],
       ["yes", "yes"],
+      ["8.0", "8.0"],
       ["22.10", "22.1", "warning: is the number 22.1 to YAML; write it in quotes to keep it as 22.10"],
       ["[12]", undefined, "x: must be a text or a number, but is a list"],
     ],

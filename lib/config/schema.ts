@@ -17,6 +17,7 @@ import {
   text,
   texts,
   timeout,
+  title,
 } from "./kinds.ts";
 import { mapping, optional, required } from "./mapping.ts";
 
@@ -36,7 +37,7 @@ const zookeeperTls = mapping({
 });
 
 const label = mapping({
-  name: required(name, "What requests ask for."),
+  name: required(title, "What requests ask for."),
   "min-ready": optional(integer({ unit: "nodes" }), 0, "Nodes to keep ready."),
   "max-ready-age": optional(seconds, 0, "Ready nodes older than this are replaced; 0: never."),
 });
@@ -150,7 +151,7 @@ export function provider(driver: DriverSchema) {
   );
   const pool = mapping(
     {
-      name: required(name, "What records and messages call it."),
+      name: required(title, "What records and messages call it."),
       "max-servers": optional(
         limit,
         undefined,

@@ -24,7 +24,7 @@ testKeys(
   tls         ca                       text     required                    "a.pem"
   top         zookeeper-timeout        number   10                          2.5
   top         labels                   list     []                          [{"name": "l"}]
-  label       name                     name     required                    "l"
+  label       name                     title    required                    "l"
   label       min-ready                integer  0                           -1
   label       max-ready-age            integer  0                           3600
   top         max-hold-age             integer  0                           3600

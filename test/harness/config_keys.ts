@@ -23,6 +23,7 @@ interface Row {
 /** For each type a value that is not of it, and what must be said of it. */
 const WRONG: Readonly<Record<string, readonly [unknown, RegExp]>> = {
   text: [["x"], /must be a text, but is a list$/],
+  title: ["", /must not be empty$/],
   name: ["a/b", /must be a name without "\/", but is the text "a\/b": it becomes part of paths$/],
   release: [["x"], /must be a text or a number, but is a list$/],
   boolean: ["maybe", /must be true or false, but is the text "maybe"$/],

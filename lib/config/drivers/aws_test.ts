@@ -55,7 +55,7 @@ testDriver(
   diskimage   throughput                integer>=1  -            125
   diskimage   tags                      texts       -            {"a": "b"}
   provider    pools                     list        []           [{"name": "main"}]
-  pool        name                      name        required     "main"
+  pool        name                      title       required     "main"
   pool        priority                  integer     -            7
   pool        node-attributes           mapping     {}           {"key": ["value", 1]}
   pool        max-servers               integer     -            0

@@ -71,7 +71,7 @@ testDriver(
   diskimage   shell-type                text        -            "cmd"
   diskimage   tags                      texts       -            {"a": "b"}
   provider    pools                     list        []           [{"name": "main", "max-servers": 1}]
-  pool        name                      name        required     "main"
+  pool        name                      title       required     "main"
   pool        max-servers               integer     required     3
   pool        priority                  integer     -            7
   pool        node-attributes           mapping     {}           {"key": ["value", 1]}

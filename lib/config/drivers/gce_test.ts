@@ -27,7 +27,7 @@ testDriver(
   cloudimage  connection-type    text        "ssh"          "winrm"
   cloudimage  connection-port    port        -              2222
   provider    pools              list        []             [{"name": "main"}]
-  pool        name               name        required       "main"
+  pool        name               title       required       "main"
   pool        max-servers        integer     -              3
   pool        priority           integer     -              7
   pool        node-attributes    mapping     {}             {"key": ["value", 1]}

@@ -59,7 +59,7 @@ testDriver(
   diskimage   python-path                   text        -            "/usr/bin/python3"
   diskimage   shell-type                    text        -            "cmd"
   provider    pools                         list        []           [{"name": "main", "max-servers": 1}]
-  pool        name                          name        required     "main"
+  pool        name                          title       required     "main"
   pool        max-servers                   integer     required     3
   pool        priority                      integer     -            7
   pool        node-attributes               mapping     {}           {"key": ["value", 1]}

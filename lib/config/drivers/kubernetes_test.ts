@@ -9,7 +9,7 @@ const SHARED = `
   provider  max-cores                      integer     -               9
   provider  max-ram                        integer     -               9
   provider  max-resources                  counts      -               {"gpu": 2}
-  pool      name                           name        required        "main"
+  pool      name                           title       required        "main"
   pool      max-servers                    integer     -               3
   pool      max-cores                      integer     -               3
   pool      max-ram                        integer     -               3

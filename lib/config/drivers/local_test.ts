@@ -18,7 +18,7 @@ const COMMON = `
   provider    cloud-images           list        []                          [{"name": "c"}]
   cloudimage  name                   text        required                    "c"
   provider    pools                  list        []                          [{"name": "main"}]
-  pool        name                   name        required                    "main"
+  pool        name                   title       required                    "main"
   pool        max-servers            integer     -                           0
   pool        max-cores              integer     -                           8
   pool        max-ram                integer     -                           8192

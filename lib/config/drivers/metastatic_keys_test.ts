@@ -12,7 +12,7 @@ testDriver(
   provider  launch-retries      integer>=0  3            0
   provider  rate                number>=0   1            0.5
   provider  pools               list        []           [{"name": "main"}]
-  pool      name                name        required     "main"
+  pool      name                title       required     "main"
   pool      max-servers         integer     -            3
   pool      priority            integer     -            7
   pool      node-attributes     mapping     {}           {"key": ["value", 1]}

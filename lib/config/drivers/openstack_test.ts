@@ -37,7 +37,7 @@ testDriver(
   cloudimage  connection-type              text        "ssh"                         "winrm"
   cloudimage  connection-port              port        -                             2222
   provider    pools                        list        []                            [{"name": "main"}]
-  pool        name                         name        required                      "main"
+  pool        name                         title       required                      "main"
   pool        max-servers                  integer     -                             0
   pool        max-cores                    integer     -                             8
   pool        max-ram                      integer     -                             8192

@@ -11,7 +11,7 @@ testDriver(
   provider  launch-timeout     integer>=1  3600      90
   provider  launch-retries     integer>=0  3         0
   provider  pools              list        []        [{"name": "main", "nodes": []}]
-  pool      name               name        required  "main"
+  pool      name               title       required  "main"
   pool      max-servers        integer     -         3
   pool      priority           integer     -         7
   pool      node-attributes    mapping     {}        {"key": ["value", 1]}
