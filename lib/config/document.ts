@@ -164,7 +164,8 @@ class DocumentReader {
       if (key.kind !== "scalar") {
         this.#problems.error(key, "", "a key must be a word; write it in quotes if it begins with [ or {");
       } else if (key.text === "<<") {
-        merged.push(...this.#merges(value));
+        // As PyYAML has it: of several such keys the last goes first, of one key's list the first.
+        merged.unshift(...this.#merges(value));
       } else {
         if (own.has(key.text)) {
           this.#problems.warning(key, key.text, "is given twice in this mapping; the last one counts");

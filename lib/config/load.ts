@@ -125,10 +125,13 @@ function build(row: RootRow, secure: SecureRow, { folder, isExamined }: Reading)
   const labels = byName(row.labels, "label");
   const images = byName(row.diskimages, "diskimage");
   for (const image of secure?.diskimages ?? []) {
-    if (!images.has(image.name)) {
-      image.at
-        .key("name")
-        ?.error(() => `unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
+    const known = images.get(image.name);
+    const place = image.at.key("name");
+    if (known === undefined) {
+      place?.error(() => `unknown diskimage ${image.name}${didYouMean(image.name, images.keys())}`);
+    } else if (known.abstract) {
+      const remedy = "list it under the diskimages that have it as parent";
+      place?.error(`diskimage ${image.name} is abstract and not built: ${remedy}`);
     }
   }
   const defined = {

@@ -161,6 +161,7 @@ diskimages:
   - <<: [{release: a, username: u}, {release: b}]
     name: three
     elements: *e
+  - {<<: {release: a, username: u}, <<: {release: b}, name: four}
 `);
     const read = (name: string) => config.diskimages.get(name);
     assert.deepEqual([read("two")?.elements, read("two")?.rebuildAge], [["x"], 6]);
@@ -168,6 +169,7 @@ diskimages:
       [read("three")?.release, read("three")?.username, read("three")?.elements],
       ["a", "u", ["x"]],
     );
+    assert.deepEqual([read("four")?.release, read("four")?.username], ["b", "u"]);
   });
 });
 
