@@ -39,12 +39,24 @@ export interface OpenProvidersOptions {
   readonly open?: typeof openProvider;
 }
 
-/** Opens and starts all providers at the same time. */
+/**
+ * Opens and starts all providers at the same time.
+ *
+ * @throws the signal's reason when it is aborted meanwhile; what was opened until then has stopped by then
+ */
 export async function openProviders(
   config: Config,
   options: OpenProvidersOptions,
 ): Promise<{ providers: Provider[]; unserved: UnservedProvider[] }> {
-  const results = await Promise.all(config.providers.map((provider) => openOne(provider, options)));
+  const opening = config.providers.map((provider) => openOne(provider, options));
+  const outcomes = await Promise.allSettled(opening);
+  const results = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) {
+    const stops = results.map((result) => ("problem" in result ? null : result.stop()));
+    await Promise.allSettled(stops);
+    throw failed.reason;
+  }
   return {
     providers: results.flatMap((result) => ("problem" in result ? [] : [result])),
     unserved: results.flatMap((result) => ("problem" in result ? [result] : [])),

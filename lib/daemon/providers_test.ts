@@ -86,3 +86,25 @@ test("patience has an end", async () => {
   assert.equal(unserved[0]?.problem, "no engine");
   assert.ok(clock.now() <= 10_000);
 });
+
+test("providers that have started are stopped when another is still tried and the start is called off", async () => {
+  const stopped: string[] = [];
+  const calledOff = new AbortController();
+  const opening = openProviders(configured("good", "slow"), {
+    ...always,
+    signal: calledOff.signal,
+    clock: instantClock(),
+    open: async ({ name }) =>
+      fake(
+        name,
+        async () => {
+          if (name === "good") return;
+          calledOff.abort(new Error("SIGINT"));
+          throw new ProviderError("no engine yet");
+        },
+        stopped,
+      ),
+  });
+  await assert.rejects(opening, /SIGINT/);
+  assert.deepEqual(stopped.sort(), ["good", "slow"]);
+});
