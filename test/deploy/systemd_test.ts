@@ -57,3 +57,46 @@ for (const name of ["nodepool-builder", "nodepool-launcher"]) {
     });
   });
 }
+
+/** What turns NoNewPrivileges on for a user that is not root, and cannot be overridden: systemd.exec(5). */
+const IMPLY_NO_NEW_PRIVILEGES = [
+  "DynamicUser",
+  "LockPersonality",
+  "MemoryDenyWriteExecute",
+  "PrivateDevices",
+  "ProtectClock",
+  "ProtectHostname",
+  "ProtectKernelLogs",
+  "ProtectKernelModules",
+  "ProtectKernelTunables",
+  "RestrictAddressFamilies",
+  "RestrictNamespaces",
+  "RestrictRealtime",
+  "RestrictSUIDSGID",
+  "SystemCallArchitectures",
+  "SystemCallFilter",
+  "SystemCallLog",
+];
+
+/** What closes devices to a unit, loop devices among them. */
+const CLOSE_DEVICES = ["DeviceAllow", "DevicePolicy", "PrivateDevices", "ProtectClock"];
+
+describe("the builder's unit, whose disk-image-create calls sudo and makes loop devices,", () => {
+  const settings = async () =>
+    (await readUnit("nodepool-builder")).split("\n").flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? []);
+
+  test("lets sudo gain privileges", async () => {
+    const refusing = ["NoNewPrivileges", "CapabilityBoundingSet", ...IMPLY_NO_NEW_PRIVILEGES];
+    assert.deepEqual(
+      (await settings()).filter((name) => refusing.includes(name)),
+      [],
+    );
+  });
+
+  test("leaves loop devices open", async () => {
+    assert.deepEqual(
+      (await settings()).filter((name) => CLOSE_DEVICES.includes(name)),
+      [],
+    );
+  });
+});
