@@ -1,5 +1,4 @@
 // Since when something is seen to be missing: facts that ZooKeeper does not keep.
-import type { BuildRecord } from "../../lib/model/image.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { builderIdOf } from "./folder_claim.ts";
 
@@ -12,21 +11,26 @@ export class Absences {
     return this.#locks;
   }
 
-  /** Since when a builder that has made builds is not seen to run (seconds); by builder id. */
+  /**
+   * Since when a builder that has made builds is not seen to run (seconds); by builder id. Beside a Python builder nobody
+   * is missed: which builds are its own cannot be told.
+   */
   get awaySince(): ReadonlyMap<string, number> {
     return this.#builders;
   }
 
   /** Looks around. @param builderId of this builder, whose own builds never miss their lock */
   look(view: Pick<View, "images" | "components">, now: number, builderId: string): void {
-    const isSeen = presence(view);
+    const present = presentBuilders(view);
+    const isPythonHere = present.has(null);
     const free = new Set<string>();
     const away = new Set<string>();
     for (const { lock, builds } of view.images()) {
       for (const { build, record } of builds) {
         if (record === null || record.builderId === builderId) continue;
         if (record.state === "building" && lock.contenders.length === 0) free.add(build);
-        if (record.builderId !== null && !isSeen(record)) away.add(record.builderId);
+        if (!isPythonHere && record.builderId !== null && !present.has(record.builderId))
+          away.add(record.builderId);
       }
     }
     note(this.#locks, free, now);
@@ -34,17 +38,13 @@ export class Absences {
   }
 }
 
-/** Tells whether the builder that made a build runs. A Python builder tells the name of its host only. */
-function presence(view: Pick<View, "components">): (build: BuildRecord) => boolean {
-  const ids = new Set<string>();
-  const hosts = new Set<string | null>();
-  for (const { record } of view.components()) {
-    if (record?.kind !== "builder") continue;
-    const id = builderIdOf(record);
-    if (id === null) hosts.add(record.hostname);
-    else ids.add(id);
-  }
-  return ({ builder, builderId }) => ids.has(builderId ?? "") || (builder !== null && hosts.has(builder));
+/**
+ * The ids of the builders that run; null is for Python ones, which do not tell theirs. Nor do their hosts tell: a component has
+ * the host's plain name, a build its full one.
+ */
+function presentBuilders(view: Pick<View, "components">): ReadonlySet<string | null> {
+  const records = [...view.components()].flatMap(({ record }) => (record === null ? [] : [record]));
+  return new Set(records.filter(({ kind }) => kind === "builder").map(builderIdOf));
 }
 
 function note(since: Map<string, number>, missing: ReadonlySet<string>, now: number): void {

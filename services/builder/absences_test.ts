@@ -1,7 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { image } from "../../test/harness/builder_state.ts";
+import { newComponent } from "../../lib/model/component.ts";
+import { entry, image } from "../../test/harness/builder_state.ts";
 import { Absences } from "./absences.ts";
+
+/** A build of the builder "other", and builders that run: their host and, but for a Python one, their id. */
+function seen(...builders: readonly { hostname: string; id?: string }[]): Absences {
+  const absences = new Absences();
+  const build = { id: "b1", age: 100, builder: "ci.example.org", builderId: "other" };
+  const components = builders.map(({ hostname, id }, index) => {
+    const extra = id === undefined ? {} : { builder_id: id };
+    const record = newComponent({ kind: "builder", hostname, extra });
+    return { ...entry(record, 50), znode: `${hostname}${index}`, component: "builder" as const };
+  });
+  const view = { images: () => [image("ubuntu", { list: [build] })], components: () => components };
+  absences.look(view, 1000, "me");
+  return absences;
+}
+
+test("a builder that made a build is away when none that runs has its id", () => {
+  assert.equal(seen({ hostname: "ci.example.org", id: "me" }).awaySince.get("other"), 1000);
+  assert.equal(seen({ hostname: "elsewhere", id: "other" }).awaySince.get("other"), undefined);
+});
+
+test("beside a Python builder no builder is away, for its component need not have the host's name of its builds", () => {
+  assert.equal(seen({ hostname: "ci" }).awaySince.get("other"), undefined);
+});
 
 test("what was missed before the clock was set back is missed from now on", () => {
   const absences = new Absences();
