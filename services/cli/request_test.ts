@@ -160,6 +160,16 @@ test("--detach leaves the nodes to the lease, and says how to give them back", a
   assert.deepEqual(seen, { ...seen, released: [], renewed: [`${NAME} 600`] });
 });
 
+test("until --detach hands the nodes over their lease is short, also where a long one is asked for", async () => {
+  const { answers, seen } = launcher([status("FULFILLED", "", [NODE])]);
+  const address = await serve(answers);
+  for (const lease of [[], ["--lease", "2h"], ["--lease", "30s"]]) {
+    await start(address, ["request", "debian", "--detach", ...lease]).code;
+  }
+  const seconds = seen.created.map(({ leaseDuration }) => leaseDuration?.seconds);
+  assert.deepEqual(seconds, [60n, 60n, 30n]);
+});
+
 test("release gives requests back by their ids", async () => {
   const { answers, seen } = launcher([]);
   const run = start(await serve(answers), ["release", "200-0000000007", "nodeRequests/100-0000000001"]);

@@ -20,7 +20,7 @@ import {
   writeKnownHosts,
 } from "../ssh_login.ts";
 
-/** How long the lease lasts when nobody renews it, in seconds: while we run, and after --detach. */
+/** How long the lease lasts when nobody renews it, in seconds: while we run, and when the nodes are handed over by --detach. */
 const LEASE = 60;
 const DETACHED_LEASE = 3600;
 const RELEASE_DEADLINE_MS = 10_000;
@@ -76,8 +76,16 @@ async function request(context: CommandContext, wish: Wish, interrupt: AbortSign
     return await untilGone(context, wish, nodes, statuses);
   } finally {
     end.abort();
-    if (held.name !== null && !held.keep) await release(context, held.name, wish.lease);
+    if (held.name !== null && !held.keep) await release(context, held.name, untilDetached(wish));
   }
+}
+
+/**
+ * The lease while we run, in seconds: watching renews it. A long one, for whoever has the nodes without us, comes when they are
+ * handed over: what is created while we are interrupted goes soon.
+ */
+function untilDetached({ detach, lease }: Wish): number {
+  return detach ? Math.min(lease, LEASE) : lease;
 }
 
 async function create(context: CommandContext, wish: Wish, signal: AbortSignal): Promise<string> {
@@ -91,7 +99,7 @@ async function create(context: CommandContext, wish: Wish, signal: AbortSignal):
         provider: text(wish.options.provider),
       },
       requestId: randomUUID(),
-      leaseDuration: { seconds: BigInt(wish.lease), nanos: 0 },
+      leaseDuration: { seconds: BigInt(untilDetached(wish)), nanos: 0 },
     },
     { signal },
   );
