@@ -2,10 +2,14 @@
 // The `nodepool` program.
 import process from "node:process";
 import { runCli } from "./cli.ts";
+import { EXIT } from "./host.ts";
 
-// A reader such as `head` may leave before everything is written.
+// A reader such as `head` may leave before everything is written. A command that has something to give back does so first.
+let isReaderGone = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  isReaderGone = true;
+  if (!process.emit("SIGTERM", "SIGTERM")) process.exit(EXIT.ok);
 });
-process.exitCode = await runCli(process);
+const code = await runCli(process);
+process.exitCode = isReaderGone ? EXIT.ok : code;
