@@ -1,10 +1,37 @@
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import type { Logger } from "../../lib/std/logger.ts";
-import type { HeldLock } from "../../lib/zookeeper/types.ts";
+import { type HeldLock, isZooKeeperError } from "../../lib/zookeeper/types.ts";
 
 /** How long to wait for a lock that was lost while the work under it goes on, in milliseconds. */
 const WHILE_WORKING = 60_000;
+
+type LockContext = Pick<ServiceContext, "session" | "locks" | "hostname">;
+
+/**
+ * Takes a lock; null when somebody else is in line for it when `timeout` milliseconds are over. That they are over is not
+ * enough: they also go by without a connection.
+ *
+ * @throws the signal's reason when it is aborted first
+ */
+export async function takeLock(
+  { session, locks, hostname }: LockContext,
+  root: string,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<HeldLock | null> {
+  const options = { identifier: hostname, createParents: true, timeout, signal };
+  while (true) {
+    await session.connected(signal);
+    const lock = await locks.acquire(root, options);
+    if (lock !== null) return lock;
+    try {
+      if ((await session.children(root)).length > 0) return null;
+    } catch (error) {
+      if (!isZooKeeperError(error, "NO_NODE")) throw error;
+    }
+  }
+}
 
 /** A lock that is taken back when it was lost, because the work under it goes on meanwhile. */
 export class KeptLock {
@@ -24,16 +51,13 @@ export class KeptLock {
   }
 
   /**
-   * The lock, taken anew if it was lost; null when somebody else keeps it for `timeout` milliseconds.
+   * The lock, taken anew if it was lost; null when somebody else has it, as {@link takeLock} tells.
    *
    * @throws the signal's reason when it is aborted first
    */
   async own(signal: AbortSignal, timeout: number): Promise<HeldLock | null> {
     if (!this.#lock.signal.aborted) return this.#lock;
-    const { session, locks, hostname } = this.#context;
-    await session.connected(signal);
-    const options = { identifier: hostname, createParents: true, timeout, signal };
-    const lock = await locks.acquire(this.#lock.root, options);
+    const lock = await takeLock(this.#context, this.#lock.root, timeout, signal);
     if (lock !== null) this.#lock = lock;
     return lock;
   }
