@@ -169,6 +169,7 @@ function occupation(
     return waiting(step, "locked", `it is being built at ${builder}`);
   }
   for (const { build, record } of building) {
+    if (facts.building.has(build)) return waiting(step, "running", `build ${build} is being finished here`);
     if (record === null || record.builderId === facts.builderId) continue;
     const until = (facts.lockFreeSince.get(build) ?? facts.now) + facts.takeoverGrace;
     if (until <= facts.now) continue;

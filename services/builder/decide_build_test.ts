@@ -121,6 +121,13 @@ describe("building", () => {
     assert.equal(wait(plan, "build/ubuntu").reason, "it is being built at host2");
   });
 
+  test("an image of which an unfinished build is being finished here is not built beside that, also while the lock is free", () => {
+    const images = [image("ubuntu", { list: [{ id: "b1", age: 100, state: "building" }] })];
+    const plan = decide(images, UBUNTU, facts({ building: new Set(["b1"]) }));
+    assert.deepEqual(doing(plan), []);
+    assert.equal(wait(plan, "build/ubuntu").reason, "build b1 is being finished here");
+  });
+
   test("a builder that lost its lock has time to take it back, then the image is built here", () => {
     const list = [{ id: "b", age: 50, state: "building" as const, builderId: "you" }];
     const images = [image("ubuntu", { list })];

@@ -5,13 +5,13 @@ import { buildsLockPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { withSpan } from "../../lib/telemetry/trace.ts";
-import type { HeldLock } from "../../lib/zookeeper/types.ts";
+import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
 import type { BuildEntry } from "../../lib/zookeeper/view.ts";
 import { fileSizes } from "./build.ts";
 import { BuildLedger } from "./build_ledger.ts";
 import { readHistory } from "./history.ts";
 import type { Marker } from "./image_files.ts";
-import { KeptLock } from "./kept_lock.ts";
+import { KeptLock, takeLock } from "./kept_lock.ts";
 import { visible } from "./visible.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -32,16 +32,17 @@ export async function resumeBuild(workshop: Workshop, marker: Marker): Promise<v
   const { context, building, stopping, abandoned, onProgress } = workshop;
   const { image, build } = marker;
   building.set(build, []);
-  let lock: HeldLock | null = null;
+  let lock: KeptLock | null = null;
   try {
-    const options = { identifier: context.hostname, timeout: LOCK_PATIENCE, signal: stopping };
-    lock = await context.locks.acquire(buildsLockPath(image), options);
-    if (lock === null) return;
+    const take = () => takeLock(context, buildsLockPath(image), LOCK_PATIENCE, stopping);
+    const taken = await throughOutages(context.session, context.clock, take, stopping);
+    if (taken === null) return;
+    const kept = new KeptLock(context, taken, context.logger.child({ image, build }));
+    lock = kept;
     await context.view.settled();
-    const held = lock;
     const attributes = { "nodepool.image": image, "nodepool.build": build };
     await withSpan("image.build.resume", { attributes, parent: marker.traceparent }, () =>
-      finish(workshop, marker, held),
+      finish(workshop, marker, kept),
     );
   } catch (error) {
     context.logger.warn("a build could not be finished", { image, build, error: messageOf(error) });
@@ -53,8 +54,8 @@ export async function resumeBuild(workshop: Workshop, marker: Marker): Promise<v
   }
 }
 
-async function finish(workshop: Workshop, { image, build }: Marker, lock: HeldLock): Promise<void> {
-  const { context, files, builderId, sizes } = workshop;
+async function finish(workshop: Workshop, { image, build }: Marker, lock: KeptLock): Promise<void> {
+  const { context, files, builderId, sizes, stopping } = workshop;
   const entry = context.view.image(image);
   const own = find(entry?.builds, { build });
   const configured = context.config.diskimages.get(image);
@@ -62,14 +63,15 @@ async function finish(workshop: Workshop, { image, build }: Marker, lock: HeldLo
   if (entry?.builds.some(({ createdAt }) => createdAt > own.createdAt)) return;
   const diskimage = { ...configured, formats: formatsOf(own.record) };
   const found = await fileSizes(files.stem(image, build), diskimage.formats);
-  const { attempts } = await readHistory(context.session, image);
+  const read = () => readHistory(context.session, image);
+  const { attempts } = await throughOutages(context.session, context.clock, read, stopping);
   const begun = attempts.find((attempt) => attempt.build === build);
   const logger = context.logger.child({ image, build });
   const requestTime = entry?.buildRequest?.time ?? Infinity;
   const subject = {
     diskimage,
     build,
-    lock: new KeptLock(context, lock, logger),
+    lock,
     reason: begun?.reason ?? "",
     requested: requestTime <= own.createdAt,
   };
