@@ -52,7 +52,7 @@ export async function launch(program) {
     process.exit(69);
   }
   const child = spawn(bundled, [file, ...process.argv.slice(2)], { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"])
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"])
     process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     if (signal !== null) {
