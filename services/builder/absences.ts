@@ -5,6 +5,7 @@ import { builderIdOf } from "./folder_claim.ts";
 export class Absences {
   readonly #locks = new Map<string, number>();
   readonly #builders = new Map<string, number>();
+  #besidePython = false;
 
   /** Since when another builder's running build is seen without its lock (seconds); by build id. */
   get lockFreeSince(): ReadonlyMap<string, number> {
@@ -19,17 +20,22 @@ export class Absences {
     return this.#builders;
   }
 
+  /** Whether a Python builder is seen to run. */
+  get besidePython(): boolean {
+    return this.#besidePython;
+  }
+
   /** Looks around. @param builderId of this builder, whose own builds never miss their lock */
   look(view: Pick<View, "images" | "components">, now: number, builderId: string): void {
     const present = presentBuilders(view);
-    const isPythonHere = present.has(null);
+    this.#besidePython = present.has(null);
     const free = new Set<string>();
     const away = new Set<string>();
     for (const { lock, builds } of view.images()) {
       for (const { build, record } of builds) {
         if (record === null || record.builderId === builderId) continue;
         if (record.state === "building" && lock.contenders.length === 0) free.add(build);
-        if (!isPythonHere && record.builderId !== null && !present.has(record.builderId))
+        if (!this.#besidePython && record.builderId !== null && !present.has(record.builderId))
           away.add(record.builderId);
       }
     }

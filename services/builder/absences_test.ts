@@ -24,7 +24,8 @@ test("a builder that made a build is away when none that runs has its id", () =>
 });
 
 test("beside a Python builder no builder is away, for its component need not have the host's name of its builds", () => {
-  assert.equal(seen({ hostname: "ci" }).awaySince.get("other"), undefined);
+  const absences = seen({ hostname: "ci" });
+  assert.deepEqual([absences.besidePython, absences.awaySince.get("other")], [true, undefined]);
 });
 
 test("what was missed before the clock was set back is missed from now on", () => {

@@ -130,12 +130,21 @@ function judgeUpload(build: BuildEntry, upload: UploadEntry, scope: Scope): Verd
   if (!configured.diskimages.some((listed) => listed.name === upload.image)) {
     return { remove: `provider ${provider} no longer lists the image` };
   }
-  if (isGivenUp(configured)) {
+  const isLeaving = isGivenUp(configured);
+  if (isLeaving && !scope.facts.besidePython) {
     return { remove: `provider ${provider} is given up: max-servers of its pools is negative` };
   }
   if (record.state === "failed") return judgeFailedUpload(build, upload, scope);
+  return judgeReadyUpload(build, upload, isLeaving, scope);
+}
+
+/** @param isLeaving whether nothing would be kept at its provider if no Python builder ran, which uploads there all the same */
+function judgeReadyUpload(build: BuildEntry, upload: UploadEntry, isLeaving: boolean, scope: Scope): Verdict {
   if (scope.keptUploads.has(upload)) {
-    return { rule: "kept", reason: "it is one of the two newest at its provider" };
+    const reason = isLeaving
+      ? `provider ${upload.provider} is given up, but a Python builder runs, which would upload it again`
+      : "it is one of the two newest at its provider";
+    return { rule: "kept", reason };
   }
   if (scope.keptBuilds.has(build)) return { rule: "kept", reason: "its build is one of the two newest" };
   return { remove: "there are two newer ones, or its build is to be deleted" };

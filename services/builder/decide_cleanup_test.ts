@@ -105,6 +105,15 @@ describe("keeping and deleting", () => {
     assert.deepEqual(after(-1, 3), []);
   });
 
+  test("the newest uploads at a provider that is given up stay while a Python builder, which would upload them again, runs", () => {
+    const pools = [pool("main", -1)];
+    const leaving = config([diskimage("ubuntu")], [provider("cloud", ["ubuntu"], { pools })]);
+    const list = [uploaded("b1", 100), uploaded("b2", 200), uploaded("b3", 300)];
+    const plan = decide([image("ubuntu", { list })], leaving, facts({ besidePython: true }));
+    assert.deepEqual(deletions(plan), ["delete-upload b3/cloud/1"]);
+    assert.match(wait(plan, "delete-upload/ubuntu/b1/cloud/1").reason, /a Python builder runs/);
+  });
+
   test("uploads at a provider that is not configured are never touched and keep their build", () => {
     const elsewhere = (id: string, age: number) => ({
       id,

@@ -69,6 +69,8 @@ export interface Facts {
   readonly lockFreeSince: ReadonlyMap<string, number>;
   /** Since when a builder that has made builds is not seen to run; by builder id. */
   readonly awaySince: ReadonlyMap<string, number>;
+  /** Whether a Python builder runs beside us. */
+  readonly besidePython: boolean;
   /** What forbids to work with images-dir at all, in a sentence; null when nothing does. */
   readonly obstacle: string | null;
   /** How long a builder that has the files of the newest build may be away, in seconds. */

@@ -38,7 +38,7 @@ export interface ReconcilerOptions {
   /** All facts but those that the loop itself keeps. */
   readonly facts: () => Omit<
     Facts,
-    "now" | "running" | "setbacks" | "troubles" | "lockFreeSince" | "awaySince"
+    "now" | "running" | "setbacks" | "troubles" | "lockFreeSince" | "awaySince" | "besidePython"
   >;
   /** Does one action; false when there was nothing to do after all. */
   readonly perform: (action: Action) => Promise<boolean>;
@@ -143,6 +143,7 @@ export class Reconciler {
       troubles: setbacks.troubles,
       lockFreeSince: this.#absences.lockFreeSince,
       awaySince: this.#absences.awaySince,
+      besidePython: this.#absences.besidePython,
     };
   }
 

@@ -156,6 +156,7 @@ export function facts(given: Partial<Facts> & { here?: readonly LocalBuild[] } =
     lockFreeSince: new Map(),
     takeoverGrace: 30,
     awaySince: new Map(),
+    besidePython: false,
     obstacle: null,
     awayGrace: 600,
     room: new Map(),
