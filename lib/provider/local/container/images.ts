@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
 import type { ImageInfo } from "dockerode";
+import { type Clock, seconds } from "../../../std/clock.ts";
 import { messageOf } from "../../../std/errors.ts";
 import { assertTar, ChecksumMeter } from "../../checksums.ts";
 import { type ImageSpec, type Metadata, ProviderError, type ProviderImage } from "../../contract.ts";
@@ -17,6 +18,8 @@ export const RECORD_LABEL = "nodepool_image_record";
 const LIVE = "nodepool/image";
 /** Where a deleted image is kept while instances still run from it. */
 const DELETED = "nodepool/deleted";
+/** An image without a name may be one whose upload is about to name it; after so many seconds its upload has died. */
+const NAMED_WITHIN = 3600;
 
 interface ImageRecord {
   readonly name: string;
@@ -27,10 +30,12 @@ interface ImageRecord {
 export class ContainerImages {
   readonly #api: DockerApi;
   readonly #owner: string;
+  readonly #clock: Clock;
 
-  constructor(api: DockerApi, owner: string) {
+  constructor(api: DockerApi, owner: string, clock: Clock) {
     this.#api = api;
     this.#owner = owner;
+    this.#clock = clock;
   }
 
   /** Every image that was not deleted. */
@@ -76,9 +81,13 @@ export class ContainerImages {
     await this.#remove(id);
   }
 
-  /** Removes images that were deleted and from which no instance runs any more. */
+  /** Removes images that were deleted, or never got their name, and from which no instance runs any more. */
   async sweep(signal: AbortSignal): Promise<void> {
-    for (const image of await this.#images(signal)) if (!hasTag(image, LIVE)) await this.#remove(image.Id);
+    const longAgo = seconds(this.#clock) - NAMED_WITHIN;
+    for (const image of await this.#images(signal)) {
+      if (hasTag(image, LIVE)) continue;
+      if (hasTag(image, DELETED) || image.Created < longAgo) await this.#remove(image.Id);
+    }
   }
 
   async #import(spec: ImageSpec, changes: readonly string[], signal: AbortSignal): Promise<string> {
