@@ -78,6 +78,20 @@ test("build-log prints what there is; with -f it follows to the end", async () =
   assert.equal(long.stdout, "one\ntwo\n");
 });
 
+test("build-log of a running build that has said nothing yet ends, and prints nothing", async () => {
+  const images: Answers["images"] = {
+    watchBuildLog: async function* (_request, { signal }) {
+      yield { text: "" };
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    },
+  };
+  assert.deepEqual(await nodepool({ images }, ["build-log", "debian-12-0000000007"]), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
+
 test("build-log of an image is that of its newest build", async () => {
   const images: Answers["images"] = {
     listBuildHistory: async ({ parent, pageSize }) => {

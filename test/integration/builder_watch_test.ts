@@ -49,6 +49,22 @@ describe("what a builder tells of its work", { skip: !zooKeeperInstalled }, () =
     assert.match(text, /^first\nlast\nDuration: \d+\.\d s\nExit code: 0\n$/);
   });
 
+  test("tells at once that a running build has a log, also when nothing is in it yet", async () => {
+    const silent = 'while [ ! -e "$here/go" ]; do sleep 0.05; done; echo x >"$out.qcow2"';
+    const { builder, images } = await current.serve(
+      await current.setting({ dibCommand: await current.one.command(silent) }),
+    );
+    const { build } = await until("a build", () => builder.builds("ubuntu")[0]);
+    const file = join(builder.logDir, `ubuntu-${build}.log`);
+    await until("its log", () => existsSync(file));
+    const signal = AbortSignal.timeout(10_000);
+    const log = images.watchBuildLog({ name: `images/ubuntu/builds/${build}` }, { signal });
+    const pieces = log[Symbol.asyncIterator]();
+    assert.deepEqual(await pieces.next(), { done: false, value: { text: "" } });
+    await pieces.return?.();
+    await current.go();
+  });
+
   test("names the builder that has a log", async () => {
     const given = await current.setting();
     const { builder } = await current.serve(given, { name: "a" });

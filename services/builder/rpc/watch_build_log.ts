@@ -12,6 +12,8 @@ export async function* watchBuildLog(
 ): AsyncGenerator<WatchBuildLogResponse, void, void> {
   const { image, build } = parseName(BUILD_NAME, name);
   if (!(await api.logs.has(image, build))) throw missing(api, image, build, name);
+  // Whoever does not wait for the end has to know when to begin to count: a build may say nothing for long.
+  yield { text: "" };
   for await (const text of api.logs.follow(image, build, signal)) yield { text };
 }
 

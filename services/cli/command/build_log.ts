@@ -6,7 +6,7 @@ import { untilInterrupted } from "../interrupt.ts";
 import { buildName, imageName } from "../resource.ts";
 import { tryAgain } from "../try_again.ts";
 
-/** Without -f, a running build's log ends when nothing more came for this long. */
+/** Without -f, a running build's log ends when nothing more came for this long after the first piece, which comes at once. */
 const QUIET_MS = 1000;
 
 /** What ends like this is a build: 32 hex digits, or ten digits in old data. What does not is an image. */

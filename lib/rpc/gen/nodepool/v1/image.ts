@@ -4640,7 +4640,10 @@ export const ImageServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
+    /**
+     * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
+     * comes at once; it is empty.
+     */
     watchBuildLog: {
       name: "WatchBuildLog",
       requestType: WatchBuildLogRequest as typeof WatchBuildLogRequest,
@@ -4752,7 +4755,10 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
     request: ExplainImageRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ExplainImageResponse>>;
-  /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
+  /**
+   * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
+   * comes at once; it is empty.
+   */
   watchBuildLog(
     request: WatchBuildLogRequest,
     context: CallContext & CallContextExt,
@@ -4839,7 +4845,10 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ExplainImageRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ExplainImageResponse>;
-  /** WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. */
+  /**
+   * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
+   * comes at once; it is empty.
+   */
   watchBuildLog(
     request: DeepPartial<WatchBuildLogRequest>,
     options?: CallOptions & CallOptionsExt,
