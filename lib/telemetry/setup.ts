@@ -58,8 +58,9 @@ type ExporterName = "otlp" | "console" | "none";
 function exporterOf(env: Environment, signal: "TRACES" | "METRICS"): ExporterName {
   const chosen = env[`OTEL_${signal}_EXPORTER`]?.trim();
   if (chosen === "otlp" || chosen === "console" || chosen === "none") return chosen;
-  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT ?? env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
-  return endpoint === undefined || endpoint === "" ? "none" : "otlp";
+  // OpenTelemetry takes an empty variable for one that is not set.
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT || env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
+  return endpoint ? "otlp" : "none";
 }
 
 async function spanProcessor(
@@ -116,8 +117,8 @@ function metricInterval(env: Environment, write: (line: string) => void): number
 
 function endpointOf(env: Environment, signal: "TRACES" | "METRICS", path: string): string {
   const own = env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
-  if (own !== undefined && own !== "") return own;
-  const common = env.OTEL_EXPORTER_OTLP_ENDPOINT ?? "http://127.0.0.1:4318";
+  if (own) return own;
+  const common = env.OTEL_EXPORTER_OTLP_ENDPOINT || "http://127.0.0.1:4318";
   return `${common.replace(/\/+$/, "")}/${path}`;
 }
 

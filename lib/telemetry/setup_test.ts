@@ -81,6 +81,17 @@ test("an OTLP endpoint gets spans and metrics, with the resource, before shutdow
   assert.match(received.get("/v1/metrics") ?? "", /things/);
 });
 
+test("an empty OTLP endpoint is as none: that of the one signal counts", async () => {
+  const received = new Set<string>();
+  const { endpoint, close } = await collect((path) => received.add(path));
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${endpoint}/own` };
+  const telemetry = await startTelemetry({ ...who, env });
+  await withSpan("sent", {}, async () => {});
+  await telemetry.shutdown();
+  close();
+  assert.deepEqual([...received], ["/own"]);
+});
+
 test("a gauge shows what was observed last, and not what was observed before and is gone", async () => {
   const exports: string[] = [];
   let heard = () => {};
