@@ -112,6 +112,25 @@ describe("what a builder tells of its work", { skip: !zooKeeperInstalled }, () =
     await refused(stale.next(), "OUT_OF_RANGE", /watch again/);
   });
 
+  test("a watch that resumes tells of each thing once, as it is then", async () => {
+    const { builder, images } = await current.serve(await current.setting());
+    await firstUpload(builder);
+    /** What is told until everything up to then was sent. */
+    const told = async (resumeToken: string) => {
+      const seen: string[] = [];
+      for await (const { event, resumeToken: token } of images.watchImages({ resumeToken })) {
+        if (event?.$case === "bookmark") return { seen, token };
+        if (event?.$case === "image") seen.push(`paused: ${event.value.paused}`);
+      }
+      return assert.fail("the watch has ended");
+    };
+    const { token } = await told("");
+    await images.pauseImage({ name: "images/ubuntu" });
+    await told("");
+    await images.resumeImage({ name: "images/ubuntu" });
+    assert.deepEqual((await told(token)).seen, ["paused: false"]);
+  });
+
   test("a build tells what it is doing", async () => {
     const lines =
       'echo "dib-run-parts Running /h/install.d/1"; while [ ! -e "$here/go" ]; do sleep 0.05; done; echo x >"$out.qcow2"';

@@ -9,16 +9,20 @@ type ImageEvent = NonNullable<WatchImagesResponse["event"]>;
 /** Turns changes of the view and of the board into events, and serves them to watchers. */
 export class ImageFeed {
   readonly #api: ImageApi;
-  readonly #feed: ChangeFeed<ImageEvent, ImageEvent>;
-  /** By image: what was published of it, by resource name, as JSON. */
-  readonly #published = new Map<string, Map<string, string>>();
+  /** Its subjects are resource names. */
+  readonly #feed: ChangeFeed<string, ImageEvent>;
+  /** What was published last, by resource name. */
+  readonly #published = new Map<string, ImageEvent>();
+  /** The resource names of each image. */
+  readonly #names = new Map<string, Iterable<string>>();
   readonly #changed = new Set<string>();
   readonly #ending = new AbortController();
   readonly #stops: (() => void)[];
 
   constructor(api: ImageApi) {
     this.#api = api;
-    this.#feed = new ChangeFeed({ tell: (event) => event, clock: api.context.clock });
+    const tell = (name: string): ImageEvent => this.#published.get(name) ?? { $case: "deleted", value: name };
+    this.#feed = new ChangeFeed({ tell, clock: api.context.clock });
     const { view } = api.context;
     this.#stops = [
       view.subscribe(({ kind, id }) => {
@@ -65,18 +69,17 @@ export class ImageFeed {
   }
 
   #publish(image: string): void {
-    const before = this.#published.get(image) ?? new Map<string, string>();
-    const after = new Map<string, string>();
-    for (const [name, event] of this.#events(image)) {
-      const text = JSON.stringify(event);
-      after.set(name, text);
-      if (before.get(name) !== text) this.#feed.publish(event);
+    const events = this.#events(image);
+    for (const [name, event] of events) {
+      const before = this.#published.get(name);
+      this.#published.set(name, event);
+      if (JSON.stringify(before) !== JSON.stringify(event)) this.#feed.publish(name);
     }
-    for (const name of before.keys()) {
-      if (!after.has(name)) this.#feed.publish({ $case: "deleted", value: name });
+    for (const name of this.#names.get(image) ?? []) {
+      if (!events.has(name) && this.#published.delete(name)) this.#feed.publish(name);
     }
-    if (after.size > 0) this.#published.set(image, after);
-    else this.#published.delete(image);
+    if (events.size > 0) this.#names.set(image, [...events.keys()]);
+    else this.#names.delete(image);
   }
 
   /** Everything that there is of an image, by resource name. */
