@@ -1,5 +1,6 @@
 // What became of an image's builds: a document of ours beside Nodepool's, written under the image's build lock in the
 // same transactions as the build's record. It outlives records and builders; any builder can show it.
+import { Buffer } from "node:buffer";
 import { imageHistoryPath } from "../../lib/model/paths.ts";
 import type { Operation, Session } from "../../lib/zookeeper/types.ts";
 import { readZnode } from "./locked_write.ts";
@@ -33,8 +34,9 @@ export interface History {
   readonly attempts: readonly Attempt[];
 }
 
-/** A document of this many attempts stays far below ZooKeeper's limit of 1 MB. */
 const MOST = 100;
+/** ZooKeeper takes 1 MB in one transaction, and the build's record and the request are in it too. */
+const MOST_BYTES = 500_000;
 const LONGEST_ERROR = 1000;
 const MOST_PHASES = 50;
 
@@ -56,8 +58,19 @@ export function withAttempt(
   };
   const all = [...attempts.filter(({ build }) => build !== attempt.build), shortened];
   const newestReady = lastReady(all);
-  const recent = new Set(all.filter(({ startedAt }) => startedAt > now - keep).slice(-MOST));
+  const recent = new Set(fitting(all.filter(({ startedAt }) => startedAt > now - keep)));
   return all.filter((each) => recent.has(each) || each === newestReady);
+}
+
+/** The newest attempts, as many as one document holds. */
+function fitting(attempts: readonly Attempt[]): readonly Attempt[] {
+  let bytes = 0;
+  const newest = attempts.slice(-MOST);
+  const last = newest.findLastIndex((each) => {
+    bytes += Buffer.byteLength(JSON.stringify(each));
+    return bytes > MOST_BYTES;
+  });
+  return newest.slice(last + 1);
 }
 
 /** As many phases as are kept of a build: the latest, which tell where it stands or where it failed. */

@@ -39,3 +39,17 @@ test("of an image that fails all the time a hundred attempts are kept", () => {
   assert.equal(attempts.length, 101);
   assert.deepEqual([attempts[0]?.build, attempts.at(-1)?.build], ["ready", "299"]);
 });
+
+test("of attempts that say much as many are kept as ZooKeeper takes in one document", () => {
+  const phases = Array.from({ length: 50 }, (_, number) => ({
+    name: `\u2030${number}`.padEnd(100, "\u2030"),
+    startedAt: 1.5e9 + number / 3,
+  }));
+  let attempts: readonly Attempt[] = [];
+  for (let time = 1; time <= 100; time += 1) {
+    attempts = withAttempt(attempts, { ...attempt(String(time), time, "failed"), phases }, time, DAY);
+  }
+  assert.equal(attempts.at(-1)?.build, "100");
+  const bytes = new TextEncoder().encode(JSON.stringify(attempts)).length;
+  assert.ok(bytes > 400_000 && bytes < 600_000, `${bytes} bytes`);
+});
