@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { Clock } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { onAbort } from "../../lib/std/on_abort.ts";
 import { BuildFailure, type BuildOrder, buildCommand, buildEnvironment } from "./build_command.ts";
 import type { BuildLogWriter } from "./build_log.ts";
 import { freeSpace } from "./image_files.ts";
@@ -92,11 +93,10 @@ async function supervise(
     const stopTimer = clock.after(diskimage.buildTimeout * 1000, () => {
       resolve(new BuildFailure(`the build took longer than build-timeout (${diskimage.buildTimeout} s)`));
     });
-    const onAbort = () => resolve(cancelled(signal));
-    signal.addEventListener("abort", onAbort, { once: true });
+    const stopListening = onAbort(signal, () => resolve(cancelled(signal)));
     void running.ended.then(() => {
       stopTimer();
-      signal.removeEventListener("abort", onAbort);
+      stopListening();
       resolve(null);
     });
   });

@@ -61,11 +61,13 @@ const BEGUN = 'echo "nodepool-phase: begun"';
 interface Hand {
   /** Why it is cancelled when it has begun. @default it is not */
   readonly cancelled?: string;
+  /** Why it is cancelled while its command is being started. @default it is not */
+  readonly cancelledAtOnce?: string;
   readonly graceMs?: number;
   readonly abandoned?: AbortSignal;
 }
 
-async function run(what: BuildOrder, { cancelled, ...hand }: Hand = {}): Promise<Ran> {
+async function run(what: BuildOrder, { cancelled, cancelledAtOnce, ...hand }: Hand = {}): Promise<Ran> {
   const cancel = new AbortController();
   const logs = new BuildLogs(join(folder, "logs"), 7);
   const build = "0123456789abcdef0123456789abcdef";
@@ -76,6 +78,7 @@ async function run(what: BuildOrder, { cancelled, ...hand }: Hand = {}): Promise
     spawn: async (...args: Parameters<typeof spawnProcessGroup>) => {
       const running = await spawnProcessGroup(...args);
       group = running.pid;
+      if (cancelledAtOnce !== undefined) cancel.abort(new Error(cancelledAtOnce));
       return running;
     },
     clock: systemClock,
@@ -226,6 +229,12 @@ describe("a run", () => {
     assert.equal(failure?.message, "the build was cancelled: the builder is stopping");
     assert.match(log, /the builder is stopping\n$/);
     assert.ok(gone, "a process is left");
+  });
+
+  test("that is cancelled while its command starts is ended", async () => {
+    const dibCommand = await script("sleep 3");
+    const { failure } = await run(order({ dibCommand }), { cancelledAtOnce: "the builder is stopping" });
+    assert.equal(failure?.message, "the build was cancelled: the builder is stopping");
   });
 
   test("leaves no daemon behind that its command has started", async () => {
