@@ -6,6 +6,7 @@ import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types
 import { identityOf } from "../../lib/host/process_identity.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { onAbort } from "../../lib/std/on_abort.ts";
 import { TaskGroup } from "../../lib/std/task_group.ts";
 import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
 import { Board } from "./board.ts";
@@ -176,13 +177,11 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       images.close();
       stopObserving();
       const giveUp = new Promise<void>((resolve) => {
-        const end = () => {
+        onAbort(grace, () => {
           abandon.abort(grace.reason);
           // The commands are killed now: what they leave goes with them.
           void clock.sleep(LAST_MOMENT).then(resolve);
-        };
-        grace.addEventListener("abort", end, { once: true });
-        if (grace.aborted) end();
+        });
       });
       const ended = tasks.close(new Error("the builder is stopping")).then(() => claim.close());
       await Promise.race([ended, giveUp]);

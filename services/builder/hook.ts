@@ -1,3 +1,4 @@
+import { onAbort } from "../../lib/std/on_abort.ts";
 import { endGroup } from "./process_group.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -13,14 +14,13 @@ export async function runHook(
   const own = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const running = await spawn(command, { env: Object.fromEntries(own) });
   const stop = () => void endGroup(running, context.clock, graceMs, abandoned);
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
+  const stopListening = onAbort(signal, stop);
   let output = "";
   await running.consume(async (text) => {
     output = (output + text).slice(-QUOTED);
   });
   const { code, signal: killedBy } = await running.ended;
-  signal.removeEventListener("abort", stop);
+  stopListening();
   await endGroup(running, context.clock, graceMs, abandoned);
   context.logger.info("post-upload-hook ended", { hook: command[0], code, output });
   if (code === 0) return;

@@ -1,6 +1,8 @@
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import { messageOf } from "../../lib/std/errors.ts";
+import { followSignals } from "../../lib/std/follow_signals.ts";
 import type { Logger } from "../../lib/std/logger.ts";
+import { onAbort } from "../../lib/std/on_abort.ts";
 import { type HeldLock, isZooKeeperError } from "../../lib/zookeeper/types.ts";
 
 /** How long to wait for a lock that was lost while the work under it goes on, in milliseconds. */
@@ -66,7 +68,9 @@ export class KeptLock {
   async keep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { signal: lost } = this.#lock;
-      await eitherAborted(lost, signal);
+      const either = followSignals([lost, signal]);
+      await new Promise<void>((resolve) => onAbort(either.controller.signal, resolve));
+      either.stop();
       if (signal.aborted) return;
       this.#logger.warn("work goes on without its lock", { error: messageOf(lost.reason) });
       try {
@@ -83,17 +87,4 @@ export class KeptLock {
   async release(): Promise<void> {
     await this.#lock.release();
   }
-}
-
-function eitherAborted(a: AbortSignal, b: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      a.removeEventListener("abort", end);
-      b.removeEventListener("abort", end);
-      resolve();
-    };
-    a.addEventListener("abort", end);
-    b.addEventListener("abort", end);
-    if (a.aborted || b.aborted) end();
-  });
 }

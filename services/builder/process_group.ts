@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "../../lib/std/clock.ts";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
+import { onAbort } from "../../lib/std/on_abort.ts";
 import { asRoot, isRoot } from "./host_remains.ts";
 
 /** How a command ended: exactly one of the two is set. */
@@ -150,8 +151,8 @@ const REST_GRACE = 2000;
  *
  * First the command alone gets SIGTERM, and `graceMs` to clean up: diskimage-builder unmounts and deletes its folders
  * then, but not when the helper through which it writes is ended at the same time. That one may write to its end too.
- * Then the rest of the group gets SIGTERM, then SIGKILL, and what is root's gets it from root. Five seconds after that only dead processes can be left that
- * their parent never asks about.
+ * Then the rest of the group gets SIGTERM, then SIGKILL, and what is root's gets it from root. Five seconds after that
+ * only dead processes can be left that their parent never asks about.
  *
  * @param hurry when it is aborted, whatever is left gets SIGKILL at once
  */
@@ -162,17 +163,13 @@ export async function endGroup(
   hurry: AbortSignal,
 ): Promise<void> {
   running.terminate();
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      cancel();
-      hurry.removeEventListener("abort", end);
-      resolve();
-    };
-    const cancel = clock.after(graceMs, end);
-    hurry.addEventListener("abort", end);
-    if (hurry.aborted) end();
-    void running.ended.then(() => running.drained()).then(end);
-  });
+  const { promise: isTime, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(graceMs, resolve);
+  const stopListening = onAbort(hurry, resolve);
+  void running.ended.then(() => running.drained()).then(resolve);
+  await isTime;
+  cancel();
+  stopListening();
   if (!running.signal("SIGTERM")) return;
   if (await gone(running, clock, hurry.aborted ? 0 : Math.min(graceMs, REST_GRACE))) return;
   running.signal("SIGKILL");
