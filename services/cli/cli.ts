@@ -109,7 +109,7 @@ interface Given {
 }
 
 async function runCommand(host: CliHost, clock: Clock, spec: CommandSpec, given: Given): Promise<number> {
-  let clients: Clients | null = null;
+  let clients = null as Clients | null;
   const telemetry = await startTelemetry({
     service: "nodepool",
     version: readVersion(),
@@ -132,13 +132,9 @@ async function runCommand(host: CliHost, clock: Clock, spec: CommandSpec, given:
     host.stderr.write(`nodepool: ${messageOf(error)}\n`);
     return exitCodeFor(error);
   } finally {
-    closeClients(clients);
+    clients?.close();
     await telemetry.shutdown();
   }
-}
-
-function closeClients(clients: Clients | null): void {
-  clients?.close();
 }
 
 function makeContext(
