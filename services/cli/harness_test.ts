@@ -29,7 +29,7 @@ import { rpcService } from "../../lib/rpc/service.ts";
 import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { runCli } from "./cli.ts";
-import type { CliHost } from "./host.ts";
+import type { CliHost, EndSignal } from "./host.ts";
 
 /** The time that every test sees. */
 export const NOW = Date.parse("2026-11-22T12:00:00Z");
@@ -86,7 +86,7 @@ export interface Run {
   stdout: string;
   stderr: string;
   /** Sends a signal. */
-  signal(name: "SIGINT" | "SIGTERM"): void;
+  signal(name: EndSignal): void;
   readonly code: Promise<number>;
 }
 

@@ -19,6 +19,9 @@ export interface TextOutput {
   readonly isTTY?: boolean;
 }
 
+/** What ends a program: a terminal's Ctrl-C, somebody's hand, and the terminal's end. */
+export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /** The part of Node's `process` that the command line uses. */
 export interface CliHost {
   /** With program and script, as Node has it. */
@@ -27,8 +30,8 @@ export interface CliHost {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
-  on(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;
-  off(signal: "SIGINT" | "SIGTERM", listener: () => void): unknown;
+  on(signal: EndSignal, listener: () => void): unknown;
+  off(signal: EndSignal, listener: () => void): unknown;
 }
 
 /** The words were understood, and are wrong: as for an option that is missing. */

@@ -200,15 +200,15 @@ test("a release that fails is told, and left to the lease", async () => {
 const folder = mkdtempSync(join(tmpdir(), "nodepool-cli-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Puts an `ssh` into the PATH that writes down its arguments and the known hosts, and exits with 7. */
-function fakeSsh(): { env: Record<string, string>; log: string } {
+/** Puts an `ssh` into the PATH that writes down its arguments and the known hosts, and then does this. */
+function fakeSsh(then = "exit 7"): { env: Record<string, string>; log: string } {
   const log = join(folder, "log");
   const script = `#!/bin/sh
 for word; do
   case $word in UserKnownHostsFile=*) cat "\${word#*=}" >>${log} ;; esac
 done
 echo "$@" >>${log}
-exit 7
+${then}
 `;
   writeFileSync(join(folder, "ssh"), script);
   chmodSync(join(folder, "ssh"), 0o755);
@@ -243,6 +243,23 @@ test("ssh logs in with the node's host keys and the chosen key", async () => {
     /StrictHostKeyChecking=yes -i \/keys\/a .*-p 40022 -l zuul -- 127\.0\.0\.1 true$/,
   );
 });
+
+for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+  test(`${signal} is ssh's to end by, and the file of host keys is removed then`, async () => {
+    const waits = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5; done";
+    const trap = `trap 'echo ended >>${folder}/log; exit' ${signal.slice(3)}`;
+    const { env, log } = fakeSsh(`${trap}; echo waits >>${folder}/log; ${waits}`);
+    const nodes: Answers["nodes"] = { getNode: async () => ({ node: NODE }) };
+    const run = start(await serve({ nodes }), ["ssh", "3"], env);
+    await until(() => existsSync(log) && readFileSync(log, "utf8").endsWith("waits\n"));
+    run.signal(signal);
+    await run.code;
+    const written = readFileSync(log, "utf8");
+    assert.match(written, /ended\n$/);
+    const [, file = ""] = /UserKnownHostsFile=(\S+)/.exec(written) ?? [];
+    assert.deepEqual([file === "", existsSync(file)], [false, false]);
+  });
+}
 
 test("ssh that is not installed is one sentence", async () => {
   const nodes: Answers["nodes"] = { getNode: async () => ({ node: NODE }) };
