@@ -30,12 +30,17 @@ import { providerOf, removeBuild, type Workshop } from "./workshop.ts";
 /** How long a provider has to delete an image, in milliseconds. */
 const DELETE_TIMEOUT = 600_000;
 
+/** What a span tells of the build that it is about. */
+const attributesOf = ({ image, build }: { readonly image: string; readonly build: string }) => ({
+  "nodepool.image": image,
+  "nodepool.build": build,
+});
+
 /** Deletes an upload at its provider, then its record. @throws {Error} when either has to be tried again */
 export async function deleteUpload(workshop: Workshop, action: DeleteUploadAction): Promise<void> {
   const { image, build, provider, upload } = action;
   const attributes = {
-    "nodepool.image": image,
-    "nodepool.build": build,
+    ...attributesOf(action),
     "nodepool.provider": provider,
     "nodepool.upload": upload,
   };
@@ -140,8 +145,7 @@ export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction)
   const { context, reached } = workshop;
   const { image, build, reason } = action;
   const path = buildPath(image, build);
-  const attributes = { "nodepool.image": image, "nodepool.build": build };
-  await withSpan("image.delete_build", { attributes }, () =>
+  await withSpan("image.delete_build", { attributes: attributesOf(action) }, () =>
     underLock(workshop, buildLockPath(image, build), path, async (lock) => {
       reached("delete build: lock taken");
       const found = await readZnode(context.session, path);
@@ -224,8 +228,7 @@ async function condemn(
 /** Deletes files of a build of ours. */
 export async function deleteFiles(workshop: Workshop, action: DeleteFilesAction): Promise<void> {
   const { image, build, formats, reason } = action;
-  const attributes = { "nodepool.image": image, "nodepool.build": build };
-  await withSpan("image.delete_files", { attributes }, async () => {
+  await withSpan("image.delete_files", { attributes: attributesOf(action) }, async () => {
     if (formats === null) await removeBuild(workshop, image, build);
     else await workshop.files.remove(image, build, formats);
   });
@@ -237,8 +240,7 @@ export async function examineFiles(workshop: Workshop, action: ExamineFilesActio
   const { context, files } = workshop;
   const marker = files.marker(action.image, action.build);
   if (marker === undefined) return;
-  const attributes = { "nodepool.image": action.image, "nodepool.build": action.build };
-  const standing = await withSpan("image.examine_files", { attributes }, () =>
+  const standing = await withSpan("image.examine_files", { attributes: attributesOf(action) }, () =>
     judgeStanding(context.session, marker),
   );
   files.judge(action.image, action.build, standing);
