@@ -28,6 +28,11 @@ const UNSERVED_DRIVERS: readonly string[] = [
   "openshiftpods",
 ];
 
+/** Whether providers of this driver can be served. */
+export function hasDriver(name: string): boolean {
+  return Object.hasOwn(DRIVERS, name);
+}
+
 /** How providers are opened. */
 export interface OpenProviderOptions {
   readonly logger: Logger;
@@ -52,7 +57,7 @@ export interface OpenProviderOptions {
  * @throws {ProviderError} when its driver is not served, or a key of it is wrong
  */
 export async function openProvider(config: ProviderConfig, options: OpenProviderOptions): Promise<Provider> {
-  const load = Object.hasOwn(DRIVERS, config.driver) ? DRIVERS[config.driver] : undefined;
+  const load = hasDriver(config.driver) ? DRIVERS[config.driver] : undefined;
   if (load === undefined) throw new ProviderError(whyUnserved(config), { retryable: false });
   const clock = options.clock ?? systemClock;
   const logger = options.logger;

@@ -1,8 +1,10 @@
 // What the launcher would do with another configuration: its own decision about everything, with each of the two.
-import type { Config } from "../../lib/config/types.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Config, ProviderConfig } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { newPool } from "../../lib/model/component.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
+import { hasDriver } from "../../lib/provider/registry.ts";
 import { hostsOf } from "../../lib/provider/static/hosts.ts";
 import type { PoolEntry } from "../../lib/zookeeper/view.ts";
 import type { Hand, Tree } from "./actions.ts";
@@ -22,7 +24,7 @@ export interface Situation {
 /** What `next` changes against the configuration in force. */
 export function planChange(situation: Situation, next: Config): PlannedChange[] {
   const { tree, now } = situation;
-  const pools = poolsThen(situation.pools, next);
+  const pools = poolsThen(situation, next);
   const before = foresee(situation, now);
   const after = foresee(
     {
@@ -43,9 +45,17 @@ export function planChange(situation: Situation, next: Config): PlannedChange[] 
   ];
 }
 
-/** The pools of the other configuration. A pool that stays keeps its id; whether a new provider answers is not known. */
-function poolsThen(now: readonly ServedPool[], next: Config): ServedPool[] {
-  return next.providers.flatMap((provider) =>
+/**
+ * The pools of the other configuration. A pool that stays keeps its id. Whether a new provider answers is not known; one that
+ * is not served now, and stays as it is, does not.
+ */
+function poolsThen({ config, pools: now }: Situation, next: Config): ServedPool[] {
+  const isServed = ({ name }: ProviderConfig) => now.some(({ provider }) => provider.name === name);
+  const isKnown = (provider: ProviderConfig) =>
+    config.providers.some((known) => isDeepStrictEqual(known, provider));
+  const mayServe = (provider: ProviderConfig) =>
+    hasDriver(provider.driver) && (isServed(provider) || !isKnown(provider));
+  return next.providers.filter(mayServe).flatMap((provider) =>
     provider.pools.map((pool): ServedPool => {
       const before = now.find((served) => nameOf(served) === poolKey(provider.name, pool.name));
       const known = new Set(before?.pool.labels.map(({ name }) => name));

@@ -34,6 +34,26 @@ describe("another configuration for the launcher", () => {
     assert.deepEqual(changes(scene, configOf(LABELS, MAIN)), []);
   });
 
+  it("tells nothing of providers that are not served, and stay as they are or have no driver", () => {
+    const silent = parseConfig(
+      `labels: [{name: small}, {name: far, min-ready: 2}]
+providers:
+- {name: silent, driver: fake, cloud-images: [{name: image}], pools: [{name: main, labels: [{name: far, cloud-image: image}]}]}`,
+      "nodepool.yaml",
+    );
+    const { tree, hand, now } = world({ pools: [] });
+    assert.deepEqual(planChange({ tree, config: silent, pools: [], hand, now }, silent), []);
+    const [provider] = silent.providers;
+    assert.ok(provider);
+    const other = { ...silent, providers: [{ ...provider, driver: "aws", maxConcurrency: 7 }] };
+    assert.deepEqual(planChange({ tree, config: silent, pools: [], hand, now }, other), []);
+    const mended = { ...silent, providers: [{ ...provider, maxConcurrency: 7 }] };
+    assert.deepEqual(
+      planChange({ tree, config: silent, pools: [], hand, now }, mended).map(({ kind }) => kind),
+      ["serve-label", "launch"],
+    );
+  });
+
   it("with a label less drops it with the requests that want it, and tells nothing of the others", () => {
     const scene = { requests: [request("200-1"), request("200-2", { nodeTypes: ["large"] })] };
     const next = configOf(LABELS, "{name: main, labels: [{name: small, cloud-image: image}]}");
