@@ -62,6 +62,11 @@ export interface Service {
   /** The gRPC services that it answers. */
   readonly rpc: readonly RpcService[];
   /**
+   * Refuses a configuration that {@link Service.reconfigure} would refuse. Changes nothing that counts while the one in
+   * force stays.
+   */
+  admit?(next: Config): Promise<void>;
+  /**
    * Goes on with another configuration; resolves when it is in force. What is in hand is finished with the one that it
    * was begun with. Calls must not overlap.
    */

@@ -156,6 +156,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   return {
     rpc: [images.rpc],
     plan: (next) => reconciler.plan(next),
+    admit: async (next) => void requireImagesDir(next),
     reconfigure: async (next) => {
       requireImagesDir(next.config);
       const added = [...next.config.diskimages.keys()].filter((image) => !sizes.has(image));

@@ -4,6 +4,7 @@
 //   L1. ZooKeeper holds all state. What is in hand here can be lost at any time: others, or the next start, go on.
 //   L2. Everything that is written is fenced: by the lock under which it is done, and by the version that was read.
 //   L3. Watches lead to decisions. The only timers are for ages, leases, retries and the look at the providers.
+import type { Config } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { sharedOf } from "../../lib/model/shared_node.ts";
 import { seconds } from "../../lib/std/clock.ts";
@@ -95,12 +96,14 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   startCleanup(environment, options.cleanupIntervalMs ?? 60_000);
   const { services, close } = launcherServices(environment, engine);
   logger.info("launcher started", { pools: pools.map((pool) => pool.id) });
+  // Whoever cannot reach ZooKeeper keeps the old configuration.
+  const admit = (next: Config) => prepareScopes(context.session, allScopes(next));
   return {
     rpc: services,
     plan: (next) => engine.plan(next),
+    admit,
     reconfigure: async (next) => {
-      // Before anything changes: whoever cannot reach ZooKeeper keeps the old one.
-      await prepareScopes(context.session, allScopes(next.config));
+      await admit(next.config);
       const gone = new Set(context.providers.filter((driver) => !next.providers.includes(driver)));
       Object.assign(context, { config: next.config, providers: next.providers, unserved: next.unserved });
       attachments.attach(next.providers);
