@@ -42,6 +42,19 @@ describe("a request in hand whose launch the cloud has refused", () => {
     assert.equal([...cloud.instances.values()][0]?.name, `np${idOf(node?.name)}`);
   });
 
+  it("has the cloud asked for its limits at once", async () => {
+    const { cloud, launcher } = await begin();
+    const limits = cloud.limits.bind(cloud);
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    let asked = 0;
+    cloud.limits = (signal) => {
+      asked += 1;
+      return limits(signal);
+    };
+    await waitsInHand(launcher);
+    await until("it is asked", () => asked > 0, 5000);
+  });
+
   it("takes a node that somebody else leaves ready", async () => {
     const { cloud, launcher } = await begin();
     const zuul = await TreeHand.open(one);

@@ -8,6 +8,7 @@ export function manualClock() {
     now: () => now,
     sleep: (milliseconds, signal) =>
       new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
         const cancel = clock.after(milliseconds, resolve);
         signal?.addEventListener("abort", () => {
           cancel();
