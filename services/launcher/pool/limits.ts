@@ -30,6 +30,7 @@ export class LimitsWatch {
       if (drivers.includes(driver)) continue;
       stop.abort();
       this.#asked.delete(driver);
+      this.#environment.hand.asking.delete(driver.name);
     }
     for (const driver of drivers) {
       if (this.#asked.has(driver)) continue;
@@ -51,6 +52,8 @@ export class LimitsWatch {
       while (!signal.aborted) {
         await this.#ask(driver, signal);
         cancel();
+        // By now another driver of the same name may have been asked.
+        if (signal.aborted) return;
         known();
         await this.#sleep(driver.name, signal);
       }

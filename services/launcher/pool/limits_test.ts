@@ -141,6 +141,13 @@ describe("a provider's limits", () => {
     assert.deepEqual([[...hand.asking], kicks()], [[], 1]);
   });
 
+  it("hold launches up until they are known of those with which it is served anew", async () => {
+    const { hand, follow } = begin();
+    await follow(scripted(never).driver);
+    await follow(scripted(never).driver);
+    assert.deepEqual([...hand.asking], ["cloud"]);
+  });
+
   it("that are not told within a minute are asked for again after another one", async () => {
     const { follow, pass, warnings } = begin();
     const { driver, asked } = scripted(never);
