@@ -31,7 +31,7 @@ export function reasonOf(
   decision: Decision,
   request: string,
 ): string | undefined {
-  const kind = world.index.queue.kindOf(request);
+  const kind = world.index.kindOf(request);
   const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
   return outcome?.reason ?? world.index.reasonOf(request);
 }

@@ -9,7 +9,7 @@ import type { LaterFit } from "./pool/obstacle.ts";
 import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
 import { leaseEnd, ownDataOf } from "./request/own_data.ts";
-import { AGING_SECONDS, Queue, type ReadableRequest, waitingSince } from "./request/queue.ts";
+import { AGING_SECONDS, type Kind, Queue, type ReadableRequest, waitingSince } from "./request/queue.ts";
 
 /** What has to be decided about. */
 export interface Touched {
@@ -142,6 +142,11 @@ export class WorldIndex {
     for (const [id, fit] of draft.hungry) this.hungry.set(id, fit);
     for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
     for (const [key, at] of draft.hostReminders) this.#agenda.set(keys.host(key), at);
+  }
+
+  /** The kind of a request that waits for a pool; null for others, also while something is being done about it. */
+  kindOf(request: string): Kind | null {
+    return this.#hand.isBusy(keys.request(request)) ? null : this.queue.kindOf(request);
   }
 
   /** Why a request that waits for nothing of the queue waits. */

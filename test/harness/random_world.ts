@@ -185,6 +185,11 @@ export class RandomWorld {
       return;
     }
     const isOwn = id.startsWith("900");
+    const like = random.chance(0.2) ? this.#requests.get(this.#someRequest()) : undefined;
+    if (like !== undefined && isNew) {
+      this.#requests.set(id, { ...like, id });
+      return;
+    }
     const lease = { duration: 60, expires: this.now + random.below(120) - 20 };
     const entry = request(id, {
       nodeTypes: Array.from({ length: 1 + random.below(isOwn ? 1 : 3) }, () => random.pick(LABELS)),

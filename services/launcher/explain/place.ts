@@ -9,7 +9,7 @@ const NAMED = 5;
 
 /** What goes before a request that waits in the queue, or in hand for nodes that it lacks; null for others. */
 export function placeOf({ index, tree }: World, request: ReadableRequest): Explanation["before"] {
-  if (index.queue.kindOf(request.id) === null && !index.hungry.has(request.id)) return null;
+  if (index.kindOf(request.id) === null && !index.hungry.has(request.id)) return null;
   const { count, first } = index.queue.before(request, NAMED);
   const readable = (id: string) => {
     const record = tree.request(id)?.record;

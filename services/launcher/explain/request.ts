@@ -22,7 +22,7 @@ export function explainRequest(decided: Decided, entry: RequestEntry): Explanati
     return { summary: entry.problem ?? "its document cannot be read", pools: [], before: null, facts: [] };
   }
   const request: ReadableRequest = { ...entry, record };
-  const kind = world.index.queue.kindOf(id);
+  const kind = world.index.kindOf(id);
   const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
   const isAsked = record.state === "requested" || record.state === "failed";
   const registered = [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome));

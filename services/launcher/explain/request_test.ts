@@ -31,6 +31,22 @@ describe("what pools say of a request", () => {
     assert.deepEqual(served.pools, []);
   });
 
+  it("is nothing while it is served, though another one for the same has to wait", () => {
+    const begun = new Set<string>();
+    const hand = { isBusy: (key: string) => begun.has(key) };
+    const seen = world({ pools: [full], requests: [request("200-1"), request("200-2")], hand });
+    const decision = decide(seen);
+    begun.add("request:200-1");
+    const told = [...seen.tree.requests()].map((entry) => explainRequest({ world: seen, decision }, entry));
+    assert.deepEqual(
+      told.map(({ summary, pools, before }) => [summary, pools.length, before?.count]),
+      [
+        ["it is being worked on", 0, undefined],
+        ["cloud/main: max-servers is 1, in use 1, needed 1", 1, 1],
+      ],
+    );
+  });
+
   it("is what is in the way of a node that a request in hand has lost", () => {
     const nodes = [node("0001", "in-use", { locked: true })];
     const lacking = request("200-1", { state: "pending", locked: true });
