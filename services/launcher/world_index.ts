@@ -71,7 +71,7 @@ export class WorldIndex {
 
   /** Says that pools have come or gone, here or at other launchers. */
   touchPools(): void {
-    for (const id of this.nodes.fresh) this.#nodes.add(id);
+    for (const id of this.nodes.unsettled) this.#nodes.add(id);
     for (const id of this.#lost) this.#requests.add(id);
   }
 

@@ -67,6 +67,23 @@ describe("what is decided about anew", () => {
     assert.deepEqual(touched(), []);
   });
 
+  it("is then, too, each ready node whose labels its pool of ours does not offer", () => {
+    const elsewhere = { provider: "elsewhere", type: ["gone"] };
+    const { nodes, index, touched } = settled([
+      node("0001", "ready", { type: ["gone"] }),
+      node("0002", "ready", { type: ["gone", "small"] }),
+      node("0003", "in-use", { type: ["gone"] }),
+      node("0004", "ready", elsewhere),
+    ]);
+    index.touchPools();
+    assert.deepEqual(touched(), ["0001"]);
+    nodes.delete("0001");
+    index.noteNode("0001");
+    touched();
+    index.touchPools();
+    assert.deepEqual(touched(), []);
+  });
+
   it("is then, too, a request that nobody holds any more, or that has failed to bring a min-ready node", () => {
     const own = { requestor: MIN_READY_REQUESTOR, requestorData: encodeOwnData({ minReady: true }) };
     const { asked, index, touched } = settled(

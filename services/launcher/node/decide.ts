@@ -3,7 +3,7 @@ import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, type Hand, keys, type LaunchStatus, type World } from "../actions.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import { whyUseless } from "../pool/node_index.ts";
-import { labelOf, nameOf, poolKey } from "../pool/served.ts";
+import { isUnoffered, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import type { Touched } from "../world_index.ts";
@@ -142,8 +142,7 @@ function isOutOfUse(world: World, record: ReadableNode["record"]): boolean {
   if (world.pools.some(({ provider, hosts }) => hosts && provider.name === record.provider)) return false;
   const place = poolKey(record.provider, record.pool);
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
-  const offered = record.type.some((label) => pool !== undefined && labelOf(pool, label) !== undefined);
-  if (offered || (pool === undefined && !world.hand.retired.has(place))) return false;
+  if (!isUnoffered(record, pool, world.hand)) return false;
   return ![...world.tree.pools()].some(
     (other) =>
       other.record !== null &&

@@ -16,7 +16,7 @@ import {
   takesSame,
 } from "./node_share.ts";
 import { type Amounts, NOTHING } from "./quota.ts";
-import { nameOf, poolKey, type ServedPool } from "./served.ts";
+import { isUnoffered, nameOf, poolKey, type ServedPool } from "./served.ts";
 import { Tally } from "./tally.ts";
 
 const NONE: readonly never[] = [];
@@ -41,8 +41,8 @@ export class NodeIndex {
   readonly #byRequest = new Map<string, Map<string, ReadableNode>>();
   /** The nodes that have a share of a node, by its id. */
   readonly #standing = new Map<string, Set<string>>();
-  /** Nodes that are recorded and not being launched yet. */
-  readonly fresh = new Set<string>();
+  /** Nodes of which it depends on the registered pools what becomes of them. */
+  readonly unsettled = new Set<string>();
 
   constructor(tree: Tree, hand: Hand, pools: readonly ServedPool[]) {
     this.#tree = tree;
@@ -78,6 +78,7 @@ export class NodeIndex {
       resources: record.resources ?? served?.resourcesOf(record.type[0] ?? "") ?? null,
       belongs: allocatedTo !== null && this.#tree.request(allocatedTo) !== undefined,
       isBusy: isIdle(entry, record) && this.#hand.isBusy(keys.node(entry.id)),
+      isUnoffered: isUnoffered(record, served, this.#hand),
       launchingAt: launch?.status === "launching" || isDue ? provider : null,
     };
   }
@@ -116,8 +117,8 @@ export class NodeIndex {
     if (share.comingFor !== null) this.#count(`coming ${share.comingFor}`, sign);
     if (share.launchingAt !== null) this.#count(`launching ${share.launchingAt}`, sign);
     if (share.standsOn !== null) this.#stand(share.standsOn, node.id, sign);
-    if (share.isNew && sign === 1) this.fresh.add(node.id);
-    else this.fresh.delete(node.id);
+    if (share.isUnsettled && sign === 1) this.unsettled.add(node.id);
+    else this.unsettled.delete(node.id);
   }
 
   #count(key: string, by: number): void {

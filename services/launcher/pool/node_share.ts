@@ -20,6 +20,8 @@ export interface Circumstances {
   readonly isBusy: boolean;
   /** The provider where this process launches it, or will in a moment. */
   readonly launchingAt: string | null;
+  /** Whether it goes when no other launcher's pool offers its labels either. */
+  readonly isUnoffered: boolean;
 }
 
 /** What one node adds to the whole. */
@@ -39,7 +41,8 @@ export interface Share extends Circumstances {
   readonly readyFor: readonly string[];
   /** The label of which it will be one, when the min-ready request that it was made for is gone. */
   readonly comingFor: string | null;
-  readonly isNew: boolean;
+  /** Whether it depends on which pools are registered what becomes of it. */
+  readonly isUnsettled: boolean;
   /** The node that it has a share of. */
   readonly standsOn: string | null;
 }
@@ -67,7 +70,7 @@ export function newShare(entry: NodeEntry, record: NodeRecord, circumstances: Ci
     readyFor: isReady && !belongs ? record.type : NONE,
     comingFor:
       isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? (record.type[0] ?? "") : null,
-    isNew: record.state === "init",
+    isUnsettled: record.state === "init" || (isReady && circumstances.isUnoffered),
     standsOn: shareOf(record)?.backingNode ?? null,
   };
 }

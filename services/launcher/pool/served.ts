@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Config, PoolConfig, PoolLabelConfig, ProviderConfig } from "../../../lib/config/types.ts";
 import { poolWorkerId } from "../../../lib/model/component.ts";
+import type { NodeRecord } from "../../../lib/model/node.ts";
 import type { Host, Provider, Resources } from "../../../lib/provider/contract.ts";
 import { hostsOf } from "../../../lib/provider/static/hosts.ts";
 
@@ -46,6 +47,19 @@ export function labelOf({ pool }: ServedPool, label: string): PoolLabelConfig | 
   const known = labelsOf.get(pool) ?? new Map(pool.labels.map((settings) => [settings.name, settings]));
   labelsOf.set(pool, known);
   return known.get(label);
+}
+
+/**
+ * Whether we offer none of a node's labels in its pool any more, `pool` where we serve it: they, or the pool while we
+ * ran, were taken out of the configuration.
+ */
+export function isUnoffered(
+  record: Pick<NodeRecord, "provider" | "pool" | "type">,
+  pool: ServedPool | undefined,
+  { retired }: { readonly retired: ReadonlySet<string> },
+): boolean {
+  if (pool === undefined) return retired.has(poolKey(record.provider, record.pool));
+  return !record.type.some((label) => labelOf(pool, label) !== undefined);
 }
 
 /**
