@@ -1,21 +1,18 @@
 // A launcher's world in which anything may change at any time, driven by a seed: for tests that compare decisions.
 import { newPool } from "../../lib/model/component.ts";
-import { NODE_STATES } from "../../lib/model/node.ts";
-import { MIN_READY_REQUESTOR, REQUEST_STATES } from "../../lib/model/request.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry, PoolEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
 import { keysOf } from "../../services/launcher/action_keys.ts";
 import { type Action, type Decision, keys, type Tree, type World } from "../../services/launcher/actions.ts";
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
-import { encodeNodeLease, encodeOwnData, withHoldWish } from "../../services/launcher/request/own_data.ts";
 import { HandState, type Launch } from "../../services/launcher/state.ts";
 import { WorldIndex } from "../../services/launcher/world_index.ts";
 import { Random } from "../simulation/random.ts";
-import { NOW, node, otherPool, pool, request, tell, world } from "./world.ts";
+import { LABELS, PROVIDERS, randomNode, randomRequest } from "./random_entries.ts";
+import { RandomHosts } from "./random_hosts.ts";
+import { NOW, otherPool, pool, tell, world } from "./world.ts";
 
-const LABELS = ["small", "large", "huge"];
-const PROVIDERS = ["alpha", "beta"];
 const LOCK = { signal: new AbortController().signal } as HeldLock;
 
 /** A decision as data that can be compared. */
@@ -30,6 +27,8 @@ export class RandomWorld {
   readonly random: Random;
   readonly hand: HandState;
   readonly pools: readonly ServedPool[];
+  readonly #launching: readonly ServedPool[];
+  readonly #hosts: RandomHosts;
   readonly index: WorldIndex;
   now = NOW;
   readonly #nodes = new Map<string, NodeEntry>();
@@ -43,7 +42,7 @@ export class RandomWorld {
   constructor(seed: number) {
     const random = new Random(seed);
     this.random = random;
-    this.pools = PROVIDERS.map((provider) =>
+    this.#launching = PROVIDERS.map((provider) =>
       pool(`${provider}/main`, LABELS.slice(0, 1 + random.below(3)), {
         maxServers: random.pick([2, 5, Infinity]),
         priority: random.pick([100, 100, 50]),
@@ -51,11 +50,14 @@ export class RandomWorld {
         provider: { maxConcurrency: random.pick([Infinity, 2]) },
       }),
     );
+    this.#hosts = new RandomHosts(random);
+    this.pools = [...this.#launching, this.#hosts.pool];
     const base = world({
       pools: this.pools,
       labels: {
         small: { minReady: random.below(3), maxReadyAge: random.pick([0, 90]) },
         large: { minReady: 1 },
+        box: { minReady: 1 },
       },
       imageAt: random.chance(0.8) ? PROVIDERS : ["alpha"],
       tenants: { limited: { instances: 2, cores: 6 } },
@@ -131,6 +133,7 @@ export class RandomWorld {
         () => this.#changeRequest(),
         () => this.#changeRequest(),
         () => this.#changeHand(),
+        () => this.#changeHosts(),
         () => this.#endWork(),
         () => this.#endWork(),
         () => this.#changeOthers(),
@@ -151,27 +154,22 @@ export class RandomWorld {
       this.#nodes.delete(id);
       return;
     }
-    const someRequest = random.pick([null, null, ...this.#requests.keys(), "200-gone"]);
-    const lease = { request: someRequest ?? "200-gone", contender: "aa" };
-    const entry = node(id, random.pick(NODE_STATES), {
-      provider: random.pick([...PROVIDERS, "elsewhere"]),
-      type: [random.pick(LABELS)],
-      allocatedTo: someRequest,
-      az: random.pick([null, "z1", "z2"]),
-      tenantName: random.pick([null, "limited"]),
-      requestor: random.pick(["zuul", MIN_READY_REQUESTOR]),
-      launcher: random.pick([this.pools[0]?.id ?? "", "other x/main", "nobody"]),
-      externalId: random.pick([null, "e1"]),
-      userData: random.chance(0.3) ? encodeNodeLease(lease) : null,
-      stateTime: this.now - random.below(100),
-      resources: random.pick([null, { instances: 1, cores: 1 + random.below(4), ram: 512 }]),
-      locked: random.chance(0.3),
-    });
-    const wished =
-      entry.record !== null && random.chance(0.1)
-        ? { ...entry, record: withHoldWish(entry.record, { reason: "", expireSeconds: 0 }) }
-        : entry;
-    this.#nodes.set(id, random.chance(0.05) ? { ...entry, record: null, problem: "broken" } : wished);
+    this.#nodes.set(id, randomNode(id, this.#given()));
+  }
+
+  #given() {
+    const [nodes, requests] = [[...this.#nodes.keys()], [...this.#requests.keys()]];
+    const own = this.pools[0]?.id ?? "";
+    return { random: this.random, now: this.now, hosts: this.#hosts, own, nodes, requests };
+  }
+
+  #changeHosts(): void {
+    const { random, hand } = this;
+    if (random.chance(0.7)) this.#hosts.check(hand, this.now);
+    else {
+      this.#hosts.keep(hand);
+      this.index.hosts.touchAll();
+    }
   }
 
   #changeRequest(): void {
@@ -184,37 +182,14 @@ export class RandomWorld {
       this.#requests.delete(id);
       return;
     }
-    const isOwn = id.startsWith("900");
-    const like = random.chance(0.2) ? this.#requests.get(this.#someRequest()) : undefined;
-    if (like !== undefined && isNew) {
-      this.#requests.set(id, { ...like, id });
-      return;
-    }
-    const lease = { duration: 60, expires: this.now + random.below(120) - 20 };
-    const entry = request(id, {
-      nodeTypes: Array.from({ length: 1 + random.below(isOwn ? 1 : 3) }, () => random.pick(LABELS)),
-      state: random.chance(0.6) ? "requested" : random.pick(REQUEST_STATES),
-      reuse: random.chance(0.7),
-      relativePriority: random.below(3),
-      provider: random.pick([null, null, "alpha", "nowhere"]),
-      tenantName: random.pick([null, null, "limited", "free"]),
-      declinedBy: random.chance(0.2) ? [this.pools[0]?.id ?? ""] : [],
-      createdTime: this.now - random.pick([0, 30, 61, 300]),
-      requestor: isOwn ? MIN_READY_REQUESTOR : "zuul",
-      requestorData: isOwn
-        ? encodeOwnData({ minReady: true })
-        : random.chance(0.3)
-          ? encodeOwnData({ lease })
-          : null,
-      locked: random.chance(0.15),
-    });
-    this.#requests.set(id, random.chance(0.05) ? { ...entry, record: null, problem: "broken" } : entry);
+    const like = isNew && random.chance(0.2) ? this.#requests.get(this.#someRequest()) : undefined;
+    this.#requests.set(id, like ? { ...like, id } : randomRequest(id, this.#given()));
   }
 
   #changeHand(): void {
     const { random, hand } = this;
     const [someNode, someRequest] = [random.pick([...this.#nodes.keys(), "none"]), this.#someRequest()];
-    const served = random.pick(this.pools);
+    const served = random.pick(this.#launching);
     const events = [
       () => hand.requests.set(someRequest, { pool: served, lock: LOCK }),
       () => hand.requests.delete(someRequest),
