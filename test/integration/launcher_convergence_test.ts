@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import { ask, idOf, type LauncherCase, look, release } from "../harness/launcher_case.ts";
+import { leapingClock } from "../harness/leaping_clock.ts";
 import { launcherCases } from "../harness/suites.ts";
 import { Random } from "../simulation/random.ts";
 
@@ -12,8 +13,10 @@ const SEEDS = (process.env.NODEPOOL_CONVERGENCE_SEEDS ?? "1,2,3").split(",").map
 const KEPT = { small: 2, large: 1 };
 const LAUNCHERS = 3;
 const CLIENTS = 12;
-/** Longer than any pause between repeated work. */
-const QUIET_MS = 1500;
+/** Longer than any pause before something is tried again, and for how long one looks whether anything is done then. */
+const LEAP_MS = 65_000;
+const QUIET_MS = 500;
+const LEAPS = 3;
 
 /** Asks, and gives back or withdraws, whatever became of it. */
 async function useSome(random: Random, launchers: readonly TestLauncher[]): Promise<void> {
@@ -49,7 +52,8 @@ describe("launchers without demand", () => {
         labels: { small: { minReady: KEPT.small }, large: { minReady: KEPT.large } },
         providers: [{ driver: cloud, pools: [{ name: "main", offers: Object.keys(KEPT), maxServers: 9 }] }],
       };
-      const options = { cleanupIntervalMs: 500 };
+      const clock = leapingClock();
+      const options = { cleanupIntervalMs: 500, clock };
       const launchers = await Promise.all(
         Array.from({ length: LAUNCHERS }, (_, index) =>
           one.launcher(setting, { ...options, slowWire: index > 0 }),
@@ -75,8 +79,11 @@ describe("launchers without demand", () => {
         throw new Error(`${error.message}: ${JSON.stringify(now())}`);
       });
       const before = now();
-      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-      assert.deepEqual(now(), before);
+      for (let leaps = 0; leaps < LEAPS; leaps += 1) {
+        clock.leap(LEAP_MS);
+        await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+        assert.deepEqual(now(), before);
+      }
       const known = [...cloud.instances.values()].map(({ name }) => name).sort();
       assert.deepEqual(known, [...launcher.view.nodes()].map(({ id }) => `np${idOf(id)}`).sort());
     });
