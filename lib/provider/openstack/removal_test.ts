@@ -59,6 +59,31 @@ describe("deletions in OpenStack", () => {
     }
   });
 
+  for (const status of ["DELETED", "SOFT_DELETED"]) {
+    test(`a server that Nova lists as ${status} is gone`, async () => {
+      const { cloud, provider } = await setUp(({ path }) =>
+        path.startsWith("/servers/detail")
+          ? { status: 200, body: { servers: [server({ status })] } }
+          : undefined,
+      );
+      await provider.start(signal);
+      await provider.deleteInstance("s1", signal);
+      assert.equal(cloud.calls.filter(({ method }) => method === "DELETE").length, 1);
+    });
+
+    test(`a server that an old Nova does not list is gone when it calls it ${status}, and not before`, async () => {
+      const states = ["ACTIVE", status];
+      const { provider } = await setUp(({ method, path }) => {
+        if (path === "/") return { status: 200, body: { version: { version: "2.60" } } };
+        if (method !== "GET" || path !== "/servers/s1") return undefined;
+        return { status: 200, body: { server: server({ status: states.shift() ?? "asked once more" }) } };
+      });
+      await provider.start(signal);
+      await provider.deleteInstance("s1", signal);
+      assert.deepEqual(states, []);
+    });
+  }
+
   test("a server that Nova does nothing about is deleted again, and then given up with its state", async () => {
     let deletes = 0;
     const { provider } = await setUp(({ method, path }) => {
