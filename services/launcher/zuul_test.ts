@@ -10,11 +10,13 @@ import {
   callContext,
   idOf,
   type LauncherCase,
+  look,
   simple,
   statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
+import { TreeHand } from "../../test/harness/tree_hand.ts";
 
 const run = promisify(execFile);
 const CLIENT = fileURLToPath(new URL("../../test/harness/zuul_client.py", import.meta.url));
@@ -49,6 +51,24 @@ describe("launcher: Zuul's clients", () => {
       await untilStates(launcher);
     });
     assert.ok(spent <= 20, `${spent} transactions`);
+  });
+
+  it("serves a request first that Zuul has put before another one while both wait", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud"), { maxServers: 1 }));
+    const hand = await TreeHand.open(one);
+    const ask = (relativePriority: number) => hand.ask({ nodeTypes: ["small"], relativePriority });
+    const first = await ask(0);
+    await hand.untilRequest(first, "fulfilled");
+    const [second, third] = [await ask(1), await ask(2)];
+    await until("both wait", async () => {
+      const looks = [second, third].map((id) => look(launcher, `nodeRequests/${id}`));
+      return (await Promise.all(looks)).every(({ request }) => /max-servers/.test(request.reason));
+    });
+    await zuul("revise", third, "0");
+    await hand.withdraw(first);
+    await hand.untilRequest(third, "fulfilled");
+    await hand.untilRequest(second, "requested");
   });
 
   it("fails a Zuul request for a label that nobody offers, with Zuul's keys intact", async () => {

@@ -3,6 +3,7 @@
   zuul_client.py HOSTS request LABEL...      prints the request as it ended
   zuul_client.py HOSTS cycle LABEL...        takes the nodes, uses them and returns them; prints what it was given
   zuul_client.py HOSTS hold-in-use LABEL     stays in use until somebody has written to the node, then returns it
+  zuul_client.py HOSTS revise ID PRIORITY    gives a request that waits another relative priority
 """
 import json
 import sys
@@ -12,6 +13,7 @@ from kazoo.client import KazooClient
 from kazoo.recipe.lock import Lock
 
 REQUESTS = '/nodepool/requests'
+REQUEST_LOCKS = '/nodepool/requests-lock'
 NODES = '/nodepool/nodes'
 
 
@@ -53,9 +55,23 @@ def take(zk, path, request):
     return taken
 
 
+def revise(zk, request, priority):
+    """Under the request's lock and with its version, as Zuul does it."""
+    path = '%s/%s' % (REQUESTS, request)
+    with Lock(zk, '%s/%s' % (REQUEST_LOCKS, request)):
+        data, stat = zk.get(path)
+        document = json.loads(data.decode())
+        document['relative_priority'] = priority
+        zk.set(path, json.dumps(document).encode(), version=stat.version)
+
+
 def main(hosts, command, labels):
     zk = KazooClient(hosts=hosts, timeout=10)
     zk.start(timeout=10)
+    if command == 'revise':
+        revise(zk, labels[0], int(labels[1]))
+        zk.stop()
+        return
     path, request = submit(zk, labels)
     if command == 'request':
         zk.delete(path)
