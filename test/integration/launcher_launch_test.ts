@@ -178,7 +178,7 @@ describe("a launch", () => {
     assert.equal(node?.record?.imageId?.split("/")[5], scanned[1]);
   });
 
-  it("fails when every key scan fails, and the console is logged line by line, once an attempt", async () => {
+  it("fails when every key scan fails, and the console is logged line by line, once an attempt, the last 200 of them", async () => {
     const lines: string[] = [];
     const logger: Logger = {
       debug: () => {},
@@ -190,9 +190,12 @@ describe("a launch", () => {
     const { scanHostKeys } = scans(100);
     const wishes = { scanHostKeys, logger, label: { consoleLog: true }, config: { launchRetries: 2 } };
     const { cloud, launcher } = await begin(wishes);
+    const long = Array.from({ length: 300 }, (_, number) => `line ${number}`);
+    const consoles = ["booting\n\nno disk\npanic\n", `${long.join("\n")}\n`];
+    cloud.consoleLog = async () => consoles.shift() ?? null;
     const name = await ask(launcher, ["small"]);
     assert.match(await failed(launcher, name), /Timeout connecting to 127.0.0.1 on port/);
-    assert.deepEqual(lines, ["np0000000000 login:", "np0000000000 login:"]);
+    assert.deepEqual(lines, ["booting", "no disk", "panic", ...long.slice(-200)]);
     await untilStates(launcher);
     assert.equal(cloud.instances.size, 0);
   });

@@ -41,6 +41,9 @@ import { readHostKeys } from "./host_keys.ts";
 /** Launches are tried again after this many milliseconds, times the attempts so far. */
 const RETRY_PAUSE_MS = 500;
 
+/** So many of the last lines of a console are logged. */
+const CONSOLE_LINES = 200;
+
 /** Locks the node, writes the intent, and goes on in the background. */
 export async function beginLaunch(
   environment: Environment,
@@ -265,8 +268,9 @@ async function logConsole(
     const text = await withDeadline(context.clock, 30_000, "no console log in 30 s", signals, (signal) =>
       driver.consoleLog(externalId, signal),
     );
-    for (const line of (text ?? "").split("\n").slice(-200)) {
-      if (line !== "") context.logger.info("console", { node: launch.node, line });
+    const lines = (text ?? "").split("\n").filter((line) => line !== "");
+    for (const line of lines.slice(-CONSOLE_LINES)) {
+      context.logger.info("console", { node: launch.node, line });
     }
   } catch (error) {
     if (signals.some((signal) => signal.aborted)) throw error;
