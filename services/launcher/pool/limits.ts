@@ -15,10 +15,15 @@ const CALL_TIMEOUT_MS = 60_000;
 /** Launches wait this long for a provider's first answer; one that hangs must not hold them up for ever. */
 const PATIENCE_MS = 10_000;
 
+/** A provider that is asked: ends that, and ends the pause until the next time. */
+interface Asked {
+  readonly stop: AbortController;
+  refresh: AbortController;
+}
+
 export class LimitsWatch {
   readonly #environment: Environment;
-  readonly #sleepers = new Map<string, AbortController>();
-  readonly #asked = new Map<Provider, AbortController>();
+  readonly #asked = new Map<Provider, Asked>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -26,7 +31,7 @@ export class LimitsWatch {
 
   /** Asks these providers from now on, and no others. */
   follow(drivers: readonly Provider[]): void {
-    for (const [driver, stop] of this.#asked) {
+    for (const [driver, { stop }] of this.#asked) {
       if (drivers.includes(driver)) continue;
       stop.abort();
       this.#asked.delete(driver);
@@ -34,13 +39,13 @@ export class LimitsWatch {
     }
     for (const driver of drivers) {
       if (this.#asked.has(driver)) continue;
-      const stop = new AbortController();
-      this.#asked.set(driver, stop);
-      this.#start(driver, stop.signal);
+      const asked = { stop: new AbortController(), refresh: new AbortController() };
+      this.#asked.set(driver, asked);
+      this.#start(driver, asked);
     }
   }
 
-  #start(driver: Provider, stop: AbortSignal): void {
+  #start(driver: Provider, asked: Asked): void {
     const { context, hand, tasks, kick } = this.#environment;
     const known = () => {
       if (hand.asking.delete(driver.name)) kick();
@@ -48,21 +53,24 @@ export class LimitsWatch {
     hand.asking.add(driver.name);
     tasks.start(`limits of ${driver.name}`, async (closing) => {
       const cancel = context.clock.after(PATIENCE_MS, known);
-      const signal = AbortSignal.any([closing, stop]);
+      const signal = AbortSignal.any([closing, asked.stop.signal]);
       while (!signal.aborted) {
+        // A wish that comes while it is being asked is for another answer.
+        asked.refresh = new AbortController();
+        const either = AbortSignal.any([signal, asked.refresh.signal]);
         await this.#ask(driver, signal);
         cancel();
         // By now another driver of the same name may have been asked.
         if (signal.aborted) return;
         known();
-        await this.#sleep(driver.name, signal);
+        await context.clock.sleep(INTERVAL_MS, either).catch(() => undefined);
       }
     });
   }
 
-  /** Asks anew at once. */
+  /** Asks anew at once, or when the question under way has been answered. */
   refresh(provider: string): void {
-    this.#sleepers.get(provider)?.abort();
+    for (const [{ name }, { refresh }] of this.#asked) if (name === provider) refresh.abort();
   }
 
   async #ask(driver: Provider, signal: AbortSignal): Promise<void> {
@@ -115,13 +123,5 @@ export class LimitsWatch {
     } finally {
       stop();
     }
-  }
-
-  async #sleep(provider: string, signal: AbortSignal): Promise<void> {
-    const sleeper = new AbortController();
-    this.#sleepers.set(provider, sleeper);
-    const { clock } = this.#environment.context;
-    const either = AbortSignal.any([signal, sleeper.signal]);
-    await clock.sleep(INTERVAL_MS, either).catch(() => undefined);
   }
 }

@@ -105,6 +105,18 @@ describe("a provider's limits", () => {
     assert.equal(asked(), 2);
   });
 
+  it("are asked for once more when that is wished while they are being asked for", async () => {
+    const { watch, follow } = begin();
+    const answer = Promise.withResolvers<Resources>();
+    const { driver, asked } = scripted(() => answer.promise);
+    await follow(driver);
+    watch.refresh("cloud");
+    assert.equal(asked(), 1);
+    answer.resolve({});
+    await turn();
+    assert.equal(asked(), 2);
+  });
+
   it("are asked for no longer when it is not served any more", async () => {
     const { follow, pass } = begin();
     const { driver, asked } = scripted(async () => ({}));
