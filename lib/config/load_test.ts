@@ -98,6 +98,49 @@ describe("reading a file", () => {
   });
 });
 
+describe("an OpenStack provider's image format", () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-clouds-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const env = { OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") };
+  const auth = "auth: {auth_url: 'https://k', username: u, password: p, project_name: x}";
+  writeFileSync(
+    env.OS_CLIENT_CONFIG_FILE,
+    `clouds: {c: {${auth}, regions: [one, {name: two, values: {image_format: raw}}]}}`,
+  );
+  const readingOf = async (provider: string) => {
+    const file = join(folder, "nodepool.yaml");
+    const keys = `name: p, driver: openstack, ${provider}, pools: [{name: m, max-servers: -1, labels: []}]`;
+    writeFileSync(file, `diskimages: [{name: disk}]\nproviders: [{${keys}}]`);
+    const { config, problems } = await readConfig(file, { env });
+    return { config, said: problems.filter(({ message }) => message.includes("image_format")) };
+  };
+
+  it("is that of its cloud and region, and its images are built in it", async () => {
+    const { config } = await readingOf("cloud: c, region-name: two, diskimages: [{name: disk}]");
+    assert.equal(config?.providers[0]?.imageFormat, "raw");
+    assert.deepEqual(config?.diskimages.get("disk")?.formats, ["raw"]);
+  });
+
+  it("is qcow2 where the cloud names none", async () => {
+    const { config, said } = await readingOf("cloud: c, region-name: one, diskimages: [{name: disk}]");
+    assert.deepEqual([config?.providers[0]?.imageFormat, said], ["qcow2", []]);
+  });
+
+  it("is qcow2 with a warning where the cloud cannot be found", async () => {
+    const { config, said } = await readingOf("cloud: d, diskimages: [{name: disk}]");
+    assert.equal(config?.providers[0]?.imageFormat, "qcow2");
+    assert.deepEqual(
+      said.map(({ severity, path }) => `${severity} ${path}`),
+      ["warning providers[0].cloud"],
+    );
+    assert.match(said[0]?.message ?? "", /so qcow2 is taken: cloud 'd' was not found/);
+  });
+
+  it("is nobody's concern where no image is uploaded", async () => {
+    assert.deepEqual((await readingOf("cloud: d")).said, []);
+  });
+});
+
 describe("a provider", () => {
   it("of the local driver has what a container host needs", () => {
     const text = local(`

@@ -1,4 +1,7 @@
+import { messageOf } from "../std/errors.ts";
 import { byName } from "./by_name.ts";
+import { textOf } from "./clouds/cloud.ts";
+import type { ImageFormatOf } from "./clouds/image_formats.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
 import { labelsOf } from "./drivers/static.ts";
@@ -14,6 +17,8 @@ export interface Definitions {
   readonly diskimages: ReadonlySet<string>;
   readonly abstractImages: ReadonlySet<string>;
   readonly absolute: (path: string) => string;
+  /** Null: nobody has looked at the clouds. */
+  readonly imageFormatOf: ImageFormatOf | null;
 }
 
 /** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
@@ -43,7 +48,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
     imageUploadTimeout: row["image-upload-timeout"],
     imageNameFormat: row["image-name-format"],
     postUploadHook: row["post-upload-hook"] ?? null,
-    imageFormat: imageFormat(row, facts),
+    imageFormat: imageFormat(row, driver, { facts, defined }),
     managesImages: facts.imageFormat !== null,
     diskimages: images.map((image) => ({
       name: image.name,
@@ -72,9 +77,25 @@ function stateDir(row: ProviderRow, defined: Definitions): Record<string, unknow
   return typeof given === "string" ? { "state-dir": defined.absolute(given) } : {};
 }
 
-function imageFormat(row: ProviderRow, facts: DriverSchema): string {
-  const own = row.own["image-format"];
-  return typeof own === "string" ? own : (facts.imageFormat ?? "");
+/** A provider's own choice, that of its cloud, or the driver's usual one. */
+function imageFormat(
+  row: ProviderRow,
+  driver: string,
+  { facts, defined }: { readonly facts: DriverSchema; readonly defined: Definitions },
+): string {
+  const { cloud, "region-name": region, "image-format": own } = row.own;
+  if (typeof own === "string") return own;
+  const usual = facts.imageFormat ?? "";
+  if (driver !== "openstack" || defined.imageFormatOf === null) return usual;
+  try {
+    return defined.imageFormatOf(textOf(cloud), textOf(region));
+  } catch (error) {
+    if (row.diskimages.length > 0) {
+      const place = row.at.key("cloud") ?? row.at;
+      place.warning(`its image_format is not known, so ${usual} is taken: ${messageOf(error)}`);
+    }
+    return usual;
+  }
 }
 
 function checkImage(place: Cursor | null, image: string, defined: Definitions): void {

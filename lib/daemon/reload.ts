@@ -6,6 +6,7 @@
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
 //   R3. A provider that is not served is tried again, later and later, until it is.
 import { metrics } from "@opentelemetry/api";
+import { readImageFormats } from "../config/clouds/image_formats.ts";
 import { type ConfigReading, type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
 import { requireZooKeeper } from "../config/require.ts";
@@ -134,11 +135,13 @@ export class Reloader {
   }
 
   async #parse(text: string, secureText: string | null): Promise<ConfigReading> {
-    const { env, secureFile } = this.#options.files;
+    const { env = {}, secureFile } = this.#options.files;
     try {
       const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
       const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
-      const config = parseConfig(text, this.#status.config.file, { env, ...secure, examine: true });
+      const imageFormatOf = await readImageFormats(env);
+      const options = { env, ...secure, examine: true, imageFormatOf };
+      const config = parseConfig(text, this.#status.config.file, options);
       return { config: this.#adapted(config), problems: config.warnings };
     } catch (error) {
       if (error instanceof ConfigError) return { config: null, problems: error.problems };

@@ -88,7 +88,7 @@ async function daemon(first: string, ways: Ways = {}) {
     void servers.push((zookeeper?.servers ?? []).map(({ host }) => host).join());
   const reloader = new Reloader({
     config,
-    files: {},
+    files: { env: { OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") } },
     ...(ways.adapt === undefined ? {} : { adapt: ways.adapt }),
     clock,
     logger,
@@ -231,6 +231,14 @@ test("a file that was emptied leaves the old one in force, and a plan of it says
   write(text);
   await reloader.reload("test");
   assert.deepEqual(reloader.status.problems, []);
+});
+
+test("another configuration is looked at with the clouds that it names", async () => {
+  const { reloader } = await daemon("labels: []\n");
+  const text = `diskimages: [{name: i}]
+providers: [{name: p, driver: openstack, cloud: gone, diskimages: [{name: i}], pools: []}]`;
+  const said = (await reloader.validate(text, null)).map(({ path }) => path);
+  assert.ok(said.includes("providers[0].cloud"), said.join());
 });
 
 test("a process that adapts its configuration does so with one that it reads anew", async () => {
