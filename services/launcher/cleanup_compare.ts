@@ -21,7 +21,7 @@ export interface Comparison {
   readonly leaked: readonly Instance[];
   /** What was left behind by nodes that are not recorded. */
   readonly leftovers: readonly Leftover[];
-  /** Nodes whose instance is gone or does not run any more. */
+  /** Nodes whose instance is gone or does not run any more; of a held one it must be gone. */
   readonly lost: readonly NodeEntry[];
   /** Everything that is there or recorded as being there. */
   readonly total: number;
@@ -44,8 +44,10 @@ export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory
       (metadata[METADATA.provider] ?? provider) === provider &&
       (node === null || tree.node(node) === undefined),
   );
+  const there = [...instances, ...foreign];
+  const present = new Set(there.map(({ externalId }) => externalId));
   const alive = new Set(
-    [...instances, ...foreign]
+    there
       .filter(({ state }) => state === "running" || state === "building")
       .map(({ externalId }) => externalId),
   );
@@ -56,7 +58,9 @@ export function compare(tree: Pick<Tree, "node" | "nodes">, inventory: Inventory
     if (record?.provider !== provider) continue;
     if (record.externalId !== null) total += 1;
     if (record.externalId === null || !known.has(id) || !PRESENT.has(record.state)) continue;
-    if (!alive.has(textOf(record.externalId))) lost.push(node);
+    // Who holds a node wants its disk, and may shut it off.
+    const wanted = record.state === "hold" ? present : alive;
+    if (!wanted.has(textOf(record.externalId))) lost.push(node);
   }
   return { leaked, leftovers, lost, total };
 }

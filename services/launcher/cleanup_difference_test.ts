@@ -98,6 +98,13 @@ describe("a node", () => {
     }
   });
 
+  it("that is held is not lost while its instance is there, even one that does not run", () => {
+    const held = node("0001", "hold", { externalId: "i-1" });
+    for (const state of ["stopped", "failed"] as const) {
+      assert.equal(isLost(held, { instances: [instance("i-1", "0001", { state })] }), false, state);
+    }
+  });
+
   it("is not lost while its instance runs or is being built, also one that does not say whose it is", () => {
     for (const state of ["running", "building"] as const) {
       assert.equal(isLost(ready, { instances: [instance("i-1", "0001", { state })] }), false, state);
