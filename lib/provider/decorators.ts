@@ -11,23 +11,14 @@ import { type Provider, ProviderError, ThrottledError } from "./contract.ts";
 import { launchTimer } from "./launch_timer.ts";
 import { Pace } from "./pace.ts";
 
-/** How long calls may take, in milliseconds. */
-export interface Deadlines {
-  readonly createInstance: number;
-  readonly uploadImage: number;
-  readonly start: number;
-  /** Of every other call. */
-  readonly other: number;
-}
+/** How long calls may take, in milliseconds; `other` is for every method that is not named. */
+export type Deadlines = { readonly other: number } & { readonly [M in Call["method"]]?: number };
 
 /** Ends calls that take too long, and sees that whatever fails fails with a {@link ProviderError}. */
 export function withDeadlines(provider: Provider, deadlines: Deadlines, clock: Clock): Provider {
   return aroundProvider(provider, async (call, run) => {
     const { method, signal } = call;
-    const limit =
-      method === "createInstance" || method === "uploadImage" || method === "start"
-        ? deadlines[method]
-        : deadlines.other;
+    const limit = deadlines[method] ?? deadlines.other;
     const late = () =>
       new ProviderError(`provider ${provider.name}: ${method} took more than ${limit / 1000} s`);
     const timer = method === "createInstance" ? launchTimer(clock, provider) : clock;

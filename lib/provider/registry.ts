@@ -73,6 +73,8 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
   });
   const deadlines = {
     createInstance: config.launchTimeout * 1000,
+    // A launcher waits for as long: of many at a time each is to have its turn, however low the rate.
+    deleteInstance: 600_000,
     uploadImage: config.imageUploadTimeout * 1000,
     start: 180_000,
     other: 120_000,

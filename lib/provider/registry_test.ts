@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { localConfig } from "../../test/harness/local_provider.ts";
+import { systemClock } from "../std/clock.ts";
 import { silentLogger } from "../std/logger.ts";
 import { ProviderError } from "./contract.ts";
 import { openProvider } from "./registry.ts";
@@ -53,4 +54,16 @@ test("a provider that was not started says so", async () => {
   const provider = await open({});
   await assert.rejects(provider.consoleLog("x", AbortSignal.timeout(1000)), /provider here is not started/);
   assert.deepEqual(provider.describe(), { summary: "no engine", problem: "it was not started" });
+});
+
+test("a deletion may take as long as a launcher waits for it", async () => {
+  const limits: number[] = [];
+  const after = (milliseconds: number) => {
+    limits.push(milliseconds);
+    return () => {};
+  };
+  const clock = { ...systemClock, after, sleep: async () => {} };
+  const provider = await openProvider(localConfig({}), { logger: silentLogger, clock });
+  await assert.rejects(provider.deleteInstance("x", AbortSignal.timeout(1000)), /is not started/);
+  assert.deepEqual([...new Set(limits)], [600_000]);
 });

@@ -3,6 +3,7 @@ import type { Cloud } from "../../config/clouds/cloud.ts";
 import { METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
 import { ApiError, isNotFound, isQuotaMessage, mayHaveWorked } from "./errors.ts";
 import type { FloatingIp, Network, NetworkApi, Port } from "./network.ts";
+import { SharedCall } from "./shared_call.ts";
 
 /** What a floating address of ours says of itself: whose it is, whichever becomes of its server. */
 export function describeFloatingIp(serverId: string, metadata: Metadata): string {
@@ -28,10 +29,14 @@ export function readDescription(
 export class FloatingIps {
   readonly #cloud: Cloud;
   readonly #api: NetworkApi;
+  /** One list serves all servers that are deleted at a time: with a list of its own for each, they wait for each other's. */
+  readonly #all: SharedCall<FloatingIp[]>;
 
-  constructor(cloud: Cloud, api: NetworkApi) {
+  /** @param closing aborted when the provider is stopped */
+  constructor(cloud: Cloud, api: NetworkApi, closing: AbortSignal) {
     this.#cloud = cloud;
     this.#api = api;
+    this.#all = new SharedCall(() => api.floatingIps(closing));
   }
 
   /** The network that they come from; null where there are none. */
@@ -81,12 +86,8 @@ export class FloatingIps {
    *
    * @param addresses floating addresses that Nova has seen at it
    */
-  async removeFrom(
-    serverId: string,
-    addresses: readonly string[],
-    all: readonly FloatingIp[],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async removeFrom(serverId: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const all = await this.#all.fresh(signal);
     const seen = all.filter(
       ({ address, description }) => addresses.includes(address) && readDescription(description) === null,
     );

@@ -47,7 +47,7 @@ async function floatingIps(cloud: Partial<Cloud> = {}, answer: ScriptedAnswer | 
       .map(({ body }) => JSON.parse(body));
     return bodies.map(({ floatingip }) => floatingip);
   };
-  return { subject: new FloatingIps(given, new NetworkApi(api)), created };
+  return { subject: new FloatingIps(given, new NetworkApi(api), signal), created };
 }
 
 describe("floating addresses in OpenStack", () => {

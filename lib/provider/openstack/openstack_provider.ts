@@ -101,7 +101,7 @@ class OpenStackProvider implements Provider {
     const servers = new ServerList((inner) => compute.servers(inner), clock, closing);
     const surroundings = { clock, logger, closing, onProblem };
     const facts = new CloudFacts(settings.labels, { compute, network, image }, surroundings);
-    const floatingIps = new FloatingIps(cloud, network);
+    const floatingIps = new FloatingIps(cloud, network, closing);
     const launches = new Launches({ provider, cloud, compute, servers, facts, floatingIps, clock, logger });
     const { portCleanupInterval, cleanFloatingIps } = settings;
     const cleaning = { portCleanupInterval, cleanFloatingIps };
@@ -191,16 +191,12 @@ class OpenStackProvider implements Provider {
   }
 
   async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
-    const { compute, network, servers, floatingIps, facts } = this.#there;
+    const { compute, servers, floatingIps, facts } = this.#there;
     const usesFloatingIps =
       floatingIps.source(facts.networks) !== null &&
       this.#settings.labels.some((label) => label.autoFloatingIp);
     const { clock } = this.#options;
-    await removeServer(
-      { compute, network, servers, floatingIps, clock, usesFloatingIps },
-      externalId,
-      signal,
-    );
+    await removeServer({ compute, servers, floatingIps, clock, usesFloatingIps }, externalId, signal);
   }
 
   consoleLog(externalId: string, signal: AbortSignal): Promise<string | null> {

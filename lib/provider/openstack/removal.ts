@@ -4,13 +4,11 @@ import { ProviderError } from "../contract.ts";
 import type { Compute } from "./compute.ts";
 import type { FloatingIps } from "./floating_ips.ts";
 import { isGone } from "./launch.ts";
-import type { NetworkApi } from "./network.ts";
 import type { ServerList } from "./server_list.ts";
 
 /** What a removal needs. */
 export interface RemovalTools {
   readonly compute: Compute;
-  readonly network: NetworkApi;
   readonly servers: ServerList;
   readonly floatingIps: FloatingIps;
   readonly clock: Clock;
@@ -36,11 +34,11 @@ export async function removeServer(tools: RemovalTools, id: string, signal: Abor
 }
 
 async function removeFloatingIps(tools: RemovalTools, id: string, signal: AbortSignal): Promise<void> {
-  const { network, floatingIps, servers } = tools;
+  const { floatingIps, servers } = tools;
   const known = servers.latest(id)?.addresses.filter(({ isFloating }) => isFloating) ?? [];
   if (!tools.usesFloatingIps && known.length === 0) return;
   const addresses = known.map(({ address }) => address);
-  await floatingIps.removeFrom(id, addresses, await network.floatingIps(signal), signal);
+  await floatingIps.removeFrom(id, addresses, signal);
 }
 
 /** "gone", or what the server does instead. */

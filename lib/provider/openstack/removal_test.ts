@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setUp as setUpClient } from "../../../test/harness/api_client_case.ts";
 import { accepted, novaWith, server, setUp, signal } from "../../../test/harness/scripted_provider.ts";
+import type { Cloud } from "../../config/clouds/cloud.ts";
 import { ProviderError } from "../contract.ts";
+import { Compute } from "./compute.ts";
+import { FloatingIps } from "./floating_ips.ts";
+import { NetworkApi } from "./network.ts";
+import { removeServer } from "./removal.ts";
+import { ServerList } from "./server_list.ts";
 
 describe("deletions in OpenStack", () => {
   test("a deletion leaves an address alone that another server has by now", async () => {
@@ -32,6 +39,29 @@ describe("deletions in OpenStack", () => {
       deleted.map(({ path }) => path),
       ["/floatingips/not%20by%20us", "/floatingips/by%20us"],
     );
+  });
+
+  test("many at a time share a list of floating addresses, before each deletes those of its own server", async () => {
+    const ids = Array.from({ length: 150 }, (_, index) => `s${index}`);
+    const description = `nodepool {"provider":"p","node":"1","server":"s149"}`;
+    const { api, cloud, clock } = await setUpClient(
+      ({ method, path }) => {
+        if (method === "DELETE") return { status: path.startsWith("/servers/") ? 404 : 204 };
+        if (!path.startsWith("/floatingips")) return undefined;
+        return { status: 200, body: { floatingips: [{ id: "f1", description }] } };
+      },
+      { rate: 1 },
+    );
+    const compute = new Compute(api);
+    const servers = new ServerList((inner) => compute.servers(inner), clock, signal);
+    const floatingIps = new FloatingIps({} as Cloud, new NetworkApi(api), signal);
+    const tools = { compute, servers, floatingIps, clock, usesFloatingIps: true };
+    await Promise.all(ids.map((id) => removeServer(tools, id, signal)));
+    const of = (method: string, path: string) =>
+      cloud.calls.filter((call) => call.method === method && call.path.startsWith(path));
+    assert.ok(of("GET", "/floatingips").length <= 2, `${of("GET", "/floatingips").length} lists`);
+    assert.equal(of("DELETE", "/servers/").length, 150);
+    assert.equal(of("DELETE", "/floatingips/f1").length, 1);
   });
 
   test("only the service's own word confirms a deletion, not that of a proxy which does not reach it", async () => {

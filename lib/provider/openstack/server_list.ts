@@ -1,9 +1,9 @@
 // The list of servers, shared by everybody who waits for something to happen to one. It is asked for only while somebody
 // waits, and the less often, the longer the youngest of them has waited: one list serves all machines of a provider.
-
 import { abortable } from "../../std/abortable.ts";
 import { type Clock, elapsed } from "../../std/clock.ts";
 import type { Server } from "./compute.ts";
+import { SharedCall } from "./shared_call.ts";
 
 /** Servers by id. */
 export type Servers = ReadonlyMap<string, Server>;
@@ -25,8 +25,7 @@ export class ServerList {
   readonly #clock: Clock;
   readonly #closing: AbortSignal;
   readonly #waiters = new Set<Waiter>();
-  #running: Promise<Servers> | null = null;
-  #next: Promise<Servers> | null = null;
+  readonly #call = new SharedCall(() => this.#list());
   #lastTookMs = 0;
   #known: Servers = new Map();
   #isPolling = false;
@@ -45,19 +44,7 @@ export class ServerList {
 
   /** A list that is begun after this call; all who ask while another is under way share the next one. */
   fresh(signal: AbortSignal): Promise<Servers> {
-    this.#next ??= this.#after(this.#running);
-    return abortable(this.#next, signal);
-  }
-
-  #after(before: Promise<Servers> | null): Promise<Servers> {
-    const list = (async () => {
-      await before?.catch(() => undefined);
-      this.#running = this.#next;
-      this.#next = null;
-      return await this.#list();
-    })();
-    list.catch(() => undefined);
-    return list;
+    return this.#call.fresh(signal);
   }
 
   /** Looks at lists until `done` returns something. */
