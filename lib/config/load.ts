@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { byName } from "./by_name.ts";
-import { type ImageFormatOf, readImageFormats } from "./clouds/image_formats.ts";
+import { type CloudOf, readClouds } from "./clouds/cloud_reader.ts";
 import { Cursor } from "./cursor.ts";
 import { Family, mergeDiskImage } from "./diskimages.ts";
 import { readDocument, type Value } from "./document.ts";
@@ -35,8 +35,8 @@ export interface ParseOptions {
   readonly secure?: { readonly text: string; readonly file: string };
   /** Warn as well of what is allowed and yet cannot be meant. @default false */
   readonly examine?: boolean;
-  /** Asked for the format of each OpenStack provider. @default the driver's usual one for all */
-  readonly imageFormatOf?: ImageFormatOf;
+  /** Asked for the cloud of each OpenStack provider. @default nobody has looked at the clouds */
+  readonly cloudOf?: CloudOf;
 }
 
 /**
@@ -51,8 +51,8 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const text = await readText(file);
   const secure =
     secureFile === undefined ? {} : { secure: { text: await readText(secureFile), file: secureFile } };
-  const imageFormatOf = await readImageFormats(env);
-  return parseConfig(text, resolve(file), { env, ...secure, examine: true, imageFormatOf });
+  const cloudOf = await readClouds(env);
+  return parseConfig(text, resolve(file), { env, ...secure, examine: true, cloudOf });
 }
 
 /** A configuration, or none when it cannot be used, with all that is wrong or doubtful in it. */
@@ -85,7 +85,7 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
     row &&
     build(row, secrets, {
       folder: dirname(file),
-      imageFormatOf: options.imageFormatOf ?? null,
+      cloudOf: options.cloudOf ?? null,
       // What is missing because it is wrong would look as if nobody had written it.
       isExamined: () => options.examine === true && !problems.hasErrors,
     });
@@ -121,11 +121,11 @@ type SecureRow = ReturnType<typeof secureRoot>;
 
 interface Reading {
   readonly folder: string;
-  readonly imageFormatOf: ImageFormatOf | null;
+  readonly cloudOf: CloudOf | null;
   readonly isExamined: () => boolean;
 }
 
-function build(row: RootRow, secure: SecureRow, { folder, imageFormatOf, isExamined }: Reading): Parts {
+function build(row: RootRow, secure: SecureRow, { folder, cloudOf, isExamined }: Reading): Parts {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(folder, path));
   const elements = row["elements-dir"];
   const labels = byName(row.labels, "label");
@@ -145,7 +145,7 @@ function build(row: RootRow, secure: SecureRow, { folder, imageFormatOf, isExami
     diskimages: new Set(images.keys()),
     abstractImages: new Set([...images.values()].filter((image) => image.abstract).map(({ name }) => name)),
     absolute,
-    imageFormatOf,
+    cloudOf,
   };
   const rows = [...byName(row.providers, "provider").values()];
   const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);

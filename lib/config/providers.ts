@@ -1,7 +1,7 @@
 import { messageOf } from "../std/errors.ts";
 import { byName } from "./by_name.ts";
-import { textOf } from "./clouds/cloud.ts";
-import type { ImageFormatOf } from "./clouds/image_formats.ts";
+import { type Cloud, textOf } from "./clouds/cloud.ts";
+import { type CloudOf, fingerprintOf } from "./clouds/cloud_reader.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
 import { labelsOf } from "./drivers/static.ts";
@@ -18,7 +18,7 @@ export interface Definitions {
   readonly abstractImages: ReadonlySet<string>;
   readonly absolute: (path: string) => string;
   /** Null: nobody has looked at the clouds. */
-  readonly imageFormatOf: ImageFormatOf | null;
+  readonly cloudOf: CloudOf | null;
 }
 
 /** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
@@ -38,6 +38,9 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
   const cloudImages = byName(row["cloud-images"], "cloud-image");
   for (const image of images) checkImage(image.at.key("name"), image.name, defined);
   const unlimited = row["max-concurrency"] < 0;
+  const usual = facts.imageFormat ?? "";
+  const cloud = cloudOf(row, driver, usual, defined);
+  const ownFormat = row.own["image-format"];
   return {
     name: row.name,
     driver,
@@ -48,7 +51,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
     imageUploadTimeout: row["image-upload-timeout"],
     imageNameFormat: row["image-name-format"],
     postUploadHook: row["post-upload-hook"] ?? null,
-    imageFormat: imageFormat(row, driver, { facts, defined }),
+    imageFormat: typeof ownFormat === "string" ? ownFormat : (cloud?.imageFormat ?? usual),
     managesImages: facts.imageFormat !== null,
     diskimages: images.map((image) => ({
       name: image.name,
@@ -58,6 +61,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
       meta: image.meta,
     })),
     pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined, cloudImages })),
+    ...(cloud === null ? {} : { cloudFingerprint: fingerprintOf(cloud) }),
     settings: { ...settings(row.at), ...row.own, ...stateDir(row, defined) },
   };
 }
@@ -77,24 +81,18 @@ function stateDir(row: ProviderRow, defined: Definitions): Record<string, unknow
   return typeof given === "string" ? { "state-dir": defined.absolute(given) } : {};
 }
 
-/** A provider's own choice, that of its cloud, or the driver's usual one. */
-function imageFormat(
-  row: ProviderRow,
-  driver: string,
-  { facts, defined }: { readonly facts: DriverSchema; readonly defined: Definitions },
-): string {
-  const { cloud, "region-name": region, "image-format": own } = row.own;
-  if (typeof own === "string") return own;
-  const usual = facts.imageFormat ?? "";
-  if (driver !== "openstack" || defined.imageFormatOf === null) return usual;
+/** The cloud of an OpenStack provider; null for others, and with a warning where it cannot be read. */
+function cloudOf(row: ProviderRow, driver: string, usual: string, defined: Definitions): Cloud | null {
+  if (driver !== "openstack" || defined.cloudOf === null) return null;
+  const { cloud, "region-name": region } = row.own;
   try {
-    return defined.imageFormatOf(textOf(cloud), textOf(region));
+    return defined.cloudOf(textOf(cloud), textOf(region));
   } catch (error) {
     if (row.diskimages.length > 0) {
       const place = row.at.key("cloud") ?? row.at;
       place.warning(`its image_format is not known, so ${usual} is taken: ${messageOf(error)}`);
     }
-    return usual;
+    return null;
   }
 }
 

@@ -103,6 +103,8 @@ export interface ProviderConfig {
   readonly managesImages: boolean;
   readonly diskimages: readonly ProviderImageConfig[];
   readonly pools: readonly PoolConfig[];
+  /** Of what the files of the clouds say of its cloud; left out where it has none, or that cannot be read. */
+  readonly cloudFingerprint?: string;
   /** The provider's keys for the driver: as they stand in the file, those of the driver checked and with their defaults. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

@@ -62,7 +62,7 @@ export class ProviderSet {
     const before = new Map(this.#entries.map((entry) => [entry.config.name, entry]));
     const kept = (wanted: ProviderConfig) => {
       const entry = before.get(wanted.name);
-      return entry?.provider && isDeepStrictEqual(entry.config, wanted) ? entry : null;
+      return entry?.provider && isSame(entry.config, wanted) ? entry : null;
     };
     const missing = config.providers.filter((wanted) => kept(wanted) === null);
     const told = new Map(this.unserved.map(({ name, problem }) => [name, problem]));
@@ -105,4 +105,12 @@ export class ProviderSet {
       ),
     );
   }
+}
+
+/** Whether a provider stays as it is. A cloud of which nothing can be read now may stay what it was. */
+function isSame(
+  { cloudFingerprint: before, ...known }: ProviderConfig,
+  { cloudFingerprint: after = before, ...wanted }: ProviderConfig,
+): boolean {
+  return before === after && isDeepStrictEqual(known, wanted);
 }

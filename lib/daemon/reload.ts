@@ -6,7 +6,7 @@
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
 //   R3. A provider that is not served is tried again, later and later, until it is.
 import { metrics } from "@opentelemetry/api";
-import { readImageFormats } from "../config/clouds/image_formats.ts";
+import { readClouds } from "../config/clouds/cloud_reader.ts";
 import { type ConfigReading, type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
 import { requireZooKeeper } from "../config/require.ts";
@@ -83,7 +83,7 @@ export class Reloader {
       const { config } = this.#status;
       try {
         const next = await this.#read(config.file);
-        if (next.hash === config.hash) {
+        if (next.hash === config.hash && !haveCloudsChanged(config, next)) {
           if (this.#status.problems.length > 0) logger.info("the configuration in force is the file's again");
           this.#settle([]);
           return false;
@@ -139,8 +139,8 @@ export class Reloader {
     try {
       const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
       const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
-      const imageFormatOf = await readImageFormats(env);
-      const options = { env, ...secure, examine: true, imageFormatOf };
+      const cloudOf = await readClouds(env);
+      const options = { env, ...secure, examine: true, cloudOf };
       const config = parseConfig(text, this.#status.config.file, options);
       return { config: this.#adapted(config), problems: config.warnings };
     } catch (error) {
@@ -288,4 +288,12 @@ function observe(status: () => ConfigStatus): () => void {
     generation.removeCallback(watchGeneration);
     valid.removeCallback(watchValid);
   };
+}
+
+/** Whether the files of the clouds say something else of a provider, as another password. */
+function haveCloudsChanged(before: Config, after: Config): boolean {
+  const known = new Map(before.providers.map(({ name, cloudFingerprint }) => [name, cloudFingerprint]));
+  return after.providers.some(
+    ({ name, cloudFingerprint }) => cloudFingerprint !== undefined && cloudFingerprint !== known.get(name),
+  );
 }

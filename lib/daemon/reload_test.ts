@@ -18,6 +18,9 @@ after(() => rmSync(folder, { recursive: true }));
 
 let count = 0;
 
+const CLOUDS = join(folder, "clouds.yaml");
+const files = { env: { OS_CLIENT_CONFIG_FILE: CLOUDS } };
+
 interface Ways {
   readonly broken?: Set<string>;
   readonly refuses?: () => boolean;
@@ -68,7 +71,7 @@ async function daemon(first: string, ways: Ways = {}) {
       return provider as Provider;
     },
   });
-  const config = await loadConfig(file);
+  const config = await loadConfig(file, files);
   const change = await providers.prepare(config);
   change.take(Promise.resolve());
   const service: Service = {
@@ -88,7 +91,7 @@ async function daemon(first: string, ways: Ways = {}) {
     void servers.push((zookeeper?.servers ?? []).map(({ host }) => host).join());
   const reloader = new Reloader({
     config,
-    files: { env: { OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") } },
+    files,
     ...(ways.adapt === undefined ? {} : { adapt: ways.adapt }),
     clock,
     logger,
@@ -239,6 +242,23 @@ test("another configuration is looked at with the clouds that it names", async (
 providers: [{name: p, driver: openstack, cloud: gone, diskimages: [{name: i}], pools: []}]`;
   const said = (await reloader.validate(text, null)).map(({ path }) => path);
   assert.ok(said.includes("providers[0].cloud"), said.join());
+});
+
+test("a provider whose cloud has another password is opened anew, though its own file is the same", async () => {
+  const clouds = (password: string) =>
+    `clouds: {c: {auth: {auth_url: 'https://k', username: u, password: ${password}, project_name: x}}}`;
+  writeFileSync(CLOUDS, clouds("first"));
+  after(() => rmSync(CLOUDS, { force: true }));
+  const text = `providers: [{name: p, driver: openstack, cloud: c, pools: []}, {name: q, driver: fake, pools: []}]`;
+  const { reloader, events } = await daemon(text);
+  events.length = 0;
+  assert.equal(await reloader.reload("a call"), false, "nothing has changed");
+  writeFileSync(CLOUDS, clouds("second"));
+  assert.equal(await reloader.reload("a call"), true);
+  await nextTurn();
+  assert.deepEqual(events, ["start p/Infinity", "take p/Infinity q/Infinity", "stop p/Infinity"]);
+  writeFileSync(CLOUDS, "clouds: [");
+  assert.equal(await reloader.reload("a call"), false, "what cannot be read is no other cloud");
 });
 
 test("a process that adapts its configuration does so with one that it reads anew", async () => {
