@@ -32,6 +32,13 @@ const SIGNATURES: Readonly<Record<HostKeyType, readonly ServerHostKeyAlgorithm[]
 /** Errors of a machine that does not run, or runs no server. */
 const NOT_THERE = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND/;
 
+/**
+ * How long one connection is tried, until it stands and in all, in milliseconds. The kernel asks a machine that is silent
+ * while it boots ever more rarely, and of a server that hangs nothing comes: a new connection finds out earlier.
+ */
+const CONNECT_MS = 3000;
+const HANDSHAKE_MS = 10_000;
+
 /** How long other types of key are still tried again after the first key was found. */
 const GRACE_MS = 5000;
 
@@ -79,7 +86,7 @@ async function scanType(
 ): Promise<Scanned> {
   let problem = "it did not answer";
   for (let failures = 1; !limits.aborted; failures += 1) {
-    const attempt = await handshake(host, port, SIGNATURES[type], limits);
+    const attempt = await handshake({ host, port }, SIGNATURES[type], clock, limits);
     if (attempt.key !== undefined) {
       onKey();
       return { key: attempt.key, problem: null };
@@ -101,9 +108,9 @@ type Attempt =
 
 /** One connection, as far as the proof of the host key and no further. */
 function handshake(
-  host: string,
-  port: number,
+  { host, port }: { readonly host: string; readonly port: number },
   type: readonly ServerHostKeyAlgorithm[],
+  clock: Clock,
   limits: AbortSignal,
 ): Promise<Attempt> {
   const client = new ssh2.Client();
@@ -111,11 +118,19 @@ function handshake(
   return new Promise((resolve) => {
     const settle = (attempt: Attempt) => {
       limits.removeEventListener("abort", onAbort);
+      for (const cancel of timers) cancel();
       client.destroy();
       resolve(attempt);
     };
     const onAbort = () => settle({ reason: null, mayPass: false });
     limits.addEventListener("abort", onAbort, { once: true });
+    const giveUpAfter = (milliseconds: number) => {
+      const reason = `it did not answer in ${milliseconds / 1000} s`;
+      return clock.after(milliseconds, () => settle({ reason, mayPass: true }));
+    };
+    const onConnect = giveUpAfter(CONNECT_MS);
+    const timers = [onConnect, giveUpAfter(HANDSHAKE_MS)];
+    client.on("connect", onConnect);
     client.on("handshake", () => {
       settle(key === null ? { reason: "it gave no host key", mayPass: false } : { key });
     });

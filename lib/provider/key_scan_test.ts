@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { freePort } from "../../test/harness/ports.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
 import { scanHostKeys } from "./key_scan.ts";
 
 const run = promisify(execFile);
@@ -115,6 +116,67 @@ describe("a scan of a server that is none", () => {
     const silent = await listen(() => {});
     await assert.rejects(scan(silent.port, 400), /port \d+ within 0\.4 s: it did not answer/);
     while (sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await silent.close();
+  });
+
+  /** A clock whose timers run out when they are told to, and are known by how long they are. */
+  const byHand = () => {
+    const running = new Set<{ readonly milliseconds: number; readonly callback: () => void }>();
+    const begun: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: async () => {},
+      after: (milliseconds, callback) => {
+        const timer = { milliseconds, callback };
+        begun.push(milliseconds);
+        running.add(timer);
+        return () => void running.delete(timer);
+      },
+    };
+    const runOut = (milliseconds: number) => {
+      for (const timer of [...running]) if (timer.milliseconds === milliseconds) timer.callback();
+    };
+    const isRunning = (milliseconds: number) =>
+      [...running].some((timer) => timer.milliseconds === milliseconds);
+    return { clock, begun, isRunning, runOut };
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const scanWith = (port: number, clock: Clock) =>
+    scanHostKeys({
+      host: "127.0.0.1",
+      port,
+      timeoutMs: 60_000,
+      signal: never,
+      clock,
+      types: ["ssh-ed25519"],
+    });
+
+  test("connects anew when a connection does not stand after 3 s", async () => {
+    const silent = await listen(() => {});
+    const { clock, begun, runOut } = byHand();
+    const scanning = scanWith(silent.port, clock);
+    runOut(3000);
+    await turn();
+    const connections = begun.filter((milliseconds) => milliseconds === 3000).length;
+    runOut(60_000);
+    await assert.rejects(scanning, /within 60 s: it did not answer in 3 s/);
+    assert.equal(connections, 2);
+    await silent.close();
+  });
+
+  test("connects anew when a connection stands and has led to nothing after 10 s", async () => {
+    let connections = 0;
+    const silent = await listen(() => {
+      connections += 1;
+    });
+    const { clock, isRunning, runOut } = byHand();
+    const scanning = scanWith(silent.port, clock);
+    for (let turns = 0; (isRunning(3000) || connections < 1) && turns < 10_000; turns += 1) await turn();
+    runOut(10_000);
+    for (let turns = 0; connections < 2 && turns < 10_000; turns += 1) await turn();
+    runOut(60_000);
+    await assert.rejects(scanning, /within 60 s: it did not answer in 10 s/);
+    assert.equal(connections, 2);
     await silent.close();
   });
 
