@@ -70,11 +70,16 @@ async function send(
   file: ImageSpec & { readonly size: number },
   signal: AbortSignal,
 ): Promise<string> {
-  const hashes = {
+  const begin = () => ({
     md5: createHash("md5"),
     ...(file.sha256 === null ? {} : { sha256: createHash("sha256") }),
+  });
+  let hashes = begin();
+  const sendBody = (target: Writable) => {
+    // Where Glance refuses a part of the file for being one call too many, all of it is sent again.
+    hashes = begin();
+    return sendFile(file.path, measured(target, Object.values(hashes)), signal);
   };
-  const sendBody = (target: Writable) => sendFile(file.path, measured(target, Object.values(hashes)), signal);
   try {
     await image.upload(id, { length: file.size, send: sendBody }, signal);
   } catch (error) {

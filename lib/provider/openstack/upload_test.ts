@@ -18,17 +18,21 @@ describe("uploads to Glance", () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  /** Uploads to a Glance that gives these answers when it is asked for the image: its status, or that and its MD5. */
+  /**
+   * Uploads to a Glance that gives these answers when it is asked for the image: its status, or that and its MD5. `sent`
+   * is what it answers to the file, each time that it is sent.
+   */
   async function upload(
     looks: readonly (string | null)[],
     metadata: Readonly<Record<string, string>> = {},
-    given: Partial<ImageSpec> & { readonly sent?: number } = {},
+    given: Partial<ImageSpec> & { readonly sent?: readonly number[] } = {},
   ) {
-    const { sent = 204, ...file } = given;
+    const { sent = [], ...file } = given;
+    const answers = sent.values();
     let look = 0;
     const script: Script = ({ method, path }) => {
       if (method === "POST" && path === "/images") return { status: 201, body: { id: "i1" } };
-      if (method === "PUT") return { status: sent };
+      if (method === "PUT") return { status: answers.next().value ?? 204 };
       if (method === "DELETE") return { status: 204 };
       if (path !== "/images/i1") return undefined;
       const status = looks[Math.min(look, looks.length - 1)] ?? null;
@@ -80,8 +84,17 @@ describe("uploads to Glance", () => {
   });
 
   test("an image whose content was taken without an answer is there", async () => {
-    assert.equal((await upload(["active"], {}, { sent: 500 })).outcome, "i1");
-    assert.match(String((await upload(["queued"], {}, { sent: 500 })).outcome), /answered 500/);
+    assert.equal((await upload(["active"], {}, { sent: [500] })).outcome, "i1");
+    assert.match(String((await upload(["queued"], {}, { sent: [500] })).outcome), /answered 500/);
+  });
+
+  test("an image that was refused for being a call too many, when it was sent already, is sent again", async () => {
+    const content = "an image";
+    const hash = (name: string) => createHash(name).update(content).digest("hex");
+    const file = { md5: hash("md5"), sha256: hash("sha256") };
+    const { outcome, calls } = await upload([`active ${file.md5}`], {}, { ...file, sent: [429, 204] });
+    const bodies = calls.filter(({ method }) => method === "PUT").map(({ body }) => body);
+    assert.deepEqual([outcome, bodies], ["i1", [content, content]]);
   });
 
   test("an empty file is no image, and nothing is made of it", async () => {
