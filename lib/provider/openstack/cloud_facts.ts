@@ -2,7 +2,7 @@
 // and anew when a launch has found that something is not as it was.
 
 import { abortable } from "../../std/abortable.ts";
-import type { Clock } from "../../std/clock.ts";
+import { type Clock, elapsed } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import { ProviderError, type Resources } from "../contract.ts";
@@ -79,7 +79,7 @@ export class CloudFacts {
 
   /** Asks the cloud unless the answer is young enough. */
   async refresh(signal: AbortSignal): Promise<void> {
-    const age = this.#clock.now() - this.#loadedAt;
+    const age = elapsed(this.#clock) - this.#loadedAt;
     if (age < (this.#isStale ? SOONEST_MS : LIFE_MS)) return;
     this.#loading ??= this.#load(this.#closing).finally(() => {
       this.#loading = null;
@@ -130,9 +130,9 @@ export class CloudFacts {
   /** The id of a cloud image. @throws {NotFoundError} */
   async imageId(name: string, signal: AbortSignal): Promise<string> {
     const known = this.#images.get(name);
-    if (known !== undefined && this.#clock.now() - known.at < LIFE_MS) return known.id;
+    if (known !== undefined && elapsed(this.#clock) - known.at < LIFE_MS) return known.id;
     const id = await this.#services.image.find(name, signal);
-    this.#images.set(name, { id, at: this.#clock.now() });
+    this.#images.set(name, { id, at: elapsed(this.#clock) });
     return id;
   }
 
@@ -158,7 +158,7 @@ export class CloudFacts {
     const before = this.#problems;
     this.#problems = [...problems];
     if (before.join() !== this.#problems.join()) this.#onProblem();
-    this.#loadedAt = this.#clock.now();
+    this.#loadedAt = elapsed(this.#clock);
     this.#isStale = false;
   }
 

@@ -15,7 +15,7 @@ const small = openStackLabel({ minRam: 1 });
 
 /** What is known of a cloud with one flavor, and what it was asked. */
 function setUp(changes: Partial<LabelSettings> = {}) {
-  const cloud = { zones: ["a"] as readonly string[] | null, images: ["base"], now: 0 };
+  const cloud = { zones: ["a"] as readonly string[] | null, images: ["base"], now: 0, setBack: 0 };
   const asked = { flavors: 0, images: 0 };
   const warnings: unknown[] = [];
   const heard: (readonly string[])[] = [];
@@ -36,7 +36,7 @@ function setUp(changes: Partial<LabelSettings> = {}) {
       },
     } as unknown as ImageApi,
   };
-  const clock: Clock = { ...systemClock, now: () => cloud.now };
+  const clock: Clock = { ...systemClock, now: () => cloud.now - cloud.setBack, elapsed: () => cloud.now };
   const logger = { ...silentLogger, warn: (_: string, fields?: object) => warnings.push(fields) };
   const label = { ...small, ...changes };
   const facts: CloudFacts = new CloudFacts([label], services, {
@@ -63,6 +63,17 @@ describe("what a cloud has", () => {
     assert.equal(await after(4999), 2);
     assert.equal(await after(1), 3);
     assert.equal(await after(5000), 3, "the doubt is gone");
+  });
+
+  test("it is asked for again after five minutes, also when the clock was set back meanwhile", async () => {
+    const { facts, cloud, asked } = setUp();
+    for (let times = 0; times < 2; times += 1) {
+      await facts.refresh(signal);
+      await facts.imageId("base", signal);
+      cloud.now += 300_000;
+      cloud.setBack = 3_600_000;
+    }
+    assert.deepEqual(asked, { flavors: 2, images: 2 });
   });
 
   test("whoever asks meanwhile gets the same answer", async () => {
