@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { metrics } from "@opentelemetry/api";
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
 import type { RequestEntry } from "../../lib/zookeeper/view.ts";
+import { measure } from "../../test/harness/metrics.ts";
 import { pool, request } from "../../test/harness/world.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -19,33 +13,22 @@ async function shown(
   scene: { pools?: ServedPool[]; requests?: RequestEntry[]; providers?: () => readonly string[] },
   ...acts: ((instruments: Metrics) => void)[]
 ): Promise<Record<string, unknown>[]> {
-  // As lib/telemetry/setup.ts has it for gauges.
-  const exporter = new InMemoryMetricExporter(AggregationTemporality.DELTA);
-  const provider = new MeterProvider({
-    readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })],
-  });
-  metrics.setGlobalMeterProvider(provider);
+  const measured = measure();
   const { pools = [], requests = [], providers = () => [] } = scene;
   const view = { nodes: () => [], requests: () => requests };
   const instruments = createMetrics(view, () => pools, providers);
   const looks: Record<string, unknown>[] = [];
   for (const act of acts) {
     act(instruments);
-    exporter.reset();
-    await provider.forceFlush();
-    const all = exporter
-      .getMetrics()
-      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
-    const points = all.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
+    const points = await measured.shown(name);
     looks.push(
       Object.fromEntries(
-        points.map(({ attributes, value }) => [by.map((key) => attributes[key]).join("/"), value]),
+        points.map(([attributes, value]) => [by.map((key) => attributes[key]).join("/"), value]),
       ),
     );
   }
   instruments.stop();
-  await provider.shutdown();
-  metrics.disable();
+  await measured.end();
   return looks;
 }
 
