@@ -51,6 +51,21 @@ describe("launcher: metrics", () => {
     await shows("nodepool.delete.duration", [{ provider: "cloud" }, 1]);
   }
 
+  /** Somebody writes a request just before the launcher does that for the first time. */
+  async function hurry({ session }: TestLauncher): Promise<void> {
+    const { multi } = session;
+    const outside = await one.session();
+    let times = 0;
+    session.multi = async (operations) => {
+      const found = operations.find(({ kind, path }) => kind === "set" && path.startsWith(REQUESTS));
+      if (found !== undefined) times += 1;
+      if (found !== undefined && times === 1) {
+        await outside.set(found.path, (await outside.get(found.path)).data, -1);
+      }
+      return await multi.call(session, operations);
+    };
+  }
+
   it("count the launch, the wait and the deletion of a node's life", async () => {
     await live(await one.launcher(simple(cloud)));
     await shows("nodepool.launch.duration", [{ ...LAUNCH, result: "ready" }, 1]);
@@ -170,18 +185,16 @@ describe("launcher: metrics", () => {
 
   it("count an action that somebody else was faster with", async () => {
     const launcher = await one.launcher(simple(cloud));
-    const { session } = launcher;
-    const { multi } = session;
-    const outside = await one.session();
-    let hurries = 1;
-    session.multi = async (operations) => {
-      const claimed = operations.find(({ kind, path }) => kind === "set" && path.startsWith(REQUESTS));
-      if (claimed !== undefined && hurries-- > 0) {
-        await outside.set(claimed.path, (await outside.get(claimed.path)).data, -1);
-      }
-      return await multi.call(session, operations);
-    };
+    await hurry(launcher);
     await fulfilled(launcher, await ask(launcher, ["small"]));
     await shows("nodepool.action.conflicts", [{ action: "serve" }, 1]);
+  });
+
+  it("do not count a decline that was refused because somebody else was faster", async () => {
+    const launcher = await one.launcher(simple(cloud));
+    await hurry(launcher);
+    await askAsZuul(launcher, { nodeTypes: ["unknown"] });
+    await shows("nodepool.action.conflicts", [{ action: "decline" }, 1]);
+    await shows("nodepool.request.declines", [{ failed: true }, 1]);
   });
 });

@@ -1,7 +1,7 @@
 // Ends the work on a request: fulfilled, declined, given up, put back, or let go.
 import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, requestLockPath } from "../../../lib/model/paths.ts";
-import { type RequestRecord, withRequestState } from "../../../lib/model/request.ts";
+import { withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
@@ -11,6 +11,7 @@ import type { Transaction } from "../transaction.ts";
 import { recordFulfilled } from "./claim.ts";
 import { handOver } from "./hand_over.ts";
 import { ownDataOf, withFailure } from "./own_data.ts";
+import type { ReadableRequest } from "./queue.ts";
 import { isRequestGone, readableNode, readableRequest, readyNode } from "./read.ts";
 
 type ActionOf<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
@@ -41,30 +42,37 @@ export async function decline(environment: Environment, action: ActionOf<"declin
   const request = readableRequest(environment, action.request);
   const steps = transaction(environment, "request.decline");
   steps.proveFree(requestLockPath(request.id), request.lock);
-  setDeclined(environment, steps, request, action.pools, action.failed, action.reason);
+  setDeclined(environment, steps, request, action.pools, action);
   await steps.commit();
+  recordDeclined(environment, request, action);
 }
+
+/** How a request is declined: with `failed`, nobody can serve it. */
+type Decline = { readonly failed: boolean; readonly reason: string };
 
 function setDeclined(
   environment: Environment,
   steps: Transaction,
-  request: { readonly id: string; readonly record: RequestRecord; readonly version: number },
+  request: ReadableRequest,
   pools: readonly string[],
-  failed: boolean,
-  reason: string,
+  { failed, reason }: Decline,
 ): void {
   const state = failed ? "failed" : "requested";
   const changed = withRequestState(request.record, state, nowOf(environment));
   const declinedBy = [...new Set([...changed.declinedBy, ...pools])];
   const record = withFailure({ ...changed, declinedBy }, reason);
   steps.setRequest(request.id, record, request.version);
-  environment.metrics.declined({ failed });
-  environment.context.logger.warn(failed ? "request failed" : "request declined", {
-    request: request.id,
-    requestor: request.record.requestor,
-    event: request.record.eventId,
-    reason,
-  });
+}
+
+/** Says that a request was declined. */
+function recordDeclined(
+  { context, metrics }: Environment,
+  { id, record: { requestor, eventId: event } }: ReadableRequest,
+  { failed, reason }: Decline,
+): void {
+  metrics.declined({ failed });
+  const message = failed ? "request failed" : "request declined";
+  context.logger.warn(message, { request: id, requestor, event, reason });
 }
 
 /**
@@ -88,9 +96,10 @@ export async function giveUp(environment: Environment, action: ActionOf<"give-up
     if (ownDataOf(request.record).lease === null) free(steps, node);
     else giveBack(steps, node, now);
   }
-  setDeclined(environment, steps, request, [held.pool.id], action.failed, action.reason);
+  setDeclined(environment, steps, request, [held.pool.id], action);
   steps.release(held.lock);
   await steps.commit();
+  recordDeclined(environment, request, action);
   if (launch !== undefined) hand.launches.delete(launch.node);
   hand.requests.delete(request.id);
   await context.view.settled();
