@@ -53,7 +53,8 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
   const named = () => context.providers.map(({ name }) => name);
-  const metrics = createMetrics(view, () => environment.pools, named);
+  const limitsOfTenants = () => context.config.tenantLimits;
+  const metrics = createMetrics(view, () => environment.pools, named, limitsOfTenants);
   const environment: Mutable<Environment> = {
     context,
     pools,

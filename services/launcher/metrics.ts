@@ -1,6 +1,8 @@
 // What the launcher measures. Names and units follow OpenTelemetry; without an SDK nothing is recorded.
 import { type Attributes, type BatchObservableResult, metrics } from "@opentelemetry/api";
+import type { Config } from "../../lib/config/types.ts";
 import type { RequestEntry, View } from "../../lib/zookeeper/view.ts";
+import { poolLimits } from "./pool/quota.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
 
 /** The launcher's instruments. Durations are in seconds. */
@@ -23,11 +25,12 @@ export interface Metrics {
   stop(): void;
 }
 
-/** Creates the instruments; gauges observe the view, and the pools and providers that are served at that time. */
+/** Creates the instruments; gauges observe the view, and the pools, providers and limits that are in force at that time. */
 export function createMetrics(
   view: Pick<View, "nodes" | "requests">,
   pools: () => readonly ServedPool[],
   providers: () => readonly string[],
+  tenantLimits: () => Config["tenantLimits"],
 ): Metrics {
   const meter = metrics.getMeter("nodepool.launcher");
   const launches = meter.createHistogram("nodepool.launch.duration", { unit: "s" });
@@ -41,6 +44,8 @@ export function createMetrics(
   const nodes = meter.createObservableGauge("nodepool.nodes");
   const requests = meter.createObservableGauge("nodepool.requests");
   const addressable = meter.createObservableGauge("nodepool.requests.addressable");
+  const ofPools = meter.createObservableGauge("nodepool.pool.limit");
+  const ofTenants = meter.createObservableGauge("nodepool.tenant.limit");
   /** What the last look at each provider has found. */
   const found = new Map<string, { counts: Readonly<Record<string, number>>; brake: boolean | null }>();
   const note = (provider: string, more: Partial<{ counts: Record<string, number>; brake: boolean }>) => {
@@ -71,9 +76,15 @@ export function createMetrics(
     for (const served of pools()) {
       const attributes = { provider: served.provider.name, pool: served.pool.name };
       result.observe(addressable, addressableBy(served, open), attributes);
+      for (const [resource, limit] of finite(poolLimits(served.pool))) {
+        result.observe(ofPools, limit, { ...attributes, resource });
+      }
+    }
+    for (const [tenant, limits] of tenantLimits()) {
+      for (const [resource, limit] of finite(limits)) result.observe(ofTenants, limit, { tenant, resource });
     }
   };
-  const observed = [nodes, requests, addressable, drifts, brakes];
+  const observed = [nodes, requests, addressable, ofPools, ofTenants, drifts, brakes];
   meter.addBatchObservableCallback(observe, observed);
   return {
     launch: (duration, attributes) => launches.record(duration, attributes),
@@ -86,6 +97,11 @@ export function createMetrics(
     conflict: (attributes) => conflicts.add(1, attributes),
     stop: () => meter.removeBatchObservableCallback(observe, observed),
   };
+}
+
+/** The limits that there are. */
+function finite(limits: Readonly<Record<string, number>>): [resource: string, limit: number][] {
+  return Object.entries(limits).filter(([, limit]) => Number.isFinite(limit));
 }
 
 interface OpenRequests {

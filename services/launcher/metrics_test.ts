@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Config } from "../../lib/config/types.ts";
 import type { RequestEntry } from "../../lib/zookeeper/view.ts";
 import { measure } from "../../test/harness/metrics.ts";
 import { pool, request } from "../../test/harness/world.ts";
@@ -10,13 +11,23 @@ import type { ServedPool } from "./pool/served.ts";
 async function shown(
   name: string,
   by: readonly string[],
-  scene: { pools?: ServedPool[]; requests?: RequestEntry[]; providers?: () => readonly string[] },
+  scene: {
+    pools?: ServedPool[];
+    requests?: RequestEntry[];
+    providers?: () => readonly string[];
+    tenants?: Config["tenantLimits"];
+  },
   ...acts: ((instruments: Metrics) => void)[]
 ): Promise<Record<string, unknown>[]> {
   const measured = measure();
-  const { pools = [], requests = [], providers = () => [] } = scene;
+  const { pools = [], requests = [], providers = () => [], tenants = new Map() } = scene;
   const view = { nodes: () => [], requests: () => requests };
-  const instruments = createMetrics(view, () => pools, providers);
+  const instruments = createMetrics(
+    view,
+    () => pools,
+    providers,
+    () => tenants,
+  );
   const looks: Record<string, unknown>[] = [];
   for (const act of acts) {
     act(instruments);
@@ -61,6 +72,20 @@ test("a request for one provider is addressable by no pool of another", async ()
 test("a pool that is switched off could serve nothing", async () => {
   const pools = [pool("cloud/main", ["small"], { maxServers: 0 })];
   assert.deepEqual(await addressable(pools, [request("200-1")]), { "cloud/main": 0 });
+});
+
+// Nodepool's gauges max_servers and tenant_limits.
+test("the limits of pools and tenants are shown, where there are any", async () => {
+  const settings = { "max-resources": { gpus: 2 } };
+  const pools = [
+    pool("cloud/main", ["small"], { maxServers: 5, maxRam: 4096, settings }),
+    pool("cloud/other", ["small"]),
+  ];
+  const [ofPools] = await shown("nodepool.pool.limit", ["provider", "pool", "resource"], { pools }, () => {});
+  assert.deepEqual(ofPools, { "cloud/main/instances": 5, "cloud/main/ram": 4096, "cloud/main/gpus": 2 });
+  const tenants = new Map([["acme", { instances: 3, cores: Infinity }]]);
+  const [ofTenants] = await shown("nodepool.tenant.limit", ["tenant", "resource"], { tenants }, () => {});
+  assert.deepEqual(ofTenants, { "acme/instances": 3 });
 });
 
 test("what a look at a provider has found is shown until the provider leaves the configuration", async () => {

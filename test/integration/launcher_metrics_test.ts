@@ -105,6 +105,13 @@ describe("launcher: metrics", () => {
     await shows("nodepool.requests", [{ state: "fulfilled" }, 1]);
   });
 
+  it("show the limits of its pools and tenants", async () => {
+    await one.launcher({ ...simple(cloud, { maxServers: 3 }), tenants: { acme: { cores: 8 } } });
+    const [place, resource] = [{ provider: "cloud", pool: "main" }, "instances"];
+    await shows("nodepool.pool.limit", [{ ...place, resource }, 3]);
+    await shows("nodepool.tenant.limit", [{ tenant: "acme", resource: "cores" }, 8]);
+  });
+
   it("count a launch that fails, and whether its request was declined or has failed", async () => {
     const next = new FakeProvider("next");
     const pools = [{ name: "main", offers: ["small"] }];
