@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
+import { EventEmitter, once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { Clock } from "../std/clock.ts";
-import { silentLogger } from "../std/logger.ts";
+import { type Logger, silentLogger } from "../std/logger.ts";
 import { Stopping, startGrace } from "./stopping.ts";
 
-function scene({ endsWithTerminal = false } = {}) {
+interface Given {
+  readonly endsWithTerminal?: boolean;
+  readonly profileFolder?: string;
+  readonly logger?: Logger;
+}
+
+function scene(given: Given = {}) {
   const events = new EventEmitter();
   const exits: number[] = [];
   const timers: { at: number; callback: () => void }[] = [];
@@ -34,7 +43,7 @@ function scene({ endsWithTerminal = false } = {}) {
     logger: silentLogger,
     clock,
     profileFolder: "/nonexistent",
-    endsWithTerminal,
+    ...given,
   });
   const pass = (milliseconds: number) => {
     now += milliseconds;
@@ -76,6 +85,30 @@ test("SIGHUP stops no daemon, for which it means something else", () => {
   const { events, stopping } = scene();
   events.emit("SIGHUP", "SIGHUP");
   assert.equal(stopping.signal.aborted, false);
+});
+
+test("SIGUSR1 asks to stop, as with Nodepool", () => {
+  const { events, stopping } = scene();
+  events.emit("SIGUSR1", "SIGUSR1");
+  assert.equal(stopping.signal.aborted, true);
+});
+
+test("SIGUSR2 starts a CPU profile, the next one writes it, and neither stops anything", async () => {
+  const profileFolder = await mkdtemp(join(tmpdir(), "nodepool-stopping-"));
+  const told = new EventEmitter();
+  const write = (message: string) => void told.emit(message.replace(/:.*/, ""));
+  const logger: Logger = { debug: write, info: write, warn: write, error: write, child: () => logger };
+  try {
+    const { events, stopping } = scene({ profileFolder, logger });
+    const written = once(told, "cpu profile written", { signal: AbortSignal.timeout(10_000) });
+    events.emit("SIGUSR2", "SIGUSR2");
+    events.emit("SIGUSR2", "SIGUSR2");
+    await written;
+    assert.equal(stopping.signal.aborted, false);
+    assert.deepEqual(await readdir(profileFolder), ["nodepool-test-7-1.cpuprofile"]);
+  } finally {
+    await rm(profileFolder, { recursive: true });
+  }
 });
 
 test("an error that nobody caught ends the process with 70", () => {
