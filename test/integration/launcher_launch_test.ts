@@ -39,12 +39,14 @@ interface Wishes extends LauncherOptions {
 /** A scan that fails so often, and then finds a key. */
 function scans(failures: number) {
   const seen: string[] = [];
-  const scanHostKeys: LauncherOptions["scanHostKeys"] = async ({ host, port }) => {
+  const timeouts: number[] = [];
+  const scanHostKeys: LauncherOptions["scanHostKeys"] = async ({ host, port, timeoutMs }) => {
     seen.push(`${host}:${port}`);
+    timeouts.push(timeoutMs);
     if (seen.length <= failures) throw new Error(`Timeout connecting to ${host} on port ${port}`);
     return ["ssh-ed25519 AAAA"];
   };
-  return { seen, scanHostKeys };
+  return { seen, timeouts, scanHostKeys };
 }
 
 async function failed(launcher: TestLauncher, name: string): Promise<string> {
@@ -176,6 +178,13 @@ describe("a launch", () => {
     const [node] = launcher.view.nodes();
     assert.notEqual(scanned[1], scanned[0]);
     assert.equal(node?.record?.imageId?.split("/")[5], scanned[1]);
+  });
+
+  it("gives each key scan the provider's boot-timeout", async () => {
+    const { timeouts, scanHostKeys } = scans(0);
+    const { launcher } = await begin({ scanHostKeys, config: { bootTimeout: 7 } });
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    assert.deepEqual(timeouts, [7000]);
   });
 
   it("fails when every key scan fails, and the console is logged line by line, once an attempt, the last 200 of them", async () => {
