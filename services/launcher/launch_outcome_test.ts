@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestPath } from "../../lib/model/paths.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
+import { type Clock, elapsed, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
@@ -16,7 +17,21 @@ import {
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
 
-/** Makes a request as Zuul does, which holds no lease; its id. */
+/** A clock that is ahead at once by each short time that somebody waits; by how much in all. */
+function leapingClock() {
+  let ahead = 0;
+  const clock: Clock = {
+    ...systemClock,
+    now: () => systemClock.now() + ahead,
+    elapsed: () => elapsed(systemClock) + ahead,
+    sleep: async (milliseconds, signal) => {
+      if (milliseconds < 10_000) ahead += milliseconds;
+      else await systemClock.sleep(milliseconds, signal);
+    },
+  };
+  return { clock, waited: () => ahead };
+}
+
 const stateOf = (launcher: TestLauncher, request: string) => launcher.view.request(request)?.record?.state;
 
 describe("launcher: what becomes of launches", () => {
@@ -163,6 +178,22 @@ describe("launcher: what becomes of launches", () => {
     assert.equal(creates(), 1, "the node that was refused has gone, and that has made no room");
     cloud.weather.quota = 1;
     await until("the request has its node", () => stateOf(launcher, request) === "fulfilled");
+  });
+
+  it("tries again after half a second, and after half a second more each time", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const { clock, waited } = leapingClock();
+    const created: number[] = [];
+    const create = cloud.createInstance.bind(cloud);
+    cloud.createInstance = async (...given) => {
+      created.push(waited());
+      return await create(...given);
+    };
+    cloud.weather.failCreates = 3;
+    await one.launcher(simple(cloud, { minReady: 1, launchRetries: 4 }), { clock });
+    await until("it runs", () => cloud.instances.size === 1);
+    assert.deepEqual(created, [0, 500, 500 + 1000, 500 + 1000 + 1500]);
   });
 
   it("fails with its attempts while the cloud takes no call at all, and does not begin again and again", async () => {
