@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { nodeLockPath, REQUEST_LOCKS, ROOT, requestLockPath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
-import { systemClock } from "../../lib/std/clock.ts";
+import { type Clock, systemClock } from "../../lib/std/clock.ts";
+import { type Logger, silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { catchUp } from "../../lib/zookeeper/settle.ts";
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
@@ -166,6 +167,27 @@ describe("launcher: cleanup", () => {
     driver.instances.delete(String(externalId));
     await untilStates(launcher);
     assert.equal(tries, 1, "what is under way is not begun again");
+  });
+
+  it("gives deletions up that hang for ten minutes, and tells of them", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const { externalId: instance } = cloud.add("np0000000099", leakedMetadata("0000000099"), "running");
+    const { externalId: port } = cloud.cloud.addLeftover("port", leakedMetadata("0000000098"));
+    cloud.weather.hang.add("deleteInstance").add("deleteLeftover");
+    const told: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      child: () => logger,
+      warn: (_message, fields = {}) => void told.push(`${fields.thing}: ${fields.error}`),
+    };
+    // Ten minutes are over in 60 ms.
+    const after: Clock["after"] = (milliseconds, callback) =>
+      systemClock.after(milliseconds === 600_000 ? 60 : milliseconds, callback);
+    await one.launcher(simple(cloud), { ...OFTEN, logger, clock: { ...systemClock, after } });
+    for (const thing of [`cloud/instance/${instance}`, `cloud/port/${port}`]) {
+      await until(thing, () => told.includes(`${thing}: not deleted in 600 s`), 5000);
+    }
   });
 
   it("puts the brake on when most instances look leaked, tells it, and goes on when it is released", async () => {

@@ -135,7 +135,13 @@ async function runDelete(
   }
 }
 
-async function removeUntilConfirmed(
+/**
+ * Deletes what a node has at its provider, again and again until the provider has confirmed that; with pauses, and a deletion
+ * that hangs counts as one that has failed.
+ *
+ * @throws {Error} when one of the signals is aborted
+ */
+export async function removeUntilConfirmed(
   environment: Environment,
   node: string,
   record: NodeRecord,
