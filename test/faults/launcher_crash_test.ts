@@ -1,13 +1,24 @@
 // A launcher that is killed between any two steps of a request's life, as a process of its own on a real ZooKeeper
 // and a cloud that outlives it: another launcher goes on, and nothing is lost, leaked or given out twice.
 import { describe, it } from "node:test";
-import { MOMENTS } from "../../services/launcher/checkpoint.ts";
-import { LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
+import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
+import { type CrashCase, LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
+
+/** At each moment of these steps. */
+const casesOf = (more: Omit<CrashCase, "place">, ...steps: Step[]): CrashCase[] =>
+  steps.flatMap((step) => MOMENTS.map((moment) => ({ place: `${step}:${moment}` as const, ...more })));
 
 describe("a launcher that is killed", () => {
-  const places = LIFE_STEPS.flatMap((step) => MOMENTS.map((moment) => `${step}:${moment}` as const));
-  const ended = runCrashWorlds(places, liveAndSettle);
-  for (const place of places) {
-    it(`at ${place.replace(":", ", ")}`, () => ended(place));
+  // The first claim and the first node that is handed over are min-ready's. The second claim is for two nodes.
+  const cases = [
+    ...casesOf({ client: "grpc", time: 1 }, ...LIFE_STEPS),
+    ...casesOf({ client: "grpc", time: 2 }, "request.fulfil"),
+    ...casesOf({ client: "zuul", time: 2 }, "request.claim", "request.fulfil"),
+    ...casesOf({ client: "zuul", time: 1 }, "request.assign", "node.delete"),
+  ];
+  const ended = runCrashWorlds(cases, (world, { client }) => liveAndSettle(world, client));
+  for (const one of cases) {
+    const { place, client, time } = one;
+    it(`at ${place.replace(":", ", ")}, time ${time}, with nodes of ${client}`, () => ended(one));
   }
 });

@@ -56,7 +56,8 @@ type OddStep = Exclude<Step, (typeof LIFE_STEPS)[number] | `backing.${string}` |
 const PROVOCATIONS: Readonly<Record<OddStep, Provoke>> = {
   "request.supplement": async (world) => {
     await world.tree.node(null, "ready");
-    world.cloud.weather.quota = 1;
+    // Not even for it in place of the one that is ready.
+    world.cloud.weather.quota = 0;
     const request = await world.create("large");
     await world.waits(request, /want of quota/);
     world.cloud.weather.quota = Infinity;
@@ -147,18 +148,29 @@ async function holdAndRelease(world: LauncherCrashWorld): Promise<void> {
   await world.tree.untilGone(nodePath(node));
 }
 
-const wanted = (process.env.NODEPOOL_CRASH_MOMENTS ?? "sent").split(",");
+const wanted = process.env.NODEPOOL_CRASH_MOMENTS?.split(",");
+
+/** Steps of a takeover and of a deletion, after which others go on with what only the tree says. */
+const ALL_MOMENTS: ReadonlySet<OddStep> = new Set([
+  "request.adopt",
+  "request.reset",
+  "request.supplement",
+  "node.delete",
+]);
 
 describe("a launcher that is killed at what it seldom does", () => {
   const steps = Object.keys(PROVOCATIONS) as OddStep[];
-  const moments = MOMENTS.filter((moment) => wanted.includes(moment));
-  const places = steps.flatMap((step) => moments.map((moment) => `${step}:${moment}` as const));
-  const ended = runCrashWorlds(places, async (world, place) => {
+  const momentsOf = (step: OddStep) =>
+    MOMENTS.filter((moment) => wanted?.includes(moment) ?? (moment === "sent" || ALL_MOMENTS.has(step)));
+  const cases = steps.flatMap((step) =>
+    momentsOf(step).map((moment) => ({ place: `${step}:${moment}` as const })),
+  );
+  const ended = runCrashWorlds(cases, async (world, { place }) => {
     const [step = ""] = place.split(":");
     await PROVOCATIONS[step as OddStep](world);
     await liveAndSettle(world);
   });
-  for (const place of places) {
-    it(`at ${place.replace(":", ", ")}`, () => ended(place));
+  for (const one of cases) {
+    it(`at ${one.place.replace(":", ", ")}`, () => ended(one));
   }
 });

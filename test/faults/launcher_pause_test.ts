@@ -3,12 +3,8 @@
 import { describe, it } from "node:test";
 import { type Checkpoint, MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { LIFE_STEPS, runWorlds } from "../harness/launcher_crash_runs.ts";
-import {
-  type ClientKind,
-  liveThroughLateCreate,
-  liveThroughPause,
-  type Wake,
-} from "../harness/launcher_pause.ts";
+import { liveThroughLateCreate, liveThroughPause, type Wake } from "../harness/launcher_pause.ts";
+import type { ClientKind } from "../harness/node_client.ts";
 
 type Case = { readonly place: Checkpoint; readonly client: ClientKind; readonly wake: Wake };
 

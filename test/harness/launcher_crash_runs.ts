@@ -6,27 +6,33 @@ import { join } from "node:path";
 import { after, before } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "./at_once.ts";
-import type { VictimSetting } from "./launcher_crash_victim.ts";
+import { until } from "./launcher.ts";
+import { MAX_SERVERS, type VictimSetting } from "./launcher_crash_victim.ts";
 import { LauncherCrashWorld } from "./launcher_crash_world.ts";
+import { type ClientKind, type Taken, take, useAsZuul } from "./node_client.ts";
 import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
+import { ZuulHand } from "./zuul_hand.ts";
 
 /** So many worlds at a time: each takes a while and little of the machine. */
 const AT_ONCE = 6;
 
+/** Which launcher is killed where, and whose life it is. */
+export type CrashCase = VictimSetting & { readonly place: Checkpoint; readonly client?: ClientKind };
+
 /**
- * Runs one world for each place, with a ZooKeeper for all of them, as hooks of the suite that calls it.
+ * Runs one world for each case, with a ZooKeeper for all of them, as hooks of the suite that calls it.
  *
- * @returns what waits for the end of the world of a place
+ * @returns what waits for the end of the world of a case
  */
 export function runCrashWorlds(
-  places: readonly Checkpoint[],
-  live: (world: LauncherCrashWorld, place: Checkpoint) => Promise<void>,
-): (place: Checkpoint) => Promise<void> {
-  const liveAndCheck = async (world: LauncherCrashWorld, place: Checkpoint) => {
-    await live(world, place);
+  cases: readonly CrashCase[],
+  live: (world: LauncherCrashWorld, one: CrashCase) => Promise<void>,
+): (one: CrashCase) => Promise<void> {
+  const liveAndCheck = async (world: LauncherCrashWorld, one: CrashCase) => {
+    await live(world, one);
     world.check();
   };
-  return runWorlds(places, (place) => ({ place }), liveAndCheck);
+  return runWorlds(cases, (one) => one, liveAndCheck);
 }
 
 /** The same for any cases; `victimOf` says where and how the launcher of one ends. */
@@ -58,7 +64,7 @@ export function runWorlds<T>(
   return async (one) => await worlds.get(one);
 }
 
-/** The steps that a request for a new node and one for a ready node go through, until both nodes are returned. */
+/** The steps that requests for new nodes and for ready ones go through, until all nodes are returned. */
 export const LIFE_STEPS = [
   "min_ready.ask",
   "request.create",
@@ -74,14 +80,47 @@ export const LIFE_STEPS = [
   "node.forget",
 ] as const satisfies readonly Step[];
 
-/** An ordinary life: a request for a new node, one for a ready node, and both are given back. */
-export async function liveAndSettle(world: LauncherCrashWorld): Promise<void> {
-  const cold = await world.create("large");
-  const coldNode = await world.fulfilled(cold);
-  const warm = await world.create("small");
-  const warmNode = await world.fulfilled(warm);
-  assert.notEqual(coldNode, warmNode, "no node is given out twice");
-  await world.release(cold);
-  await world.release(warm);
+/**
+ * An ordinary life: three requests at once for one ready node and for new ones, as many as there is room for; another one for a
+ * ready node; and all are given back.
+ */
+export async function liveAndSettle(world: LauncherCrashWorld, client: ClientKind = "grpc"): Promise<void> {
+  await world.tree.node(null, "ready");
+  const taken = await Promise.all(client === "grpc" ? await contend(world) : await contendAsZuul(world));
+  const nodes = taken.flatMap(({ ids }) => ids);
+  assert.equal(new Set(nodes).size, MAX_SERVERS, `no node is given out twice: ${nodes}`);
+  await Promise.all(taken.map(({ giveBack }) => giveBack()));
+  await world.tree.node(null, "ready");
+  const warm = await take(world, client, "small");
+  await warm.giveBack();
   await world.settled();
+}
+
+/** The ready node is given to a request of Zuul, who locks it only when the others have theirs. */
+async function contendAsZuul(world: LauncherCrashWorld): Promise<Promise<Taken>[]> {
+  const zuul = new ZuulHand(world.tree.session);
+  const first = await zuul.ask("small");
+  await zuul.answered(first);
+  const others = [await zuul.ask("small", "large"), await zuul.ask("small")];
+  await Promise.all(others.map((request) => zuul.answered(request)));
+  return [first, ...others].map((request) => useAsZuul(world, zuul, request));
+}
+
+/** The ready node goes to a request that waits for a second one, and is not locked until then. */
+async function contend(world: LauncherCrashWorld): Promise<Promise<Taken>[]> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.cloud.weather.gate = promise;
+  try {
+    const both = take(world, "grpc", "small", "large");
+    await until("the second one", () =>
+      [...world.view.nodes()].some(({ record }) => record?.type[0] === "large"),
+    );
+    const others = [take(world, "grpc", "small"), take(world, "grpc", "small")];
+    const asked = () => [...world.view.requests()].filter(({ record }) => record?.requestor === "tester");
+    await until("all have asked", () => asked().length === 3);
+    return [both, ...others];
+  } finally {
+    world.cloud.weather.gate = null;
+    resolve();
+  }
 }

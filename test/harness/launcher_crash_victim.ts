@@ -17,6 +17,8 @@ export type Ending = "SIGKILL" | "SIGSTOP";
 export interface VictimSetting {
   /** Null: wherever it is when somebody else stops it. */
   readonly place: Checkpoint | null;
+  /** The how manieth time that it is there. @default 1 */
+  readonly time?: number;
   /** @default SIGKILL */
   readonly ending?: Ending;
   /** A line of its provider's configuration. */
@@ -30,7 +32,7 @@ export async function startVictim(
   one: LauncherCase,
   folder: string,
   cloud: string,
-  { place, ending = "SIGKILL", provider = "", unreachable = 0 }: VictimSetting,
+  { place, time = 1, ending = "SIGKILL", provider = "", unreachable = 0 }: VictimSetting,
 ): Promise<{ readonly program: Program; readonly address: string }> {
   const file = join(folder, `${one.chroot.slice(1)}.yaml`);
   await writeFile(file, configText(one, cloud, provider));
@@ -38,6 +40,7 @@ export async function startVictim(
   const words = ["-c", file, "--listen", address];
   const program = startProgram("test/harness/crashing_launcher.ts", words, {
     NODEPOOL_TEST_CRASH_AT: place ?? "",
+    NODEPOOL_TEST_CRASH_TIME: String(time),
     NODEPOOL_TEST_CRASH_SIGNAL: ending,
     NODEPOOL_TEST_UNREACHABLE: String(unreachable),
   });

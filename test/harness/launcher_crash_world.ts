@@ -11,6 +11,7 @@ import { type DeepPartial, NodeRequest } from "../../lib/rpc/gen/nodepool/v1/req
 import { silentLogger } from "../../lib/std/logger.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
+import { Allocations } from "./allocations.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
 import { callContext, idOf, LauncherCase } from "./launcher_case.ts";
 import {
@@ -35,6 +36,7 @@ export class LauncherCrashWorld {
   /** Calls it. */
   readonly clients: Clients;
   readonly view: View;
+  readonly allocations: Allocations;
   readonly #case: LauncherCase;
   readonly #cloudServer: CloudServer;
   readonly #ending: Ending;
@@ -84,6 +86,7 @@ export class LauncherCrashWorld {
     this.#succession.catch(() => {});
     this.#interruption = this.#succession;
     this.view = openView(tree.session, silentLogger);
+    this.allocations = new Allocations(this.view);
   }
 
   async #succeed(): Promise<void> {
@@ -180,11 +183,17 @@ export class LauncherCrashWorld {
     return reply.request?.name ?? "";
   }
 
-  async fulfilled(request: string): Promise<string> {
+  /** Waits until a request has its nodes, and gives their ids. */
+  async nodesOf(request: string): Promise<string[]> {
     const { nodes = [] } = await this.#decided(request, "STATE_FULFILLED");
     this.noteRecovery();
-    assert.equal(nodes.length, 1);
-    return idOf(nodes[0]);
+    return nodes.map(idOf);
+  }
+
+  async fulfilled(request: string): Promise<string> {
+    const [node = "", ...others] = await this.nodesOf(request);
+    assert.deepEqual(others, []);
+    return node;
   }
 
   async failed(request: string): Promise<void> {
@@ -249,6 +258,7 @@ export class LauncherCrashWorld {
       async () => why.test((await this.#look(request))?.reason ?? ""),
       PATIENCE_MS,
     );
+    this.noteRecovery();
   }
 
   /** Says that the other one has taken over. */
@@ -286,8 +296,9 @@ export class LauncherCrashWorld {
     return JSON.stringify({ nodes, requests, instances: [...this.cloud.instances.values()] });
   }
 
-  /** Checks that no launch was begun anew, and how long the takeover took. */
+  /** Checks that no node was given out twice, that no launch was begun anew, and how long the takeover took. */
   check(): void {
+    this.allocations.check();
     const made = this.cloud.made;
     assert.equal(
       new Set(made).size,

@@ -2,20 +2,11 @@
 import assert from "node:assert/strict";
 import { until } from "./launcher.ts";
 import type { LauncherCrashWorld } from "./launcher_crash_world.ts";
+import { type ClientKind, take } from "./node_client.ts";
 import { recordsAndLocks, wakeUp as wakeLauncher } from "./wake.ts";
-import { ZuulHand } from "./zuul_hand.ts";
-
-/** How nodes are asked for. */
-export type ClientKind = "grpc" | "zuul";
 
 /** When the stopped launcher goes on: while the nodes are in use that it has worked on, or when they are gone. */
 export type Wake = "in use" | "given back";
-
-/** A node that a client has. */
-interface Taken {
-  readonly id: string;
-  readonly giveBack: () => Promise<void>;
-}
 
 /** What happens to the clients' nodes, and to the launcher that was stopped. */
 export type Moment = Wake | "awake";
@@ -36,7 +27,7 @@ export async function liveThroughPause(
   const cold = await take(world, client, "large");
   await world.tree.node(null, "ready");
   const warm = await take(world, client, "small");
-  assert.notEqual(cold.id, warm.id, "no node is given out twice");
+  assert.notDeepEqual(cold.ids, warm.ids, "no node is given out twice");
   reach("in use");
   if (wake === "in use") await wakeUp(world, reach, late);
   await cold.giveBack();
@@ -47,6 +38,7 @@ export async function liveThroughPause(
   if (wake === "given back") await wakeUp(world, reach, late);
   await world.settled();
   await serveAlone(world, client);
+  world.allocations.check();
 }
 
 /**
@@ -68,19 +60,6 @@ export async function liveThroughLateCreate(world: LauncherCrashWorld, carriedOu
   held = calls.length;
   weather.gate = null;
   await life;
-}
-
-/** Asks for a node and waits until it can be used. */
-async function take(world: LauncherCrashWorld, client: ClientKind, label: string): Promise<Taken> {
-  if (client === "grpc") {
-    const request = await world.create(label);
-    const id = await world.fulfilled(request);
-    return { id, giveBack: () => world.release(request) };
-  }
-  const zuul = new ZuulHand(world.tree.session);
-  const used = await zuul.use(await zuul.ask(label));
-  world.noteRecovery();
-  return { id: used.id, giveBack: () => zuul.giveBack(used) };
 }
 
 /** Lets the stopped launcher go on while nothing else happens. */

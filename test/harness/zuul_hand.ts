@@ -24,9 +24,9 @@ export class ZuulHand {
     this.#locks = createLocks(session);
   }
 
-  /** Asks for one node; the request's id. */
-  async ask(label: string): Promise<string> {
-    const request = newRequest(Date.now() / 1000, { nodeTypes: [label], requestor: "zuul" });
+  /** Asks for a node of each label; the request's id. */
+  async ask(...labels: string[]): Promise<string> {
+    const request = newRequest(Date.now() / 1000, { nodeTypes: labels, requestor: "zuul" });
     await this.#session.ensurePath(REQUESTS);
     const path = await this.#session.create(
       `${REQUESTS}/200-`,
@@ -55,14 +55,23 @@ export class ZuulHand {
 
   /** Waits until a request has its node, and takes it into use. */
   async use(request: string): Promise<UsedNode> {
+    const [node, ...others] = await this.useAll(request);
+    if (node === undefined || others.length > 0) throw new Error(`request ${request} has not one node`);
+    return node;
+  }
+
+  /** Waits until a request has its nodes, and takes them into use. */
+  async useAll(request: string): Promise<UsedNode[]> {
     const { state, nodes } = await this.answered(request);
-    const [id = ""] = nodes;
-    if (state === "failed" || nodes.length !== 1) throw new Error(`request ${request} is ${state}: ${nodes}`);
-    const lock = await this.#locks.acquire(nodeLockPath(id), { identifier: "zuul", timeout: PATIENCE_MS });
-    if (lock === null) throw new Error(`node ${id} cannot be locked`);
-    const record = await this.#write(id, "in-use");
+    if (state === "failed") throw new Error(`request ${request} has failed`);
+    const used: UsedNode[] = [];
+    for (const id of nodes) {
+      const lock = await this.#locks.acquire(nodeLockPath(id), { identifier: "zuul", timeout: PATIENCE_MS });
+      if (lock === null) throw new Error(`node ${id} cannot be locked`);
+      used.push({ id, record: await this.#write(id, "in-use"), lock });
+    }
     await this.withdraw(request);
-    return { id, record, lock };
+    return used;
   }
 
   /** Returns a node, and waits until it is gone. */
