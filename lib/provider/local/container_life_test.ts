@@ -115,6 +115,17 @@ describe("a node in a container", { skip }, () => {
     assert.equal((await images()).length, beforehand - 1);
   });
 
+  test("gives its image's space back also when the image's deletion was asked for twice", async () => {
+    const own = await provider.uploadImage(imageSpec(rootfs.path), signal());
+    const instance = await createInstance(provider, instanceSpec("0000000011", own));
+    await provider.deleteImage(own, signal());
+    await provider.deleteImage(own, signal());
+    const images = () => readdir(join(directory.path, "podman/storage/overlay-images"));
+    const beforehand = (await images()).length;
+    await provider.deleteInstance(instance.externalId, signal());
+    assert.equal((await images()).length, beforehand - 1);
+  });
+
   test("keeps metadata with any characters", async () => {
     const odd = 'a "quoted" $HOME \\ ünï = {}';
     const metadata = { [METADATA.image]: odd, [METADATA.launchToken]: odd };

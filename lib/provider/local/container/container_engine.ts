@@ -58,7 +58,8 @@ export class ContainerEngine implements Engine {
   constructor(options: ContainerEngineOptions) {
     this.#options = options;
     this.summary = options.summary;
-    this.#images = new ContainerImages(options.socket.api, options.owner, options.clock);
+    const { socket, owner, clock, logger } = options;
+    this.#images = new ContainerImages(socket.api, owner, clock, logger);
     const limits = options.tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
     this.#isolation = `container (${options.socket.engine}): own files, processes, users and network; ${limits}`;
   }

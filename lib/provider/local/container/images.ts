@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import type { ImageInfo } from "dockerode";
 import { type Clock, seconds } from "../../../std/clock.ts";
 import { messageOf } from "../../../std/errors.ts";
+import type { Logger } from "../../../std/logger.ts";
 import { assertTar, ChecksumMeter } from "../../checksums.ts";
 import { type ImageSpec, type Metadata, ProviderError, type ProviderImage } from "../../contract.ts";
 import { type DockerApi, isConflict, lastReport, unlessGone } from "./docker_api.ts";
@@ -31,11 +32,13 @@ export class ContainerImages {
   readonly #api: DockerApi;
   readonly #owner: string;
   readonly #clock: Clock;
+  readonly #logger: Logger;
 
-  constructor(api: DockerApi, owner: string, clock: Clock) {
+  constructor(api: DockerApi, owner: string, clock: Clock, logger: Logger) {
     this.#api = api;
     this.#owner = owner;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** Every image that was not deleted. */
@@ -73,7 +76,8 @@ export class ContainerImages {
   async delete(id: string, signal: AbortSignal): Promise<void> {
     const image = (await this.#images(signal)).find((candidate) => candidate.Id === id);
     if (image === undefined) return;
-    const tag = { repo: DELETED, tag: randomBytes(8).toString("hex") };
+    // The same name each time: Podman removes no image by its id that has two.
+    const tag = { repo: DELETED, tag: id.replace("sha256:", "") };
     await this.#api.call(signal, (docker, abortSignal) => docker.getImage(id).tag({ ...tag, abortSignal }));
     for (const name of tagsOf(image, LIVE)) {
       await unlessGone(this.#api.call(signal, (docker) => docker.getImage(name).remove()));
@@ -81,12 +85,19 @@ export class ContainerImages {
     await this.#remove(id);
   }
 
-  /** Removes images that were deleted, or never got their name, and from which no instance runs any more. */
+  /**
+   * Removes images that were deleted, or never got their name, and from which no instance runs any more. One that cannot
+   * be removed is logged and holds nothing up.
+   */
   async sweep(signal: AbortSignal): Promise<void> {
     const longAgo = seconds(this.#clock) - NAMED_WITHIN;
     for (const image of await this.#images(signal)) {
+      signal.throwIfAborted();
       if (hasTag(image, LIVE)) continue;
-      if (hasTag(image, DELETED) || image.Created < longAgo) await this.#remove(image.Id);
+      if (!hasTag(image, DELETED) && image.Created >= longAgo) continue;
+      await this.#remove(image.Id).catch((error: unknown) => {
+        this.#logger.warn("image could not be removed", { image: image.Id, error: messageOf(error) });
+      });
     }
   }
 
