@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import type { Readable } from "node:stream";
+import { pipeline, type Readable } from "node:stream";
 import type { ImageInfo } from "dockerode";
 import { type Clock, seconds } from "../../../std/clock.ts";
 import { messageOf } from "../../../std/errors.ts";
@@ -104,11 +104,13 @@ export class ContainerImages {
   async #import(spec: ImageSpec, changes: readonly string[], signal: AbortSignal): Promise<string> {
     const meter = new ChecksumMeter(spec);
     const file = createReadStream(spec.path, { highWaterMark: 256 * 1024, signal });
-    file.on("error", (error) => meter.destroy(error));
-    const report = await this.#api.call(signal, async (docker, abortSignal) => {
-      const stream = await docker.importImage(file.pipe(meter), { changes, abortSignal });
+    pipeline(file, meter, () => {});
+    const importing = this.#api.call(signal, async (docker, abortSignal) => {
+      const stream = await docker.importImage(meter, { changes, abortSignal });
       return lastReport(stream as Readable);
     });
+    // What the engine has not read would keep the file open, and its space when it is deleted.
+    const report = await importing.finally(() => meter.destroy());
     const id = String(report.id ?? report.status ?? "").trim();
     if (!/^sha256:[0-9a-f]{64}$/.test(id)) throw new ProviderError(`the import gave no image id, but: ${id}`);
     try {

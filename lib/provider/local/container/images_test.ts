@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { test } from "node:test";
+import { until } from "../../../../test/harness/launcher.ts";
 import { systemClock } from "../../../std/clock.ts";
 import { silentLogger } from "../../../std/logger.ts";
-import type { DockerApi } from "./docker_api.ts";
+import { ProviderError } from "../../contract.ts";
+import { DockerApi } from "./docker_api.ts";
 import { ContainerImages } from "./images.ts";
 
 const NOW = 1_000_000;
@@ -51,3 +58,38 @@ test("an image that cannot be removed holds up neither the others nor who asked 
   });
   assert.deepEqual(asked, ["sha256:1", "sha256:2"]);
 });
+
+const skip = process.platform === "linux" ? false : "open files are counted in /proc";
+test("a tar that the engine refuses before it has read it is closed", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-images-"));
+  const path = join(folder, "image.tar");
+  writeFileSync(path, `${"\0".repeat(257)}ustar`);
+  truncateSync(path, 64 * 1024 * 1024);
+  const engine = createServer((_request, response) => response.writeHead(500).end("no space left"));
+  await new Promise<void>((resolve) => engine.listen(join(folder, "socket"), resolve));
+  const images = new ContainerImages(
+    new DockerApi(join(folder, "socket")),
+    "owner",
+    systemClock,
+    silentLogger,
+  );
+  const spec = { name: "img", path, format: "tar", md5: null, sha256: null, metadata: {} };
+  try {
+    await assert.rejects(images.upload(spec, new AbortController().signal), ProviderError);
+    await until("the tar is closed", () => !openFiles().includes(path), 5000);
+  } finally {
+    engine.closeAllConnections();
+    await new Promise((resolve) => engine.close(resolve));
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function openFiles(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}
