@@ -110,17 +110,18 @@ export class Records<T> {
     }
   }
 
-  /** Removes the record at once, then its directory. */
+  /** Removes the record at once, then its directory, and what an earlier attempt has left of it. */
   async remove(name: string, signal: AbortSignal): Promise<void> {
     if (!isRecordName(name)) return;
-    const doomed = join(this.directory, `.deleted-${randomBytes(6).toString("hex")}`);
+    const doomed = `.deleted-${name}-`;
     try {
-      await rename(this.path(name), doomed);
+      await rename(this.path(name), join(this.directory, `${doomed}${randomBytes(6).toString("hex")}`));
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return;
-      throw error;
+      if (codeOf(error) !== "ENOENT") throw error;
     }
-    await removeTree(doomed, signal);
+    for (const left of await this.#names()) {
+      if (left.startsWith(doomed)) await removeTree(join(this.directory, left), signal);
+    }
   }
 
   /**

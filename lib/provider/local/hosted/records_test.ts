@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -60,6 +61,22 @@ describe("what is half made of a record", { skip: !isLinux }, () => {
     assert.equal(await isSwept(elsewhere), false);
     assert.equal(await isSwept(elsewhere, Date.now() + 2 * DAY), true);
   });
+});
+
+const isRoot = process.getuid?.() === 0;
+const skip = isLinux && isRoot ? false : "needs root on Linux: mounts a file system";
+test("a record's directory that could not be removed is removed by the next attempt", { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-records-"));
+  const records = imageRecords(folder);
+  await records.write("image", { name: "image", metadata: {} });
+  mkdirSync(join(records.path("image"), "rootfs"));
+  execFileSync("mount", ["-t", "tmpfs", "tmpfs", join(records.path("image"), "rootfs")]);
+  await assert.rejects(records.remove("image", signal()), /EBUSY/);
+  const [left = ""] = readdirSync(records.directory);
+  execFileSync("umount", [join(records.directory, left, "rootfs")]);
+  await records.remove("image", signal());
+  assert.deepEqual(readdirSync(records.directory), []);
+  rmSync(folder, { recursive: true });
 });
 
 test("a file that cannot be written leaves nothing behind", async () => {
