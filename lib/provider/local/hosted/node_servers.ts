@@ -42,7 +42,7 @@ export class NodeServers {
   }
 
   /**
-   * Listens for a node on a port of loopback, 0 for any, and resolves with the port.
+   * Listens for a node on a port of loopback, 0 for any, and resolves with the port. A server that the node has ends.
    * @throws {Error} with code EADDRINUSE when the port is taken
    */
   async open(name: string, port: number): Promise<number> {
@@ -56,8 +56,10 @@ export class NodeServers {
       clock,
       logger: logger.child({ instance: name }),
     });
+    const predecessor = this.#servers.get(name);
     this.#servers.set(name, server);
     this.#faults.delete(name);
+    await predecessor?.close();
     return server.port;
   }
 
@@ -66,8 +68,9 @@ export class NodeServers {
     if (await this.#tryAgain(name, port)) return;
     this.#options.logger.warn("instance waits for its port", { instance: name, port });
     this.#tasks.start("instance could not be resumed", async (signal) => {
+      // A node that was made anew has another port: it is served, or will be.
       do await this.#options.clock.sleep(LISTEN_AGAIN_MS, signal);
-      while ((await this.#instances.read(name)) !== null && !(await this.#tryAgain(name, port)));
+      while ((await this.#instances.read(name))?.port === port && !(await this.#tryAgain(name, port)));
     });
   }
 
