@@ -45,12 +45,12 @@ export async function startOnPipes(command: HostCommand): Promise<RunningCommand
   });
   const streams = streamsOf(child);
   await hasStarted(child);
-  return {
+  return untilClosed({
     ...streams,
     resize: () => {},
     signal: (name) => sendSignal(name, Promise.resolve(child.pid), command),
     kill: () => killGroup(child.pid),
-  };
+  });
 }
 
 // Tells the terminal's leader and name on descriptor 3, sets the size, and becomes the command.
@@ -74,7 +74,7 @@ export async function startOnTerminal(command: HostCommand, size: TerminalSize):
   const leader = terminal.then((found) => found?.leader);
   const streams = streamsOf(child);
   await hasStarted(child);
-  return {
+  return untilClosed({
     ...streams,
     resize: (wanted) => {
       terminal.then((found) => (found === null ? undefined : setSize(found.device, wanted))).catch(() => {});
@@ -84,6 +84,26 @@ export async function startOnTerminal(command: HostCommand, size: TerminalSize):
       killGroup(child.pid);
       leader.then(killGroup).catch(() => {});
     },
+  });
+}
+
+/** What a command has left behind ends with it; later its process group and its terminal may be somebody else's. */
+function untilClosed(command: RunningCommand): RunningCommand {
+  let isOver = false;
+  command.closed.then(() => {
+    command.kill();
+    isOver = true;
+  });
+  const unlessOver = <Arguments extends unknown[]>(act: (...given: Arguments) => void) => {
+    return (...given: Arguments) => {
+      if (!isOver) act(...given);
+    };
+  };
+  return {
+    ...command,
+    resize: unlessOver(command.resize),
+    signal: unlessOver(command.signal),
+    kill: unlessOver(command.kill),
   };
 }
 

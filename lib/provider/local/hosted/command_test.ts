@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import process from "node:process";
 import { describe, test } from "node:test";
+import { until } from "../../../../test/harness/launcher.ts";
 import { HOST_PATH } from "../program.ts";
 import { type HostCommand, quote, startOnPipes, startOnTerminal } from "./command.ts";
 import type { RunningCommand } from "./runner.ts";
@@ -22,6 +25,31 @@ async function outputOf(command: RunningCommand): Promise<string> {
   return text;
 }
 
+/** What is sent to processes while something is done, and soon after; nothing of it reaches them. */
+async function signalsSent(act: () => void): Promise<unknown[]> {
+  const { kill } = process;
+  const sent: unknown[] = [];
+  process.kill = (...signal) => {
+    sent.push(signal);
+    return true;
+  };
+  try {
+    act();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.kill = kill;
+  }
+  return sent;
+}
+
+function isRunning(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+  } catch {
+    return false;
+  }
+}
+
 describe("a command of a session", () => {
   test("that cannot be started is an error, not an exit code", async () => {
     await assert.rejects(startOnPipes(shell("", { file: "/no/such/program" })), /ENOENT/);
@@ -41,6 +69,24 @@ describe("a command of a session", () => {
     waiting.signal("TERM; true");
     waiting.kill();
     assert.deepEqual(await waiting.exited, { code: null, signal: "KILL" });
+  });
+
+  test("that is over sends nothing to its process group, which may be somebody else's now", async () => {
+    const command = await startOnPipes(shell("true"));
+    command.stdout.resume();
+    command.stderr.resume();
+    await command.closed;
+    const act = () => {
+      command.kill();
+      command.signal("TERM");
+    };
+    assert.deepEqual(await signalsSent(act), []);
+  });
+
+  test("takes with it what it has left in its process group", async () => {
+    const command = await startOnPipes(shell("sleep 60 > /dev/null 2>&1 & echo $!"));
+    const sleeping = (await outputOf(command)).trim();
+    await until("the rest has ended", () => !isRunning(sleeping), 5000);
   });
 
   test("on a terminal gets its arguments as they are", async () => {

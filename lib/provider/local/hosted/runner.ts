@@ -32,7 +32,7 @@ export interface RunningCommand {
   readonly stderr: Readable;
   /** Resolves when the command's first process has ended. Never rejects. */
   readonly exited: Promise<CommandEnd>;
-  /** Resolves when also nobody holds its output any more. Never rejects. */
+  /** Resolves when also nobody holds its output any more: it is over, and what follows does nothing. Never rejects. */
   readonly closed: Promise<void>;
   resize(size: TerminalSize): void;
   /** Sends a signal, named as SSH does (INT, TERM), to the command. */
