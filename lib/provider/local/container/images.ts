@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import type { ImageInfo } from "dockerode";
 import { type Clock, seconds } from "../../../std/clock.ts";
+import { deadline } from "../../../std/deadline.ts";
 import { messageOf } from "../../../std/errors.ts";
 import type { Logger } from "../../../std/logger.ts";
 import { assertTar, ChecksumMeter } from "../../checksums.ts";
@@ -124,11 +125,14 @@ export class ContainerImages {
 
   /** Never by force: that would take the instances with it. */
   async #remove(id: string): Promise<void> {
-    const signal = AbortSignal.timeout(60_000);
+    const late = () => new ProviderError(`the engine has not removed image ${id} within 60 s`);
+    const limit = deadline(this.#clock, 60_000, late, []);
     try {
-      await unlessGone(this.#api.call(signal, (docker) => docker.getImage(id).remove()));
+      await unlessGone(this.#api.call(limit.signal, (docker) => docker.getImage(id).remove()));
     } catch (error) {
       if (!isConflict(error)) throw error;
+    } finally {
+      limit.stop();
     }
   }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { until } from "../../../../test/harness/launcher.ts";
-import { systemClock } from "../../../std/clock.ts";
+import { type Clock, systemClock } from "../../../std/clock.ts";
 import { silentLogger } from "../../../std/logger.ts";
 import { ProviderError } from "../../contract.ts";
 import { DockerApi } from "./docker_api.ts";
@@ -14,16 +14,22 @@ import { ContainerImages } from "./images.ts";
 
 const NOW = 1_000_000;
 
-/** Sweeps an engine with these images, which removes an image as it is told to. */
-async function sweep(images: readonly object[], remove: (id: string) => Promise<void>): Promise<void> {
+/** Sweeps an engine with these images, which removes an image as it is told to; gives what was logged. */
+async function sweep(
+  images: readonly object[],
+  remove: (id: string) => Promise<void>,
+  changes: Partial<Clock> = {},
+): Promise<unknown[]> {
   const docker = {
     listImages: async () => images,
     getImage: (id: string) => ({ remove: () => remove(id) }),
   };
-  const call: DockerApi["call"] = (signal, run) => run(docker as unknown as DockerApi["docker"], signal);
-  const clock = { ...systemClock, now: () => NOW * 1000 };
-  const swept = new ContainerImages({ call } as DockerApi, "owner", clock, silentLogger);
-  await swept.sweep(AbortSignal.timeout(1000));
+  const api = Object.assign(new DockerApi("/no/such/socket"), { docker });
+  const clock = { ...systemClock, now: () => NOW * 1000, ...changes };
+  const logged: unknown[] = [];
+  const logger = { ...silentLogger, warn: (...line: unknown[]) => void logged.push(line) };
+  await new ContainerImages(api, "owner", clock, logger).sweep(new AbortController().signal);
+  return logged;
 }
 
 /** What a sweep removes of an image with these tags that is so many seconds old. */
@@ -57,6 +63,17 @@ test("an image that cannot be removed holds up neither the others nor who asked 
     throw new Error("must be forced");
   });
   assert.deepEqual(asked, ["sha256:1", "sha256:2"]);
+});
+
+test("an image whose removal the engine does not answer is given up after a minute", async () => {
+  const after = (milliseconds: number, callback: () => void) => {
+    if (milliseconds === 60_000) callback();
+    return () => {};
+  };
+  const images = [{ Id: "sha256:1", RepoTags: ["nodepool/deleted:1"], Labels: {} }];
+  const logged = await sweep(images, () => new Promise(() => {}), { after });
+  const fields = { image: "sha256:1", error: "the engine has not removed image sha256:1 within 60 s" };
+  assert.deepEqual(logged, [["image could not be removed", fields]]);
 });
 
 const skip = process.platform === "linux" ? false : "open files are counted in /proc";
