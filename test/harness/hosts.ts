@@ -4,6 +4,7 @@ import { parseConfig } from "../../lib/config/load.ts";
 import type { Config } from "../../lib/config/types.ts";
 import type { NodeRecord } from "../../lib/model/node.ts";
 import { StaticProvider } from "../../lib/provider/static/static_provider.ts";
+import { systemClock } from "../../lib/std/clock.ts";
 import { type ReadConfig, type TestLauncher, until } from "./launcher.ts";
 
 const PATIENCE_MS = 60_000;
@@ -40,7 +41,7 @@ function readConfig(document: object): ReadConfig {
   const config: Config = parseConfig(JSON.stringify(document), "/etc/nodepool/nodepool.yaml");
   const providers = config.providers
     .filter(({ driver }) => driver === "static")
-    .map((provider) => new StaticProvider(provider));
+    .map((provider) => new StaticProvider(provider, systemClock));
   return { config, providers };
 }
 

@@ -1,7 +1,10 @@
 // Checks a host: its name resolves, it answers, and its SSH host keys are those that the configuration has.
 import { lookup } from "node:dns/promises";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { abortable } from "../../std/abortable.ts";
+import type { Clock } from "../../std/clock.ts";
+import { deadline } from "../../std/deadline.ts";
 import { messageOf } from "../../std/errors.ts";
 import { fingerprint, HOST_KEY_TYPES, typesOf } from "../../std/host_key.ts";
 import { type Host, type HostCheck, ProviderError } from "../contract.ts";
@@ -11,33 +14,44 @@ import { Lookups } from "./lookups.ts";
 /** Of the whole process, as the resolver's queue is. */
 const lookups = new Lookups((name) => lookup(name, { all: true }));
 
-/** @throws {ProviderError} that says what is wrong */
-export async function checkHost(host: Host, signal: AbortSignal): Promise<HostCheck> {
+/** @throws {ProviderError} that says what is wrong; the signal's reason */
+export async function checkHost(host: Host, signal: AbortSignal, clock: Clock): Promise<HostCheck> {
   if (host.problem !== null) throw new ProviderError(host.problem, { retryable: false });
   signal.throwIfAborted();
-  const address = await addressOf(host, signal);
+  const address = await addressOf(host, signal, clock);
   if (host.connectionType !== "ssh" && host.connectionType !== "network_cli") {
-    await reach(host, signal);
+    await reach(host, signal, clock);
     return { hostKeys: [], ...address };
   }
   // Switched off where hosts are out of the launcher's reach: then nothing is connected to, as in Nodepool.
   if (!host.hostKeyChecking) return { hostKeys: host.hostKeys, ...address };
-  return { hostKeys: await keysOf(host, signal), ...address };
+  return { hostKeys: await keysOf(host, signal, clock), ...address };
 }
 
 async function addressOf(
-  { name, timeout }: Host,
+  host: Host,
   signal: AbortSignal,
+  clock: Clock,
 ): Promise<{ ipv4: string | null; ipv6: string | null }> {
-  const late = AbortSignal.timeout(timeout * 1000);
+  const { name } = host;
   try {
-    const found = await abortable(lookups.find(name), AbortSignal.any([signal, late]));
+    const found = await inTime(lookups.find(name), host, signal, clock);
     const of = (family: number) => found.find((one) => one.family === family)?.address ?? null;
     return { ipv4: of(4), ipv6: of(4) === null ? of(6) : null };
   } catch (error) {
     signal.throwIfAborted();
-    const why = late.aborted ? `no answer within ${timeout} s` : codeOf(error);
-    throw new ProviderError(`its name ${name} does not resolve (${why})`, { cause: error });
+    throw new ProviderError(`its name ${name} does not resolve (${codeOf(error)})`, { cause: error });
+  }
+}
+
+/** Waits as long as the host's timeout says. @throws {Error} that says so, the signal's reason */
+async function inTime<T>(work: Promise<T>, { timeout }: Host, signal: AbortSignal, clock: Clock): Promise<T> {
+  const late = () => new Error(`no answer within ${timeout} s`);
+  const limit = deadline(clock, timeout * 1000, late, [signal]);
+  try {
+    return await abortable(work, limit.signal);
+  } finally {
+    limit.stop();
   }
 }
 
@@ -46,25 +60,20 @@ function codeOf(error: unknown): string {
 }
 
 /** Connects, and no more. */
-function reach({ name, port, timeout }: Host, signal: AbortSignal): Promise<void> {
-  const late = AbortSignal.timeout(timeout * 1000);
-  const ended = AbortSignal.any([signal, late]);
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: name, port });
-    const onAbort = () => settle(late.aborted ? `it did not answer within ${timeout} s` : "cancelled");
-    const settle = (problem: string | null) => {
-      ended.removeEventListener("abort", onAbort);
-      socket.destroy();
-      if (problem === null) resolve();
-      else reject(new ProviderError(`nothing answers at ${name} port ${port}: ${problem}`));
-    };
-    ended.addEventListener("abort", onAbort, { once: true });
-    socket.once("connect", () => settle(null));
-    socket.once("error", (error) => settle(codeOf(error)));
-  });
+async function reach(host: Host, signal: AbortSignal, clock: Clock): Promise<void> {
+  const { name, port } = host;
+  const socket = connect({ host: name, port });
+  try {
+    await inTime(once(socket, "connect"), host, signal, clock);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new ProviderError(`nothing answers at ${name} port ${port}: ${codeOf(error)}`, { cause: error });
+  } finally {
+    socket.destroy();
+  }
 }
 
-async function keysOf(host: Host, signal: AbortSignal): Promise<readonly string[]> {
+async function keysOf(host: Host, signal: AbortSignal, clock: Clock): Promise<readonly string[]> {
   const { name, port, timeout, hostKeys } = host;
   // One connection for each key of the configuration is enough to prove it; others are not trusted.
   const wanted = typesOf(hostKeys);
@@ -76,6 +85,7 @@ async function keysOf(host: Host, signal: AbortSignal): Promise<readonly string[
       port,
       timeoutMs: timeout * 1000,
       signal,
+      clock,
       types,
       isBooting: false,
     });

@@ -1,6 +1,7 @@
 // The driver `static`: machines that are there already. It launches nothing; the launcher records the slots of its
 // hosts as ready nodes, and this says whether a host can be used.
 import type { ProviderConfig } from "../../config/types.ts";
+import type { Clock } from "../../std/clock.ts";
 import {
   type Host,
   type HostCheck,
@@ -11,6 +12,7 @@ import {
   type ProviderImage,
   type Resources,
 } from "../contract.ts";
+import type { ProviderOptions } from "../options.ts";
 import { checkHost } from "./check.ts";
 import { readHosts } from "./hosts.ts";
 
@@ -20,9 +22,11 @@ export class StaticProvider implements Provider {
   readonly driver = "static";
   readonly #hosts: readonly Host[];
   readonly #problems: readonly string[];
+  readonly #clock: Clock;
 
-  constructor(config: ProviderConfig) {
+  constructor(config: ProviderConfig, clock: Clock) {
     this.name = config.name;
+    this.#clock = clock;
     const { hosts, problems } = readHosts(config);
     this.#hosts = hosts;
     const own = hosts.flatMap((host) =>
@@ -42,7 +46,7 @@ export class StaticProvider implements Provider {
   }
 
   checkHost(host: Host, signal: AbortSignal): Promise<HostCheck> {
-    return checkHost(host, signal);
+    return checkHost(host, signal, this.#clock);
   }
 
   async listInstances(signal: AbortSignal): Promise<Instance[]> {
@@ -81,6 +85,6 @@ export class StaticProvider implements Provider {
 }
 
 /** Opens a provider of the configuration. */
-export function openStaticProvider(config: ProviderConfig): Provider {
-  return new StaticProvider(config);
+export function openStaticProvider(config: ProviderConfig, { clock }: ProviderOptions): Provider {
+  return new StaticProvider(config, clock);
 }

@@ -3,6 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { SshServers } from "../../../test/harness/sshd.ts";
 import { parseConfig } from "../../config/load.ts";
 import type { ProviderConfig } from "../../config/types.ts";
+import { type Clock, systemClock } from "../../std/clock.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { testHosts } from "../contract/hosts.ts";
 import type { Host } from "../contract.ts";
@@ -129,9 +130,53 @@ describe("a check of a host that has no SSH", () => {
     const [host] = hostsOf([winrm]).hosts;
     assert.ok(host);
     const never = new AbortController().signal;
-    assert.deepEqual(await checkHost(host, never), { hostKeys: [], ipv4: "127.0.0.1", ipv6: null });
+    assert.deepEqual(await checkHost(host, never, systemClock), {
+      hostKeys: [],
+      ipv4: "127.0.0.1",
+      ipv6: null,
+    });
     await servers.close();
     servers = await SshServers.open();
-    await assert.rejects(checkHost(host, never), /nothing answers at 127\.0\.0\.1 port \d+: ECONNREFUSED/);
+    await assert.rejects(
+      checkHost(host, never, systemClock),
+      /nothing answers at 127\.0\.0\.1 port \d+: ECONNREFUSED/,
+    );
+  });
+
+  describe("ends", () => {
+    const [host] = hostsOf([{ name: "127.0.0.1", labels: "small", "connection-type": "winrm" }]).hosts;
+    assert.ok(host);
+    /** A clock on which the time of a wait, counted from 1, is over at once; instead of it something else may be done. */
+    const clockAtWait = (number: number, otherwise?: () => void): Clock => {
+      let waits = 0;
+      const after = (_milliseconds: number, callback: () => void) => {
+        waits += 1;
+        if (waits === number) (otherwise ?? callback)();
+        return () => {};
+      };
+      return { ...systemClock, after };
+    };
+
+    it("when its name is not found within the host's timeout", async () => {
+      const never = new AbortController().signal;
+      await assert.rejects(
+        checkHost(host, never, clockAtWait(1)),
+        /its name 127\.0\.0\.1 does not resolve \(no answer within 5 s\)/,
+      );
+    });
+
+    it("when nothing answers within the host's timeout", async () => {
+      const never = new AbortController().signal;
+      await assert.rejects(
+        checkHost(host, never, clockAtWait(2)),
+        /nothing answers at 127\.0\.0\.1 port 22: no answer within 5 s/,
+      );
+    });
+
+    it("with the reason of who has given it up", async () => {
+      const caller = new AbortController();
+      const clock = clockAtWait(2, () => caller.abort(new Error("the launcher is stopping")));
+      await assert.rejects(checkHost(host, caller.signal, clock), /the launcher is stopping/);
+    });
   });
 });
