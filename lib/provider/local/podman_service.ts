@@ -124,20 +124,26 @@ async function start(
       ...(env.XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR: env.XDG_RUNTIME_DIR }),
     },
   });
-  if (child.pid !== undefined) await writeFile(pidFile(run), String(child.pid));
   let lastWords = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     lastWords = `${lastWords}${text}`.slice(-4096);
   });
+  let hasEnded = false;
+  child.once("exit", () => {
+    hasEnded = true;
+  });
   const ended = new Promise<void>((done) => {
     child.once("error", (error) => {
       lastWords = error.message;
+      // Deno gives no exit code then.
+      hasEnded = true;
       done();
     });
     child.once("close", () => done());
   });
+  if (child.pid !== undefined) await writeFile(pidFile(run), String(child.pid));
   const limit = AbortSignal.timeout(START_MS);
-  while (child.exitCode === null && child.signalCode === null && !limit.aborted) {
+  while (!hasEnded && !limit.aborted) {
     if (typeof (await askSocket(socket, new AbortController().signal)) !== "string") {
       return { socket, stop: () => stop(child, ended, socket) };
     }
