@@ -1,7 +1,7 @@
 // The providers of the configuration in force: opened, kept over a change, tried again, stopped.
 //
 // Invariants:
-//   S1. A provider whose settings stay is the same object before and after a change.
+//   S1. A provider whose settings stay, or that goes on with the new ones as it runs, is the same object before and after.
 //   S2. Nothing of a new configuration is kept when it is not taken: what was opened for it is stopped.
 //   S3. A provider that a change leaves out is stopped when nothing uses it any more, or with all others.
 import { isDeepStrictEqual } from "node:util";
@@ -60,17 +60,31 @@ export class ProviderSet {
   /** Opens what `config` has beyond what is open. */
   async prepare(config: Config): Promise<ProviderChange> {
     const before = new Map(this.#entries.map((entry) => [entry.config.name, entry]));
-    const kept = (wanted: ProviderConfig) => {
-      const entry = before.get(wanted.name);
-      return entry?.provider && isSame(entry.config, wanted) ? entry : null;
+    const kept = new Map<string, Entry>();
+    const changed: Entry[] = [];
+    const takeBack = () => {
+      for (const entry of changed) entry.provider?.changeTo?.(entry.config);
     };
-    const missing = config.providers.filter((wanted) => kept(wanted) === null);
+    for (const wanted of config.providers) {
+      const entry = before.get(wanted.name);
+      if (!entry?.provider || entry.config.driver !== wanted.driver) continue;
+      if (isSame(entry.config, wanted)) kept.set(wanted.name, entry);
+      else if (entry.provider.changeTo?.(wanted)) {
+        kept.set(wanted.name, { ...entry, config: wanted });
+        changed.push(entry);
+      }
+    }
+    const missing = config.providers.filter(({ name }) => !kept.has(name));
     const told = new Map(this.unserved.map(({ name, problem }) => [name, problem]));
-    const opened = await openProviders({ ...config, providers: missing }, { ...this.#options, told });
+    const opening = openProviders({ ...config, providers: missing }, { ...this.#options, told });
+    const opened = await opening.catch((error: unknown) => {
+      takeBack();
+      throw error;
+    });
     const entries = config.providers.map((wanted): Entry => {
       const provider = opened.providers.find(({ name }) => name === wanted.name) ?? null;
       const unserved = opened.unserved.find(({ name }) => name === wanted.name) ?? null;
-      return kept(wanted) ?? { config: wanted, provider, unserved };
+      return kept.get(wanted.name) ?? { config: wanted, provider, unserved };
     });
     const providers = entries.flatMap(({ provider }) => provider ?? []);
     return {
@@ -82,7 +96,10 @@ export class ProviderSet {
         for (const provider of gone) this.#leaving.add(provider);
         void released.then(() => this.#stop(gone.filter((provider) => this.#leaving.delete(provider))));
       },
-      drop: () => this.#stop(opened.providers),
+      drop: () => {
+        takeBack();
+        return this.#stop(opened.providers);
+      },
     };
   }
 

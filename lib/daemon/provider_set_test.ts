@@ -1,10 +1,49 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Config } from "../config/types.ts";
 import { type Provider, ProviderError } from "../provider/contract.ts";
 import { systemClock } from "../std/clock.ts";
 import { silentLogger } from "../std/logger.ts";
 import { ProviderSet } from "./provider_set.ts";
+
+test("a provider goes on with settings that it takes, and with the old ones when the change is not taken", async () => {
+  const taken: number[] = [];
+  const [started, stopped]: [string[], string[]] = [[], []];
+  const set = new ProviderSet({
+    logger: silentLogger,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    patienceMs: 0,
+    open: async ({ name, maxConcurrency }) => {
+      const id = `${name}/${maxConcurrency}`;
+      const provider: Partial<Provider> = {
+        name,
+        start: async () => void started.push(id),
+        stop: async () => void stopped.push(id),
+        describe: () => ({ summary: id, problem: null }),
+        changeTo: (next) => {
+          if (next.launchTimeout !== 1) return false;
+          taken.push(next.maxConcurrency);
+          return true;
+        },
+      };
+      return provider as Provider;
+    },
+  });
+  const of = (maxConcurrency: number, launchTimeout = 1) =>
+    ({ providers: [{ name: "a", driver: "test", maxConcurrency, launchTimeout }] }) as unknown as Config;
+  (await set.prepare(of(1))).take(Promise.resolve());
+  const [running] = set.providers;
+  (await set.prepare(of(2))).take(Promise.resolve());
+  await (await set.prepare(of(3))).drop();
+  assert.deepEqual(taken, [2, 3, 2]);
+  assert.equal(set.providers[0], running);
+  assert.deepEqual([started, stopped], [["a/1"], []]);
+  (await set.prepare(of(4, 9))).take(Promise.resolve());
+  await nextTurn();
+  assert.deepEqual([started, stopped], [["a/1", "a/4"], ["a/1"]]);
+});
 
 const configured = (...names: string[]) =>
   ({ providers: names.map((name) => ({ name, driver: "test" })) }) as unknown as Config;

@@ -1,5 +1,6 @@
 // The contract between Nodepool and a place where nodes run. A driver implements Provider; behaviour that all
 // drivers share (rate limit, retry, tracing) is put around it by decorators.
+import type { ProviderConfig } from "../config/types.ts";
 import type { NodeRecord } from "../model/node.ts";
 import type { Nodepool, NoteInstance } from "./nodepool.ts";
 
@@ -236,6 +237,11 @@ export interface Provider {
   resourcesOf(pool: string, label: string): Resources;
   /** The zones that instances can be launched in, as far as is known just now. Absent where there are none. */
   zones?(): readonly string[];
+  /**
+   * Goes on with other settings as it runs; false, and nothing has changed, when it has to be opened anew for them. Absent
+   * where that is so for any: to providers whose instances do not run in this process it does not matter.
+   */
+  changeTo?(config: ProviderConfig): boolean;
   /** Lets go of connections. Instances go on running, unless this process is what runs them. */
   stop(): Promise<void>;
 }

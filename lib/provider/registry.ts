@@ -71,16 +71,27 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
     env: options.env ?? {},
     onProblem: options.onProblem ?? (() => {}),
   });
+  let current = config;
   const deadlines = {
-    createInstance: config.launchTimeout * 1000,
+    get createInstance() {
+      return current.launchTimeout * 1000;
+    },
     // A launcher waits for as long: of many at a time each is to have its turn, however low the rate.
     deleteInstance: 600_000,
-    uploadImage: config.imageUploadTimeout * 1000,
+    get uploadImage() {
+      return current.imageUploadTimeout * 1000;
+    },
     start: 180_000,
     other: 120_000,
   };
   const paced = withThrottling(provider, clock);
-  return withTelemetry(withRetries(withDeadlines(paced, deadlines, clock), clock), logger, clock);
+  const whole = withTelemetry(withRetries(withDeadlines(paced, deadlines, clock), clock), logger, clock);
+  const changeTo = (next: ProviderConfig) => {
+    if (provider.changeTo?.(next) !== true) return false;
+    current = next;
+    return true;
+  };
+  return { ...whole, changeTo };
 }
 
 function whyUnserved({ name, driver }: ProviderConfig): string {

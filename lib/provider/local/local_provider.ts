@@ -28,7 +28,7 @@ export function openLocalProvider(config: ProviderConfig, options: ProviderOptio
 class LocalProvider implements Provider {
   readonly name: string;
   readonly driver = "local";
-  readonly #settings: LocalSettings;
+  #settings: LocalSettings;
   readonly #options: ProviderOptions;
   #started: Engine | null = null;
   #problem: string | null = "it was not started";
@@ -105,6 +105,20 @@ class LocalProvider implements Provider {
 
   resourcesOf(pool: string, label: string): Resources {
     return this.#settings.resources.get(resourceKey(pool, label)) ?? { instances: 1 };
+  }
+
+  changeTo(config: ProviderConfig): boolean {
+    const { engine, socket, directory } = this.#settings;
+    let next: LocalSettings;
+    try {
+      next = readSettings(config, this.#options.stateDir);
+    } catch {
+      // Whoever opens it anew is told what is wrong.
+      return false;
+    }
+    if (next.engine !== engine || next.socket !== socket || next.directory !== directory) return false;
+    this.#settings = next;
+    return true;
   }
 
   async stop(): Promise<void> {

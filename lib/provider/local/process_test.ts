@@ -9,6 +9,7 @@ import {
   createInstance,
   imageSpec,
   instanceSpec,
+  localConfig,
   startLocalProvider,
   temporaryDirectory,
 } from "../../../test/harness/local_provider.ts";
@@ -66,6 +67,18 @@ describe("a node that is a plain process", () => {
     assert.equal((await runRemote(client, "wc -c", { input })).stdout.toString().trim(), "200000");
     const pty = { term: "xterm", rows: 30, cols: 90 };
     assert.match((await runRemote(client, "stty size", { pty })).stdout.toString(), /30 90/);
+  });
+
+  test("goes on when its provider gets other limits, and not with another engine", async () => {
+    const settings = { engine: "process", "state-dir": directory.path };
+    const config = localConfig(settings);
+    const pools = config.pools.map((pool) => ({ ...pool, maxServers: -1, labels: [] }));
+    assert.equal(provider.changeTo?.({ ...config, pools, launchTimeout: 99 }), true);
+    assert.deepEqual(provider.resourcesOf("main", "small"), { instances: 1 });
+    assert.equal((await runRemote(client, "exit 4")).code, 4);
+    assert.equal(provider.changeTo(localConfig({ ...settings, engine: "sandbox" })), false);
+    assert.equal(provider.changeTo(config), true);
+    assert.deepEqual(provider.resourcesOf("main", "small"), { instances: 1, cores: 1, ram: 256 });
   });
 
   test("moves files over SFTP", async () => {
