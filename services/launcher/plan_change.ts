@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Config, ProviderConfig } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { newPool } from "../../lib/model/component.ts";
+import type { NodeRecord } from "../../lib/model/node.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import { hasDriver } from "../../lib/provider/registry.ts";
 import { hostsOf } from "../../lib/provider/static/hosts.ts";
@@ -209,9 +210,18 @@ function drains(
     const place = poolKey(record?.provider ?? null, record?.pool ?? null);
     if (record === null || record.state === "deleting" || !open.has(place) || stays.has(place)) return [];
     if (after.deletions.has(id)) return [];
-    const reason = `pool ${place} is closed: the node (${record.state}) lives out its life, and none follows it`;
+    const isLeft = !then.some(({ provider }) => provider.name === record.provider);
+    const reason = isLeft
+      ? `provider ${record.provider} goes: nobody deletes the node (${record.state})${endOf(now, record)}`
+      : `pool ${place} is closed: the node (${record.state}) lives out its life, and none follows it`;
     return { kind: "drain", subject: `${id} (${record.type.join(", ")})`, reason, destructive: true };
   });
+}
+
+/** What else becomes of a node whose provider goes. */
+function endOf(now: readonly ServedPool[], { provider: name }: NodeRecord): string {
+  const isHere = now.some(({ provider }) => provider.name === name && provider.driver === "local");
+  return isHere ? ", and what runs on it ends" : "";
 }
 
 /** Pools whose room changes, and those that have more nodes than they will take. */

@@ -149,4 +149,19 @@ providers:
       assert.equal(told?.reason, `from no limit to ${limit.slice(-1)}`, limit);
     }
   });
+
+  it("without a provider tells that nobody deletes its nodes, and that they end where they are on this machine", () => {
+    const none = parseConfig("labels: [{name: small}]", "nodepool.yaml");
+    const reasonAt = (driver: string) => {
+      const pools = [pool("cloud/main", ["small"], { provider: { driver } })];
+      const { tree, hand, now } = world({ pools, nodes: [node("0001", "in-use", { locked: true })] });
+      const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, none);
+      return plan.find(({ kind }) => kind === "drain")?.reason;
+    };
+    assert.equal(reasonAt("openstack"), "provider cloud goes: nobody deletes the node (in-use)");
+    assert.equal(
+      reasonAt("local"),
+      "provider cloud goes: nobody deletes the node (in-use), and what runs on it ends",
+    );
+  });
 });
