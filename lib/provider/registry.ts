@@ -33,6 +33,9 @@ export function hasDriver(name: string): boolean {
   return Object.hasOwn(DRIVERS, name);
 }
 
+/** How long a deletion may take, in milliseconds. */
+const DELETION_MS = 600_000;
+
 /** How providers are opened. */
 export interface OpenProviderOptions {
   readonly logger: Logger;
@@ -76,8 +79,10 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
     get createInstance() {
       return current.launchTimeout * 1000;
     },
-    // A launcher waits for as long: of many at a time each is to have its turn, however low the rate.
-    deleteInstance: 600_000,
+    // Launchers and builders wait for as long: of many at a time each is to have its turn, however low the rate.
+    deleteInstance: DELETION_MS,
+    deleteImage: DELETION_MS,
+    deleteLeftover: DELETION_MS,
     get uploadImage() {
       return current.imageUploadTimeout * 1000;
     },

@@ -65,5 +65,6 @@ test("a deletion may take as long as a launcher waits for it", async () => {
   const clock = { ...systemClock, after, sleep: async () => {} };
   const provider = await openProvider(localConfig({}), { logger: silentLogger, clock });
   await assert.rejects(provider.deleteInstance("x", AbortSignal.timeout(1000)), /is not started/);
+  await assert.rejects(provider.deleteImage("x", AbortSignal.timeout(1000)), /is not started/);
   assert.deepEqual([...new Set(limits)], [600_000]);
 });
