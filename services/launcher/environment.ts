@@ -66,6 +66,11 @@ export function nowOf(environment: Environment): number {
   return seconds(environment.context.clock);
 }
 
+/** Random numbers in [0, 1), from where uuids come from. */
+export function randomOf({ newUuid }: Pick<ServiceContext, "newUuid">): () => number {
+  return () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
+}
+
 /** A new transaction for a step of the launcher's work. */
 export function transaction(environment: Environment, step: Step): Transaction {
   return new Transaction(environment.context.session, (run) =>

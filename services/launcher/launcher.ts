@@ -19,7 +19,7 @@ import { ImageCleanup } from "./cleanup_images.ts";
 import { Components } from "./components.ts";
 import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
-import type { Environment, ScanHostKeys } from "./environment.ts";
+import { type Environment, randomOf, type ScanHostKeys } from "./environment.ts";
 import { CHECKS_AT_ONCE } from "./host/check.ts";
 import { HostKeepers } from "./host/keeper.ts";
 import { hostKey } from "./host/slots.ts";
@@ -48,7 +48,6 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
   const context: Mutable<ServiceContext> = { ...given };
   const { hostname, newUuid, logger, clock, view } = context;
   const pools = servedPools(context.config, context.providers, hostname, newUuid);
-  const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
   const tasks = new TaskGroup((error, name) => {
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
@@ -59,7 +58,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     context,
     pools,
     uses: new DriverUses(),
-    hand: new HandState(() => seconds(clock), random),
+    hand: new HandState(() => seconds(clock), randomOf(context)),
     chains: new Chains(view, newUuid()),
     requestIds: new RequestIds(view),
     tasks,

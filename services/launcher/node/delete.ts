@@ -8,7 +8,7 @@ import { subtree } from "../../../lib/zookeeper/tree_operations.ts";
 import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
-import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
+import { driverOf, type Environment, nowOf, randomOf, transaction } from "../environment.ts";
 import { replacementOf } from "../host/replace.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import { markedUsed, wasUsed } from "../request/own_data.ts";
@@ -174,10 +174,9 @@ async function pauseAfter(
   failure: { readonly node: string; readonly failures: number; readonly error: unknown },
   signals: readonly AbortSignal[],
 ): Promise<void> {
-  const { clock, logger, newUuid } = context;
+  const { clock, logger } = context;
   const { node, failures, error } = failure;
-  const random = () => Number.parseInt(newUuid().slice(0, 8), 16) / 2 ** 32;
-  const pause = backoffDelay(failures, { ...RETRY, random });
+  const pause = backoffDelay(failures, { ...RETRY, random: randomOf(context) });
   logger.warn("deletion failed, will be repeated", { node, failures, pause, error: messageOf(error) });
   await withDeadline(clock, pause * 2, "", signals, (signal) => clock.sleep(pause, signal));
 }
