@@ -155,7 +155,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     after: `
 With -- COMMAND, runs the command on the node, gives the node back, and exits as the command did:
-  nodepool request debian -- uname -a`,
+  nodepool request debian -- uname -a
+COMMAND gets its words as they are; a single one is a line for the node's shell, as 'cd /tmp && ls'.`,
     load: () => import("./command/request.ts"),
   },
   {
@@ -187,6 +188,8 @@ With -- COMMAND, runs the command on the node, gives the node back, and exits as
     words: "ssh <id>",
     help: "log in to a node, checking its host key; -- COMMAND runs a command there",
     options: [IDENTITY],
+    after: `
+COMMAND gets its words as they are; a single one is a line for the node's shell, as 'cd /tmp && ls'.`,
     load: () => import("./command/ssh.ts"),
   },
   {

@@ -225,6 +225,20 @@ test("a command after -- runs on the node, then the node is released; its exit c
   assert.deepEqual(seen.released, [NAME]);
 });
 
+test("the node gets a command's words as they were given, and a single word as a line for its shell", async () => {
+  const nodes: Answers["nodes"] = { getNode: async () => ({ node: NODE }) };
+  const address = await serve({ ...launcher([status("FULFILLED", "", [NODE])]).answers, nodes });
+  // As sshd: what follows the address, joined with blanks, is for the shell.
+  const { env } = fakeSsh('while [ "$1" != 127.0.0.1 ]; do shift; done; shift; sh -c "$*"');
+  for (const words of [
+    ["ssh", "3"],
+    ["request", "debian"],
+  ]) {
+    assert.equal(await start(address, [...words, "--", "sh", "-c", "exit $0", "9"], env).code, 9);
+    assert.equal(await start(address, [...words, "--", "(exit 8)"], env).code, 8);
+  }
+});
+
 test("ssh logs in with the node's host keys and the chosen key", async () => {
   const { env, log } = fakeSsh();
   const nodes: Answers["nodes"] = {

@@ -60,6 +60,14 @@ export function sshLine(node: Node, hosts: KnownHosts | null, key: string | null
   return `ssh${known}${identity} -p ${node.connectionPort} ${quoted(`${user}${node.interfaceIp}`)}`;
 }
 
+/**
+ * What ssh is given to run these words. ssh joins several with blanks and has the node's shell read the result, so they are
+ * quoted to arrive as they were given; a single one is a line for that shell.
+ */
+export function remoteCommand(words: readonly string[]): readonly string[] {
+  return words.length > 1 ? [words.map(quoted).join(" ")] : words;
+}
+
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -15,6 +15,7 @@ import {
   checkReachable,
   isSshNode,
   type KnownHosts,
+  remoteCommand,
   sshArguments,
   sshLine,
   writeKnownHosts,
@@ -183,7 +184,7 @@ async function runOn(
   const hosts = writeKnownHosts([node]);
   try {
     const args = sshArguments(node, hosts, wish.identity);
-    return await runChild(host, "ssh", [...args, ...(trailing ?? [])], signal);
+    return await runChild(host, "ssh", [...args, ...remoteCommand(trailing ?? [])], signal);
   } finally {
     hosts.remove();
   }

@@ -4,7 +4,7 @@ import type { Command } from "../context.ts";
 import { CommandError } from "../host.ts";
 import { identityOf } from "../identity.ts";
 import { nodeName, shortName } from "../resource.ts";
-import { checkReachable, sshArguments, writeKnownHosts } from "../ssh_login.ts";
+import { checkReachable, remoteCommand, sshArguments, writeKnownHosts } from "../ssh_login.ts";
 
 export const run: Command = async ({ host, trailing, clients }, [id = ""], { identity }) => {
   const { nodes } = await clients();
@@ -17,7 +17,7 @@ export const run: Command = async ({ host, trailing, clients }, [id = ""], { ide
       host.stderr.write(`node ${shortName(node.name)} has no recorded host keys: its key is not checked\n`);
     }
     const args = sshArguments(node, hosts, identityOf(host, identity));
-    return await runChild(host, "ssh", [...args, ...(trailing ?? [])]);
+    return await runChild(host, "ssh", [...args, ...remoteCommand(trailing ?? [])]);
   } finally {
     hosts.remove();
   }
