@@ -29,23 +29,24 @@ const NOTHING: Telemetry = { shutdown: async () => {} };
 
 /**
  * Starts telemetry. Spans and metrics go over OTLP/HTTP when OTEL_EXPORTER_OTLP_ENDPOINT (or the variable of the one
- * signal) is set; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER choose otlp, console or none.
+ * signal) is set; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER choose otlp, console or none. A variable that cannot be used is
+ * told in a line, and is no reason not to go on.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { env } = options;
   // Deno brings its own, and has registered it by now.
   if (env.OTEL_SDK_DISABLED === "true" || env.OTEL_DENO === "true") return NOTHING;
-  const exporters = { traces: exporterOf(env, "TRACES"), metrics: exporterOf(env, "METRICS") };
-  if (exporters.traces === "none" && exporters.metrics === "none") return NOTHING;
   const write = options.write ?? ((line) => void process.stderr.write(line));
+  const targets = { traces: targetOf(env, "TRACES", write), metrics: targetOf(env, "METRICS", write) };
+  if (targets.traces === null && targets.metrics === null) return NOTHING;
   const { NodeSDK } = await import("@opentelemetry/sdk-node");
   const { resourceFromAttributes } = await import("@opentelemetry/resources");
   const sdk = new NodeSDK({
     // All from `env`: nothing is taken from the process behind the caller's back.
     resource: resourceFromAttributes(resourceAttributes(options)),
     autoDetectResources: false,
-    spanProcessors: exporters.traces === "none" ? [] : [await spanProcessor(exporters.traces, env, write)],
-    metricReaders: exporters.metrics === "none" ? [] : [await metricReader(exporters.metrics, env, write)],
+    spanProcessors: targets.traces === null ? [] : [await spanProcessor(targets.traces, write)],
+    metricReaders: targets.metrics === null ? [] : [await metricReader(targets.metrics, env, write)],
     logRecordProcessors: [],
     instrumentations: [],
   });
@@ -53,32 +54,48 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   return { shutdown: () => withinLimit(sdk.shutdown(), options.flushLimitMs ?? 5000) };
 }
 
-type ExporterName = "otlp" | "console" | "none";
+type Signal = "TRACES" | "METRICS";
 
-function exporterOf(env: Environment, signal: "TRACES" | "METRICS"): ExporterName {
-  const chosen = env[`OTEL_${signal}_EXPORTER`]?.trim();
-  if (chosen === "otlp" || chosen === "console" || chosen === "none") return chosen;
+/** Where to a signal goes: a URL of a collector, this process' output, or nowhere. */
+type Target = { readonly url: string } | "console" | null;
+
+function targetOf(env: Environment, signal: Signal, write: (line: string) => void): Target {
+  const name = `OTEL_${signal}_EXPORTER`;
+  const chosen = env[name]?.trim() ?? "";
+  if (chosen === "console") return "console";
+  if (chosen === "none") return null;
+  if (chosen !== "otlp" && chosen !== "") {
+    write(`${name} is ${JSON.stringify(chosen)}, which is passed over; it must be otlp, console or none\n`);
+  }
   // OpenTelemetry takes an empty variable for one that is not set.
-  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT || env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
-  return endpoint ? "otlp" : "none";
+  const variables = [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, "OTEL_EXPORTER_OTLP_ENDPOINT"];
+  const variable = variables.find((variable) => env[variable]);
+  if (variable === undefined && chosen !== "otlp") return null;
+  const given = (variable && env[variable]) ?? "http://127.0.0.1:4318";
+  if (!/^https?:$/.test(URL.parse(given)?.protocol ?? "")) {
+    // Without the value: there may be a password in it.
+    write(`${variable} is no URL, as http://127.0.0.1:4318: ${signal.toLowerCase()} are not sent\n`);
+    return null;
+  }
+  if (variable === variables[0]) return { url: given };
+  return { url: `${given.replace(/\/+$/, "")}/v1/${signal.toLowerCase()}` };
 }
 
 async function spanProcessor(
-  exporter: ExporterName,
-  env: Environment,
+  target: Exclude<Target, null>,
   write: (line: string) => void,
 ): Promise<SpanProcessor> {
   const { BatchSpanProcessor, SimpleSpanProcessor } = await import("@opentelemetry/sdk-trace-base");
-  if (exporter === "console") {
+  if (target === "console") {
     const { consoleSpanExporter } = await import("./console_exporter.ts");
     return new SimpleSpanProcessor(consoleSpanExporter(write));
   }
   const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
-  return new BatchSpanProcessor(new OTLPTraceExporter({ url: endpointOf(env, "TRACES", "v1/traces") }));
+  return new BatchSpanProcessor(new OTLPTraceExporter({ url: target.url }));
 }
 
 async function metricReader(
-  exporter: ExporterName,
+  target: Exclude<Target, null>,
   env: Environment,
   write: (line: string) => void,
 ): Promise<MetricReader> {
@@ -87,9 +104,7 @@ async function metricReader(
   const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
   const interval = metricInterval(env, write);
   const chosen: PushMetricExporter =
-    exporter === "console"
-      ? new ConsoleMetricExporter()
-      : new OTLPMetricExporter({ url: endpointOf(env, "METRICS", "v1/metrics") });
+    target === "console" ? new ConsoleMetricExporter() : new OTLPMetricExporter({ url: target.url });
   // Cumulated, a gauge would show for ever what was observed once, as nodes in a state in which none is any more.
   const others = chosen.selectAggregationTemporality?.bind(chosen);
   chosen.selectAggregationTemporality = (type) =>
@@ -113,13 +128,6 @@ function metricInterval(env: Environment, write: (line: string) => void): number
   const problem = `OTEL_METRIC_EXPORT_INTERVAL is ${JSON.stringify(value)}`;
   write(`${problem}; it must be a whole number of milliseconds, as 60000, which is taken instead\n`);
   return METRIC_INTERVAL_MS;
-}
-
-function endpointOf(env: Environment, signal: "TRACES" | "METRICS", path: string): string {
-  const own = env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`];
-  if (own) return own;
-  const common = env.OTEL_EXPORTER_OTLP_ENDPOINT || "http://127.0.0.1:4318";
-  return `${common.replace(/\/+$/, "")}/${path}`;
 }
 
 function resourceAttributes({ service, version, env }: TelemetryOptions): Record<string, string> {

@@ -92,6 +92,32 @@ test("an empty OTLP endpoint is as none: that of the one signal counts", async (
   assert.deepEqual([...received], ["/own"]);
 });
 
+for (const name of ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]) {
+  for (const endpoint of ["127.0.0.1:4318", "localhost:4318", "http://"]) {
+    test(`${name}=${endpoint} is told, and nothing is recorded`, async () => {
+      const lines: string[] = [];
+      const write = (line: string) => lines.push(line);
+      const env = { OTEL_METRICS_EXPORTER: "none", [name]: endpoint };
+      const telemetry = await startTelemetry({ ...who, env, write });
+      assert.equal(await withSpan("work", {}, async () => currentTraceparent()), null);
+      await telemetry.shutdown();
+      assert.deepEqual(lines, [`${name} is no URL, as http://127.0.0.1:4318: traces are not sent\n`]);
+    });
+  }
+}
+
+test("an exporter that is not known is told, and passed over", async () => {
+  const lines: string[] = [];
+  await startTelemetry({
+    ...who,
+    env: { OTEL_TRACES_EXPORTER: "zipkin" },
+    write: (line) => lines.push(line),
+  });
+  assert.deepEqual(lines, [
+    'OTEL_TRACES_EXPORTER is "zipkin", which is passed over; it must be otlp, console or none\n',
+  ]);
+});
+
 test("a gauge shows what was observed last, and not what was observed before and is gone", async () => {
   const exports: string[] = [];
   let heard = () => {};
