@@ -12,4 +12,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (!process.emit("SIGTERM", "SIGTERM")) process.exit(EXIT.ok);
 });
 const code = await runCli(process);
-process.exitCode = isReaderGone ? EXIT.ok : code;
+// Not left to the process: attempts to send spans to a collector that is away would keep it for seconds.
+for (const stream of [process.stdout, process.stderr]) {
+  await new Promise((written) => stream.write("", written));
+}
+process.exit(isReaderGone ? EXIT.ok : code);
