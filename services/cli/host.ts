@@ -9,7 +9,7 @@ export const EXIT = {
   usage: 2,
   /** No server answered. */
   unreachable: 69,
-  /** Ended by Ctrl-C or SIGTERM. */
+  /** Ended by Ctrl-C, SIGTERM or SIGHUP. */
   interrupted: 130,
 } as const;
 

@@ -1,8 +1,10 @@
-// Ctrl-C and SIGTERM, for commands that take their time.
-import { type CliHost, EXIT } from "./host.ts";
+// What ends a command that takes its time: Ctrl-C, SIGTERM, and its terminal's end.
+import { type CliHost, type EndSignal, EXIT } from "./host.ts";
+
+const SIGNALS: readonly EndSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Runs `work` with a signal that is aborted by Ctrl-C or SIGTERM. When work ends after that, by whatever error or
+ * Runs `work` with a signal that is aborted by Ctrl-C, SIGTERM or SIGHUP. When work ends after that, by whatever error or
  * result, the exit code says "interrupted".
  */
 export async function untilInterrupted(
@@ -11,8 +13,7 @@ export async function untilInterrupted(
 ): Promise<number> {
   const controller = new AbortController();
   const interrupt = () => controller.abort();
-  host.on("SIGINT", interrupt);
-  host.on("SIGTERM", interrupt);
+  for (const signal of SIGNALS) host.on(signal, interrupt);
   try {
     const code = await work(controller.signal);
     return controller.signal.aborted ? EXIT.interrupted : code;
@@ -20,7 +21,6 @@ export async function untilInterrupted(
     if (controller.signal.aborted) return EXIT.interrupted;
     throw error;
   } finally {
-    host.off("SIGINT", interrupt);
-    host.off("SIGTERM", interrupt);
+    for (const signal of SIGNALS) host.off(signal, interrupt);
   }
 }

@@ -11,9 +11,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   isReaderGone = true;
   if (!process.emit("SIGTERM", "SIGTERM")) process.exit(EXIT.ok);
 });
+// Of a terminal that is gone: what is in hand is brought to its end in silence.
+process.stderr.on("error", () => {});
 const code = await runCli(process);
-// Not left to the process: attempts to send spans to a collector that is away would keep it for seconds.
+// What is written goes out. Nothing else is waited for: attempts to send spans to a collector that is away take seconds.
 for (const stream of [process.stdout, process.stderr]) {
-  await new Promise((written) => stream.write("", written));
+  if (stream.writableLength > 0) await new Promise((written) => stream.write("", written));
 }
 process.exit(isReaderGone ? EXIT.ok : code);

@@ -115,6 +115,15 @@ test("an interrupt while waiting withdraws the request", async () => {
   assert.equal(run.stdout, "");
 });
 
+test("nodes are given back when the terminal is closed", async () => {
+  const { answers, seen } = launcher([status("FULFILLED", "", [NODE])]);
+  const run = start(await serve(answers), ["request", "debian"]);
+  await until(() => run.stdout !== "");
+  run.signal("SIGHUP");
+  assert.equal(await run.code, 130);
+  assert.deepEqual(seen.released, [NAME]);
+});
+
 test("a request that fails says why, is released, and ends with 1", async () => {
   const { answers, seen } = launcher([status("FAILED", "no provider serves the label")]);
   const run = start(await serve(answers), ["request", "debian"]);
