@@ -30,7 +30,7 @@ export async function runCli(given: CliHost, clock: Clock = systemClock): Promis
     await parser.parseAsync([...words], { from: "user" });
     return outcome.code;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!(error instanceof CommanderError)) return tellFailure(host, error);
     // Help that nobody asked for: no command was given.
     if (error.code === "commander.help") return EXIT.failed;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -129,8 +129,7 @@ async function runCommand(host: CliHost, clock: Clock, spec: CommandSpec, given:
     const { run } = await spec.load();
     return await run(context, given.args, given.options);
   } catch (error) {
-    host.stderr.write(`nodepool: ${messageOf(error)}\n`);
-    return exitCodeFor(error);
+    return tellFailure(host, error);
   } finally {
     clients?.close();
     await telemetry.shutdown();
@@ -164,6 +163,11 @@ function makeContext(
     secure: text(options.s) ?? text(globals.s) ?? null,
   };
   return { host, clock, output, launcherAddress, files, trailing, clients };
+}
+
+function tellFailure(host: CliHost, error: unknown): number {
+  host.stderr.write(`nodepool: ${messageOf(error)}\n`);
+  return exitCodeFor(error);
 }
 
 function exitCodeFor(error: unknown): number {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { startProgram } from "../harness/program.ts";
+import { runCommand, runtimeCommand, startProgram } from "../harness/program.ts";
 
 test("a collector that does not answer does not keep a command from ending", async (t) => {
   const collector = createServer(() => {}).listen(0, "127.0.0.1");
@@ -18,4 +18,12 @@ test("a collector that does not answer does not keep a command from ending", asy
   });
   t.after(() => program.stop("SIGKILL"));
   assert.equal(await program.ended(20_000), 69);
+});
+
+test("output that cannot be written is one sentence and exit code 1", async () => {
+  const program = runtimeCommand("services/cli/main.ts");
+  const words = ["-c", 'exec "$@" >/dev/full', "sh", ...program, "version"];
+  const { code, stderr } = await runCommand("sh", words);
+  assert.match(stderr, /^nodepool: .*no space left on device.*\n$/i);
+  assert.equal(code, 1);
 });
