@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drainingError } from "../../lib/rpc/call_limit.ts";
+import { unavailable } from "../../lib/rpc/errors.ts";
 import { type Answers, nodepool, serve, start, until } from "./harness_test.ts";
 
 test("delete --now goes on watching after a launcher has stopped", async () => {
@@ -18,6 +19,21 @@ test("delete --now goes on watching after a launcher has stopped", async () => {
   const { code, stderr } = await nodepool({ nodes }, ["delete", "3", "--now"]);
   assert.deepEqual([code, calls], [0, 2]);
   assert.match(stderr, /^the server is shutting down.*: trying again\n$/);
+});
+
+test("an outage is said once, and again when a call was answered in between", async () => {
+  const bookmark = (synced: boolean) => ({ event: { $case: "bookmark", value: { synced } } }) as const;
+  const answers = ["down", "down", "down", "up", "down", "down", "gone"];
+  const nodes: Answers["nodes"] = {
+    deleteNode: async ({ name }) => ({ node: { name, state: "STATE_DELETING" } }),
+    watchNodes: async function* () {
+      const answer = answers.shift();
+      if (answer !== "down") yield bookmark(answer === "gone");
+      if (answer === "down") throw unavailable("DRAINING", "it is down", 1);
+    },
+  };
+  const { stderr } = await nodepool({ nodes }, ["delete", "3", "--now"]);
+  assert.equal(stderr, "it is down: trying again\nit is down: trying again\n");
 });
 
 test("build-log -f shows each line once, however often it is cut off", async () => {

@@ -3,9 +3,9 @@ import { ClientError } from "../../lib/rpc/client_error.ts";
 import { type Node, Node_State } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { RequestStatus } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import type { CommandContext } from "./context.ts";
+import { Outage } from "./outage.ts";
 import { stateWord } from "./output/table.ts";
 import { shortName } from "./resource.ts";
-import { tryAgain } from "./try_again.ts";
 
 /** Each status of a request until it is gone. A launcher that goes away is replaced or waited for. */
 export async function* watchRequest(
@@ -14,15 +14,17 @@ export async function* watchRequest(
   signal: AbortSignal,
 ): AsyncGenerator<RequestStatus, void, void> {
   const { requests } = await context.clients();
+  const outage = new Outage(context);
   while (true) {
     try {
       for await (const { event } of requests.watchRequest({ name }, { signal })) {
+        outage.over();
         if (event?.$case === "status") yield event.value;
       }
       return;
     } catch (error) {
       if (error instanceof ClientError && error.code === "NOT_FOUND") return;
-      await tryAgain(context, error, signal);
+      await outage.tryAgain(error, signal);
     }
   }
 }

@@ -3,8 +3,8 @@ import type { Clients } from "../../../lib/rpc/client.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { CommandError, EXIT } from "../host.ts";
 import { untilInterrupted } from "../interrupt.ts";
+import { Outage } from "../outage.ts";
 import { buildName, imageName } from "../resource.ts";
-import { tryAgain } from "../try_again.ts";
 
 /** Without -f, a running build's log ends when nothing more came for this long after the first piece, which comes at once. */
 const QUIET_MS = 1000;
@@ -53,11 +53,13 @@ async function* followed(
   signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   const { images } = await context.clients();
+  const outage = new Outage(context);
   let shown = 0;
   while (true) {
     let seen = 0;
     try {
       for await (const { text } of images.watchBuildLog({ name }, { signal })) {
+        outage.over();
         const fresh = text.slice(Math.max(0, shown - seen));
         seen += text.length;
         shown = Math.max(shown, seen);
@@ -66,7 +68,7 @@ async function* followed(
       return;
     } catch (error) {
       if (shown === 0) throw error;
-      await tryAgain(context, error, signal);
+      await outage.tryAgain(error, signal);
     }
   }
 }
