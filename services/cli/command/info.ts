@@ -1,8 +1,8 @@
 // nodepool info
 import { Upload } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
-import type { Command } from "../context.ts";
-import { EXIT } from "../host.ts";
+import type { Command, CommandContext } from "../context.ts";
+import { CommandError, EXIT } from "../host.ts";
 import { allPages } from "../output/show.ts";
 import { formatTable } from "../output/table.ts";
 import { imageParts, shortName } from "../resource.ts";
@@ -20,6 +20,7 @@ export const run: Command = async (context, [provider = ""]) => {
     }),
   ]);
   const uploads = everywhere.filter(({ name }) => imageParts(name).provider === provider);
+  if (uploads.length + running.length === 0) await checkServed(context, provider);
   if (output === "json") {
     const all = { provider, uploads: uploads.map(Upload.toJSON), nodes: running.map(Node.toJSON) };
     host.stdout.write(`${JSON.stringify([all], null, 2)}\n`);
@@ -32,6 +33,13 @@ export const run: Command = async (context, [provider = ""]) => {
   host.stdout.write(formatTable(["ID", "Server ID"], rows));
   return EXIT.ok;
 };
+
+/** Refuses a name of nothing: a provider that is new, or was emptied, has no records either. @throws {CommandError} */
+async function checkServed({ clients }: CommandContext, provider: string): Promise<void> {
+  const { components } = await (await clients()).components.listComponents({});
+  if (components.some((component) => component.provider === `providers/${provider}`)) return;
+  throw new CommandError(`nothing is recorded of provider '${provider}', and no launcher serves it`);
+}
 
 /** One row a build, with the ids of its uploads. */
 function uploadRows(uploads: readonly Upload[]): string[][] {
