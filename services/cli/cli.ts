@@ -31,8 +31,6 @@ export async function runCli(given: CliHost, clock: Clock = systemClock): Promis
     return outcome.code;
   } catch (error) {
     if (!(error instanceof CommanderError)) return tellFailure(host, error);
-    // Help that nobody asked for: no command was given.
-    if (error.code === "commander.help") return EXIT.failed;
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
 }

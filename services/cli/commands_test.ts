@@ -154,11 +154,16 @@ test("version and help need no server", async () => {
     assert.equal(await run.code, 0);
     assert.match(run.stdout, /^Nodepool version: \d+\.\d+\.\d+\n$/);
   }
-  const help = start("127.0.0.1:1", ["--help"]);
-  assert.equal(await help.code, 0);
-  assert.match(help.stdout, /image-build <image>/);
+  for (const words of [["--help"], ["help"]]) {
+    const help = start("127.0.0.1:1", words);
+    assert.equal(await help.code, 0);
+    assert.match(help.stdout, /image-build <image>/);
+  }
+});
+
+test("no words are wrong words, and bring the help", async () => {
   const nothing = start("127.0.0.1:1", []);
-  assert.equal(await nothing.code, 1);
+  assert.equal(await nothing.code, 2);
   assert.match(nothing.stderr, /Usage: nodepool/);
 });
 
