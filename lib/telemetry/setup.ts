@@ -3,6 +3,7 @@
 import process from "node:process";
 import type { MetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { messageOf } from "../std/errors.ts";
 
 /** The environment, as process.env has it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -91,7 +92,9 @@ async function spanProcessor(
     return new SimpleSpanProcessor(consoleSpanExporter(write));
   }
   const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
-  return new BatchSpanProcessor(new OTLPTraceExporter({ url: target.url }));
+  const exporter = new OTLPTraceExporter({ url: target.url });
+  exporter.export = tellingFailure("traces", exporter.export.bind(exporter), write);
+  return new BatchSpanProcessor(exporter);
 }
 
 async function metricReader(
@@ -105,6 +108,7 @@ async function metricReader(
   const interval = metricInterval(env, write);
   const chosen: PushMetricExporter =
     target === "console" ? new ConsoleMetricExporter() : new OTLPMetricExporter({ url: target.url });
+  chosen.export = tellingFailure("metrics", chosen.export.bind(chosen), write);
   // Cumulated, a gauge would show for ever what was observed once, as nodes in a state in which none is any more.
   const others = chosen.selectAggregationTemporality?.bind(chosen);
   chosen.selectAggregationTemporality = (type) =>
@@ -116,6 +120,24 @@ async function metricReader(
     exportIntervalMillis: interval,
     exportTimeoutMillis: Math.min(interval, 10_000),
   });
+}
+
+type Export<Items> = (items: Items, done: (result: { code: number; error?: Error }) => void) => void;
+
+/** Says that nothing arrives, once until something does: OpenTelemetry itself keeps silent. */
+function tellingFailure<Items>(
+  what: string,
+  send: Export<Items>,
+  write: (line: string) => void,
+): Export<Items> {
+  let isFailing = false;
+  return (items, done) =>
+    send(items, (result) => {
+      const { error } = result;
+      if (error !== undefined && !isFailing) write(`${what} are not sent: ${messageOf(error)}\n`);
+      isFailing = error !== undefined;
+      done(result);
+    });
 }
 
 const METRIC_INTERVAL_MS = 60_000;

@@ -14,12 +14,13 @@ afterEach(() => {
 
 const who = { service: "nodepool-test", version: "1.2.3" };
 
-/** An OTLP collector: each export is told with its path; gives its address, and what ends it. */
-async function collect(onExport: (path: string, body: string) => void) {
+/** An OTLP collector: each export is told with its path, and answered with a status; gives its address, and what ends it. */
+async function collect(onExport: (path: string, body: string) => void, status = () => 200) {
   const server = createServer(async (request: IncomingMessage, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     onExport(request.url ?? "", body);
+    response.statusCode = status();
     response.setHeader("content-type", "application/json").end("{}");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -105,6 +106,23 @@ for (const name of ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_EN
     });
   }
 }
+
+test("a collector that refuses is told once, and again after it has taken something", async () => {
+  const lines: string[] = [];
+  const answers = [404, 404, 200, 404];
+  const { promise: answered, resolve } = Promise.withResolvers<void>();
+  const { endpoint, close } = await collect(
+    () => answers.length === 0 && resolve(),
+    () => answers.shift() ?? 404,
+  );
+  const env = { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint, OTEL_METRIC_EXPORT_INTERVAL: "20" };
+  const telemetry = await startTelemetry({ ...who, env, write: (line) => lines.push(line) });
+  metrics.getMeter("nodepool").createCounter("things").add(1);
+  await answered;
+  await telemetry.shutdown();
+  close();
+  assert.deepEqual(lines, ["metrics are not sent: Not Found\n", "metrics are not sent: Not Found\n"]);
+});
 
 test("an exporter that is not known is told, and passed over", async () => {
   const lines: string[] = [];
