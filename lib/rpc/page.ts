@@ -8,8 +8,6 @@ export const MAX_PAGE_SIZE = 1000;
 /** Bytes that the messages of a page may have: less than the 4 MiB that a client takes. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
-const TOKEN_PREFIX = "after:";
-
 /** What a List request says about its page. */
 export interface PageOptions {
   /** 0: the default; more than {@link MAX_PAGE_SIZE} counts as that. */
@@ -20,11 +18,13 @@ export interface PageOptions {
 
 /**
  * One page of `items` as messages, in the order of their keys (compared as strings, each key once). It ends early where
- * its messages together would be too large to be sent.
+ * its messages together would be too large to be sent. `list` names what is listed, as a resource's name does: keys of
+ * one list mean nothing in another.
  *
- * @throws INVALID_ARGUMENT for a negative size or a token that is not ours
+ * @throws INVALID_ARGUMENT for a negative size or a token that is not of this list
  */
 export function paginate<T, Message>(
+  list: string,
   items: Iterable<T>,
   keyOf: (item: T) => string,
   toMessage: (item: T) => Message,
@@ -33,7 +33,7 @@ export function paginate<T, Message>(
   const { pageSize, pageToken } = options;
   if (pageSize < 0) throw invalidArgument("page_size", `${pageSize} is negative: expected 0 or more`);
   const size = pageSize === 0 ? MAX_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
-  const after = pageToken === "" ? null : decodeToken(pageToken);
+  const after = pageToken === "" ? null : decodeToken(list, pageToken);
   const keyed = Array.from(items, (item) => ({ item, key: keyOf(item) }))
     .filter(({ key }) => after === null || key > after)
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
@@ -47,7 +47,7 @@ export function paginate<T, Message>(
   }
   const last = keyed[page.length - 1];
   const more = keyed.length > page.length && last !== undefined;
-  return { page, nextPageToken: more ? encodeToken(last.key) : "" };
+  return { page, nextPageToken: more ? encodeToken(list, last.key) : "" };
 }
 
 /** The bytes that a message has when it is sent, rather more than less, without encoding it. */
@@ -67,15 +67,23 @@ function sizeOf(value: unknown): number {
   return bytes;
 }
 
-function encodeToken(key: string): string {
-  return Buffer.from(TOKEN_PREFIX + key, "utf8").toString("base64url");
+function encodeToken(list: string, key: string): string {
+  return Buffer.from(tokenStart(list) + key, "utf8").toString("base64url");
 }
 
-function decodeToken(token: string): string {
+function decodeToken(list: string, token: string): string {
   const text = Buffer.from(token, "base64url").toString("utf8");
-  const key = text.slice(TOKEN_PREFIX.length);
-  if (!text.startsWith(TOKEN_PREFIX) || encodeToken(key) !== token) {
-    throw invalidArgument("page_token", "unknown token: expected the next_page_token of the page before");
+  const start = tokenStart(list);
+  const key = text.slice(start.length);
+  if (!text.startsWith(start) || encodeToken(list, key) !== token) {
+    throw invalidArgument(
+      "page_token",
+      "unknown token: expected the next_page_token of this list's page before",
+    );
   }
   return key;
+}
+
+function tokenStart(list: string): string {
+  return `after:${list}\n`;
 }

@@ -6,37 +6,62 @@ import { MAX_PAGE_SIZE, paginate } from "./page.ts";
 const same = (text: string) => text;
 
 test("pages follow the keys, and the last one has no token", () => {
-  const first = paginate(["c", "a", "b"], same, same, { pageSize: 2, pageToken: "" });
+  const first = paginate("list", ["c", "a", "b"], same, same, { pageSize: 2, pageToken: "" });
   assert.deepEqual(first.page, ["a", "b"]);
-  const second = paginate(["c", "a", "b"], same, same, { pageSize: 2, pageToken: first.nextPageToken });
+  const second = paginate("list", ["c", "a", "b"], same, same, {
+    pageSize: 2,
+    pageToken: first.nextPageToken,
+  });
   assert.deepEqual(second, { page: ["c"], nextPageToken: "" });
 });
 
 test("a full last page has no token either", () => {
-  assert.equal(paginate(["a", "b"], same, same, { pageSize: 2, pageToken: "" }).nextPageToken, "");
+  assert.equal(paginate("list", ["a", "b"], same, same, { pageSize: 2, pageToken: "" }).nextPageToken, "");
 });
 
 test("a page stays right when the item that its token names is gone", () => {
-  const { nextPageToken } = paginate(["a", "b", "c", "d"], same, same, { pageSize: 2, pageToken: "" });
-  assert.deepEqual(paginate(["a", "c", "d"], same, same, { pageSize: 9, pageToken: nextPageToken }).page, [
-    "c",
-    "d",
-  ]);
+  const { nextPageToken } = paginate("list", ["a", "b", "c", "d"], same, same, {
+    pageSize: 2,
+    pageToken: "",
+  });
+  assert.deepEqual(
+    paginate("list", ["a", "c", "d"], same, same, { pageSize: 9, pageToken: nextPageToken }).page,
+    ["c", "d"],
+  );
 });
 
 test("0 and too many mean the largest page", () => {
   const many = Array.from({ length: MAX_PAGE_SIZE + 5 }, (_, index) => String(index).padStart(6, "0"));
-  assert.equal(paginate(many, same, same, { pageSize: 0, pageToken: "" }).page.length, MAX_PAGE_SIZE);
-  assert.equal(paginate(many, same, same, { pageSize: 1e6, pageToken: "" }).page.length, MAX_PAGE_SIZE);
+  assert.equal(paginate("list", many, same, same, { pageSize: 0, pageToken: "" }).page.length, MAX_PAGE_SIZE);
+  assert.equal(
+    paginate("list", many, same, same, { pageSize: 1e6, pageToken: "" }).page.length,
+    MAX_PAGE_SIZE,
+  );
 });
 
 test("a negative size is refused", () => {
-  assert.throws(() => paginate([], same, same, { pageSize: -1, pageToken: "" }), /page_size: -1 is negative/);
+  assert.throws(
+    () => paginate("list", [], same, same, { pageSize: -1, pageToken: "" }),
+    /page_size: -1 is negative/,
+  );
 });
 
 test("a token that is not ours is refused", () => {
   for (const pageToken of ["nonsense", "!!", Buffer.from("a").toString("base64url"), "YWZ0ZXI6YQ=="]) {
-    assert.throws(() => paginate(["a"], same, same, { pageSize: 1, pageToken }), /page_token: unknown token/);
+    assert.throws(
+      () => paginate("list", ["a"], same, same, { pageSize: 1, pageToken }),
+      /page_token: unknown token/,
+    );
+  }
+});
+
+test("a token of another list is refused", () => {
+  const items = ["a", "b"];
+  const { nextPageToken } = paginate("nodes", items, same, same, { pageSize: 1, pageToken: "" });
+  const next = { pageSize: 1, pageToken: nextPageToken };
+  assert.deepEqual(paginate("nodes", items, same, same, next).page, ["b"]);
+  for (const list of ["requests", "node", "nodes/a"]) {
+    assert.throws(() => paginate(list, items, same, same, next), /page_token: unknown token/);
   }
 });
 
@@ -46,7 +71,7 @@ test("a page ends where its messages would be too large together, and the next o
   const seen: string[] = [];
   let pageToken = "";
   do {
-    const { page, nextPageToken } = paginate(keys, same, large, { pageSize: 0, pageToken });
+    const { page, nextPageToken } = paginate("list", keys, same, large, { pageSize: 0, pageToken });
     assert.ok(page.length === 3 || nextPageToken === "", `${page.length} messages of 900 kB`);
     seen.push(...page.map(({ name }) => name));
     pageToken = nextPageToken;
@@ -56,7 +81,7 @@ test("a page ends where its messages would be too large together, and the next o
 
 test("a message that is too large by itself is a page of its own", () => {
   const huge = (key: string) => key.repeat(4_000_000);
-  const { page, nextPageToken } = paginate(["a", "b"], same, huge, { pageSize: 0, pageToken: "" });
+  const { page, nextPageToken } = paginate("list", ["a", "b"], same, huge, { pageSize: 0, pageToken: "" });
   assert.equal(page.length, 1);
   assert.notEqual(nextPageToken, "");
 });

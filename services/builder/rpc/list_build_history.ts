@@ -24,6 +24,7 @@ export async function listBuildHistory(
     }),
   );
   const { page, nextPageToken } = paginate(
+    `${request.parent}/history`,
     found.flat(),
     ({ image, attempt }) => `${image}/${ageKey(END_OF_TIME - attempt.startedAt)}/${attempt.build}`,
     ({ image, attempt }) => toAttempt(image, attempt, view.image(image)),

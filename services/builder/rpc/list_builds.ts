@@ -17,6 +17,7 @@ export function listBuilds(api: ImageApi, request: ListBuildsRequest): ListBuild
   const images = imagesOf(api, request.parent);
   const builds = images.flatMap((image) => api.context.view.image(image)?.builds ?? []);
   const { page, nextPageToken } = paginate(
+    `${request.parent}/builds`,
     builds,
     ({ image, build, createdAt }) => `${image}/${ageKey(createdAt)}/${build}`,
     (entry) => toBuild(entry, api.board.phases(entry.build)),

@@ -10,6 +10,7 @@ export function listUploads(api: ImageApi, request: ListUploadsRequest): ListUpl
     return (api.context.view.image(image)?.builds ?? []).flatMap((build) => build.uploads);
   });
   const { page, nextPageToken } = paginate(
+    `${request.parent}/uploads`,
     uploads,
     ({ image, provider, createdAt, build, upload }) =>
       `${image}/${provider}/${ageKey(createdAt)}/${build}/${upload}`,

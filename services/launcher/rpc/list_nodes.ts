@@ -8,6 +8,6 @@ import { currentView, type Shared } from "./shared.ts";
 export async function listNodes(shared: Shared, request: ListNodesRequest): Promise<ListNodesResponse> {
   const fits = nodeFilter(request.filter);
   const nodes = [...currentView(shared).nodes()].filter(fits);
-  const { page, nextPageToken } = paginate(nodes, (entry) => entry.id, toNode, request);
+  const { page, nextPageToken } = paginate("nodes", nodes, (entry) => entry.id, toNode, request);
   return { nodes: page, nextPageToken };
 }

@@ -41,7 +41,7 @@ export async function listRequests(
   const fits = parseFilter(request.filter, FIELDS);
   const requests = [...currentView(shared).requests()].filter(fits);
   const toMessage = (entry: RequestEntry) => toRequest(shared, entry);
-  const { page, nextPageToken } = paginate(requests, orderOf, toMessage, request);
+  const { page, nextPageToken } = paginate("requests", requests, orderOf, toMessage, request);
   return { requests: page, nextPageToken };
 }
 
