@@ -36,8 +36,15 @@ export type RecordOf<Table extends FieldTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Field<infer T> ? T : never;
 } & Extra;
 
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
+/** A value as a message quotes it. */
+export function describe(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? "nothing";
+  } catch {
+    // Parsing goes to any depth, writing does not.
+    text = "something nested too deeply";
+  }
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -192,7 +199,11 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   return document as Readonly<Record<string, unknown>>;
 }
 
-/** Writes a document: the table's keys in the table's order, then the unknown ones. */
+/**
+ * Writes a document: the table's keys in the table's order, then the unknown ones.
+ *
+ * @throws {DocumentError} when what was read is nested too deeply to be written
+ */
 export function encodeDocument<Table extends FieldTable>(table: Table, record: RecordOf<Table>): Uint8Array {
   const { fields, blank } = planOf(table);
   const document: Record<string, unknown> = { ...blank };
@@ -201,7 +212,16 @@ export function encodeDocument<Table extends FieldTable>(table: Table, record: R
     document[key] = (record as Record<string, unknown>)[name] ?? (omitNull ? undefined : null);
   }
   const { extra } = record;
-  return ENCODER.encode(JSON.stringify(extra === NO_EXTRA ? document : { ...document, ...extra }));
+  return ENCODER.encode(write(extra === NO_EXTRA ? document : { ...document, ...extra }));
+}
+
+function write(document: Readonly<Record<string, unknown>>): string {
+  try {
+    return JSON.stringify(document);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new DocumentError("the data is nested too deeply to be written back");
+  }
 }
 
 /** A record whose every field has its default, for building new ones. `state` and the like come from `given`. */

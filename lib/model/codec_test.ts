@@ -104,6 +104,18 @@ describe("a document", () => {
     }
   });
 
+  it("that is nested too deeply to be quoted or written back is refused as any other that cannot be used", () => {
+    const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    for (const text of [deep, `{"count":${deep}}`]) assert.throws(() => decode(text), DocumentError);
+    const record = decode(`{"later":${deep}}`);
+    try {
+      encode(record);
+    } catch (error) {
+      // Deno writes it.
+      assert.ok(error instanceof DocumentError, String(error));
+    }
+  });
+
   it("that is new has the default of every key that is not given, and what else is given", () => {
     assert.deepEqual(blankRecord(TABLE, { count: 3 }), { name: "nobody", error: null, count: 3, extra: {} });
     assert.equal(

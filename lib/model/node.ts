@@ -5,6 +5,7 @@ import {
   blankRecord,
   DocumentError,
   decodeDocument,
+  describe,
   encodeDocument,
   type Field,
   numberField,
@@ -42,7 +43,7 @@ const portField = (key: string): Field<ConnectionPort> => ({
     if (value === undefined || value === null) return null;
     if (typeof value === "number") return value;
     if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
-    throw new DocumentError(`'${key}' is ${JSON.stringify(value)}: expected a port number or an object`);
+    throw new DocumentError(`'${key}' is ${describe(value)}: expected a port number or an object`);
   },
 });
 
