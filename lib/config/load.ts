@@ -32,6 +32,8 @@ export interface LoadOptions {
 
 export interface ParseOptions {
   readonly env?: LoadOptions["env"];
+  /** Where relative directories are taken from. @default the folder of the file */
+  readonly folder?: string;
   readonly secure?: { readonly text: string; readonly file: string };
   /** Warn as well of what is allowed and yet cannot be meant. @default false */
   readonly examine?: boolean;
@@ -84,7 +86,7 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   const parts =
     row &&
     build(row, secrets, {
-      folder: dirname(file),
+      folder: options.folder ?? dirname(file),
       cloudOf: options.cloudOf ?? null,
       // What is missing because it is wrong would look as if nobody had written it.
       isExamined: () => options.examine === true && !problems.hasErrors,

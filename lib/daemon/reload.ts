@@ -5,9 +5,16 @@
 //       force.
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
 //   R3. A provider that is not served is tried again, later and later, until it is.
+import { dirname } from "node:path";
 import { metrics } from "@opentelemetry/api";
 import { readClouds } from "../config/clouds/cloud_reader.ts";
-import { type ConfigReading, type LoadOptions, loadConfig, parseConfig } from "../config/load.ts";
+import {
+  type ConfigReading,
+  type LoadOptions,
+  loadConfig,
+  type ParseOptions,
+  parseConfig,
+} from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
 import { requireZooKeeper } from "../config/require.ts";
 import { type Config, ConfigError, type ConfigProblem, formatProblem } from "../config/types.ts";
@@ -22,6 +29,8 @@ import type { Service } from "./types.ts";
 /** Looks at a file that is missing, in case it is being replaced. */
 const MISSING_TRIES = 4;
 const MISSING_WAIT_MS = 250;
+/** What problems of a file that was sent are said to be of: the field of the call. Its path is known to the caller only. */
+const SENT = { file: "text", secureFile: "secure_text" };
 const RETRY = { initial: 15_000, maximum: 600_000 };
 
 /** Which configuration is in force. */
@@ -135,18 +144,25 @@ export class Reloader {
   }
 
   async #parse(text: string, secureText: string | null): Promise<ConfigReading> {
-    const { env = {}, secureFile } = this.#options.files;
+    const { env = {} } = this.#options.files;
     try {
-      const secret = secureText ?? (secureFile === undefined ? null : await readText(secureFile));
-      const secure = secret === null ? {} : { secure: { text: secret, file: secureFile ?? "secure file" } };
+      const secure = await this.#secure(secureText);
       const cloudOf = await readClouds(env);
-      const options = { env, ...secure, examine: true, cloudOf };
-      const config = parseConfig(text, this.#status.config.file, options);
+      const folder = dirname(this.#status.config.file);
+      const options = { env, folder, ...secure, examine: true, cloudOf };
+      const config = parseConfig(text, SENT.file, options);
       return { config: this.#adapted(config), problems: config.warnings };
     } catch (error) {
       if (error instanceof ConfigError) return { config: null, problems: error.problems };
       throw error;
     }
+  }
+
+  async #secure(sent: string | null): Promise<Pick<ParseOptions, "secure">> {
+    if (sent !== null) return { secure: { text: sent, file: SENT.secureFile } };
+    const { secureFile } = this.#options.files;
+    if (secureFile === undefined) return {};
+    return { secure: { text: await readText(secureFile), file: secureFile } };
   }
 
   /** Ends what is under way and begins nothing more. */

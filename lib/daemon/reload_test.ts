@@ -36,6 +36,7 @@ async function daemon(first: string, ways: Ways = {}) {
   writeFileSync(file, first);
   const events: string[] = [];
   const servers: string[] = [];
+  const planned: (string | null)[] = [];
   const errors: string[] = [];
   const timers: (() => void)[] = [];
   const clock: Clock = {
@@ -76,7 +77,10 @@ async function daemon(first: string, ways: Ways = {}) {
   change.take(Promise.resolve());
   const service: Service = {
     rpc: [],
-    plan: () => [],
+    plan: ({ imagesDir }) => {
+      planned.push(imagesDir);
+      return [];
+    },
     stop: async () => {},
     reconfigure: async (next: NextConfig) => {
       if (ways.refuses?.()) throw new Error("it cannot take this");
@@ -102,7 +106,7 @@ async function daemon(first: string, ways: Ways = {}) {
     onValid,
   });
   const write = (text: string) => writeFileSync(file, text);
-  return { reloader, providers, servers, write, events, errors, valid, timers };
+  return { reloader, providers, servers, planned, write, events, errors, valid, timers };
 }
 
 const provider = (name: string, concurrency: number) =>
@@ -228,12 +232,33 @@ test("a file that was emptied leaves the old one in force, and a plan of it says
       reloader.status.problems.join(),
       /zookeeper-servers: No ZooKeeper servers specified in config/,
     );
-    assert.deepEqual((await reloader.plan(emptied, null)).problems, reloader.status.problems);
+    const [planned] = (await reloader.plan(emptied, null)).problems;
+    assert.match(planned ?? "", /^text: zookeeper-servers: No ZooKeeper servers specified in config/);
   }
   assert.deepEqual([events, reloader.status.generation], [[], 1]);
   write(text);
   await reloader.reload("test");
   assert.deepEqual(reloader.status.problems, []);
+});
+
+test("what is wrong with a configuration that was sent is not said of the daemon's own files", async () => {
+  const { reloader } = await daemon("labels: []\n");
+  const found = await reloader.validate("lables: []\n", "zookeeper-servers: [{host: h, port: long}]\n");
+  assert.deepEqual(
+    found.map(({ file, path }) => [file, path]),
+    [
+      ["secure_text", "zookeeper-servers[0].port"],
+      ["text", "lables"],
+    ],
+  );
+  const { problems } = await reloader.plan("labels: 5\n", null);
+  assert.match(problems.join(), /^text:1:9: labels: /);
+});
+
+test("relative folders of a configuration that was sent are taken from the daemon's", async () => {
+  const { reloader, planned } = await daemon("images-dir: images\n");
+  await reloader.plan("images-dir: images\n", null);
+  assert.deepEqual(planned, [join(folder, "images")]);
 });
 
 test("another configuration is looked at with the clouds that it names", async () => {

@@ -74,7 +74,7 @@ test("a file that is not there is an error with a remedy", async () => {
 test("a daemon looks at the file when asked to, and its findings are shown as those of here", async () => {
   const path = file("remote.yaml", "lables: []\n");
   const seen: string[] = [];
-  const problem = { file: "/etc/n.yaml", line: 1, column: 1, path: "lables", message: "is not known" };
+  const problem = { file: "text", line: 1, column: 1, path: "lables", message: "is not known" };
   const severity = ConfigProblem_Severity.SEVERITY_WARNING;
   const whole = { ...problem, severity: ConfigProblem_Severity.SEVERITY_ERROR, line: 0, column: 0, path: "" };
   const config: Answers["config"] = {
@@ -86,8 +86,8 @@ test("a daemon looks at the file when asked to, and its findings are shown as th
   const { code, stdout } = await nodepool({ config }, ["config-validate", "-c", path, "--by-daemon"]);
   assert.deepEqual([code, seen], [1, ["lables: []\n", "its own"]]);
   assert.deepEqual(stdout.trimEnd().split("\n"), [
-    "/etc/n.yaml:1:1: warning: lables: is not known",
-    "/etc/n.yaml: is not known",
+    `${path}:1:1: warning: lables: is not known`,
+    `${path}: is not known`,
     `${path}: 1 error, 1 warning`,
   ]);
 });

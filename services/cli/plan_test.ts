@@ -46,12 +46,25 @@ test("nothing is said to change nothing", async () => {
   assert.deepEqual([code, stdout], [0, "Nothing would change.\n"]);
 });
 
-test("a file that could not come into force is explained", async () => {
+test("a file that could not come into force is explained, by the name that it has here", async () => {
   const config: Answers["config"] = {
-    planConfig: async () => ({ changes: [], problems: ["nodepool.yaml:1:1: x: must be a list"] }),
+    planConfig: async () => ({
+      changes: [],
+      problems: ["text:1:1: x: must be a list", "secure_text: y: must be a map", "texts: z: is another file"],
+    }),
   };
-  const { code, stderr } = await nodepool({ config }, ["plan", "-c", file]);
-  assert.deepEqual([code, stderr], [1, "nodepool: nodepool.yaml:1:1: x: must be a list\n"]);
+  const { code, stderr } = await nodepool({ config }, ["plan", "-c", file, "-s", file]);
+  assert.deepEqual(
+    [code, stderr.split("\n").filter(Boolean)],
+    [
+      1,
+      [
+        `nodepool: ${file}:1:1: x: must be a list`,
+        `nodepool: ${file}: y: must be a map`,
+        "nodepool: texts: z: is another file",
+      ],
+    ],
+  );
 });
 
 test("config-reload shows what is in force at each daemon, and fails when a file is not", async () => {

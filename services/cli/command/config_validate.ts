@@ -4,7 +4,7 @@ import { sarifOf } from "../../../lib/config/sarif.ts";
 import { type ConfigProblem, formatProblem } from "../../../lib/config/types.ts";
 import { readVersion } from "../../../lib/daemon/version.ts";
 import { ConfigProblem_Severity } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
-import { readGiven } from "../config_file.ts";
+import { readGiven, withPath } from "../config_file.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { EXIT, UsageError } from "../host.ts";
 
@@ -38,8 +38,9 @@ async function askDaemon({ clients, files }: CommandContext): Promise<readonly C
   const text = await readGiven(files.config);
   const secureText = files.secure === null ? {} : { secureText: await readGiven(files.secure) };
   const { problems } = await launcherConfig.validateConfig({ text, ...secureText });
-  return problems.map(({ severity, line, column, ...problem }) => ({
+  return problems.map(({ severity, file, line, column, ...problem }) => ({
     ...problem,
+    file: withPath(file, files),
     severity: severity === ConfigProblem_Severity.SEVERITY_ERROR ? "error" : "warning",
     line: line === 0 ? null : line,
     column: column === 0 ? null : column,

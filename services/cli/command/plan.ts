@@ -1,6 +1,6 @@
 // nodepool plan
 import type { PlanConfigResponse, PlannedChange } from "../../../lib/rpc/gen/nodepool/v1/config.ts";
-import { readGiven } from "../config_file.ts";
+import { readGiven, withPath } from "../config_file.ts";
 import type { Command, CommandContext } from "../context.ts";
 import { EXIT } from "../host.ts";
 import { printable } from "../output/table.ts";
@@ -17,7 +17,7 @@ export const run: Command = async (context) => {
   const answers = await askAll(context, { text, ...(secureText === undefined ? {} : { secureText }) });
   const problems = [...new Set(answers.flatMap((answer) => answer.problems))];
   if (problems.some((problem) => !/:\d+: warning: /.test(problem))) {
-    for (const problem of problems) host.stderr.write(`nodepool: ${problem}\n`);
+    for (const problem of problems) host.stderr.write(`nodepool: ${withPath(problem, files)}\n`);
     return EXIT.failed;
   }
   const changes = withoutRepeats(answers);

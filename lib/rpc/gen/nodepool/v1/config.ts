@@ -67,7 +67,10 @@ export interface PlanConfigRequest {
 export interface PlanConfigResponse {
   /** What would change, in an order in which it may happen; empty when nothing would. */
   changes: PlannedChange[];
-  /** Why the configuration could not come into force, a line each; then there are no changes. */
+  /**
+   * Why the configuration could not come into force, a line each; then there are no changes. A line begins with the
+   * file: `text` and `secure_text` are those that were sent.
+   */
   problems: string[];
 }
 
@@ -104,7 +107,7 @@ export interface ValidateConfigResponse {
 export interface ConfigProblem {
   /** How bad it is. */
   severity: ConfigProblem_Severity;
-  /** The path of the file. */
+  /** The path of the file; `text` and `secure_text` for those that were sent. */
   file: string;
   /** From 1; 0 when the problem is of the file as a whole. */
   line: number;
