@@ -1,4 +1,4 @@
-import { type Config, ConfigError, type ZooKeeperConfig } from "./types.ts";
+import { type Config, ConfigError, type ConfigProblem, type ZooKeeperConfig } from "./types.ts";
 
 // What a daemon cannot do without, though the file may leave it out.
 
@@ -22,6 +22,23 @@ export function requireImagesDir(config: Config): string {
   );
 }
 
+/** What keeps the daemons from starting with a configuration, as warnings: standalone starts with it. */
+export function lacksForDaemons(config: Config): readonly ConfigProblem[] {
+  if (config.zookeeper !== null) return [];
+  const message =
+    "is in no file, so only standalone starts with it: name the servers here, or name the secure file that has them with -s";
+  return [problem(config, "warning", "zookeeper-servers", message)];
+}
+
 function missing(config: Config, path: string, message: string): ConfigError {
-  return new ConfigError([{ severity: "error", file: config.file, line: null, column: null, path, message }]);
+  return new ConfigError([problem(config, "error", path, message)]);
+}
+
+function problem(
+  { file }: Config,
+  severity: ConfigProblem["severity"],
+  path: string,
+  message: string,
+): ConfigProblem {
+  return { severity, file, line: null, column: null, path, message };
 }

@@ -139,8 +139,15 @@ export class Reloader {
 
   /** What is wrong or doubtful in another configuration. */
   async validate(text: string, secureText: string | null): Promise<readonly ConfigProblem[]> {
-    const { problems } = await this.#parse(text, secureText);
-    return problems;
+    const { config, problems } = await this.#parse(text, secureText);
+    if (config === null) return problems;
+    try {
+      requireServers(this.#status.config, config);
+      return problems;
+    } catch (error) {
+      if (error instanceof ConfigError) return [...problems, ...error.problems];
+      throw error;
+    }
   }
 
   async #parse(text: string, secureText: string | null): Promise<ConfigReading> {

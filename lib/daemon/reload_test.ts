@@ -221,7 +221,7 @@ test("other ZooKeeper servers are taken at once", async () => {
   assert.deepEqual(reloader.status.pendingKeys, []);
 });
 
-test("a file that was emptied leaves the old one in force, and a plan of it says why", async () => {
+test("a file that was emptied leaves the old one in force, and a look at it says why", async () => {
   const text = `zookeeper-servers: [{host: a}]\nproviders:\n${provider("a", 1)}`;
   const { reloader, write, events } = await daemon(text);
   events.length = 0;
@@ -231,6 +231,11 @@ test("a file that was emptied leaves the old one in force, and a plan of it says
     assert.match(
       reloader.status.problems.join(),
       /zookeeper-servers: No ZooKeeper servers specified in config/,
+    );
+    const found = await reloader.validate(emptied, null);
+    assert.deepEqual(
+      found.filter(({ severity }) => severity === "error").map(({ file, path }) => [file, path]),
+      [["text", "zookeeper-servers"]],
     );
     const [planned] = (await reloader.plan(emptied, null)).problems;
     assert.match(planned ?? "", /^text: zookeeper-servers: No ZooKeeper servers specified in config/);

@@ -15,8 +15,10 @@ function file(name: string, text: string): string {
   return path;
 }
 
+const SERVERS = "zookeeper-servers: [{host: a, port: 2181}]\n";
+
 test("a good configuration is valid, without a server", async () => {
-  const path = file("good.yaml", "labels: [{name: a, min-ready: 0}]\n");
+  const path = file("good.yaml", `${SERVERS}labels: [{name: a, min-ready: 0}]\n`);
   const { code, stdout, stderr } = await nodepool({}, ["-c", path, "config-validate"]);
   assert.match(stdout, /good\.yaml: (valid|1 warning)\n$/);
   assert.deepEqual([code, stderr], [0, ""]);
@@ -31,6 +33,18 @@ test("all errors and warnings are said, with their places", async () => {
     `${path}:2:15: max-hold-age: must be a whole number (seconds), but is the text "long"`,
     `${path}: 1 error, 1 warning`,
   ]);
+});
+
+test("servers that no daemon starts without are missed, unless the secure file has them", async () => {
+  const path = file("serverless.yaml", "labels: []\n");
+  const { code, stdout } = await nodepool({}, ["config-validate", "-c", path]);
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /serverless\.yaml: warning: zookeeper-servers: is in no file, so only standalone starts/,
+  );
+  const args = ["config-validate", "-c", path, "-s", file("servers.yaml", SERVERS)];
+  assert.equal((await nodepool({}, args)).stdout, `${path}: valid\n`);
 });
 
 test("the secure file is read too, and its values are not shown", async () => {
