@@ -18,7 +18,10 @@ test("erase asks first, and takes anything but yes for no", async () => {
   for (const typed of [[], ["\n"], ["n\n"], ["old-cloud\n"]]) {
     const { code, stderr } = await answered(...typed);
     assert.equal(code, 1);
-    assert.match(stderr, /^Erase ZooKeeper data for provider old-cloud\? \[N\/y\] .*nothing was erased/);
+    assert.match(
+      stderr,
+      /^Erase ZooKeeper data for provider old-cloud\? \[N\/y\] \nnodepool: nothing was erased/,
+    );
   }
   assert.deepEqual(asked, []);
   const { code, stderr } = await answered("y\n");

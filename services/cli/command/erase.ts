@@ -7,7 +7,10 @@ import { providerName } from "../resource.ts";
 export const run: Command = async ({ host, clients }, [provider = ""], { force }) => {
   if (force !== true) {
     host.stderr.write(`Erase ZooKeeper data for provider ${provider}? [N/y] `);
-    if (!/^y(es)?$/i.test(await firstLine(host.stdin))) {
+    const answer = await firstLine(host.stdin);
+    // What is typed at a terminal ends the line of the question by itself.
+    if (answer === null || Reflect.get(host.stdin, "isTTY") !== true) host.stderr.write("\n");
+    if (!/^y(es)?$/i.test(answer ?? "")) {
       throw new CommandError("nothing was erased; --force erases without asking");
     }
   }
@@ -20,12 +23,12 @@ export const run: Command = async ({ host, clients }, [provider = ""], { force }
   return kept.length === 0 ? EXIT.ok : EXIT.failed;
 };
 
-/** What is answered; empty when there is nobody to answer. */
-async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
+/** What is answered; null when there is nobody to answer. */
+async function firstLine(input: NodeJS.ReadableStream): Promise<string | null> {
   const lines = createInterface({ input });
   try {
     for await (const line of lines) return line.trim();
-    return "";
+    return null;
   } finally {
     lines.close();
   }
