@@ -199,7 +199,7 @@ COMMAND gets its words as they are; a single one is a line for the node's shell,
   },
   {
     words: "erase <provider>",
-    help: "delete the records of a provider that is in no configuration any more; its machines and images stay",
+    help: "delete the records of a provider that is in no configuration any more (refused while it is); its machines and images stay",
     options: [{ flags: "--force", help: "do not ask" }],
     load: () => import("./command/erase.ts"),
   },

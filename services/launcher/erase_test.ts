@@ -1,6 +1,7 @@
 // A provider's records are erased over the API, on a real ZooKeeper.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Status } from "nice-grpc-common";
 import { buildPath, uploadLockPath } from "../../lib/model/paths.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
@@ -44,9 +45,11 @@ describe("launcher: erasing a provider's records", () => {
 
   it("keeps what somebody has locked, and names it", async () => {
     one = await cases.begin("old");
-    const launcher = await one.launcher(simple(new FakeProvider("old")));
-    const [node] = await fulfilled(launcher, await ask(launcher, ["small"]));
+    const before = await one.launcher(simple(new FakeProvider("old")));
+    const [node] = await fulfilled(before, await ask(before, ["small"]));
     assert.ok(node);
+    await one.stop(before);
+    const launcher = await one.launcher(simple(new FakeProvider("new")));
     const [build] = launcher.view.image("image")?.builds ?? [];
     assert.ok(build);
     const path = uploadLockPath("image", build.build, "old", "0000000001");
@@ -56,6 +59,21 @@ describe("launcher: erasing a provider's records", () => {
     assert.deepEqual(await erase(launcher, "old"), [0, 0, [node.name, upload]]);
     await lock.release();
     assert.deepEqual(await erase(launcher, "old"), [0, 1, [node.name]]);
+  });
+
+  it("is refused while any launcher serves the provider", async () => {
+    one = await cases.begin("old", "new");
+    const old = await one.launcher(simple(new FakeProvider("old"), { minReady: 1 }));
+    await untilStates(old, "ready");
+    const other = await one.launcher(simple(new FakeProvider("new")));
+    for (const asked of [old, other]) {
+      await assert.rejects(erase(asked, "old"), {
+        code: Status.FAILED_PRECONDITION,
+        message:
+          /providers\/old is still served: the launcher at .* take it out of every configuration first/,
+      });
+    }
+    await untilStates(old, "ready");
   });
 
   it("says that no record names the provider", async () => {

@@ -6,7 +6,7 @@ import {
   uploadsLockPath,
   uploadsPath,
 } from "../../../lib/model/paths.ts";
-import { notFound } from "../../../lib/rpc/errors.ts";
+import { failedPrecondition, notFound } from "../../../lib/rpc/errors.ts";
 import type {
   EraseProviderDataRequest,
   EraseProviderDataResponse,
@@ -17,14 +17,23 @@ import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts"
 import type { NodeEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
 import type { Shared } from "./shared.ts";
 
-/** Deletes the records of a provider, and nothing at the provider. @throws INVALID_ARGUMENT, NOT_FOUND */
+/**
+ * Deletes the records of a provider, and nothing at the provider.
+ *
+ * @throws INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION while the provider is served
+ */
 export async function eraseProviderData(
   { environment }: Shared,
   { name }: EraseProviderDataRequest,
 ): Promise<EraseProviderDataResponse> {
   const { provider = "" } = parseName("providers/{provider}", name);
-  const { session, view, logger } = environment.context;
+  const { config, session, view, logger } = environment.context;
   await catchUp(environment.context, ROOT);
+  const servedAt = [...view.pools()].find(({ record }) => record?.providerName === provider)?.record
+    ?.hostname;
+  if (servedAt !== undefined || config.providers.some((candidate) => candidate.name === provider)) {
+    throw stillServed(name, servedAt ?? environment.context.hostname);
+  }
   const nodes = [...view.nodes()].filter(({ record }) => record?.provider === provider);
   const uploads = [...view.images()]
     .flatMap(({ builds }) => builds.flatMap((build) => build.uploads))
@@ -48,6 +57,17 @@ export async function eraseProviderData(
     kept,
   });
   return { erasedNodes, erasedUploads, kept };
+}
+
+/** What runs there would go on without its record, or be removed as leaked, however it is used. */
+function stillServed(name: string, at: string | null): Error {
+  const where = at === null ? "a launcher has it" : `the launcher at ${at} has it`;
+  const remedy = "take it out of every configuration first, then erase what is left";
+  return failedPrecondition(
+    "PROVIDER_SERVED",
+    `${name} is still served: ${where} in its configuration; ${remedy}`,
+    { name },
+  );
 }
 
 /** The lock's root is deleted first, which ZooKeeper refuses while anybody holds or waits for the lock. */

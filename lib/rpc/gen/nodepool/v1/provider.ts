@@ -1440,9 +1440,9 @@ export const ProviderServiceDefinition = {
     },
     /**
      * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
-     * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
-     * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
-     * NOT_FOUND when no record names the provider.
+     * the provider stay as they are. It is for a provider that has been taken out of every configuration:
+     * FAILED_PRECONDITION (reason PROVIDER_SERVED) while a launcher still serves it. What somebody has locked is kept and
+     * named. NOT_FOUND when no record names the provider.
      */
     eraseProviderData: {
       name: "EraseProviderData",
@@ -1484,9 +1484,9 @@ export interface ProviderServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReleaseBrakeResponse>>;
   /**
    * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
-   * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
-   * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
-   * NOT_FOUND when no record names the provider.
+   * the provider stay as they are. It is for a provider that has been taken out of every configuration:
+   * FAILED_PRECONDITION (reason PROVIDER_SERVED) while a launcher still serves it. What somebody has locked is kept and
+   * named. NOT_FOUND when no record names the provider.
    */
   eraseProviderData(
     request: EraseProviderDataRequest,
@@ -1523,9 +1523,9 @@ export interface ProviderServiceClient<CallOptionsExt = {}> {
   ): Promise<ReleaseBrakeResponse>;
   /**
    * EraseProviderData deletes the records of a provider's nodes and uploads from ZooKeeper. The machines and images at
-   * the provider stay as they are. It is for a provider that has been taken out of every configuration: where one still
-   * serves it, what has lost its record is found and removed as leaked. What somebody has locked is kept and named.
-   * NOT_FOUND when no record names the provider.
+   * the provider stay as they are. It is for a provider that has been taken out of every configuration:
+   * FAILED_PRECONDITION (reason PROVIDER_SERVED) while a launcher still serves it. What somebody has locked is kept and
+   * named. NOT_FOUND when no record names the provider.
    */
   eraseProviderData(
     request: DeepPartial<EraseProviderDataRequest>,
