@@ -50,9 +50,9 @@ export interface ParseOptions {
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Config> {
   const { secureFile, env = {} } = options;
-  const text = await readText(file);
+  const text = await readText(file, "-c");
   const secure =
-    secureFile === undefined ? {} : { secure: { text: await readText(secureFile), file: secureFile } };
+    secureFile === undefined ? {} : { secure: { text: await readText(secureFile, "-s"), file: secureFile } };
   const cloudOf = await readClouds(env);
   return parseConfig(text, resolve(file), { env, ...secure, examine: true, cloudOf });
 }

@@ -6,7 +6,6 @@ import { ConfigError } from "./types.ts";
 const MAXIMUM_SIZE = 4 * 1024 * 1024;
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "does not exist; create it, or name another file with -c",
   ENOTDIR: "does not exist, because a part of its path is not a directory",
   EISDIR: "is a directory; name the file in it",
   EACCES: "may not be read by this user; change its mode or owner",
@@ -14,8 +13,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: "is a symbolic link that leads to itself",
 };
 
-/** The text of a configuration file. @throws {ConfigError} with a sentence on why it cannot be read */
-export async function readText(file: string): Promise<string> {
+/**
+ * The text of a configuration file, which was named with `by`: a flag or a variable of the environment.
+ *
+ * @throws {ConfigError} with a sentence on why it cannot be read
+ */
+export async function readText(file: string, by: string): Promise<string> {
   try {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -30,6 +33,9 @@ export async function readText(file: string): Promise<string> {
     const code = codeOf(error) ?? "";
     if (code === "ERR_ENCODING_INVALID_ENCODED_DATA" || error instanceof TypeError) {
       throw refusal(file, "is not UTF-8 text; save it in that encoding");
+    }
+    if (code === "ENOENT") {
+      throw refusal(file, `does not exist; create it, or name another file with ${by}`);
     }
     throw refusal(file, REASONS[code] ?? `cannot be read: ${messageOf(error)}`);
   }

@@ -248,6 +248,14 @@ describe("a file", () => {
     assert.equal(config.file, file);
   });
 
+  it("has a secure file that is missed with the flag that names it", async () => {
+    const secureFile = join(folder, "nowhere.yaml");
+    await assert.rejects(
+      loadConfig(write("public.yaml", ""), { secureFile }),
+      /nowhere\.yaml: does not exist; create it, or name another file with -s$/,
+    );
+  });
+
   it("that cannot be read is explained in a sentence", async () => {
     mkdirSync(join(folder, "folder"));
     const cases: [string, RegExp][] = [

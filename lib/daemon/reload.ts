@@ -169,7 +169,7 @@ export class Reloader {
     if (sent !== null) return { secure: { text: sent, file: SENT.secureFile } };
     const { secureFile } = this.#options.files;
     if (secureFile === undefined) return {};
-    return { secure: { text: await readText(secureFile), file: secureFile } };
+    return { secure: { text: await readText(secureFile, "-s"), file: secureFile } };
   }
 
   /** Ends what is under way and begins nothing more. */

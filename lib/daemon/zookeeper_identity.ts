@@ -13,7 +13,7 @@ export async function readIdentities(
 ): Promise<readonly Identity[]> {
   const file = env[VARIABLE];
   if (file === undefined || file === "") return [];
-  const credentials = (await readText(file)).trim();
+  const credentials = (await readText(file, VARIABLE)).trim();
   if (!/^[^\s:]+:[^\r\n]+$/.test(credentials)) {
     const message = `the file must hold one line, USER:PASSWORD, for ZooKeeper's digest scheme`;
     throw new ConfigError([{ severity: "error", file, line: null, column: null, path: VARIABLE, message }]);

@@ -37,5 +37,5 @@ test("a file of another form is named, without what it holds", async () => {
 
 test("a file that cannot be read is named", async () => {
   const env = { NODEPOOL_ZOOKEEPER_AUTH_FILE: join(folder, "none") };
-  await assert.rejects(readIdentities(env), /none.*does not exist/);
+  await assert.rejects(readIdentities(env), /none.*does not exist; .* with NODEPOOL_ZOOKEEPER_AUTH_FILE$/);
 });

@@ -4,10 +4,10 @@ import { ConfigError } from "../../lib/config/types.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError, EXIT } from "./host.ts";
 
-/** The text of a file that was named on the command line. @throws {CommandError} when it cannot be read */
-export async function readGiven(file: string): Promise<string> {
+/** The text of a file that was named on the command line with this flag. @throws {CommandError} when it cannot be read */
+export async function readGiven(file: string, by: "-c" | "-s"): Promise<string> {
   try {
-    return await readText(file);
+    return await readText(file, by);
   } catch (error) {
     if (error instanceof ConfigError) throw new CommandError(error.message, EXIT.failed);
     throw error;

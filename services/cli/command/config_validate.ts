@@ -36,8 +36,8 @@ async function readHere({ files, host }: CommandContext): Promise<readonly Confi
 /** The launcher knows other variables and another secure file than the host of the command line. */
 async function askDaemon({ clients, files }: CommandContext): Promise<readonly ConfigProblem[]> {
   const { launcherConfig } = await clients();
-  const text = await readGiven(files.config);
-  const secureText = files.secure === null ? {} : { secureText: await readGiven(files.secure) };
+  const text = await readGiven(files.config, "-c");
+  const secureText = files.secure === null ? {} : { secureText: await readGiven(files.secure, "-s") };
   const { problems } = await launcherConfig.validateConfig({ text, ...secureText });
   return problems.map(({ severity, file, line, column, ...problem }) => ({
     ...problem,

@@ -12,8 +12,8 @@ const DESTRUCTIVE = 3;
 
 export const run: Command = async (context) => {
   const { files, host, output } = context;
-  const text = await readGiven(files.config);
-  const secureText = files.secure === null ? undefined : await readGiven(files.secure);
+  const text = await readGiven(files.config, "-c");
+  const secureText = files.secure === null ? undefined : await readGiven(files.secure, "-s");
   const answers = await askAll(context, { text, ...(secureText === undefined ? {} : { secureText }) });
   const problems = [...new Set(answers.flatMap((answer) => answer.problems))];
   if (problems.some((problem) => !/:\d+: warning: /.test(problem))) {
