@@ -6,7 +6,7 @@
 //   D3. The end goes in this order: calls, service, providers, session (its locks last), telemetry. A second signal,
 //       or a time a little longer than the grace, ends the process wherever it is.
 import { randomUUID } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { type Config, ConfigError, formatProblem } from "../config/types.ts";
@@ -237,5 +237,16 @@ function writePidFile(path: string | null, pid: number): () => void {
   } catch (error) {
     throw new PidFileError(`cannot write the pid file ${path}: ${messageOf(error)}`);
   }
-  return () => rmSync(path, { force: true });
+  return () => {
+    // Another daemon may have been started with the same file; it is that one's then.
+    if (readPid(path) === pid) rmSync(path, { force: true });
+  };
+}
+
+function readPid(path: string): number | null {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch {
+    return null;
+  }
 }

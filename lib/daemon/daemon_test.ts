@@ -1,7 +1,7 @@
 // A daemon that is stopped while it is busy; daemons as processes of their own are in test/integration/daemon_test.ts.
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ interface World {
 }
 
 /** A process for a daemon, its file and its ZooKeeper. */
-async function world(): Promise<World> {
+async function world(...flags: string[]): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "nodepool-daemon-"));
   const server = await startEmbeddedServer({ dataDir: join(folder, "zk"), port: 0, logger: silentLogger });
   const file = join(folder, "nodepool.yaml");
@@ -43,7 +43,17 @@ async function world(): Promise<World> {
   write("one");
   return {
     host: {
-      argv: ["node", "main.ts", "-c", file, "--listen", `unix:${join(folder, "socket")}`, "--grace", "60"],
+      argv: [
+        "node",
+        "main.ts",
+        "-c",
+        file,
+        "--listen",
+        `unix:${join(folder, "socket")}`,
+        "--grace",
+        "60",
+        ...flags,
+      ],
       env: {},
       pid: 1,
       stdout: { write: () => true, writableLength: 0, on: () => {} },
@@ -109,5 +119,29 @@ test("a daemon that is stopped while its start waits for ZooKeeper ends in order
     assert.deepEqual(events, ["started", "exit 0"]);
   } finally {
     await close();
+  }
+});
+
+test("a daemon removes its pid file when it ends, but not one that another has written over it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-pid-"));
+  try {
+    for (const pid of ["1\n", "2\n"]) {
+      const file = join(folder, "daemon.pid");
+      const { host, events, send, close } = await world("-p", file);
+      const start = () => {
+        events.push("started");
+        return new Promise<never>(() => {});
+      };
+      const ended = runDaemon({ name: "builder", process: host, start });
+      await until(() => events.includes("started"), "the start");
+      assert.equal(readFileSync(file, "utf8"), "1\n");
+      writeFileSync(file, pid);
+      send("SIGTERM");
+      await within(PROMPT_MS, ended, "the end");
+      assert.equal(existsSync(file), pid !== "1\n", `with ${pid}`);
+      await close();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
