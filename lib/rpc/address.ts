@@ -1,6 +1,7 @@
 // Where a server listens and a client connects: HOST:PORT, [IPv6]:PORT or unix:/PATH.
-import { statSync, unlinkSync } from "node:fs";
+import { existsSync, statSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import { codeOf, messageOf } from "../std/errors.ts";
 
 /** An address that cannot be used, in one sentence for people. */
@@ -41,8 +42,13 @@ export function listenError(address: string, error: unknown): AddressError {
 
 function listenReason(address: string, code: string, message: string): string {
   const is = (name: string) => code === name || message.includes(name);
+  const path = unixPath(address);
+  // Node says EACCES then, Deno ENOENT.
+  if (path !== null && !existsSync(dirname(path))) {
+    return "the socket's folder does not exist: create it or choose another path";
+  }
   if (is("EADDRINUSE")) return `another process is listening there: stop it or choose another address`;
-  if (is("EACCES") && unixPath(address) === null) {
+  if (is("EACCES") && path === null) {
     return "permission denied: ports below 1024 need root; choose another port";
   }
   if (is("EACCES")) return "permission denied: the socket's folder is not writable";

@@ -32,6 +32,16 @@ test("a port in use and a bad address are one clear sentence each", async () => 
   await assert.rejects(server.listen("192.0.2.1:0"), /this machine has no such address/);
 });
 
+test("a unix socket in a folder that does not exist is told as that", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "nodepool-listen-"));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const server = createRpcServer({ services: [], logger: silentLogger });
+  await assert.rejects(
+    server.listen(`unix:${folder}/none/socket`),
+    /the socket's folder does not exist: create it/,
+  );
+});
+
 async function serveAndCall(address: string): Promise<void> {
   const server = createRpcServer({
     services: [
