@@ -1,5 +1,6 @@
 // The command line of a daemon. Nodepool's own flags are all understood, so that old unit files go on working.
 import { parseArgs } from "node:util";
+import { AddressError, parseAddress } from "../rpc/address.ts";
 import { messageOf } from "../std/errors.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "../telemetry/logger.ts";
 
@@ -75,7 +76,7 @@ export function parseFlags(args: readonly string[], defaults: FlagDefaults): Dae
   return {
     config: text("config") ?? "/etc/nodepool/nodepool.yaml",
     secure: text("secure") ?? null,
-    listen: text("listen") ?? defaults.listen,
+    listen: listenAddress("listen", text("listen") ?? defaults.listen),
     pidfile: text("pidfile") ?? null,
     logLevel: oneOf("log-level", level, LOG_LEVELS),
     logFormat: format === undefined ? null : oneOf("log-format", format, ["text", "json"] as const),
@@ -94,6 +95,17 @@ function readValues(
     return parseArgs({ args: [...args], options, allowPositionals: false }).values;
   } catch (error) {
     throw new UsageError(messageOf(error).replace(/ To specify a positional.*$/s, ""));
+  }
+}
+
+/** The address that a flag gives. @throws {UsageError} when it can be none */
+export function listenAddress(flag: string, value: string): string {
+  try {
+    parseAddress(value);
+    return value;
+  } catch (error) {
+    if (error instanceof AddressError) throw new UsageError(`--${flag}: ${error.message}`);
+    throw error;
   }
 }
 

@@ -58,6 +58,7 @@ test("a flag that is unknown, incomplete or out of range is refused with what is
     [["--build-workers", "0"], /--build-workers 0: expected a whole number of 1 or more/],
     [["--grace", "-1"], /grace/],
     [["--grace", "soon"], /--grace soon: expected a whole number of 0 or more/],
+    [["--listen", "28993"], /--listen: '28993' is no address: expected HOST:PORT/],
     [["--log-level", "loud"], /--log-level loud: expected one of debug, info, warn, error/],
     [["--log-format", "xml"], /--log-format xml: expected one of text, json/],
   ];

@@ -1,6 +1,6 @@
 // The command line of `nodepool-standalone`, which is what `npm start` runs.
 import { parseArgs } from "node:util";
-import { UsageError } from "../../lib/daemon/flags.ts";
+import { listenAddress, UsageError } from "../../lib/daemon/flags.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 
 /** What the standalone process was told. */
@@ -42,8 +42,8 @@ export function parseStandaloneFlags(args: readonly string[]): StandaloneFlags {
   return {
     config: values.config ?? null,
     data: values.data,
-    listen: values.listen,
-    builderListen: values["builder-listen"],
+    listen: listenAddress("listen", values.listen),
+    builderListen: listenAddress("builder-listen", values["builder-listen"]),
     zookeeperPort: port,
     install: values.install,
     debug: values.debug,
