@@ -144,7 +144,8 @@ ${line("-f", "accepted: it always stays in the foreground and never daemonises")
 ${line("--version", "show the version")}
 ${line("-h, --help", "show this help")}
 
-signals: SIGTERM, SIGINT stop in order, a second one ends it at once; SIGUSR2 starts or ends a CPU profile.
+signals: SIGTERM, SIGINT, SIGUSR1 stop in order, a second one ends it at once; SIGHUP has the configuration read again;
+SIGUSR2 starts or ends a CPU profile.
 exit codes: 0 stopped, 2 wrong flags, 69 cannot listen, 70 a defect, 73 no pid file, 78 wrong configuration.
 `;
 }

@@ -71,9 +71,18 @@ test("a flag that is unknown, incomplete or out of range is refused with what is
   }
 });
 
-test("help names every flag, the daemon's own included, and the exit codes", () => {
+test("help names every flag, the daemon's own included, the signals and the exit codes", () => {
   const help = helpText("nodepool-builder", DEFAULTS);
-  for (const word of ["--config", "--secure", "--listen", "--build-workers N", "--grace", "78 wrong"]) {
+  for (const word of [
+    "--config",
+    "--secure",
+    "--listen",
+    "--build-workers N",
+    "--grace",
+    "SIGHUP",
+    "SIGUSR1",
+    "78 wrong",
+  ]) {
     assert.ok(help.includes(word), word);
   }
 });

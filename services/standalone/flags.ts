@@ -78,7 +78,8 @@ options:
 
 A changed configuration is taken when its file changes, and by nodepool config-reload.
 
-signals: SIGINT, SIGTERM, SIGHUP (its terminal is closed) stop in order, a second SIGINT or SIGTERM ends it at once.
+signals: SIGINT, SIGTERM, SIGUSR1, SIGHUP (its terminal is closed) stop in order, a second one but SIGHUP ends it at
+once; SIGUSR2 starts or ends a CPU profile.
 exit codes: 0 stopped, 2 wrong flags, 69 an address or the data folder cannot be used, 70 a defect, 78 wrong
 configuration.
 `;
