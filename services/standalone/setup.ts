@@ -55,6 +55,21 @@ export interface Setup {
   readonly privateKeyPath: string;
 }
 
+/**
+ * Reads the configuration as it will be read, with any key: what cannot be used is to be said before something is made
+ * or installed.
+ *
+ * @throws {ConfigError} with all that is wrong
+ */
+export async function checkConfig(flags: StandaloneFlags, dataDir: string, env: Environment): Promise<void> {
+  await loadConfig(flags.config ?? exampleConfig(), filesOf(env, dataDir, "ssh-ed25519 AAAA"));
+}
+
+/** How the configuration is read. */
+function filesOf(env: Environment, dataDir: string, publicKey: string): LoadOptions {
+  return { env: { ...env, NODEPOOL_DATA_DIR: dataDir, NODEPOOL_AUTHORIZED_KEYS: publicKey } };
+}
+
 /** Looks for what is needed, installs what is missing if it may, and reads the configuration. */
 export async function setUp(
   flags: StandaloneFlags,
@@ -64,7 +79,7 @@ export async function setUp(
 ): Promise<Setup> {
   const found = await ensureRequirements(startRequirements(), { print, mayInstall: flags.install });
   const key = await operatorKey({ env, dataDir });
-  const files = { env: { ...env, NODEPOOL_DATA_DIR: dataDir, NODEPOOL_AUTHORIZED_KEYS: key.publicKey } };
+  const files = filesOf(env, dataDir, key.publicKey);
   const config = await loadConfig(flags.config ?? exampleConfig(), files);
   const { privateKeyPath } = key;
   const canBuild = process.getuid?.() === 0 && !found.missing.includes("diskimage-builder");

@@ -35,7 +35,15 @@ import { followProgress } from "./follow.ts";
 import { openContext } from "./open_context.ts";
 import { readyNodes } from "./progress.ts";
 import { plainScreen, type Screen, terminalScreen } from "./screen.ts";
-import { makeDataFolder, makeLogFile, type Setup, setUp, startOwnEngine, UnavailableError } from "./setup.ts";
+import {
+  checkConfig,
+  makeDataFolder,
+  makeLogFile,
+  type Setup,
+  setUp,
+  startOwnEngine,
+  UnavailableError,
+} from "./setup.ts";
 import { takeBack, type Undo } from "./take_back.ts";
 import { together } from "./together.ts";
 
@@ -85,6 +93,7 @@ async function run(host: DaemonProcess, flags: StandaloneFlags): Promise<void> {
   const write = (text: string) => void host.stdout.write(text);
   const began = systemClock.now();
   const dataDir = resolve(flags.data);
+  await checkConfig(flags, dataDir, host.env);
   makeDataFolder(dataDir);
   const logFile = join(dataDir, "nodepool.log");
   makeLogFile(logFile);

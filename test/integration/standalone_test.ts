@@ -1,7 +1,7 @@
 // The standalone process where something that it needs is not to be had, before its start and while it runs.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,6 +40,14 @@ describe("Nodepool standalone", { timeout: 120_000 }, () => {
     assert.equal(await program.ended(), 69, program.output());
     assert.match(program.output(), words);
   };
+
+  it("makes nothing when its configuration cannot be used", async () => {
+    const none = join(folder, "none");
+    const program = await start("--config", join(folder, "nowhere.yaml"), "--data", none);
+    assert.equal(await program.ended(), 78, program.output());
+    assert.match(program.output(), /nowhere\.yaml: does not exist/);
+    assert.equal(existsSync(none), false);
+  });
 
   it("does not start when its log cannot be written, and says so", async () => {
     mkdirSync(log);
