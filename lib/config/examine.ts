@@ -64,6 +64,9 @@ function examineLabels({ row, providers }: Examined): void {
         `label ${name} is in no pool, so ${use}; add it to a pool of a provider, or remove it here`,
       );
     }
+    // -1 is how Nodepool has a label switched off.
+    if (wanted < -1)
+      at.key("min-ready")?.warning(`is ${wanted}, which counts as 0; write how many are to be kept`);
     const room = serving.reduce((sum, place) => sum + roomOf(place), 0);
     if (wanted > room && serving.length > 0) {
       at.key("min-ready")?.warning(

@@ -46,6 +46,11 @@ const doubtful: readonly [string, string, string][] = [
     "labels[0].min-ready: asks for 2 nodes, but the pools of label small take 1; raise their max-servers, or lower min-ready",
   ],
   [
+    "fewer ready nodes than none",
+    site({ "min-ready: 2": "min-ready: -3" }),
+    "labels[0].min-ready: is -3, which counts as 0; write how many are to be kept",
+  ],
+  [
     "a pool that is closed to what is to be kept ready",
     site({ "max-servers: 4": "max-servers: 0" }),
     "labels[0].min-ready: asks for 2 nodes, but the pools of label small take 0; raise their max-servers, or lower min-ready",
@@ -217,7 +222,7 @@ const plausible: readonly [string, string][] = [
   ),
   [
     "more ready nodes of two labels than one pool has, when another serves one of them",
-    `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}, {name: c, min-ready: -9}]
+    `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}, {name: c, min-ready: -1}]
 diskimages: [{name: d}]
 providers:
 - name: p

@@ -22,8 +22,22 @@ export function requireImagesDir(config: Config): string {
   );
 }
 
-/** What keeps the daemons from starting with a configuration, as warnings: standalone starts with it. */
-export function lacksForDaemons(config: Config): readonly ConfigProblem[] {
+/** What may be meant for a try or a test and is not for production, as warnings. */
+export function unfitForProduction(config: Config): readonly ConfigProblem[] {
+  const fakes = config.providers.filter(({ driver }) => driver === "fake");
+  const pretended = fakes.map(({ name }) =>
+    problem(
+      config,
+      "warning",
+      "providers",
+      `${name} has the driver fake, which only pretends to launch nodes, for tests; name a real one`,
+    ),
+  );
+  return [...withoutServers(config), ...pretended];
+}
+
+/** No daemon starts then, but standalone does. */
+function withoutServers(config: Config): readonly ConfigProblem[] {
   if (config.zookeeper !== null) return [];
   const message =
     "is in no file, so only standalone starts with it: name the servers here, or name the secure file that has them with -s";

@@ -47,6 +47,15 @@ test("servers that no daemon starts without are missed, unless the secure file h
   assert.equal((await nodepool({}, args)).stdout, `${path}: valid\n`);
 });
 
+test("a provider that only pretends is no surprise in production", async () => {
+  const path = file("fake.yaml", `${SERVERS}providers: [{name: p, driver: fake, pools: []}]\n`);
+  const { stdout } = await nodepool({}, ["config-validate", "-c", path]);
+  assert.match(
+    stdout,
+    /fake\.yaml: warning: providers: p has the driver fake, which only pretends to launch nodes/,
+  );
+});
+
 test("the secure file is read too, and its values are not shown", async () => {
   const path = file("main.yaml", "diskimages: [{name: disk}]\n");
   const secure = file("secure.yaml", "zookeeper-servers: [{host: h, port: secretword}]\n");

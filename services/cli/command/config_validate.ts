@@ -1,6 +1,6 @@
 // nodepool config-validate
 import { readConfig } from "../../../lib/config/load.ts";
-import { lacksForDaemons } from "../../../lib/config/require.ts";
+import { unfitForProduction } from "../../../lib/config/require.ts";
 import { sarifOf } from "../../../lib/config/sarif.ts";
 import { type ConfigProblem, formatProblem } from "../../../lib/config/types.ts";
 import { readVersion } from "../../../lib/daemon/version.ts";
@@ -30,7 +30,7 @@ export const run: Command = async (context, _args, options) => {
 async function readHere({ files, host }: CommandContext): Promise<readonly ConfigProblem[]> {
   const secure = files.secure === null ? {} : { secureFile: files.secure };
   const { config, problems } = await readConfig(files.config, { ...secure, env: host.env });
-  return config === null ? problems : [...problems, ...lacksForDaemons(config)];
+  return config === null ? problems : [...problems, ...unfitForProduction(config)];
 }
 
 /** The launcher knows other variables and another secure file than the host of the command line. */
