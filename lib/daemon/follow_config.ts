@@ -1,14 +1,9 @@
 // Has a running process follow its configuration's files, and answers for it: what ConfigService and health tell.
-import type { LoadOptions } from "../config/load.ts";
-import type { Config } from "../config/types.ts";
 import { watchFiles } from "../config/watch.ts";
 import type { ConfigControl } from "../rpc/config_service.ts";
 import { atMost } from "../std/at_most.ts";
-import type { Clock } from "../std/clock.ts";
-import type { Logger } from "../std/logger.ts";
 import type { OpenContext } from "./context.ts";
-import { Reloader } from "./reload.ts";
-import type { Service } from "./types.ts";
+import { Reloader, type ReloaderOptions } from "./reload.ts";
 
 /** What health calls the matter of the configuration: not serving while a changed file cannot be used. */
 const CONFIG_HEALTH = "config";
@@ -19,17 +14,8 @@ const PROVIDERS_HEALTH = "providers";
 const CHANGE_PATIENCE_MS = 1000;
 
 /** Whose configuration it is, and who hears of it. */
-export interface FollowConfigOptions {
-  /** What the process was started with. */
-  readonly config: Config;
-  readonly files: LoadOptions;
-  /** What the process makes of a configuration that it reads. @default nothing else */
-  readonly adapt?: (config: Config) => Config;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly signal: AbortSignal;
+export interface FollowConfigOptions extends Omit<ReloaderOptions, "providers" | "onTaken" | "onValid"> {
   readonly opened: OpenContext;
-  readonly service: Pick<Service, "reconfigure" | "plan">;
   readonly setServing: (serving: boolean, matter: string) => void;
 }
 
