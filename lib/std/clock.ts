@@ -23,11 +23,9 @@ export function elapsed(clock: Clock): number {
 /** The longest time that the runtime's timers take, in milliseconds (25 days): what is longer ends at once there. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  elapsed: () => performance.now(),
-  sleep: (milliseconds, signal) =>
+/** {@link Clock.sleep} of a clock that has this {@link Clock.after}. */
+export function sleepBy(after: Clock["after"]): Clock["sleep"] {
+  return (milliseconds, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason);
@@ -42,7 +40,14 @@ export const systemClock: Clock = {
         reject(signal?.reason);
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-    }),
+    });
+}
+
+/** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+  sleep: sleepBy(after),
   after,
 };
 

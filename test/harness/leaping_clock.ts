@@ -1,6 +1,6 @@
 // A clock that goes as the machine's own does, and leaps ahead when a test says so: what waits for a time that has come
 // by then goes on at once.
-import { type Clock, systemClock } from "../../lib/std/clock.ts";
+import { type Clock, sleepBy, systemClock } from "../../lib/std/clock.ts";
 
 export interface LeapingClock extends Clock {
   leap(milliseconds: number): void;
@@ -31,19 +31,7 @@ export function leapingClock(): LeapingClock {
   return {
     now,
     after,
-    sleep: (milliseconds, signal) =>
-      new Promise((resolve, reject) => {
-        signal?.throwIfAborted();
-        const cancel = after(milliseconds, () => {
-          signal?.removeEventListener("abort", onAbort);
-          resolve();
-        });
-        const onAbort = () => {
-          cancel();
-          reject(signal?.reason);
-        };
-        signal?.addEventListener("abort", onAbort, { once: true });
-      }),
+    sleep: sleepBy(after),
     leap: (milliseconds) => {
       ahead += milliseconds;
       for (const arm of timers) arm();

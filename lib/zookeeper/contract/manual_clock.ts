@@ -1,28 +1,17 @@
-import type { Clock } from "../../std/clock.ts";
+import { type Clock, sleepBy } from "../../std/clock.ts";
 
 /** A clock that stands still until it is told to go on. */
 export function manualClock() {
   let now = 0;
   let timers: { at: number; callback: () => void }[] = [];
-  const clock: Clock = {
-    now: () => now,
-    sleep: (milliseconds, signal) =>
-      new Promise((resolve, reject) => {
-        signal?.throwIfAborted();
-        const cancel = clock.after(milliseconds, resolve);
-        signal?.addEventListener("abort", () => {
-          cancel();
-          reject(signal.reason);
-        });
-      }),
-    after: (milliseconds, callback) => {
-      const timer = { at: now + milliseconds, callback };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((each) => each !== timer);
-      };
-    },
+  const after: Clock["after"] = (milliseconds, callback) => {
+    const timer = { at: now + milliseconds, callback };
+    timers.push(timer);
+    return () => {
+      timers = timers.filter((each) => each !== timer);
+    };
   };
+  const clock: Clock = { now: () => now, sleep: sleepBy(after), after };
   /** Goes on in steps of 1 ms, or in one leap as a machine does that slept. */
   const advance = (milliseconds: number, step = 1) => {
     const end = now + milliseconds;
