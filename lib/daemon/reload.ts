@@ -122,12 +122,8 @@ export class Reloader {
     if (service.plan === undefined) throw new Error("this daemon does not plan yet");
     const { config, problems } = await this.#parse(text, secureText);
     if (config === null) return { changes: [], problems: problems.map(formatProblem) };
-    try {
-      requireServers(this.#status.config, config);
-    } catch (error) {
-      if (error instanceof ConfigError) return { changes: [], problems: error.problems.map(formatProblem) };
-      throw error;
-    }
+    const refusals = refusalsOf(this.#status.config, config);
+    if (refusals.length > 0) return { changes: [], problems: refusals.map(formatProblem) };
     const later = startOnlyKeys(this.#first, config).map((key) => ({
       kind: "restart",
       subject: key,
@@ -140,14 +136,7 @@ export class Reloader {
   /** What is wrong or doubtful in another configuration. */
   async validate(text: string, secureText: string | null): Promise<readonly ConfigProblem[]> {
     const { config, problems } = await this.#parse(text, secureText);
-    if (config === null) return problems;
-    try {
-      requireServers(this.#status.config, config);
-      return problems;
-    } catch (error) {
-      if (error instanceof ConfigError) return [...problems, ...error.problems];
-      throw error;
-    }
+    return config === null ? problems : [...problems, ...refusalsOf(this.#status.config, config)];
   }
 
   async #parse(text: string, secureText: string | null): Promise<ConfigReading> {
@@ -319,4 +308,15 @@ function haveCloudsChanged(before: Config, after: Config): boolean {
   return after.providers.some(
     ({ name, cloudFingerprint }) => cloudFingerprint !== undefined && cloudFingerprint !== known.get(name),
   );
+}
+
+/** Why another configuration cannot come into force, though it can be read. */
+function refusalsOf(inForce: Config, next: Config): readonly ConfigProblem[] {
+  try {
+    requireServers(inForce, next);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
 }
