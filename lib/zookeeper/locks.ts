@@ -20,12 +20,14 @@ import {
   type Locks,
   type Operation,
   type OperationResult,
+  type PreparedLock,
   type Session,
   ZooKeeperError,
 } from "./types.ts";
 import { nameOf, parentOf } from "./znode_path.ts";
 
 const EMPTY = new Uint8Array();
+const FIRST_NUMBER = "0000000000";
 
 /** Locks of one session. `newUuid` and `clock` are for tests. */
 export function createLocks(
@@ -103,13 +105,21 @@ class KazooLocks implements Locks {
     return this.#hold(root, contender, owner);
   }
 
-  prepare(root: string, identifier = ""): ReturnType<Locks["prepare"]> {
-    const owner = this.#session.signal;
+  prepare(root: string, identifier = ""): PreparedLock {
     const prefix = this.#newPrefix(root);
-    const operations: Operation[] = [
-      { kind: "create", path: root, data: EMPTY, mode: "persistent" },
-      createContender(prefix, identifier),
-    ];
+    const line: Operation = { kind: "create", path: root, data: EMPTY, mode: "persistent" };
+    return this.#prepared(root, prefix, [line, createContender(prefix, identifier)]);
+  }
+
+  succeed(root: string, identifier = ""): PreparedLock {
+    // No number that ZooKeeper gives is lower, and its first one has gone to a contender with another uuid.
+    const contender = `${this.#newPrefix(root)}${FIRST_NUMBER}`;
+    const create = createContender(contender, identifier);
+    return this.#prepared(root, contender, [{ ...create, mode: "ephemeral" }]);
+  }
+
+  #prepared(root: string, prefix: string, operations: readonly Operation[]): PreparedLock {
+    const owner = this.#session.signal;
     const held = (results: readonly OperationResult[]): HeldLock => {
       const created = results.find((result) => result.kind === "create" && result.path.startsWith(prefix));
       if (created?.kind !== "create") {

@@ -223,10 +223,18 @@ export interface Locks {
   acquire(root: string, options?: LockOptions): Promise<HeldLock | null>;
   /**
    * Steps that create the lock root and our contender in it, for a lock root that does not exist yet (a new node or
-   * request): in one transaction with whatever else is to be written. `held` makes the lock out of the results.
+   * request): in one transaction with whatever else is to be written.
    */
-  prepare(
-    root: string,
-    identifier?: string,
-  ): { operations: readonly Operation[]; held(results: readonly OperationResult[]): HeldLock };
+  prepare(root: string, identifier?: string): PreparedLock;
+  /**
+   * A step that puts our contender at the head of a line whose head goes in the same transaction: whoever stands behind
+   * that goes on waiting, for ours.
+   */
+  succeed(root: string, identifier?: string): PreparedLock;
+}
+
+/** Steps that take a lock; `held` makes it out of the results of the transaction that they were part of. */
+export interface PreparedLock {
+  readonly operations: readonly Operation[];
+  held(results: readonly OperationResult[]): HeldLock;
 }

@@ -9,6 +9,7 @@ import {
   type Locks,
   type Operation,
   type OperationResult,
+  type PreparedLock,
   type Session,
 } from "../../lib/zookeeper/types.ts";
 import type { LockView } from "../../lib/zookeeper/view.ts";
@@ -90,7 +91,20 @@ export class Transaction {
    */
   take(locks: Locks, root: string, lock: LockView, identifier?: string): Later<HeldLock> {
     if (lock.exists) this.delete(root);
-    const { operations, held } = locks.prepare(root, identifier);
+    return this.#take(root, locks.prepare(root, identifier));
+  }
+
+  /**
+   * Takes a lock over from the contenders at the head of its line, which go: the transaction fails when one of them is
+   * gone already. Whoever stands behind them goes on waiting.
+   */
+  takeOver(locks: Locks, root: string, from: readonly string[], identifier?: string): Later<HeldLock> {
+    const taken = this.#take(root, locks.succeed(root, identifier));
+    for (const contender of from) this.delete(`${root}/${contender}`);
+    return taken;
+  }
+
+  #take(root: string, { operations, held }: PreparedLock): Later<HeldLock> {
     for (const operation of operations) {
       this.#operations.push(operation);
       if (operation.kind === "create" && operation.path !== root) {

@@ -43,6 +43,23 @@ describe("a transaction", () => {
     await lock().release();
   });
 
+  it("takes a lock over from whoever holds it, or does nothing when that one is gone", async () => {
+    await session.ensurePath("/a2/lock");
+    const begin = new Transaction(session);
+    begin.enterLease("/a2/lock", "0".repeat(32), DATA);
+    await begin.commit();
+    const [lease = ""] = await session.children("/a2/lock");
+    const steps = new Transaction(session);
+    const lock = steps.takeOver(locks, "/a2/lock", [lease], "heir");
+    await steps.commit();
+    assert.deepEqual(await session.children("/a2/lock"), [lock().contender.split("/").at(-1)]);
+    const late = new Transaction(session);
+    late.takeOver(locks, "/a2/lock", [lease], "late");
+    await assert.rejects(late.commit(), isConflict);
+    assert.equal((await session.children("/a2/lock")).length, 1);
+    await lock().release();
+  });
+
   it("writes nothing under a lock that was lost, nor over a version that was not read", async () => {
     await session.ensurePath("/b");
     const begin = new Transaction(session);

@@ -156,6 +156,25 @@ export function lockCases(fixture: Fixture): void {
     assert.deepEqual(await session.children(`${place}/new/lock`), []);
   });
 
+  it("takes a lock over in one transaction, ahead of whoever waits for it", async () => {
+    const [session, other] = [await fixture.session(), await fixture.session()];
+    const root = `${await fixture.place(session)}/lock`;
+    const locks = createLocks(session);
+    const before = await locks.acquire(root);
+    assert.ok(before);
+    const next = createLocks(other).acquire(root, { timeout: PATIENCE_MS });
+    await until(async () => (await session.children(root)).length === 2, "the contender to be in line");
+    const heir = locks.succeed(root, "heir");
+    const held = heir.held(await session.multi([...heir.operations, before.releaseOperation()]));
+    before.markReleased();
+    assert.equal(textOf((await session.get(held.contender)).data), "heir");
+    assert.equal((await session.get(held.contender)).stat.ephemeralOwner, session.sessionId);
+    await session.sync(root);
+    assert.equal((await session.children(root)).length, 2, "who waited waits");
+    await held.release();
+    assert.ok(await within(PATIENCE_MS, next, "the lock to be passed on"));
+  });
+
   it("keeps its place in line over a restart of the server", async () => {
     const [session, other] = [await fixture.session(), await fixture.session()];
     const root = `${await fixture.place(session)}/lock`;

@@ -37,9 +37,9 @@ export interface PreparedDeletion {
 
 /**
  * Adds the beginning of a deletion to a transaction: `deleting` is written, and the node's lock taken. That is refused
- * when anybody else stands in line.
+ * when anybody else holds it.
  *
- * @param lease the lock's contenders that go: the node's lease ends with it
+ * @param lease the lock's contenders from which it is taken over: the node's lease ends with it
  */
 export function prepareDelete(
   environment: Environment,
@@ -55,13 +55,14 @@ export function prepareDelete(
   const isUsedSlot = wasUsed(record) && environment.hosts.slotOf(id) !== undefined;
   const marked = isUsedSlot ? markedUsed(record) : record;
   const deleting = isGone ? record : withNodeState(marked, "deleting", nowOf(environment));
-  // Watchers may see a transaction piece by piece: the lease's end is not to be seen before what comes of it, nor
-  // `deleting`, where there is no lease, before the lock of whoever deletes.
-  const write = () => steps.setNode(id, deleting, version);
-  if (lease.length > 0) write();
-  for (const name of lease) steps.delete(`${root}/${name}`);
-  const taken = steps.take(context.locks, root, lock, "deleting");
-  if (lease.length === 0) write();
+  // Watchers may see a transaction piece by piece: `deleting` is not to be seen before the lock of whoever deletes, nor
+  // a lease's end before what comes of it.
+  const takesOver = lease.length > 0;
+  if (takesOver) steps.setNode(id, deleting, version);
+  const taken = takesOver
+    ? steps.takeOver(context.locks, root, lease, "deleting")
+    : steps.take(context.locks, root, lock, "deleting");
+  if (!takesOver) steps.setNode(id, deleting, version);
   const goOn = () => {
     const { provider, externalId: external } = record;
     context.logger.info("deleting node", { node: id, provider, external, reason });
