@@ -5,6 +5,8 @@
 //       value, whole numbers too that JavaScript's numbers cannot hold (exact_json.ts).
 //   C2. A missing key reads as the table's default; a value of a wrong type is refused with the key, what was
 //       found and what was expected. The caller adds the znode's path.
+//   C3. Bytes that were written here a moment ago are read without being parsed: most of what a daemon hears of is its
+//       own writes. So neither bytes nor documents are ever changed.
 
 import { parseExactly, plainNumber } from "./exact_json.ts";
 
@@ -12,6 +14,8 @@ import { parseExactly, plainNumber } from "./exact_json.ts";
 export class DocumentError extends Error {
   override name = "DocumentError";
 }
+
+type Json = Readonly<Record<string, unknown>>;
 
 /** How one key of a document is read and written. */
 export interface Field<T> {
@@ -151,6 +155,11 @@ interface Plan {
 }
 
 const PLANS = new WeakMap<FieldTable, Plan>();
+/** How many of the documents that were written last are kept: as many may well be on their way at a time. */
+const KEPT = 512;
+/** What was written last, round and round. (A WeakMap would cost as much as parsing does.) */
+const written: { readonly data: Uint8Array; readonly document: Json }[] = [];
+let writes = 0;
 const NO_EXTRA: Extra["extra"] = Object.freeze({});
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();
@@ -168,7 +177,7 @@ function planOf(table: FieldTable): Plan {
 
 /** Reads a document. @throws {DocumentError} when it is no JSON object or a value has a wrong type. */
 export function decodeDocument<Table extends FieldTable>(table: Table, data: Uint8Array): RecordOf<Table> {
-  const document = parseObject(DECODER.decode(data));
+  const document = writtenAs(data) ?? parseObject(DECODER.decode(data));
   const { fields, keys } = planOf(table);
   // The copy of the table has every name already: filling it is quick, and the record stays small.
   const record: Record<string, unknown> = { ...table, extra: NO_EXTRA };
@@ -186,7 +195,16 @@ export function decodeDocument<Table extends FieldTable>(table: Table, data: Uin
   return record as RecordOf<Table>;
 }
 
-function parseObject(text: string): Readonly<Record<string, unknown>> {
+/** What these very bytes were written from, the newest first; undefined when that is not known (any more). */
+function writtenAs(data: Uint8Array): Json | undefined {
+  for (let age = 1; age <= written.length; age += 1) {
+    const one = written[(writes - age) % KEPT];
+    if (one?.data === data) return one.document;
+  }
+  return undefined;
+}
+
+function parseObject(text: string): Json {
   let document: unknown;
   try {
     document = parseExactly(text);
@@ -196,7 +214,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw new DocumentError(`the data is ${describe(document)}: expected a JSON object`);
   }
-  return document as Readonly<Record<string, unknown>>;
+  return document as Json;
 }
 
 /**
@@ -206,13 +224,17 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
  */
 export function encodeDocument<Table extends FieldTable>(table: Table, record: RecordOf<Table>): Uint8Array {
   const { fields, blank } = planOf(table);
-  const document: Record<string, unknown> = { ...blank };
+  const known: Record<string, unknown> = { ...blank };
   for (const [name, { key, omitNull }] of fields) {
     // What is undefined is not written.
-    document[key] = (record as Record<string, unknown>)[name] ?? (omitNull ? undefined : null);
+    known[key] = (record as Record<string, unknown>)[name] ?? (omitNull ? undefined : null);
   }
   const { extra } = record;
-  return ENCODER.encode(write(extra === NO_EXTRA ? document : { ...document, ...extra }));
+  const document = extra === NO_EXTRA ? known : { ...known, ...extra };
+  const data = ENCODER.encode(write(document));
+  written[writes % KEPT] = { data, document };
+  writes += 1;
+  return data;
 }
 
 function write(document: Readonly<Record<string, unknown>>): string {

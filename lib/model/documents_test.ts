@@ -113,6 +113,9 @@ const KIND_WORDS = ["builder", "launcher", "pool"];
 const STATE_WORDS = ["initializing", "running", "paused", "stopped"];
 const NODE_WORDS = "init building testing ready in-use used hold deleting failed aborted deleted".split(" ");
 
+/** The keys that no document may lack. */
+const REQUIRED: ReadonlySet<string> = new Set(["state", "kind"]);
+
 interface Kind {
   readonly full: Json;
   readonly decode: (data: Uint8Array) => { readonly extra: Json };
@@ -164,6 +167,14 @@ describe("the document of", () => {
     it(`${name} has no key that is not known, and keeps the value of each`, () => {
       assert.deepEqual(decode(bytes(full)).extra, {});
       assert.deepEqual(json(rewrite(bytes(full))), full);
+    });
+
+    it(`${name} that was written here reads as if somebody else had written it`, () => {
+      const all = bytes({ ...full, added_later: { deep: [1, null, "x"] } });
+      const few = bytes(Object.fromEntries(Object.entries(full).filter(([key]) => REQUIRED.has(key))));
+      for (const written of [all, few].map(rewrite)) {
+        assert.deepEqual(decode(written), decode(Uint8Array.from(written)));
+      }
     });
 
     it(`${name} is refused where a key has a value of another type`, () => {
