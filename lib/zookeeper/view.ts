@@ -17,6 +17,14 @@ export interface Entry<T> {
   readonly modifiedAt: number;
 }
 
+/** An entry whose document can be understood. */
+export type Readable<E extends Entry<unknown>> = E & { readonly record: NonNullable<E["record"]> };
+
+/** Whether there is an entry whose document can be understood. */
+export function isReadable<E extends Entry<unknown>>(entry: E | undefined): entry is Readable<E> {
+  return entry !== undefined && entry.record !== null;
+}
+
 /** A lock root's contenders, first in line first; `exists` tells whether the root is there. */
 export interface LockView {
   readonly exists: boolean;

@@ -12,7 +12,7 @@ import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
-import type { ViewChange } from "../../lib/zookeeper/view.ts";
+import { isReadable, type ViewChange } from "../../lib/zookeeper/view.ts";
 import { keysOf } from "./action_keys.ts";
 import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
 import type { Components } from "./components.ts";
@@ -86,7 +86,7 @@ export class Engine {
     const { view } = this.#environment.context;
     return this.#index.nodes.nodesOf(request).flatMap(({ id }) => {
       const node = view.node(id);
-      return node?.record?.allocatedTo === request ? [{ ...node, record: node.record }] : [];
+      return isReadable(node) && node.record.allocatedTo === request ? [node] : [];
     });
   }
 

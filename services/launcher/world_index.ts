@@ -2,6 +2,7 @@
 // decided about anew because it, or what it depends on, has changed or its time has come.
 import type { Config } from "../../lib/config/types.ts";
 import { Agenda } from "../../lib/std/agenda.ts";
+import { isReadable } from "../../lib/zookeeper/view.ts";
 import { type Draft, type Hand, keys, type Tree } from "./actions.ts";
 import { HostIndex } from "./host/host_index.ts";
 import { isGoing, NodeIndex } from "./pool/node_index.ts";
@@ -9,7 +10,7 @@ import type { LaterFit } from "./pool/obstacle.ts";
 import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
 import { leaseEnd, ownDataOf } from "./request/own_data.ts";
-import { AGING_SECONDS, type Kind, Queue, type ReadableRequest, waitingSince } from "./request/queue.ts";
+import { AGING_SECONDS, type Kind, Queue, waitingSince } from "./request/queue.ts";
 
 /** What has to be decided about. */
 export interface Touched {
@@ -112,11 +113,10 @@ export class WorldIndex {
     this.#lost.delete(id);
     this.#reserve(id);
     this.#agenda.set(key, this.#hand.retryAt(key));
-    if (entry === undefined || entry.record === null) {
+    if (!isReadable(entry)) {
       this.queue.remove(id);
       return;
     }
-    const request: ReadableRequest = { ...entry, record: entry.record };
     // Asked once: a pause may end between two answers, and then nobody would look again.
     const isBusy = this.#hand.isBusy(key);
     const isOpen = !isBusy && entry.lock.contenders.length === 0;
@@ -124,11 +124,11 @@ export class WorldIndex {
     const { lease, minReady } = ownDataOf(entry.record);
     const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
     const waits = entry.record.state === "requested" && isOpen && !isHeld && now < end;
-    this.queue.update(request, waits, now);
+    this.queue.update(entry, waits, now);
     const isEnded = entry.record.state === "failed" && minReady;
     if (isEnded || (entry.record.state === "pending" && !isHeld)) this.#lost.add(id);
     if (isBusy) return;
-    const aging = waitingSince(request) + AGING_SECONDS;
+    const aging = waitingSince(entry) + AGING_SECONDS;
     this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));
   }
 

@@ -1,6 +1,6 @@
 // Explains a request from the last decision about it. Pure.
 import type { RequestRecord } from "../../../lib/model/request.ts";
-import type { PoolEntry, RequestEntry } from "../../../lib/zookeeper/view.ts";
+import { isReadable, type PoolEntry, type RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { keys, type Outcome, type World } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
 import { DISABLED } from "../pool/fit.ts";
@@ -17,25 +17,24 @@ import { explainUnserved } from "./unserved.ts";
 
 export function explainRequest(decided: Decided, entry: RequestEntry): Explanation {
   const { world, decision } = decided;
-  const { id, record } = entry;
-  if (record === null) {
+  if (!isReadable(entry)) {
     return { summary: entry.problem ?? "its document cannot be read", pools: [], before: null, facts: [] };
   }
-  const request: ReadableRequest = { ...entry, record };
+  const { id, record } = entry;
   const kind = world.index.kindOf(id);
   const outcome = kind === null ? undefined : decision.outcomes.get(kind.key);
   const isAsked = record.state === "requested" || record.state === "failed";
-  const registered = [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, request, outcome));
+  const registered = [...world.tree.pools()].flatMap((pool) => poolOf(world, pool, entry, outcome));
   const unserved = explainUnserved(decided, record.nodeTypes).map((one) => {
     return record.state === "failed" ? { ...one, remedy: thenAgain(one.remedy) } : one;
   });
   const lacking = record.state === "pending" ? world.index.hungry.get(id) : undefined;
   const pools = isAsked ? [...registered, ...unserved] : lacking ? [waitsFor(lacking)] : [];
   return {
-    summary: summaryOf(decided, request),
+    summary: summaryOf(decided, entry),
     pools: pools.sort((a, b) => rank(a) - rank(b) || (a.pool < b.pool ? -1 : 1)),
-    before: placeOf(world, request),
-    facts: factsOf(request, world.now),
+    before: placeOf(world, entry),
+    facts: factsOf(entry, world.now),
   };
 }
 

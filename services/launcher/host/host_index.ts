@@ -1,7 +1,7 @@
 // The machines of our static pools with their records, kept up record by record: which record stands for which slot,
 // and which machines have to be decided about anew.
+import { isReadable } from "../../../lib/zookeeper/view.ts";
 import type { Tree } from "../actions.ts";
-import type { ReadableNode } from "../pool/node_share.ts";
 import type { ServedPool } from "../pool/served.ts";
 import { type Assignment, assignSlots, hostKey, type PlacedHost, type Slot } from "./slots.ts";
 
@@ -82,10 +82,7 @@ export class HostIndex {
     const known = this.#assignments.get(machine);
     if (known !== undefined) return known;
     const hosts = this.#hosts.get(machine);
-    const nodes = [...(this.#nodes.get(machine) ?? [])].flatMap((id): ReadableNode[] => {
-      const entry = this.#tree.node(id);
-      return entry?.record ? [{ ...entry, record: entry.record }] : [];
-    });
+    const nodes = [...(this.#nodes.get(machine) ?? [])].map((id) => this.#tree.node(id)).filter(isReadable);
     if (hosts === undefined && nodes.length === 0) {
       this.#nodes.delete(machine);
       return EMPTY;

@@ -4,7 +4,7 @@
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { shareOf } from "../../../lib/model/shared_node.ts";
 import { SortedList } from "../../../lib/std/sorted_list.ts";
-import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { isReadable, type NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { type Hand, keys, type Tree } from "../actions.ts";
 import {
   type Circumstances,
@@ -54,14 +54,14 @@ export class NodeIndex {
   update(id: string): readonly string[] {
     const before = this.#shares.get(id);
     const entry = this.#tree.node(id);
-    if (entry === undefined || entry.record === null) {
+    if (!isReadable(entry)) {
       this.#shares.delete(id);
       this.#replace(before, undefined);
       return before?.requests ?? NONE;
     }
     const circumstances = this.#circumstancesOf(entry, entry.record);
-    if (before?.entry === entry && isSame(before, circumstances)) return before.requests;
-    const share = newShare(entry, entry.record, circumstances);
+    if (before?.node === entry && isSame(before, circumstances)) return before.requests;
+    const share = newShare(entry, circumstances);
     this.#shares.set(id, share);
     this.#replace(before, share);
     return before === undefined ? share.requests : [...before.requests, ...share.requests];

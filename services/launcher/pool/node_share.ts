@@ -2,13 +2,13 @@
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { shareOf } from "../../../lib/model/shared_node.ts";
-import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import type { NodeEntry, Readable } from "../../../lib/zookeeper/view.ts";
 import { nodeLeaseOf } from "../request/own_data.ts";
 import { type Amounts, amountsOf, areSame } from "./quota.ts";
 import { poolKey } from "./served.ts";
 
 /** A node whose document can be read. */
-export type ReadableNode = NodeEntry & { readonly record: NodeRecord };
+export type ReadableNode = Readable<NodeEntry>;
 
 /** What of a node's share depends on more than its entry. */
 export interface Circumstances {
@@ -27,7 +27,6 @@ export interface Circumstances {
 /** What one node adds to the whole. */
 export interface Share extends Circumstances {
   /** What it was made from. */
-  readonly entry: NodeEntry;
   readonly node: ReadableNode;
   readonly pool: string;
   readonly provider: string;
@@ -51,21 +50,21 @@ const LEAVING: ReadonlySet<string> = new Set(["used", "deleting", "deleted", "fa
 const NONE: readonly never[] = [];
 
 /** A node's share, as its entry and the circumstances have it. */
-export function newShare(entry: NodeEntry, record: NodeRecord, circumstances: Circumstances): Share {
+export function newShare(node: ReadableNode, circumstances: Circumstances): Share {
+  const { record } = node;
   const isReady = record.state === "ready";
   const isComing = record.state === "init" || record.state === "building";
   const { belongs, isBusy, resources } = circumstances;
   return {
     ...circumstances,
-    entry,
-    node: { ...entry, record },
+    node,
     pool: poolKey(record.provider, record.pool),
     provider: record.provider ?? "",
     // A ready node that was given to nobody may still name the tenant that it was launched for.
     tenant: isReady && record.allocatedTo === null ? null : record.tenantName,
     amounts: amountsOf(resources),
     requests: requestsOf(record),
-    isFree: isIdle(entry, record) && !isBusy,
+    isFree: isIdle(node, record) && !isBusy,
     isLeaving: LEAVING.has(record.state),
     readyFor: isReady && !belongs ? record.type : NONE,
     comingFor:

@@ -1,6 +1,7 @@
 // Decides which requests for min-ready are needless by now: the configuration wants fewer nodes, or others have become
 // ready meanwhile. Pure.
 import { compareRequests } from "../../../lib/model/request.ts";
+import { isReadable } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import { ownDataOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
@@ -27,7 +28,7 @@ export function withdrawSurplus(world: World, draft: Draft): void {
 function requestsFor({ tree, index }: World, label: string): ReadableRequest[] {
   return [...index.queue.comingFor(label)].flatMap((id) => {
     const entry = tree.request(id);
-    return entry?.record ? [{ ...entry, record: entry.record }] : [];
+    return isReadable(entry) ? [entry] : [];
   });
 }
 

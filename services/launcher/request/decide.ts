@@ -3,7 +3,7 @@
 // Those that wait for a pool are asked for by kind: when the first of a kind has to wait, so have all behind it, for
 // within a pass room only shrinks. Requests in hand are decided about when something of them has changed.
 import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
-import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
+import { isReadable, type PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type Outcome, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
@@ -69,13 +69,12 @@ function singles({ world, draft }: Pass, { requests }: Touched): ReadableRequest
   const found: ReadableRequest[] = [];
   for (const id of new Set([...requests, ...index.hungry.keys()])) {
     const entry = tree.request(id);
-    if (entry === undefined) {
+    if (isReadable(entry)) found.push(entry);
+    else if (entry === undefined) {
       if (hand.requests.has(id) && !hand.isBusy(keys.request(id))) {
         draft.actions.push({ kind: "drop", request: id });
       }
-    } else if (entry.record === null) {
-      draft.reasons.set(id, entry.problem ?? "its document cannot be read");
-    } else found.push({ ...entry, record: entry.record });
+    } else draft.reasons.set(id, entry.problem ?? "its document cannot be read");
   }
   return found.sort(compareRequests);
 }

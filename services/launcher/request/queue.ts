@@ -1,15 +1,15 @@
 // The requests that wait for a pool, in the order in which they are served. Requests that ask for the same thing are
 // kept together: what a pool answers the first of them it answers all of them.
-import { compareRequests, MIN_READY_REQUESTOR, type RequestRecord } from "../../../lib/model/request.ts";
+import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { SortedList } from "../../../lib/std/sorted_list.ts";
-import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
+import type { Readable, RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { ownDataOf } from "./own_data.ts";
 
 /** After this many seconds of waiting for room, a request gets the next room that becomes free in its pool. */
 export const AGING_SECONDS = 60;
 
 /** A request whose document can be read. */
-export type ReadableRequest = RequestEntry & { readonly record: RequestRecord };
+export type ReadableRequest = Readable<RequestEntry>;
 
 /** Requests that ask for the same: labels, provider, tenant, the same pools declined. */
 export interface Kind {

@@ -2,6 +2,7 @@
 import { nodePath } from "../../../lib/model/paths.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { ZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import { isReadable } from "../../../lib/zookeeper/view.ts";
 import type { Environment } from "../environment.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import type { ReadableRequest } from "./decide.ts";
@@ -10,14 +11,14 @@ import type { ReadyNode } from "./hand_over.ts";
 /** The request. @throws {ZooKeeperError} `NO_NODE` when it is gone or cannot be read */
 export function readableRequest(environment: Environment, id: string): ReadableRequest {
   const entry = environment.context.view.request(id);
-  if (entry?.record) return { ...entry, record: entry.record };
+  if (isReadable(entry)) return entry;
   throw new ZooKeeperError("NO_NODE", `request ${id} is gone`);
 }
 
 /** The node. @throws {ZooKeeperError} `NO_NODE` when it is gone or cannot be read */
 export function readableNode(environment: Environment, id: string): ReadableNode {
   const entry = environment.context.view.node(id);
-  if (entry?.record) return { ...entry, record: entry.record };
+  if (isReadable(entry)) return entry;
   throw new ZooKeeperError("NO_NODE", `node ${id} is gone`);
 }
 
