@@ -78,12 +78,21 @@ export function compareRequests(
   a: { id: string; record: Pick<RequestRecord, "relativePriority"> },
   b: { id: string; record: Pick<RequestRecord, "relativePriority"> },
 ): number {
-  const [left, right] = [hyphenOf(a.id), hyphenOf(b.id)];
   return (
-    compareTexts(a.id.slice(0, left), b.id.slice(0, right)) ||
+    comparePriorities(a.id, b.id) ||
     a.record.relativePriority - b.record.relativePriority ||
-    compareTexts(a.id.slice(left), b.id.slice(right))
+    compareTexts(a.id, b.id)
   );
+}
+
+/** As the texts before the hyphens would be compared. */
+function comparePriorities(one: string, other: string): number {
+  const [left, right] = [hyphenOf(one), hyphenOf(other)];
+  for (let at = 0; at < left && at < right; at += 1) {
+    const difference = one.charCodeAt(at) - other.charCodeAt(at);
+    if (difference !== 0) return difference;
+  }
+  return left - right;
 }
 
 function compareTexts(left: string, right: string): number {

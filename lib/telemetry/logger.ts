@@ -67,8 +67,8 @@ const MAX_DEPTH = 6;
 /** The fields without the values of keys that look secret. */
 function redact(fields: object, depth = 1): Record<string, unknown> {
   const redacted: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) {
-    redacted[key] = SECRET.test(key) ? "[redacted]" : clean(value, depth);
+  for (const key of Object.keys(fields)) {
+    redacted[key] = SECRET.test(key) ? "[redacted]" : clean((fields as Record<string, unknown>)[key], depth);
   }
   return redacted;
 }

@@ -31,15 +31,15 @@ export async function statesOf(
   session: Pick<Session, "get">,
   events: ReadonlyMap<string, Happened>,
 ): Promise<State[]> {
+  // Those of one transaction share its promise, so there are hardly more than one or two.
   const writes = new Map<Promise<WrittenPaths>, WrittenPaths>();
   const reads = new Map<string, Promise<Znode | null>>();
   for (const [path, { isRead, written }] of events) {
     if (written !== undefined) writes.set(written, NOTHING);
     else if (isRead) reads.set(path, read(session, path));
   }
-  // Those of one transaction share its promise, so there are hardly more than one or two.
-  const answers = Promise.all(Array.from(writes.keys(), async (write) => writes.set(write, await write)));
-  await Promise.all([answers, ...reads.values()]);
+  if (reads.size > 0) await Promise.all(reads.values());
+  for (const write of writes.keys()) writes.set(write, await write);
   const states: State[] = [];
   for (const [path, { kind, isRead, written }] of events) {
     if (!isRead) states.push([path, kind === "deleted" ? undefined : null]);
