@@ -218,7 +218,7 @@ export interface Decision {
   readonly satisfied: ReadonlySet<string>;
   /** Which request waits for room in a pool, by the pool's id: the first in the queue. */
   readonly waitsForRoom: ReadonlyMap<string, string>;
-  /** Ids of our pools in which a request waits for room: pools of lower priority may go first. */
+  /** Ids of our pools in which a request waits for room, or whose room is kept for one: pools of lower priority may go first. */
   readonly paused: ReadonlySet<string>;
   /** When (seconds) time alone may change the decision; null when only events can. */
   readonly wakeAt: number | null;

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { host, hostPool, slotNode } from "../../../test/harness/host_world.ts";
-import { decideIn, launch, node, otherPool, pool, request, type Scene } from "../../../test/harness/world.ts";
+import {
+  decideIn,
+  launch,
+  NOW,
+  node,
+  otherPool,
+  pool,
+  request,
+  type Scene,
+} from "../../../test/harness/world.ts";
 import { encodeOwnData } from "./own_data.ts";
 
 const pausedIn = (scene: Scene) => decideIn(scene).paused;
@@ -29,6 +38,15 @@ describe("a pool that goes first and cannot serve a request", () => {
     const full = pool("cloud/main", ["small"], { priority: 1, maxServers: 1 });
     const nodes = [node("0001", "in-use", { locked: true })];
     assert.deepEqual(pausedIn({ ...scene, pools: [full], nodes, requests: [own] }), ["cloud/main"]);
+  });
+
+  it("lets it go ahead while what its provider gives is kept for a request in another pool", () => {
+    const pools = [pool("cloud/other", ["large"], { priority: 1 }), first];
+    const nodes = [node("0001", "in-use", { locked: true }), node("0002", "in-use", { locked: true })];
+    const hand = { limits: new Map([["cloud", { instances: 2 }]]) };
+    const aged = request("200-1", { nodeTypes: ["large"], createdTime: NOW - 100 });
+    const requests = [aged, request("200-2")];
+    assert.deepEqual(pausedIn({ ...scene, pools, nodes, hand, requests }), ["cloud/other", "cloud/main"]);
   });
 
   it("lets it go ahead while all its hosts are in use", () => {

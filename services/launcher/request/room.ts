@@ -64,6 +64,10 @@ function keptPools({ pools }: World, pool: ServedPool, rule: Rule): readonly Ser
 
 /** Keeps for a request what becomes free, but where an earlier one has it. */
 export function keepRoom(draft: Draft, census: Census, { id, record }: ReadableRequest, kept: Kept): void {
-  for (const pool of kept.pools) if (!draft.aged.has(nameOf(pool))) draft.aged.set(nameOf(pool), id);
+  for (const pool of kept.pools) {
+    if (!draft.aged.has(nameOf(pool))) draft.aged.set(nameOf(pool), id);
+    // Other requests can launch nothing there either: pools of other launchers may take them.
+    draft.paused.add(pool.id);
+  }
   if (record.tenantName !== null) census.keepShare(record.tenantName, id, kept.share);
 }
