@@ -143,6 +143,8 @@ export class Engine {
   /** Goes on with another configuration: everything is decided about anew. */
   reload(): void {
     this.#index = this.#newIndex();
+    // The next decision may have to wait until our pools are shown, and deletions under way ask for slots meanwhile.
+    for (const { id } of this.#environment.context.view.nodes()) this.#index.noteNode(id);
     this.kick();
   }
 
