@@ -90,6 +90,14 @@ export interface HoldWish {
   readonly expireSeconds: number;
 }
 
+/** A lease, and when it was last seen to be given or renewed; in seconds. */
+export interface SeenLease {
+  /** When it ends by the clock of whoever has renewed it. */
+  readonly expires: number;
+  /** By our clock; -Infinity: before we looked, or before our clock was set. */
+  readonly at: number;
+}
+
 /** A launch that this process works on, as far as decisions care. */
 export interface LaunchStatus {
   readonly node: string;
@@ -172,6 +180,8 @@ export interface Hand {
   readonly withdrawing: ReadonlySet<string>;
   /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
   readonly holdWishes: ReadonlyMap<string, HoldWish>;
+  /** All leases, by request. */
+  readonly leasesSeen: ReadonlyMap<string, SeenLease>;
   /** Since when (seconds) the view has been current without a break. */
   readonly currentSince: number;
   /** Hosts that were checked here, by provider/identity. */

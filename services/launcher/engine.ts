@@ -24,7 +24,7 @@ import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_share.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
-import { holdWishOf, isHoldTakenBack } from "./request/own_data.ts";
+import { holdWishOf, isHoldTakenBack, ownDataOf } from "./request/own_data.ts";
 import { RequestWatchers } from "./request_watchers.ts";
 import { isConflict } from "./transaction.ts";
 import { WorldIndex } from "./world_index.ts";
@@ -134,7 +134,7 @@ export class Engine {
         if (state === "connected") this.kick();
       }),
     );
-    for (const { id } of view.requests()) this.#environment.requestIds.update(id);
+    for (const { id } of view.requests()) this.#noteRequest(id, Number.NEGATIVE_INFINITY);
     this.#index.touchAll();
     this.#noteCurrent(view.current);
     this.kick();
@@ -176,8 +176,15 @@ export class Engine {
     if (kind === "node") for (const request of this.#index.noteNode(id)) this.#watchers.note(request);
     if (kind !== "request") return;
     this.#index.touch(keys.request(id));
-    this.#environment.requestIds.update(id);
+    this.#noteRequest(id, nowOf(this.#environment));
     this.#watchers.note(id);
+  }
+
+  #noteRequest(id: string, at: number): void {
+    const { context, hand, requestIds } = this.#environment;
+    requestIds.update(id);
+    const record = context.view.request(id)?.record;
+    hand.seeLease(id, record ? ownDataOf(record).lease : null, at);
   }
 
   // After a jump of the clock every age and lease would be wrong: as after an outage, holders first get time to renew.
@@ -191,6 +198,9 @@ export class Engine {
     this.#clockOffset = offset;
     if (jump === 0) return;
     context.logger.warn("the machine's clock has jumped: leases get time to be renewed", { seconds: jump });
+    for (const [request, seen] of hand.leasesSeen) {
+      hand.leasesSeen.set(request, { ...seen, at: Number.NEGATIVE_INFINITY });
+    }
     if (context.view.current) hand.currentSince = nowOf(this.#environment);
     this.#index.touchAll();
   }

@@ -86,6 +86,7 @@ class Stage {
       foreign: hand.foreign,
       quotaBlocks: hand.quotaBlocks,
       holdWishes: hand.holdWishes,
+      leasesSeen: hand.leasesSeen,
       currentSince: hand.currentSince,
       hosts: hand.hosts,
       keeping: hand.keeping,

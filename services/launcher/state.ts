@@ -10,10 +10,12 @@ import {
   type HostStatus,
   keys,
   type LaunchStatus,
+  type SeenLease,
   type Setback,
 } from "./actions.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
+import type { Lease } from "./request/own_data.ts";
 
 /** A launch that this process works on. */
 export interface Launch extends LaunchStatus {
@@ -105,6 +107,7 @@ export class HandState implements Hand {
   readonly holdWishes = new ToldMap<HoldWish>((id) => this.changed(keys.node(id)));
   readonly hosts = new ToldMap<HostStatus>((key) => this.changed(keys.host(key)));
   readonly keeping = new Map<string, HeldLock>();
+  readonly leasesSeen = new Map<string, SeenLease>();
   currentSince = Infinity;
   /** Hears what has changed, by its key. */
   changed: (key: string) => void = () => {};
@@ -175,6 +178,14 @@ export class HandState implements Hand {
     const count = (before?.count ?? 0) + 1;
     const delay = backoffDelay(count, { initial: 1, maximum: 60, random: this.#random });
     this.setbacks.set(label, { count, since, until: since + delay, reason });
+  }
+
+  /** Takes a request's lease as it is seen at this time (seconds); null: it has none, or is gone. */
+  seeLease(request: string, lease: Lease | null, at: number): void {
+    if (lease === null) this.leasesSeen.delete(request);
+    else if (this.leasesSeen.get(request)?.expires !== lease.expires) {
+      this.leasesSeen.set(request, { expires: lease.expires, at });
+    }
   }
 
   /** Forgets what is known of all other providers and labels. */

@@ -38,6 +38,20 @@ describe("what is in hand", () => {
     assert.equal(hand.retryAt("node:1"), null);
   });
 
+  it("has seen a lease since it was given or renewed, whatever else of its request changes, until it is gone", () => {
+    const hand = new HandState(
+      () => 0,
+      () => 0.5,
+    );
+    const seen = (at: number, expires: number) => {
+      hand.seeLease("200-1", { duration: 60, expires }, at);
+      return hand.leasesSeen.get("200-1")?.at;
+    };
+    assert.deepEqual([seen(100, 160), seen(110, 160), seen(120, 180)], [100, 100, 120]);
+    hand.seeLease("200-1", null, 130);
+    assert.equal(hand.leasesSeen.size, 0);
+  });
+
   it("forgets the failures of what is gone", () => {
     const hand = new HandState(
       () => 0,

@@ -122,7 +122,7 @@ export class WorldIndex {
     const isOpen = !isBusy && entry.lock.contenders.length === 0;
     const isHeld = this.#hand.requests.has(id);
     const { lease, minReady } = ownDataOf(entry.record);
-    const end = lease === null ? Infinity : leaseEnd(lease, this.#hand.currentSince);
+    const end = lease === null ? Infinity : leaseEnd(id, lease, this.#hand);
     const waits = entry.record.state === "requested" && isOpen && !isHeld && now < end;
     this.queue.update(entry, waits, now);
     const isEnded = entry.record.state === "failed" && minReady;

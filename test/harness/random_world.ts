@@ -6,6 +6,7 @@ import { keysOf } from "../../services/launcher/action_keys.ts";
 import { type Action, type Decision, keys, type Tree, type World } from "../../services/launcher/actions.ts";
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
+import { ownDataOf } from "../../services/launcher/request/own_data.ts";
 import { HandState, type Launch } from "../../services/launcher/state.ts";
 import { WorldIndex } from "../../services/launcher/world_index.ts";
 import { Random } from "../simulation/random.ts";
@@ -180,10 +181,13 @@ export class RandomWorld {
     this.index.touch(keys.request(id));
     if (!isNew && random.chance(0.3)) {
       this.#requests.delete(id);
+      this.hand.seeLease(id, null, this.now);
       return;
     }
     const like = isNew && random.chance(0.2) ? this.#requests.get(this.#someRequest()) : undefined;
-    this.#requests.set(id, like ? { ...like, id } : randomRequest(id, this.#given()));
+    const entry = like ? { ...like, id } : randomRequest(id, this.#given());
+    this.#requests.set(id, entry);
+    this.hand.seeLease(id, entry.record && ownDataOf(entry.record).lease, this.now);
   }
 
   #changeHand(): void {

@@ -179,6 +179,7 @@ function emptyHand(busy: readonly string[]): Hand {
     foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),
+    leasesSeen: new Map(),
     currentSince: 0,
     hosts: new Map(),
     keeping: new Map(),

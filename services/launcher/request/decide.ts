@@ -89,7 +89,7 @@ function decideSingle(pass: Pass, entry: ReadableRequest): void {
     return;
   }
   const { lease, minReady } = ownDataOf(record);
-  if (lease !== null && world.now >= leaseEnd(lease, world.hand.currentSince)) {
+  if (lease !== null && world.now >= leaseEnd(id, lease, world.hand)) {
     draft.actions.push({ kind: "end-lease", request: id });
     return;
   }

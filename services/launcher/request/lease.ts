@@ -190,7 +190,7 @@ export async function endLease(environment: Environment, request: string): Promi
   await untilShown(environment, request);
   const { record } = readableRequest(environment, request);
   const { lease } = ownDataOf(record);
-  if (lease === null || nowOf(environment) < leaseEnd(lease, environment.hand.currentSince)) return;
+  if (lease === null || nowOf(environment) < leaseEnd(request, lease, environment.hand)) return;
   environment.context.logger.warn("lease ran out: its nodes are returned", {
     request,
     requestor: record.requestor,

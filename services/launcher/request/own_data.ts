@@ -6,7 +6,7 @@
 // keys. A wish to hold is the node's key hold_requested {"reason", "expire_seconds"}.
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import type { RequestRecord } from "../../../lib/model/request.ts";
-import type { HoldWish } from "../actions.ts";
+import type { Hand, HoldWish } from "../actions.ts";
 
 /** A lease: how long each renewal lasts, and when it runs out; in seconds. */
 export interface Lease {
@@ -15,11 +15,17 @@ export interface Lease {
 }
 
 /**
- * When a lease has run out (seconds): after an outage of ours or of ZooKeeper's, until `currentSince`, its holder
- * first gets time to renew.
+ * When a request's lease has run out (seconds): not before it was seen for its whole duration without being renewed,
+ * for the clock of whoever has renewed it may be behind ours. After an outage of ours or of ZooKeeper's, until
+ * `currentSince`, its holder first gets time to renew.
  */
-export function leaseEnd(lease: Lease, currentSince: number): number {
-  return Math.max(lease.expires, currentSince + lease.duration / 2);
+export function leaseEnd(
+  request: string,
+  { duration, expires }: Lease,
+  { leasesSeen, currentSince }: Pick<Hand, "leasesSeen" | "currentSince">,
+): number {
+  const seenAt = leasesSeen.get(request)?.at ?? -Infinity;
+  return Math.max(expires, seenAt + duration, currentSince + duration / 2);
 }
 
 /** What we keep in a request's `requestor_data`. */
