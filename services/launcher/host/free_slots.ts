@@ -68,6 +68,29 @@ export class FreeSlots {
     return known;
   }
 
+  /**
+   * What is kept for a request that waits for the rest: the free nodes that it would get. Nothing where it waits for a
+   * host that is out of service: nobody knows for how long.
+   */
+  keptFor(labels: readonly string[]): ReadableNode[] {
+    if (matchAll(labels, (label) => this.#inService(label)).includes(null)) return [];
+    return this.pick(labels, isHopeful).flatMap((node) => node ?? []);
+  }
+
+  *#inService(label: string): Iterable<Slot> {
+    for (const slot of this.#slotsOf(label)) {
+      const isOut = slot.node === null || slot.node.record.state === "testing";
+      if (!isOut && isHopeful(this.#standing(slot))) yield slot;
+    }
+  }
+
+  /** All slots of a label, whoever has them. */
+  *#slotsOf(label: string): Iterable<Slot> {
+    for (const host of this.#pool.hosts ?? []) {
+      if (host.labels.includes(label)) yield* this.#world.index.hosts.slotsOf({ pool: this.#pool, host });
+    }
+  }
+
   /** One slot of each host of these nodes that has not just passed a check. */
   notFresh(nodes: readonly (ReadableNode | null)[]): Slot[] {
     const slots = nodes.flatMap((node) => this.#world.index.hosts.slotOf(node?.id ?? "") ?? []);
@@ -77,17 +100,23 @@ export class FreeSlots {
 
   /** How the slots of a label are taken, in words. */
   whyNone(label: string): string {
-    const counts = { busy: 0, "out of service": 0, "not answering": 0, "not recorded yet": 0, free: 0 };
+    const kept = "kept for a request that has waited long";
+    const counts = {
+      busy: 0,
+      [kept]: 0,
+      "out of service": 0,
+      "not answering": 0,
+      "not recorded yet": 0,
+      free: 0,
+    };
     const open = new Set(Array.from(this.#census.freeOf(this.#pool, label), ({ id }) => id));
-    for (const host of this.#pool.hosts ?? []) {
-      if (!host.labels.includes(label)) continue;
-      for (const slot of this.#world.index.hosts.slotsOf({ pool: this.#pool, host })) {
-        if (slot.node === null) counts["not recorded yet"] += 1;
-        else if (slot.node.record.state === "testing") counts["out of service"] += 1;
-        else if (!open.has(slot.node.id)) counts.busy += 1;
-        else if (isHopeful(this.#standing(slot))) counts.free += 1;
-        else counts["not answering"] += 1;
-      }
+    for (const slot of this.#slotsOf(label)) {
+      if (slot.node === null) counts["not recorded yet"] += 1;
+      else if (slot.node.record.state === "testing") counts["out of service"] += 1;
+      else if (this.#census.isKept(slot.node.id)) counts[kept] += 1;
+      else if (!open.has(slot.node.id)) counts.busy += 1;
+      else if (isHopeful(this.#standing(slot))) counts.free += 1;
+      else counts["not answering"] += 1;
     }
     const told = Object.entries(counts).filter(([, count]) => count > 0);
     const words = told.map(([what, count]) => `${count} ${what}`).join(", ");

@@ -35,6 +35,7 @@ export class Census {
   readonly #shares = new Map<string, Share>();
   readonly #evicted = new Set<string>();
   readonly #taken = new Set<string>();
+  readonly #kept = new Set<string>();
   /** How many of the first free nodes of a list are taken: they need not be looked at again. */
   readonly #skipped = new Map<string, number>();
 
@@ -152,6 +153,17 @@ export class Census {
   take(node: ReadableNode, tenant: string | null): void {
     this.#taken.add(node.id);
     if (tenant !== null) this.#planned.tenant.add(tenant, this.#nodes.amountsOf(node.id), 1);
+  }
+
+  /** Keeps a free node for a request that cannot be served yet. */
+  keep(node: ReadableNode): void {
+    this.#taken.add(node.id);
+    this.#kept.add(node.id);
+  }
+
+  /** Whether a free node is kept for a request that cannot be served yet. */
+  isKept(node: string): boolean {
+    return this.#kept.has(node);
   }
 
   /** Plans to delete a free node. */

@@ -31,7 +31,7 @@ function kind(key: string, ids: string[], aged: string[] = []): Kind {
   return { key, waiting: list(ids), aged: list(aged) };
 }
 
-const kept = { pools: [], share: {} };
+const kept = { pools: [], hosts: [], share: {} };
 
 describe("the requests that wait", () => {
   it("come in the order of the queue, whatever their kind is", () => {

@@ -47,7 +47,7 @@ export function decideRequests(world: World, census: Census, draft: Draft, touch
     while (single[0] !== undefined && compareRequests(single[0], head) < 0) {
       decideSingle(pass, single.shift() ?? head);
     }
-    if (kept !== null) keepRoom(draft, census, head, kept);
+    if (kept !== null) keepRoom(world, census, draft, head, kept);
     else if (decideWaiting(pass, kind, head)) cursors.goOn(cursor);
     else {
       const kept = keptOf(pass, kind, head);

@@ -178,7 +178,7 @@ function supplement(
   const isOwn = entry.record.requestor === MIN_READY_REQUESTOR;
   if (isOwn || world.now - waitingSince(entry) < AGING_SECONDS) return;
   const kept = keptFor(world, [fit], labels);
-  if (kept !== null) keepRoom(draft, census, entry, kept);
+  if (kept !== null) keepRoom(world, census, draft, entry, kept);
 }
 
 /** Whether no other pool could take the request when this one declines. */
