@@ -126,6 +126,8 @@ function match(
 function stageOf({ hand }: World, node: ReadableNode): Part["stage"] | null {
   const launch = hand.launches.get(node.id);
   if (launch !== undefined) {
+    // It was stored without an answer: the node is the request's once the launch is let go.
+    if (node.record.state === "ready") return "launching";
     if (launch.status === "ready") return "launched";
     return launch.status === "launching" ? "launching" : null;
   }
