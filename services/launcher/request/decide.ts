@@ -164,7 +164,8 @@ function choose(
   const undecided = candidates.filter((pool) => !declined.includes(pool.record?.id ?? ""));
   if (nevers.length > 0 || undecided.length === 0) {
     const failed = undecided.length === 0;
-    const why = reason === "" ? "every pool that offers its labels has declined" : reason;
+    const all = failureOf(record) ?? "every pool that offers its labels has declined";
+    const why = reason === "" ? all : reason;
     draft.actions.push({ kind: "decline", request: id, pools: declined, failed, reason: why });
     return true;
   }

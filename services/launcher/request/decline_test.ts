@@ -52,6 +52,14 @@ describe("a request that cannot be served", () => {
     assert.deepEqual(actionsIn({ requests: [waiting], others }), [], "another launcher's may still take it");
   });
 
+  it("fails with the reason why a pool has declined it, when the others are gone since", () => {
+    const extra = { reason: "cloud/main: it would exceed the quota" };
+    const declined = request("200-1", { declinedBy: ["cloud/main"], extra });
+    assert.deepEqual(actionsIn({ requests: [declined] }), [
+      "fail 200-1: cloud/main: it would exceed the quota",
+    ]);
+  });
+
   it("is declined when the image is not there; one with a lease waits for it", () => {
     const reason = "cloud/main: image 'image' of label 'small' has no ready upload at provider 'cloud'";
     assert.deepEqual(actionsIn({ imageAt: [], requests: [request("200-1")] }), [`fail 200-1: ${reason}`]);
