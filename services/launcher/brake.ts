@@ -55,7 +55,8 @@ export function decideBrake({
   const percent = Math.round((suspects / all) * 100);
   const numbers = `${suspects} of ${all} (${percent} %, the limit is ${BRAKE_PART * 100} %)`;
   const what = `${SUBJECTS[subject]} within ${BRAKE_WINDOW / 60} minutes: ${numbers}`;
-  if (now < releasedUntil) {
+  // A release that would last longer comes of a clock that was set back.
+  if (now < releasedUntil && releasedUntil <= now + RELEASE[subject]) {
     const left = Math.ceil(releasedUntil - now);
     return { on: false, reason: `${what}; the brake is released for another ${left} s` };
   }
@@ -85,7 +86,8 @@ export class Brake {
   /** Takes in what one pass has found wrong. */
   note(keys: Iterable<string>, total: number, now: number): BrakeDecision {
     for (const [key, time] of this.#suspects) {
-      if (now - time >= BRAKE_WINDOW) this.#suspects.delete(key);
+      // What is later than now was found by a clock that was set back since.
+      if (time > now || now - time >= BRAKE_WINDOW) this.#suspects.delete(key);
     }
     for (const key of keys) this.#suspects.set(key, now);
     this.#lookedAt = now;

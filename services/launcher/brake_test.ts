@@ -43,6 +43,19 @@ describe("the brake", () => {
     assert.equal(brake.note(keys, 10, 1000 + BRAKE_WINDOW).on, true);
   });
 
+  it("is released no longer than that when the clock is set back", () => {
+    const brake = new Brake();
+    brake.release(100_000);
+    assert.equal(brake.note(suspects(9), 10, 1000).on, true);
+    assert.equal(decide(9, 10, 1000 + BRAKE_WINDOW).on, false, "as long as it may be");
+  });
+
+  it("forgets what was found by a clock that was set back since", () => {
+    const brake = new Brake();
+    brake.note(suspects(9), 10, 100_000);
+    assert.equal(brake.note([], 10, 1000).on, false);
+  });
+
   it("lets go as soon as it is released, before the next look", () => {
     const brake = new Brake();
     brake.note(suspects(9), 9, 1000);
