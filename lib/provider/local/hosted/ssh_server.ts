@@ -7,7 +7,7 @@ import { messageOf } from "../../../std/errors.ts";
 import type { Logger } from "../../../std/logger.ts";
 import { type Account, authorizedKeys, findAccount } from "./accounts.ts";
 import type { CommandRunner, RunningCommand } from "./runner.ts";
-import { serveSession } from "./ssh_session.ts";
+import { abandon, serveSession } from "./ssh_session.ts";
 
 const LOGIN_GRACE_MS = 60_000;
 const MAXIMUM_ATTEMPTS = 20;
@@ -68,10 +68,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
 
 /** Children of a command's first process may outlive it for a moment: whoever holds its output is there still. */
 async function endCommand(command: RunningCommand, clock: Clock): Promise<void> {
-  command.kill();
-  // What nobody reads any more keeps the pipes open.
-  command.stdout.resume();
-  command.stderr.resume();
+  abandon(command);
   const patience = new AbortController();
   const limit = clock.sleep(COMMAND_END_MS, patience.signal).catch(() => {});
   await command.exited;
@@ -110,7 +107,7 @@ function serveConnection(
   );
   connection.once("close", () => {
     stopWaiting();
-    for (const command of commands) command.kill();
+    for (const command of commands) abandon(command);
   });
   connection.on("authentication", (attempt) => {
     attempts += 1;

@@ -53,15 +53,16 @@ export function serveSession(session: Session, start: StartCommand, hasTerminals
 
   const serve = (command: Command, channel: ServerChannel) => {
     let gone = false;
-    channel.on("error", () => {});
+    // What is written when the client has gone is lost; without a listener it would end this process.
+    for (const stream of [channel, channel.stderr]) stream.on("error", () => {});
     channel.once("close", () => {
       gone = true;
-      running?.kill();
+      if (running !== null) abandon(running);
     });
     start(command, environment, terminal).then(
       (started) => {
         running = started;
-        if (gone) started.kill();
+        if (gone) abandon(started);
         else attach(channel, started);
       },
       (error: unknown) => {
@@ -78,6 +79,15 @@ export function serveSession(session: Session, start: StartCommand, hasTerminals
     if (name === "sftp") serve("sftp", accept());
     else reject?.();
   });
+}
+
+/** Ends a command whose client has gone. What nobody reads any more would keep its outputs open: it is thrown away. */
+export function abandon(command: RunningCommand): void {
+  command.kill();
+  for (const output of [command.stdout, command.stderr]) {
+    output.unpipe();
+    output.resume();
+  }
 }
 
 function attach(channel: ServerChannel, command: RunningCommand): void {
