@@ -161,7 +161,11 @@ export function provider(driver: DriverSchema) {
       "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
       priority: optional(integer(), undefined, "As the provider's; it goes before."),
       "node-attributes": optional(anyMapping, {}, "Written into the records of its nodes."),
-      "host-key-checking": optional(boolean, undefined, "Scan the SSH host keys of nodes."),
+      "host-key-checking": optional(
+        boolean,
+        undefined,
+        "Scan the SSH host keys of nodes; others have to take a connection.",
+      ),
       "ignore-provider-quota": optional(boolean, false, "Do not look at the cloud's quota."),
       labels: optional(list(poolLabel), [], "Labels that it serves."),
     },

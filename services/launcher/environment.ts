@@ -3,6 +3,7 @@
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import type { Provider } from "../../lib/provider/contract.ts";
 import type { KeyScanOptions } from "../../lib/provider/key_scan.ts";
+import type { ReachOptions } from "../../lib/provider/reach.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import type { Gate } from "../../lib/std/gate.ts";
 import type { TaskGroup } from "../../lib/std/task_group.ts";
@@ -22,6 +23,9 @@ import { Transaction } from "./transaction.ts";
 
 /** Reads a machine's SSH host keys, as "type base64". */
 export type ScanHostKeys = (options: Omit<KeyScanOptions, "clock" | "isBooting">) => Promise<string[]>;
+
+/** Waits until a machine that is not reached by SSH can be connected to. */
+export type Reach = (options: Omit<ReachOptions, "clock">) => Promise<void>;
 
 /** What the decisions know of hosts. */
 export interface HostKnowledge {
@@ -50,6 +54,7 @@ export interface Environment {
   /** Where too much looks wrong at once, the cleanup deletes nothing. */
   readonly brakes: Brakes;
   readonly scanHostKeys: ScanHostKeys;
+  readonly reach: Reach;
   /** The nodes that are allocated to a request, by id. */
   readonly nodesOf: (request: string) => readonly ReadableNode[];
   readonly hosts: HostKnowledge;

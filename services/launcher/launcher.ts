@@ -7,6 +7,7 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { sharedOf } from "../../lib/model/shared_node.ts";
+import { reach } from "../../lib/provider/reach.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { Gate } from "../../lib/std/gate.ts";
@@ -19,7 +20,7 @@ import { ImageCleanup } from "./cleanup_images.ts";
 import { Components } from "./components.ts";
 import { DriverUses } from "./driver_uses.ts";
 import { Engine } from "./engine.ts";
-import { type Environment, randomOf, type ScanHostKeys } from "./environment.ts";
+import { type Environment, type Reach, randomOf, type ScanHostKeys } from "./environment.ts";
 import { CHECKS_AT_ONCE } from "./host/check.ts";
 import { HostKeepers } from "./host/keeper.ts";
 import { hostKey } from "./host/slots.ts";
@@ -38,6 +39,7 @@ export interface LauncherOptions {
   /** How often the providers are looked through, in milliseconds. @default 60000 */
   readonly cleanupIntervalMs?: number;
   readonly scanHostKeys?: ScanHostKeys;
+  readonly reach?: Reach;
   /** Hears which step is reached. @default nobody does */
   readonly checkpoint?: ReachCheckpoint;
 }
@@ -66,6 +68,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     brakes: new Brakes(),
     checkpoint: options.checkpoint ?? (() => {}),
     scanHostKeys: options.scanHostKeys ?? (await import("../../lib/provider/key_scan.ts")).scanHostKeys,
+    reach: options.reach ?? reach,
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
     hosts: {

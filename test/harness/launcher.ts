@@ -156,7 +156,8 @@ export async function startTestLauncher(
     newUuid: () => randomUUID(),
   };
   const scanHostKeys = async () => ["ssh-ed25519 AAAA"];
-  const service = await startLauncher(context, { cleanupIntervalMs: 60_000, scanHostKeys, ...options });
+  const stubs = { scanHostKeys, reach: async () => {} };
+  const service = await startLauncher(context, { cleanupIntervalMs: 60_000, ...stubs, ...options });
   const find = (name: string) => {
     const found = service.rpc.find(
       ({ definition }) => "fullName" in definition && definition.fullName === name,

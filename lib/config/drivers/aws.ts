@@ -54,7 +54,11 @@ export const aws = driver({
         "How long an import may take; no limit if left out.",
       ),
       "max-resources": resources,
-      "host-key-checking": optional(boolean, true, "Scan the SSH host keys of nodes."),
+      "host-key-checking": optional(
+        boolean,
+        true,
+        "Scan the SSH host keys of nodes; others have to take a connection.",
+      ),
       ...PROVIDER_LIMITS,
       "use-internal-ip": optional(boolean, false, "Reach nodes at their private address."),
       "public-ipv4": optional(boolean, true, "Give nodes a public IPv4 address."),

@@ -46,7 +46,11 @@ export const azure = driver({
       "public-ipv4": optional(boolean, true, "Give nodes a public IPv4 address."),
       "public-ipv6": optional(boolean, false, "Give nodes a public IPv6 address."),
       "use-internal-ip": optional(boolean, false, "Reach nodes at their private address."),
-      "host-key-checking": optional(boolean, true, "Scan the SSH host keys of nodes."),
+      "host-key-checking": optional(
+        boolean,
+        true,
+        "Scan the SSH host keys of nodes; others have to take a connection.",
+      ),
       rate: optional(number({ minimum: 0 }), 1, RATE),
       "zuul-public-key": optional(text, undefined, "The old place of the images' key."),
     },

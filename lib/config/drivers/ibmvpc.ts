@@ -56,7 +56,11 @@ export const ibmvpc = driver({
       ),
       "public-ipv4": optional(boolean, false, "Give nodes a floating address."),
       "use-internal-ip": optional(boolean, false, "Reach nodes at their private address."),
-      "host-key-checking": optional(boolean, true, "Scan the SSH host keys of nodes."),
+      "host-key-checking": optional(
+        boolean,
+        true,
+        "Scan the SSH host keys of nodes; others have to take a connection.",
+      ),
       rate: optional(number({ minimum: 0 }), 1, RATE),
       "image-format": optional(text, "qcow2", "Format of uploaded images."),
     },

@@ -1,4 +1,5 @@
-// The host keys of a node that was launched: read from its machine, or confirmed where the machine was there before.
+// Waits until a node that was launched can be reached, and reads its host keys from its machine, or confirms them where
+// the machine was there before.
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import type { Instance } from "../../../lib/provider/contract.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
@@ -17,13 +18,14 @@ interface Launched {
 }
 
 /**
- * The node's host keys as "type base64"; null when its label wants none, or it is not reached by SSH.
+ * The node's host keys as "type base64"; null when its label wants none, or it is not reached by SSH: then something
+ * listens at its port, unless its label does not want even that.
  *
  * The keys of a machine that others use already are known: one connection proves one of them. Asking for all types
  * again takes a connection for each, and an SSH server drops connections when many at once have not logged in, those
  * of the jobs on that machine among them.
  *
- * @throws {Error} that no server answers, or one with another key; the provider has been told of it then
+ * @throws {Error} that nothing answers, or a server with another key; the provider has been told of it then
  * @throws {ZooKeeperError} that the node is not ours any more, or that nobody can say so
  */
 export async function readHostKeys(
@@ -34,7 +36,7 @@ export async function readHostKeys(
   const settings = labelOf(launch.pool, launch.label);
   const isSsh = record.connectionType === "ssh" || record.connectionType === "network_cli";
   const host = record.interfaceIp;
-  if (settings?.hostKeyChecking !== true || !isSsh || host === null) return null;
+  if (settings?.hostKeyChecking !== true || host === null) return null;
   const port = typeof record.connectionPort === "number" ? record.connectionPort : 22;
   const timeoutMs = launch.pool.provider.bootTimeout * 1000;
   const known = instance.host?.hostKeys ?? [];
@@ -44,10 +46,15 @@ export async function readHostKeys(
     const found = await environment.scanHostKeys({ host, port, timeoutMs, signal, ...types });
     return proof === undefined ? found : confirmed(known, found, `${host} port ${port}`);
   };
+  const connect = async () => {
+    await environment.reach({ host, port, timeoutMs, signal });
+    return null;
+  };
+  const [span, read] = isSsh ? ["node.key_scan", scan] : ["node.connect", connect];
   const attributes = { "server.address": host, "server.port": port };
   try {
-    return await withSpan("node.key_scan", { attributes }, () =>
-      throughCheckpoints(environment.checkpoint, "node.scan", scan),
+    return await withSpan(span, { attributes }, () =>
+      throughCheckpoints<readonly string[] | null>(environment.checkpoint, "node.scan", read),
     );
   } catch (error) {
     signal.throwIfAborted();
