@@ -1,6 +1,11 @@
 // Reads the SSH host keys of a machine: one connection for each type of key, all at the same time.
 import type { Buffer } from "node:buffer";
-import ssh2, { type ServerHostKeyAlgorithm } from "ssh2";
+import ssh2, {
+  type CipherAlgorithm,
+  type KexAlgorithm,
+  type MacAlgorithm,
+  type ServerHostKeyAlgorithm,
+} from "ssh2";
 import { backoffDelay } from "../std/backoff.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
@@ -28,6 +33,24 @@ const SIGNATURES: Readonly<Record<HostKeyType, readonly ServerHostKeyAlgorithm[]
   "ecdsa-sha2-nistp521": ["ecdsa-sha2-nistp521"],
   "ssh-rsa": ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
 };
+
+/**
+ * What a server may offer besides the library's own choice: what Nodepool's scan takes and both runtimes have. Old
+ * network equipment has nothing better, and nothing secret goes over these connections.
+ */
+const OLD_ALGORITHMS = {
+  kex: more<KexAlgorithm>(
+    "diffie-hellman-group-exchange-sha1",
+    "diffie-hellman-group14-sha1",
+    "diffie-hellman-group1-sha1",
+  ),
+  cipher: more<CipherAlgorithm>("aes128-cbc", "aes256-cbc", "3des-cbc"),
+  hmac: more<MacAlgorithm>("hmac-md5", "hmac-sha1-96", "hmac-md5-96"),
+};
+
+function more<Algorithm>(...append: Algorithm[]) {
+  return { append, prepend: [], remove: [] };
+}
 
 /** Errors of a machine that does not run, or runs no server. */
 const NOT_THERE = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND/;
@@ -144,7 +167,7 @@ function handshake(
       port,
       username: "nodepool",
       readyTimeout: 0,
-      algorithms: { serverHostKey: [...type] },
+      algorithms: { ...OLD_ALGORITHMS, serverHostKey: [...type] },
       hostVerifier: (blob: Buffer) => {
         key = keyLine(blob);
         return true;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import ssh2 from "ssh2";
 import { freePort } from "../../test/harness/ports.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { scanHostKeys } from "./key_scan.ts";
@@ -72,6 +73,23 @@ describe("a scan of OpenSSH's host keys", () => {
     const port = await startSshd(["rsa"], ["-o", "HostKeyAlgorithms=rsa-sha2-256"]);
     assert.deepEqual(await scan(port, 20_000), [lines.get("rsa")]);
   });
+
+  // Network equipment of some years ago offers nothing else; OpenSSH has not all of it any more.
+  for (const [kex, cipher, hmac] of [
+    ["diffie-hellman-group14-sha1", "aes128-cbc", "hmac-sha1"],
+    ["diffie-hellman-group1-sha1", "3des-cbc", "hmac-md5"],
+  ] as const) {
+    test(`finds a key at a server that has only ${kex} and ${cipher}`, async () => {
+      const hostKeys = [await readFile(join(directory, "rsa"))];
+      const algorithms = { kex: [kex], cipher: [cipher], hmac: [hmac], serverHostKey: ["ssh-rsa" as const] };
+      const server = new ssh2.Server({ hostKeys, algorithms }, (connection) =>
+        connection.on("error", () => {}),
+      );
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      assert.deepEqual(await scan((server.address() as AddressInfo).port, 20_000), [lines.get("rsa")]);
+      server.close();
+    });
+  }
 
   test("waits for a server that starts later", async () => {
     const port = await freePort();
