@@ -10,6 +10,7 @@ import type { TaskGroup } from "../../lib/std/task_group.ts";
 import type { Brakes } from "./brake.ts";
 import { type ReachCheckpoint, type Step, throughCheckpoints } from "./checkpoint.ts";
 import type { DriverUses } from "./driver_uses.ts";
+import type { HostCheckCall } from "./host/check.ts";
 import type { Judgement } from "./host/judge.ts";
 import type { Memory } from "./host/memory.ts";
 import type { PlacedHost, Slot } from "./host/slots.ts";
@@ -60,6 +61,8 @@ export interface Environment {
   readonly hosts: HostKnowledge;
   /** Bounds the checks of hosts that are under way at once. */
   readonly hostGate: Gate;
+  /** The check of each host as it was configured when that was asked for last. */
+  readonly hostChecks: Map<string, HostCheckCall>;
   /** Hears which step is reached. */
   readonly checkpoint: ReachCheckpoint;
   /** Asks for a new decision soon. */

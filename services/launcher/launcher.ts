@@ -77,6 +77,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
       judge: (placed, more) => engine.hosts.judge(placed, more),
     },
     hostGate: new Gate(CHECKS_AT_ONCE),
+    hostChecks: new Map(),
     kick: () => engine.kick(),
   };
   const limits = new LimitsWatch(environment);
@@ -145,12 +146,14 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** What is known of providers, labels and hosts that have left the configuration is not kept. */
-function forgetLeft({ context, hand, pools, brakes }: Environment): void {
+function forgetLeft({ context, hand, hostChecks, pools, brakes }: Environment): void {
   const providers = new Set(context.config.providers.map(({ name }) => name));
   hand.keepOnly({ providers, labels: new Set(context.config.labels.keys()) });
   brakes.keepOnly(providers);
   const known = new Set(pools.flatMap((pool) => (pool.hosts ?? []).map((host) => hostKey({ pool, host }))));
-  for (const key of hand.hosts.keys()) if (!known.has(key)) hand.hosts.delete(key);
+  for (const byHost of [hand.hosts, hostChecks]) {
+    for (const key of byHost.keys()) if (!known.has(key)) byHost.delete(key);
+  }
 }
 
 /**

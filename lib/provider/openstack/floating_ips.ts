@@ -1,9 +1,9 @@
 // Floating addresses of nodes: one is made for a server that cannot be reached otherwise, and goes with it.
 import type { Cloud } from "../../config/clouds/cloud.ts";
+import { SharedCall } from "../../std/shared_call.ts";
 import { METADATA, type Metadata, ProviderError, QuotaError } from "../contract.ts";
 import { ApiError, isNotFound, isQuotaMessage, mayHaveWorked } from "./errors.ts";
 import type { FloatingIp, Network, NetworkApi, Port } from "./network.ts";
-import { SharedCall } from "./shared_call.ts";
 
 /** What a floating address of ours says of itself: whose it is, whichever becomes of its server. */
 export function describeFloatingIp(serverId: string, metadata: Metadata): string {

@@ -2,8 +2,8 @@
 // waits, and the less often, the longer the youngest of them has waited: one list serves all machines of a provider.
 import { abortable } from "../../std/abortable.ts";
 import { type Clock, elapsed } from "../../std/clock.ts";
+import { SharedCall } from "../../std/shared_call.ts";
 import type { Server } from "./compute.ts";
-import { SharedCall } from "./shared_call.ts";
 
 /** Servers by id. */
 export type Servers = ReadonlyMap<string, Server>;

@@ -1,8 +1,11 @@
 // Checks hosts and keeps what was found. A host that fails, or hangs until its timeout, is no error: it is what was
 // found out.
+import { isDeepStrictEqual } from "node:util";
 import { ROOT } from "../../../lib/model/paths.ts";
+import type { Host } from "../../../lib/provider/contract.ts";
 import { abortable } from "../../../lib/std/abortable.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
+import { SharedCall } from "../../../lib/std/shared_call.ts";
 import type { Action, HostStatus } from "../actions.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment, nowOf } from "../environment.ts";
@@ -18,13 +21,37 @@ export async function checkHost(
   await examineHost(environment, placed, environment.tasks.signal);
 }
 
-/** Checks a host; what comes of it is in hand afterwards. @throws the signal's reason when it is aborted */
+/** The checks of a host as it is configured: one at a time. */
+export interface HostCheckCall {
+  readonly host: Host;
+  readonly call: SharedCall<void>;
+}
+
+/**
+ * Checks a host; what comes of it is in hand afterwards. The check begins after this call, and after the one of this host
+ * that is under way: all who ask meanwhile share it. An SSH server drops connections when many at once have not logged
+ * in, those of the jobs on other slots among them.
+ *
+ * @param signal ends the waiting; the check goes on for the others @throws its reason
+ */
 export async function examineHost(
   environment: Environment,
   placed: PlacedHost,
   signal: AbortSignal,
 ): Promise<void> {
-  const { hand, hostGate } = environment;
+  const { hostChecks } = environment;
+  const key = hostKey(placed);
+  let check = hostChecks.get(key);
+  if (check === undefined || !isDeepStrictEqual(check.host, placed.host)) {
+    check = { host: placed.host, call: new SharedCall(() => examine(environment, placed)) };
+    hostChecks.set(key, check);
+  }
+  await check.call.fresh(signal);
+}
+
+async function examine(environment: Environment, placed: PlacedHost): Promise<void> {
+  const { hand, hostGate, tasks } = environment;
+  const { signal } = tasks;
   const { host, pool } = placed;
   const key = hostKey(placed);
   const note = (news: Partial<HostStatus>) => {

@@ -10,9 +10,12 @@ import { hostsConfig } from "../../../test/harness/hosts.ts";
 import { until } from "../../../test/harness/launcher.ts";
 import { launcherCases } from "../../../test/harness/suites.ts";
 import type { HostStatus } from "../actions.ts";
+import { DriverUses } from "../driver_uses.ts";
 import type { Environment } from "../environment.ts";
 import { examineHost } from "./check.ts";
 import { hostKey } from "./slots.ts";
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("the check of a host", () => {
   const cases = launcherCases();
@@ -20,19 +23,61 @@ describe("the check of a host", () => {
   it("counts as under way while it waits for its turn, and no longer when it ends without one", async () => {
     const hosts = new Map<string, HostStatus>();
     const [taken, gate] = [Promise.withResolvers<void>(), new Gate(1)];
-    const environment = { hand: { hosts }, hostGate: gate, context: { clock: systemClock } };
+    const stop = new AbortController();
+    const environment = {
+      hand: { hosts },
+      hostGate: gate,
+      hostChecks: new Map(),
+      context: { clock: systemClock },
+      tasks: { signal: stop.signal },
+    };
     const other = gate.pass(() => taken.promise);
     const one = host();
     const placed = { pool: hostPool("lab/main", [one]), host: one };
-    const stop = new AbortController();
     const check = examineHost(environment as unknown as Environment, placed, stop.signal);
     const since = () => hosts.get(hostKey(placed))?.checkingSince;
+    await turn();
     assert.equal(typeof since(), "number");
     stop.abort(new Error("the launcher stops"));
     taken.resolve();
     await assert.rejects(check, /the launcher stops/);
-    assert.equal(since(), null);
     await other;
+    await turn();
+    assert.equal(since(), null);
+  });
+
+  it("is one at a time for each host; those who ask while it is under way share the next", async () => {
+    const one = host();
+    const placed = { pool: hostPool("lab/main", [one]), host: one };
+    const begun: PromiseWithResolvers<HostCheck>[] = [];
+    const checkHost = () => {
+      const check = Promise.withResolvers<HostCheck>();
+      begun.push(check);
+      return check.promise;
+    };
+    const environment = {
+      hand: { hosts: new Map() },
+      hostGate: new Gate(9),
+      hostChecks: new Map(),
+      context: { clock: systemClock, providers: [{ name: "lab", checkHost }] },
+      tasks: { signal: new AbortController().signal },
+      uses: new DriverUses(),
+      checkpoint: () => {},
+    };
+    const examine = () =>
+      examineHost(environment as unknown as Environment, placed, AbortSignal.timeout(10_000));
+    const passed = { hostKeys: [], ipv4: "127.0.0.1", ipv6: null };
+    const first = examine();
+    await until("the first check", () => begun.length === 1);
+    const others = [examine(), examine(), examine()];
+    await turn();
+    assert.equal(begun.length, 1);
+    begun[0]?.resolve(passed);
+    await first;
+    await until("the next check", () => begun.length === 2);
+    begun[1]?.resolve(passed);
+    await Promise.all(others);
+    assert.equal(begun.length, 2);
   });
 
   it("says nothing of the host when it fails because the launcher has slept past its session", async () => {

@@ -1,4 +1,4 @@
-import { abortable } from "../../std/abortable.ts";
+import { abortable } from "./abortable.ts";
 
 /** A call whose answer serves all who ask for it at about the same time. */
 export class SharedCall<T> {
