@@ -1,4 +1,6 @@
 // One session channel of an SSH connection: terminal, environment and signals around one command.
+import { once } from "node:events";
+import { Writable } from "node:stream";
 import type { PseudoTtyInfo, ServerChannel, Session, WindowChangeInfo } from "ssh2";
 import { messageOf } from "../../../std/errors.ts";
 import type { CommandRequest, RunningCommand, TerminalSize } from "./runner.ts";
@@ -92,14 +94,40 @@ export function abandon(command: RunningCommand): void {
 
 function attach(channel: ServerChannel, command: RunningCommand): void {
   channel.pipe(command.stdin);
-  command.stdout.pipe(channel, { end: false });
-  command.stderr.pipe(channel.stderr, { end: false });
+  const [stdout, stderr] = outletsOf(channel);
+  command.stdout.pipe(stdout);
+  command.stderr.pipe(stderr);
+  const sent = Promise.all([once(stdout, "finish"), once(stderr, "finish")]);
   command.exited.then(async (end) => {
-    await command.closed;
+    await Promise.all([command.closed, sent]);
     if (end.signal === null) channel.exit(end.code ?? 1);
     else channel.exit(end.signal);
     channel.end();
   });
+}
+
+/**
+ * Where a command's two outputs go. One piece of either is with the channel at a time: the library keeps one note of what
+ * waits for the client's window, and does not tear it off, so that of two outputs which wait one is sent twice and the
+ * rest of the other never.
+ */
+function outletsOf(channel: ServerChannel): [Writable, Writable] {
+  let turn = Promise.resolve();
+  const outlet = (target: Writable) =>
+    new Writable({
+      write: (piece, _encoding, done) => {
+        turn = turn.then(() => send(target, piece)).then(() => done());
+      },
+    });
+  const send = (target: Writable, piece: unknown) =>
+    new Promise<void>((resolve) => {
+      target.write(piece, () => {
+        Object.assign(channel, { _chunk: undefined, _chunkcb: undefined });
+        Object.assign(channel, { _chunkErr: undefined, _chunkcbErr: undefined });
+        resolve();
+      });
+    });
+  return [outlet(channel), outlet(channel.stderr)];
 }
 
 function terminalType(info: PseudoTtyInfo & { term?: string }): string {
