@@ -40,10 +40,11 @@ export async function buildImage(workshop: Workshop, action: BuildAction): Promi
   const lock = await context.locks.acquire(root, { identifier: context.hostname, createParents: true });
   if (lock === null) return false;
   workshop.reached("build: lock taken");
-  const diskimage = diskimageOf(workshop, image);
   const build = context.newUuid().replaceAll("-", "");
   const kept = new KeptLock(context, lock, context.logger.child({ image, build }));
   try {
+    // A configuration without the image may have come into force since the decision.
+    const diskimage = diskimageOf(workshop, image);
     await context.view.settled();
     const need = stillNeeded(workshop, diskimage, action);
     if (need === null) return false;

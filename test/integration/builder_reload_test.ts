@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { beforeEach, describe, test } from "node:test";
 import { encodeUpload } from "../../lib/model/image.ts";
-import { uploadPath } from "../../lib/model/paths.ts";
+import { buildsLockPath, uploadPath } from "../../lib/model/paths.ts";
+import type { ZooKeeperSession } from "../../lib/zookeeper/session.ts";
+import type { Checkpoint } from "../../services/builder/checkpoint.ts";
 import type { BuilderCase, TestBuilder } from "../harness/builder.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
@@ -102,6 +104,34 @@ describe("a builder with changing images and providers", { skip: !zooKeeperInsta
     });
     await readyAt(builder, "ubuntu", "cloud");
     await readyAt(builder, "debian", "cloud");
+  });
+
+  test("locks an image no longer that was taken out while its lock was being taken", async () => {
+    const asked = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const spoil = (session: ZooKeeperSession) => {
+      const { children } = session;
+      session.children = async (path, ...rest) => {
+        if (path === buildsLockPath("ubuntu")) {
+          asked.resolve();
+          await gate.promise;
+        }
+        return await children.call(session, path, ...rest);
+      };
+    };
+    const image = { dibCommand: await one.plainCommand() };
+    const taken = Promise.withResolvers<void>();
+    const reached = (checkpoint: Checkpoint) => {
+      if (checkpoint === "build: lock taken") taken.resolve();
+    };
+    const builder = await one.start({ images: { ubuntu: image }, providers: [] }, { spoil, reached });
+    await asked.promise;
+    await builder.take({ images: {}, providers: [] });
+    gate.resolve();
+    await taken.promise;
+    await until("nobody is in line", async () => {
+      return (await builder.session.children(buildsLockPath("ubuntu"))).length === 0;
+    });
   });
 
   test("gives each provider its own format", async () => {
