@@ -1,5 +1,5 @@
 // Nodepool's image data as a file has them: znode path to document, for pauses, builds and uploads.
-import { decodeBuild, decodeUpload } from "../../lib/model/image.ts";
+import { type BuildRecord, decodeBuild, decodeUpload, type UploadRecord } from "../../lib/model/image.ts";
 import {
   buildPath,
   imagePath,
@@ -12,6 +12,7 @@ import { messageOf } from "../../lib/std/errors.ts";
 import { isZooKeeperError, type Operation, type Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { readZnode } from "./locked_write.ts";
+import type { BuilderConfig, Facts } from "./plan.ts";
 
 /** A znode's path and its document. */
 export interface ImageDatum {
@@ -27,6 +28,16 @@ export class ImageDataError extends Error {
 /** Image data that are there already, and differ. */
 export class ImageDataConflict extends Error {
   override name = "ImageDataConflict";
+}
+
+/** Image data that the builder which writes them would delete at once. */
+export class ImageDataDoomed extends Error {
+  override name = "ImageDataDoomed";
+}
+
+/** The builder that writes image data, as far as it matters for what becomes of them. */
+export interface Importer extends Pick<Facts, "builderId"> {
+  readonly config: BuilderConfig;
 }
 
 /** Every pause, build and upload of one image, to the letter. */
@@ -52,21 +63,24 @@ type Meaning = Extract<ReturnType<typeof meaningOf>, { kind: "image-pause" | "bu
 
 interface Item extends ImageDatum {
   readonly meaning: Meaning;
+  /** Why they would be deleted at once; null when they would not. */
+  readonly doom: string | null;
 }
 
 /** More uploads of one build to one provider are no image data that Nodepool has written. */
 const HIGHEST_NUMBER = 100_000;
 
-function examine({ path, data }: ImageDatum): Item {
+function examine({ path, data }: ImageDatum, importer: Importer): Item {
+  let doom: string | null = null;
   const meaning = meaningOf(path);
   if (meaning.kind !== "image-pause" && meaning.kind !== "build" && meaning.kind !== "upload") {
     throw new ImageDataError(`${path} is the path of no build, upload or pause of an image`);
   }
   try {
     const bytes = new TextEncoder().encode(data);
-    if (meaning.kind === "build") decodeBuild(bytes);
+    if (meaning.kind === "build") doom = doomOfBuild(meaning.image, decodeBuild(bytes), importer);
     if (meaning.kind === "upload") {
-      decodeUpload(bytes);
+      doom = doomOfUpload(meaning, decodeUpload(bytes), importer);
       if (!/^\d{10}$/.test(meaning.upload) || Number(meaning.upload) > HIGHEST_NUMBER) {
         throw new Error("its number is no upload's");
       }
@@ -74,7 +88,25 @@ function examine({ path, data }: ImageDatum): Item {
   } catch (error) {
     throw new ImageDataError(`${path} cannot be imported: ${messageOf(error)}`);
   }
-  return { path, data, meaning };
+  return { path, data, meaning, doom };
+}
+
+/** Why a ready build would be deleted although nobody has asked for it, as decide_cleanup.ts decides. */
+function doomOfBuild(image: string, record: BuildRecord, { config, builderId }: Importer): string | null {
+  if (record.state !== "ready" || record.builderId !== builderId || config.diskimages.has(image)) return null;
+  return `image ${image} is not in ${config.file}, and this builder made the build`;
+}
+
+/** The same of an upload. That of an image which is not configured shares the fate of its build. */
+function doomOfUpload(
+  { image, provider }: { readonly image: string; readonly provider: string },
+  record: UploadRecord,
+  { config }: Importer,
+): string | null {
+  const configured = config.providers.find(({ name }) => name === provider);
+  if (record.state !== "ready" || configured === undefined || !config.diskimages.has(image)) return null;
+  if (configured.diskimages.some(({ name }) => name === image)) return null;
+  return `provider ${provider} does not list image ${image} in ${config.file}`;
 }
 
 /**
@@ -82,15 +114,24 @@ function examine({ path, data }: ImageDatum): Item {
  * get numbers above the imported ones.
  *
  * @returns how many were written; those that were there already are not among them
- * @throws {ImageDataError}, {ImageDataConflict}: nothing of that image was written
+ * @throws {ImageDataError}, {ImageDataDoomed}: nothing was written
+ * @throws {ImageDataConflict}: nothing of that image was written
  */
-export async function importImages(session: Session, data: readonly ImageDatum[]): Promise<number> {
+export async function importImages(
+  session: Session,
+  data: readonly ImageDatum[],
+  importer: Importer,
+): Promise<number> {
   const seen = new Set<string>();
   for (const { path } of data) {
     if (seen.has(path)) throw new ImageDataError(`${path} is given twice`);
     seen.add(path);
   }
-  const images = Map.groupBy(data.map(examine), ({ meaning }) => meaning.image);
+  const items = data.map((datum) => examine(datum, importer));
+  for (const { path, doom } of items) {
+    if (doom !== null) throw new ImageDataDoomed(`${path} would be deleted at once: ${doom}`);
+  }
+  const images = Map.groupBy(items, ({ meaning }) => meaning.image);
   let written = 0;
   for (const [image, items] of images) written += await importImage(session, image, items);
   return written;

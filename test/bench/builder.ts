@@ -11,6 +11,7 @@ import { sendFile } from "../../lib/provider/send_file.ts";
 import type { Checkpoint } from "../../services/builder/checkpoint.ts";
 import { importImages } from "../../services/builder/image_data.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { config } from "../harness/builder_state.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
 import { PROJECT, runCommand, startProgram } from "../harness/program.ts";
@@ -214,13 +215,14 @@ async function measureIdle(server: ZooKeeperServer, print: Print): Promise<void>
       const record = newBuild(now, { state: "ready", builder: "b", builderId: "b", formats: "qcow2" });
       const upload = newUpload(now, { state: "ready", externalId: "x", externalName: "x", format: "qcow2" });
       const text = (data: Uint8Array) => new TextDecoder().decode(data);
-      await importImages(before.session, [
+      const data = [
         { path: buildPath(image, build), data: text(encodeBuild(record)) },
         ...clouds.map(({ name }) => ({
           path: uploadPath(image, build, name, "0000000001"),
           data: text(encodeUpload(upload)),
         })),
-      ]);
+      ];
+      await importImages(before.session, data, { builderId: "", config: config([]) });
     }
     await before.stop();
     const builder = await one.start({

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { buildPath, imagePausePath } from "../../lib/model/paths.ts";
 import type { Clients } from "../../lib/rpc/client.ts";
+import type { BuilderSetting } from "../harness/builder.ts";
 import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
 import { until } from "../harness/launcher.ts";
@@ -9,6 +10,21 @@ import { builderApiCases } from "../harness/suites.ts";
 import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 let current: ApiCase;
+
+async function exportAll(images: Clients["images"]) {
+  const data = [];
+  for await (const { datum } of images.exportImageData({})) if (datum !== undefined) data.push(datum);
+  return data;
+}
+
+/** The image data of a builder that has built and uploaded ubuntu, and has ended. */
+async function dataOfBuilder(given: BuilderSetting) {
+  const { builder, images } = await current.serve(given);
+  await firstUpload(builder);
+  const data = await exportAll(images);
+  await builder.stop();
+  return data;
+}
 
 describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
   const cases = builderApiCases();
@@ -21,12 +37,7 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
     const { builder, images } = await current.serve(given);
     const { build, upload } = await firstUpload(builder);
     await images.pauseImage({ name: "images/ubuntu" });
-    const read = async (from: Clients["images"]) => {
-      const data = [];
-      for await (const { datum } of from.exportImageData({})) if (datum !== undefined) data.push(datum);
-      return data;
-    };
-    const exported = await read(images);
+    const exported = await exportAll(images);
     const path = buildPath("ubuntu", build);
     const paths = [imagePausePath("ubuntu"), path, `${path}/providers/cloud/images/${upload}`];
     assert.deepEqual(
@@ -45,7 +56,7 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
     const { builder: other, images: target } = await current.serve({ images: {}, providers: [] }, elsewhere);
     assert.equal((await target.importImageData({ data: later })).written, 3);
     assert.equal((await target.importImageData({ data: later })).written, 0);
-    assert.deepEqual(await read(target), later);
+    assert.deepEqual(await exportAll(target), later);
     const changed = [{ path, data: record.replace("qcow2", "raw") }];
     await refused(
       target.importImageData({ data: changed }),
@@ -82,6 +93,44 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
       "the files are gone",
       async () => !(await again.files()).some((file) => file.includes(build)),
     );
+  });
+
+  test("refuses the builds of the builder that is asked when its configuration does not name their image", async () => {
+    const data = await dataOfBuilder(await current.setting());
+    const without = { images: {}, providers: [{ driver: current.cloud, images: [] }] };
+    const { images } = await current.serve(without, { chroot: `${current.one.folder}-new` });
+    await refused(
+      images.importImageData({ data }),
+      "FAILED_PRECONDITION",
+      /builds\/\w+ would be deleted at once: image ubuntu is not in test.yaml.*with "pause: true"/,
+    );
+    assert.deepEqual(await exportAll(images), []);
+  });
+
+  test("refuses uploads to a provider that does not list their image", async () => {
+    const given = await current.setting({ pause: true });
+    const data = await dataOfBuilder(await current.setting());
+    const unlisted = { ...given, providers: [{ driver: current.cloud, images: [] }] };
+    const { images } = await current.serve(unlisted, { chroot: `${current.one.folder}-new` });
+    await refused(
+      images.importImageData({ data }),
+      "FAILED_PRECONDITION",
+      /images\/\d+ would be deleted at once: provider cloud does not list image ubuntu/,
+    );
+    assert.deepEqual(await exportAll(images), []);
+  });
+
+  test("a builder whose image is paused takes its own data back, and deletes nothing", async () => {
+    const given = await current.setting({ pause: true });
+    const data = await dataOfBuilder(await current.setting());
+    const { builder, images } = await current.serve(given, { chroot: `${current.one.folder}-new` });
+    assert.equal((await images.importImageData({ data })).written, 2);
+    const { decisions } = await images.explainImage({ name: "images/ubuntu" });
+    assert.deepEqual(
+      decisions.filter(({ acting }) => acting),
+      [],
+    );
+    assert.equal(builder.builds("ubuntu").length, 1);
   });
 
   test("passes over a build that was begun and has no document, which nobody could import", async () => {

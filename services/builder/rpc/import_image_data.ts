@@ -4,7 +4,7 @@ import type {
   ImportImageDataResponse,
 } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
-import { ImageDataConflict, ImageDataError, importImages } from "../image_data.ts";
+import { ImageDataConflict, ImageDataDoomed, ImageDataError, importImages } from "../image_data.ts";
 import { currentView, type ImageApi } from "./api.ts";
 
 /** Writes records that ExportImageData or Nodepool gave; those that are there already stay. */
@@ -14,7 +14,8 @@ export async function importImageData(
 ): Promise<ImportImageDataResponse> {
   currentView(api);
   try {
-    const written = await importImages(api.context.session, data);
+    const { session, config } = api.context;
+    const written = await importImages(session, data, { config, builderId: api.builderId });
     await api.context.view.settled();
     return { written };
   } catch (error) {
@@ -24,6 +25,10 @@ export async function importImageData(
     if (error instanceof ImageDataConflict) {
       const remedy = "import into a ZooKeeper that does not have these images";
       throw failedPrecondition("IMAGE_DATA_EXISTS", `${error.message}: ${remedy}`);
+    }
+    if (error instanceof ImageDataDoomed) {
+      const remedy = 'configure the image and list it at its providers, with "pause: true" in the diskimage';
+      throw failedPrecondition("IMAGE_DATA_DOOMED", `${error.message}: ${remedy}`);
     }
     throw error;
   }

@@ -4681,7 +4681,8 @@ export const ImageServiceDefinition = {
     },
     /**
      * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
-     * system that builds and uploads nothing meanwhile.
+     * system that builds and uploads nothing meanwhile. What the answering builder would delete at once, because it does
+     * not find the image in its configuration, is refused.
      */
     importImageData: {
       name: "ImportImageData",
@@ -4780,7 +4781,8 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
   ): ServerStreamingMethodResult<DeepPartial<ExportImageDataResponse>>;
   /**
    * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
-   * system that builds and uploads nothing meanwhile.
+   * system that builds and uploads nothing meanwhile. What the answering builder would delete at once, because it does
+   * not find the image in its configuration, is refused.
    */
   importImageData(
     request: ImportImageDataRequest,
@@ -4870,7 +4872,8 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
   ): AsyncIterable<ExportImageDataResponse>;
   /**
    * ImportImageData writes such records where there are none; all of an image in one call at once. It is made for a
-   * system that builds and uploads nothing meanwhile.
+   * system that builds and uploads nothing meanwhile. What the answering builder would delete at once, because it does
+   * not find the image in its configuration, is refused.
    */
   importImageData(
     request: DeepPartial<ImportImageDataRequest>,
