@@ -20,7 +20,7 @@ import type { Phase } from "./history.ts";
 import { adoptFiles } from "./image_anchor.ts";
 import { ImageFiles } from "./image_files.ts";
 import { createMetrics, observeBuilder } from "./metrics.ts";
-import type { Action } from "./plan.ts";
+import type { Action, Outcome } from "./plan.ts";
 import { type Spawn, spawnProcessGroup } from "./process_group.ts";
 import { Reconciler } from "./reconciler.ts";
 import { resumeBuild, unfinishedBuilds } from "./resume_build.ts";
@@ -236,23 +236,21 @@ async function clearRemains(workshop: Workshop): Promise<void> {
   }
 }
 
-async function perform(workshop: Workshop, action: Action): Promise<boolean> {
+async function perform(workshop: Workshop, action: Action): Promise<Outcome> {
   switch (action.kind) {
     case "build":
-      return buildImage(workshop, action);
+      return (await buildImage(workshop, action)) ? "done" : "unneeded";
     case "upload":
-      return uploadImage(workshop, action);
+      return (await uploadImage(workshop, action)) ? "done" : "unneeded";
     case "delete-upload":
-      await deleteUpload(workshop, action);
-      return true;
+      return deleteUpload(workshop, action);
     case "delete-build":
-      await deleteBuild(workshop, action);
-      return true;
+      return deleteBuild(workshop, action);
     case "delete-files":
       await deleteFiles(workshop, action);
-      return true;
+      return "done";
     case "examine-files":
       await examineFiles(workshop, action);
-      return true;
+      return "done";
   }
 }

@@ -24,7 +24,13 @@ import { type HeldLock, isZooKeeperError, type Operation, type Session } from ".
 import { readHistory } from "./history.ts";
 import { judgeStanding } from "./image_anchor.ts";
 import { readZnode } from "./locked_write.ts";
-import type { DeleteBuildAction, DeleteFilesAction, DeleteUploadAction, ExamineFilesAction } from "./plan.ts";
+import type {
+  DeleteBuildAction,
+  DeleteFilesAction,
+  DeleteUploadAction,
+  ExamineFilesAction,
+  Outcome,
+} from "./plan.ts";
 import { providerOf, removeBuild, type Workshop } from "./workshop.ts";
 
 /** How long a provider has to delete an image, in milliseconds. */
@@ -37,19 +43,19 @@ const attributesOf = ({ image, build }: { readonly image: string; readonly build
 });
 
 /** Deletes an upload at its provider, then its record. @throws {Error} when either has to be tried again */
-export async function deleteUpload(workshop: Workshop, action: DeleteUploadAction): Promise<void> {
+export async function deleteUpload(workshop: Workshop, action: DeleteUploadAction): Promise<Outcome> {
   const { image, build, provider, upload } = action;
   const attributes = {
     ...attributesOf(action),
     "nodepool.provider": provider,
     "nodepool.upload": upload,
   };
-  await withSpan("image.delete_upload", { attributes }, async () => {
+  return await withSpan("image.delete_upload", { attributes }, async () => {
     const { context } = workshop;
     const path = uploadPath(image, build, provider, upload);
     const root = uploadLockPath(image, build, provider, upload);
     const { reached } = workshop;
-    await underLock(workshop, root, path, async (lock) => {
+    return await underLock(workshop, root, path, async (lock) => {
       reached("delete upload: lock taken");
       const found = await readZnode(context.session, path);
       if (found === null) return;
@@ -88,20 +94,22 @@ export function deletingBuild(record: BuildRecord, now: number): BuildRecord {
   return { ...record, state: "deleting", stateTime: now };
 }
 
-/** Runs `work` under a lock; when somebody else has it, the thing is gone or has to wait. */
+/** Runs `work` under a lock, unless somebody else has it, who may be deleting the same. */
 async function underLock(
   { context, abandoned }: Workshop,
   root: string,
   path: string,
   work: (lock: HeldLock) => Promise<void>,
-): Promise<void> {
+): Promise<Outcome> {
   const lock = await context.locks.acquire(root, { identifier: context.hostname });
-  if (lock === null) {
-    if ((await context.session.exists(path)) === null) return;
-    throw new Error(`another process holds the lock ${root}`);
-  }
+  if (lock === null) return (await context.session.exists(path)) === null ? "unneeded" : "busy";
   try {
     await work(lock);
+    return "done";
+  } catch (error) {
+    // Somebody got into line meanwhile, and the lock's root goes with what it locks.
+    if (isZooKeeperError(error, "NOT_EMPTY") && error.path === root) return "busy";
+    throw error;
   } finally {
     if (!abandoned.aborted) await lock.release();
   }
@@ -141,11 +149,11 @@ async function findImages(
 }
 
 /** Marks a build as being deleted; once it has no uploads, deletes its files here and its record. */
-export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction): Promise<void> {
+export async function deleteBuild(workshop: Workshop, action: DeleteBuildAction): Promise<Outcome> {
   const { context, reached } = workshop;
   const { image, build, reason } = action;
   const path = buildPath(image, build);
-  await withSpan("image.delete_build", { attributes: attributesOf(action) }, () =>
+  return await withSpan("image.delete_build", { attributes: attributesOf(action) }, () =>
     underLock(workshop, buildLockPath(image, build), path, async (lock) => {
       reached("delete build: lock taken");
       const found = await readZnode(context.session, path);

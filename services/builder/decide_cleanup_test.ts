@@ -217,6 +217,16 @@ describe("keeping and deleting", () => {
     assert.deepEqual(doing(plan), []);
     assert.equal(plan.next, NOW + 5);
   });
+
+  test("what another process is deleting is looked at again", () => {
+    const setback = { failures: 0, until: NOW + 5, error: null, requestTime: null };
+    const setbacks = new Map([["delete-upload/ubuntu/b3/cloud/1", setback]]);
+    const list = [uploaded("b1", 100), uploaded("b2", 200), uploaded("b3", 300)];
+    const plan = decide([image("ubuntu", { list })], UBUNTU, facts({ setbacks }));
+    const { rule, reason } = wait(plan, "delete-upload/ubuntu/b3/cloud/1");
+    assert.equal(rule, "locked");
+    assert.match(reason, /^another process is at it; it is looked at again at /);
+  });
 });
 
 describe("local files", () => {

@@ -144,6 +144,8 @@ function decisions({ board, images }: Gauged): Tally {
       if (rule === "workers-busy") tally.add("queue", { action });
     }
   }
-  for (const key of board.setbacks.keys()) tally.add("failing", { action: partsOfKey(key).kind });
+  for (const [key, { error }] of board.setbacks) {
+    if (error !== null) tally.add("failing", { action: partsOfKey(key).kind });
+  }
   return tally;
 }

@@ -19,11 +19,12 @@ export interface LocalBuild {
   readonly standing: "unknown" | "gone" | "foreign";
 }
 
-/** An action that failed and is not to be repeated before `until` (seconds). */
+/** An action that failed, or that somebody else is at, and that is not to be repeated before `until` (seconds). */
 export interface Setback {
   readonly failures: number;
   readonly until: number;
-  readonly error: string;
+  /** The last failure; null when there was none. */
+  readonly error: string | null;
   /** The time of the build request that the failed attempt served; a later request does not wait. */
   readonly requestTime: number | null;
 }
@@ -213,6 +214,9 @@ export function isGivenUp({ pools }: ProviderConfig): boolean {
   return pools.length > 0 && pools.every(({ maxServers }) => maxServers < 0);
 }
 
+/** What became of an action: `unneeded` when there was nothing to do after all, `busy` when somebody else is at it. */
+export type Outcome = "done" | "unneeded" | "busy";
+
 /** A decision not to act. */
 export function waiting(
   subject: { readonly key: string; readonly image: string },
@@ -228,6 +232,10 @@ export function hindrance(step: { key: string; image: string }, facts: Facts): W
   if (facts.running.has(step.key)) return waiting(step, "running", "it is under way here");
   const setback = facts.setbacks.get(step.key);
   if (setback === undefined || setback.until <= facts.now) return null;
+  if (setback.error === null) {
+    const reason = `another process is at it; it is looked at again at ${formatTime(setback.until)}`;
+    return waiting(step, "locked", reason, setback.until);
+  }
   const reason = `the last attempt failed (${setback.error}); the next is at ${formatTime(setback.until)}`;
   return waiting(step, "set-back", reason, setback.until);
 }

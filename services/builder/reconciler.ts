@@ -18,7 +18,7 @@ import type { Board } from "./board.ts";
 import { decide } from "./decide.ts";
 import { planChange } from "./foresee.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Action, BuilderConfig, Facts } from "./plan.ts";
+import type { Action, BuilderConfig, Facts, Outcome } from "./plan.ts";
 import type { Setbacks } from "./setbacks.ts";
 import { visible } from "./visible.ts";
 
@@ -40,8 +40,8 @@ export interface ReconcilerOptions {
     Facts,
     "now" | "running" | "setbacks" | "troubles" | "lockFreeSince" | "awaySince" | "besidePython"
   >;
-  /** Does one action; false when there was nothing to do after all. */
-  readonly perform: (action: Action) => Promise<boolean>;
+  /** Does one action. */
+  readonly perform: (action: Action) => Promise<Outcome>;
   /** Looks anew at what no event tells of. */
   readonly resync: () => Promise<void>;
 }
@@ -186,9 +186,10 @@ export class Reconciler {
     const begun = seconds(clock);
     logger.debug("action started", { action: kind, key, reason });
     try {
-      const done = await perform(action);
-      metrics.action(action, done ? "done" : "unneeded", seconds(clock) - begun);
-      if (done) setbacks.clear(key);
+      const outcome = await perform(action);
+      metrics.action(action, outcome === "done" ? "done" : "unneeded", seconds(clock) - begun);
+      if (outcome === "done") setbacks.clear(key);
+      if (outcome === "busy") setbacks.wait(key);
     } catch (error) {
       metrics.action(action, "failed", seconds(clock) - begun);
       if (this.#closed) return;

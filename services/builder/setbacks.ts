@@ -44,6 +44,14 @@ export class Setbacks {
     return until;
   }
 
+  /** Somebody else is at it: no failure, but it may have to be done here all the same, and is tried at even intervals. */
+  wait(key: string): void {
+    this.#followClock();
+    const before = this.#entries.get(key);
+    const until = seconds(this.#clock) + this.#backoff.initial / 1000;
+    this.#entries.set(key, { failures: 0, error: null, requestTime: null, ...before, until });
+  }
+
   /** The action has succeeded. */
   clear(key: string): void {
     this.#entries.delete(key);
@@ -94,7 +102,7 @@ export class Setbacks {
   errorsOf(image: string): string[] {
     return Array.from(this.#entries).flatMap(([key, { error }]) => {
       const { kind, image: subject, build, provider } = partsOfKey(key);
-      if (subject !== image) return [];
+      if (subject !== image || error === null) return [];
       if (kind === "build") return [error];
       if (kind === "upload") return [uploadError(provider, error)];
       if (kind === "delete-upload") return [`deletion at ${provider}: ${error}`];

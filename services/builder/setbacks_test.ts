@@ -24,6 +24,22 @@ test("each failure doubles the wait up to the maximum, and success ends it", () 
   assert.equal(one.entries.size, 0);
 });
 
+test("what somebody else is at waits for a moment, and that is no failure", () => {
+  const one = setbacks();
+  one.wait("delete-upload/a/b0/cloud/1");
+  const { failures, until, error } = one.entries.get("delete-upload/a/b0/cloud/1") ?? {};
+  assert.deepEqual([failures, until, error], [0, NOW + 10, null]);
+  assert.deepEqual(one.errorsOf("a"), []);
+});
+
+test("who waits for somebody else has failed as often as before", () => {
+  const one = setbacks();
+  one.fail("delete-build/a/b0", "no node", null);
+  one.wait("delete-build/a/b0");
+  one.fail("delete-build/a/b0", "no node", null);
+  assert.equal(one.entries.get("delete-build/a/b0")?.failures, 2);
+});
+
 test("errors say where they happened", () => {
   const one = setbacks();
   one.fail("build/a", "no element", null);

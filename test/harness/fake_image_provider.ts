@@ -32,6 +32,8 @@ export class FakeImageProvider implements Provider {
   hang = false;
   /** Uploads wait for this before they store the image. */
   gate: Promise<void> = Promise.resolve();
+  /** Deletions wait for this before they delete the image. */
+  deletionGate: Promise<void> = Promise.resolve();
 
   constructor(name: string) {
     this.name = name;
@@ -71,6 +73,7 @@ export class FakeImageProvider implements Provider {
       this.failDeletes -= 1;
       throw new ProviderError("the cloud does not delete today");
     }
+    await this.deletionGate;
     this.images.delete(externalId);
   }
 

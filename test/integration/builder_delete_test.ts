@@ -6,11 +6,14 @@ import {
   buildRequestPath,
   imagePath,
   imagePausePath,
+  uploadLockPath,
   uploadPath,
   uploadsPath,
 } from "../../lib/model/paths.ts";
+import type { Session } from "../../lib/zookeeper/types.ts";
 import type { UploadEntry } from "../../lib/zookeeper/view.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
+import { type BuilderApi, serveBuilder } from "../harness/builder_api.ts";
 import { firstUpload, readyUploads, states, ubuntuAt } from "../harness/builder_images.ts";
 import { FakeImageProvider } from "../harness/fake_image_provider.ts";
 import { until } from "../harness/launcher.ts";
@@ -37,6 +40,31 @@ async function askToDeleteBuild(builder: TestBuilder, build: string): Promise<vo
   await builder.session.set(path, encodeBuild({ ...record, state: "deleting" }), -1);
 }
 
+const upload = (build: string, at: number, state: "ready" | "uploading" | "deleting") =>
+  encodeUpload(newUpload(at, { state, externalId: build, externalName: build, format: "qcow2" }));
+
+/** A build that another builder has made, with an upload of it. */
+async function put(session: Session, name: string, build: string, at: number, state: "ready" | "uploading") {
+  await session.ensurePath(uploadsPath(name, build, "cloud"));
+  const record = newBuild(at, { state: "ready", builder: "other", builderId: "other", formats: "qcow2" });
+  await session.set(buildPath(name, build), encodeBuild(record), -1);
+  await session.create(uploadPath(name, build, "cloud", "1"), upload(build, at, state), "persistent");
+}
+
+/** A logger that keeps its messages. */
+function noted() {
+  const lines: string[] = [];
+  const line = (message: string) => lines.push(message);
+  const logger = { debug: () => {}, info: line, warn: line, error: line, child: () => logger };
+  return { lines, logger };
+}
+
+/** Whether a builder leaves the deletion of an upload of ubuntu to somebody else. */
+async function leavesDeletion({ images }: BuilderApi): Promise<boolean> {
+  const { decisions } = await images.explainImage({ name: "images/ubuntu" });
+  return decisions.some(({ action, rule }) => action === "ACTION_DELETE_UPLOAD" && rule === "locked");
+}
+
 describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () => {
   const cases = builderCases();
   beforeEach(async () => {
@@ -47,15 +75,7 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
   test("two uploads stay where a third is ready just after another was condemned, however late that is heard", async () => {
     const names = Array.from({ length: 15 }, (_none, index) => `image${index}`);
     const { session } = await one.observe();
-    const put = async (name: string, build: string, at: number, state: "ready" | "uploading") => {
-      await session.ensurePath(uploadsPath(name, build, "cloud"));
-      const record = newBuild(at, { state: "ready", builder: "other", builderId: "other", formats: "qcow2" });
-      await session.set(buildPath(name, build), encodeBuild(record), -1);
-      await session.create(uploadPath(name, build, "cloud", "1"), upload(build, at, state), "persistent");
-    };
-    const upload = (build: string, at: number, state: "ready" | "uploading" | "deleting") =>
-      encodeUpload(newUpload(at, { state, externalId: build, externalName: build, format: "qcow2" }));
-    for (const name of names) for (const at of [1, 2]) await put(name, `b${at}`, at, "ready");
+    for (const name of names) for (const at of [1, 2]) await put(session, name, `b${at}`, at, "ready");
     const wire = await startSlowWire(cases.server);
     const images = Object.fromEntries(names.map((name) => [name, { dibCommand: "/bin/false", pause: true }]));
     const late = await BuilderCase.at(wire, one.folder).start({
@@ -65,7 +85,7 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
     try {
       for (const name of names) {
         const path = (build: string) => uploadPath(name, build, "cloud", "1");
-        await put(name, "b3", 3, "uploading");
+        await put(session, name, "b3", 3, "uploading");
         await Promise.all([
           session.set(path("b2"), upload("b2", 4, "deleting"), -1),
           session.set(path("b3"), upload("b3", 4, "ready"), -1),
@@ -80,6 +100,53 @@ describe("what is deleted, and what stays", { skip: !zooKeeperInstalled }, () =>
     } finally {
       await late.stop();
       await wire.close();
+    }
+  });
+
+  test("what one builder deletes has failed at no other", async () => {
+    const { session } = await one.observe();
+    for (const at of [1, 2, 3]) await put(session, "ubuntu", `b${at}`, at, "ready");
+    const deletion = Promise.withResolvers<void>();
+    cloud.deletionGate = deletion.promise;
+    const { lines, logger } = noted();
+    const given = await setting({ pause: true });
+    const builders = [
+      await one.start(given, { name: "a", logger }),
+      await one.start(given, { name: "b", logger }),
+    ];
+    const apis = await Promise.all(builders.map(serveBuilder));
+    try {
+      await until("one waits for the other", async () =>
+        (await Promise.all(apis.map(leavesDeletion))).includes(true),
+      );
+      const errors = apis.map(async ({ images }) => (await images.listImages({})).images[0]?.lastError);
+      assert.deepEqual(await Promise.all(errors), ["", ""]);
+      deletion.resolve();
+      await until("the third is gone", () => builders.every((each) => each.builds("ubuntu").length === 2));
+      assert.equal(lines.includes("action failed"), false);
+    } finally {
+      deletion.resolve();
+      for (const api of apis) await api.close();
+    }
+  });
+
+  test("a deletion during which somebody else gets into line has not failed", async () => {
+    const { session } = await one.observe();
+    for (const at of [1, 2, 3]) await put(session, "ubuntu", `b${at}`, at, "ready");
+    const deletion = Promise.withResolvers<void>();
+    cloud.deletionGate = deletion.promise;
+    const { lines, logger } = noted();
+    const api = await serveBuilder(await one.start(await setting({ pause: true }), { logger }));
+    try {
+      await until("it is being deleted", () => cloud.calls.includes("delete b1"));
+      const root = uploadLockPath("ubuntu", "b1", "cloud", "1");
+      await session.create(`${root}/other__lock__`, new Uint8Array(), "ephemeral-sequential");
+      deletion.resolve();
+      await until("it waits for the other", () => leavesDeletion(api));
+      assert.equal(lines.includes("action failed"), false);
+    } finally {
+      deletion.resolve();
+      await api.close();
     }
   });
 
