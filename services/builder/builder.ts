@@ -1,7 +1,6 @@
 // The builder: builds images, uploads them, deletes what is old, and answers for images over gRPC.
 import process from "node:process";
 import { requireImagesDir } from "../../lib/config/require.ts";
-import type { Config } from "../../lib/config/types.ts";
 import type { NextConfig, Service, ServiceContext } from "../../lib/daemon/types.ts";
 import { identityOf } from "../../lib/host/process_identity.ts";
 import { seconds } from "../../lib/std/clock.ts";
@@ -26,7 +25,7 @@ import { Reconciler } from "./reconciler.ts";
 import { resumeBuild, unfinishedBuilds } from "./resume_build.ts";
 import { type Disk, diskOf, findRoom, readSizes } from "./room.ts";
 import { imageService } from "./rpc/service.ts";
-import { Setbacks } from "./setbacks.ts";
+import { changedImages, Setbacks } from "./setbacks.ts";
 import { uploadImage } from "./upload.ts";
 import { clearAfter, type Workshop } from "./workshop.ts";
 
@@ -188,15 +187,6 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
       await Promise.race([ended, giveUp]);
     },
   };
-}
-
-/** Images that are configured otherwise than before. */
-function changedImages(before: Config, after: Config): Set<string> {
-  const images = [...after.diskimages.values()];
-  const changed = images.filter(
-    (image) => JSON.stringify(before.diskimages.get(image.name)) !== JSON.stringify(image),
-  );
-  return new Set(changed.map(({ name }) => name));
 }
 
 /** The context with a configuration that can be replaced: whoever reads it has the one in force. */

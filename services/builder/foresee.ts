@@ -1,10 +1,12 @@
 // What the builder would do with another configuration: its own decisions, with each action taken for done, until
 // nothing is left to do.
+import type { ProviderConfig } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { newBuild, newUpload } from "../../lib/model/image.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
 import { decide } from "./decide.ts";
 import { type Action, type BuilderConfig, buildName, type Facts, type LocalBuild } from "./plan.ts";
+import { changedImages, isAbout } from "./setbacks.ts";
 
 /** Rounds of decisions after which something is wrong: build, upload, delete uploads, builds, files. */
 const MAXIMUM_ROUNDS = 50;
@@ -49,10 +51,10 @@ export function planChange(
   next: BuilderConfig,
   facts: Facts,
 ): PlannedChange[] {
-  const now = new Map(foresee(images, before, facts).map((action) => [action.key, action]));
-  const then = new Map(
-    foresee(images, next, servedThen(before, next, facts)).map((action) => [action.key, action]),
-  );
+  const byKey = (config: BuilderConfig, known: Facts) =>
+    new Map(foresee(images, config, known).map((action) => [action.key, action]));
+  const now = byKey(before, { ...facts, setbacks: forgottenSetbacks(before, next, facts) });
+  const then = byKey(next, { ...servedThen(before, next, facts), setbacks: new Map() });
   const added = [...then].filter(([key]) => !now.has(key)).map(([, action]) => changeOf(action));
   const dropped = [...now]
     .filter(([key, { kind }]) => !then.has(key) && (kind === "build" || kind === "upload"))
@@ -65,6 +67,21 @@ export function planChange(
   return [...added, ...dropped];
 }
 
+/**
+ * What fails now and is tried at once because of the change. What else fails is taken for what it will be when it has
+ * been waited out: a plan tells what follows, not when.
+ */
+function forgottenSetbacks(before: BuilderConfig, next: BuilderConfig, facts: Facts): Facts["setbacks"] {
+  const images = changedImages(before, next);
+  const providers = before.providers.filter((old) => !next.providers.some((each) => isSame(old, each)));
+  const names = new Set(providers.map(({ name }) => name));
+  return new Map([...facts.setbacks].filter(([key]) => isAbout(key, images, names)));
+}
+
+/** Whether a provider stays as it is when the other takes its place. */
+const isSame = (old: ProviderConfig | undefined, next: ProviderConfig) =>
+  old?.name === next.name && JSON.stringify(old.settings) === JSON.stringify(next.settings);
+
 /** Providers that are new or changed are taken for served: whether they answer shows when they are opened. */
 function servedThen(before: BuilderConfig, next: BuilderConfig, facts: Facts): Facts {
   const served = new Set<string>();
@@ -72,8 +89,7 @@ function servedThen(before: BuilderConfig, next: BuilderConfig, facts: Facts): F
   for (const provider of next.providers) {
     const old = before.providers.find(({ name }) => name === provider.name);
     const problem = facts.unserved.get(provider.name);
-    const isSame = old !== undefined && JSON.stringify(old.settings) === JSON.stringify(provider.settings);
-    if (problem !== undefined && isSame) unserved.set(provider.name, problem);
+    if (problem !== undefined && isSame(old, provider)) unserved.set(provider.name, problem);
     else served.add(provider.name);
   }
   return { ...facts, served, unserved };

@@ -17,7 +17,7 @@ import {
 import { Random } from "../../test/simulation/random.ts";
 import { decide } from "./decide.ts";
 import { foresee, planChange } from "./foresee.ts";
-import type { Action, BuilderConfig, LocalBuild } from "./plan.ts";
+import type { Action, BuilderConfig, Facts, LocalBuild } from "./plan.ts";
 
 const IMAGES = ["debian", "fedora", "ubuntu"];
 const CLOUDS = ["cloud", "other"];
@@ -172,6 +172,36 @@ describe("a plan", () => {
       [provider("cloud", ["ubuntu", "debian"])],
     );
     assert.deepEqual(changes(next), ["build debian", "upload debian at cloud"]);
+  });
+
+  const failing = (...keys: string[]) => {
+    const setback = { failures: 3, until: NOW + 600, error: "exit code 1", requestTime: null };
+    return facts({ setbacks: new Map(keys.map((key) => [key, setback])) });
+  };
+  const told = (next: BuilderConfig, known: Facts, images: readonly ImageEntry[] = []) =>
+    planChange(images, old, next, known).map(({ kind, subject }) => `${kind} ${subject}`);
+
+  it("tells that an image which fails is built at once when it is changed", () => {
+    const mended = config([diskimage("ubuntu", { elements: ["mended"] })], [provider("cloud", ["ubuntu"])]);
+    assert.deepEqual(told(mended, failing("build/ubuntu")), ["build ubuntu", "upload ubuntu at cloud"]);
+  });
+
+  it("tells that an upload which fails is made at once when its provider is changed", () => {
+    const images = [image("ubuntu", { list: [{ id: "b1", age: 100 }] })];
+    const changed = config(
+      [diskimage("ubuntu")],
+      [provider("cloud", ["ubuntu"], { settings: { region: "b" } })],
+    );
+    const known = {
+      ...failing("upload/ubuntu/b1/cloud"),
+      files: facts({ here: [local("ubuntu", "b1")] }).files,
+    };
+    assert.deepEqual(told(changed, known, images), ["upload ubuntu at cloud (build b1)"]);
+  });
+
+  it("tells what follows for an image that fails and stays as it is", () => {
+    const more = config([diskimage("ubuntu")], [...old.providers, provider("other", ["ubuntu"])]);
+    assert.deepEqual(told(more, failing("build/ubuntu")), ["upload ubuntu at other"]);
   });
 
   it("tells of uploads and builds that go as of something destructive", () => {

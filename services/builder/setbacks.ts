@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffDelay } from "../../lib/std/backoff.ts";
 import { type Clock, elapsed, seconds } from "../../lib/std/clock.ts";
-import { partsOfKey, type Setback, type Trouble } from "./plan.ts";
+import { type BuilderConfig, partsOfKey, type Setback, type Trouble } from "./plan.ts";
 
 /** How far a clock must have been set to be followed, in seconds: less is the inaccuracy of both clocks. */
 const LEAST_JUMP = 1;
@@ -61,10 +61,7 @@ export class Setbacks {
 
   /** Images and providers were changed: what has failed before says nothing of them any more. */
   forget(images: ReadonlySet<string>, providers: ReadonlySet<string>): void {
-    for (const key of this.#entries.keys()) {
-      const { image, provider } = partsOfKey(key);
-      if (images.has(image) || providers.has(provider)) this.#entries.delete(key);
-    }
+    for (const key of this.#entries.keys()) if (isAbout(key, images, providers)) this.#entries.delete(key);
     for (const provider of providers) this.#troubles.delete(provider);
   }
 
@@ -109,6 +106,21 @@ export class Setbacks {
       return [`deletion of build ${build}: ${error}`];
     });
   }
+}
+
+/** Whether an action, by its key, is about one of these images or at one of these providers. */
+export function isAbout(key: string, images: ReadonlySet<string>, providers: ReadonlySet<string>): boolean {
+  const { image, provider } = partsOfKey(key);
+  return images.has(image) || providers.has(provider);
+}
+
+/** Images that are configured otherwise than before. */
+export function changedImages(before: BuilderConfig, after: BuilderConfig): Set<string> {
+  const images = [...after.diskimages.values()];
+  const changed = images.filter(
+    (image) => JSON.stringify(before.diskimages.get(image.name)) !== JSON.stringify(image),
+  );
+  return new Set(changed.map(({ name }) => name));
 }
 
 /** An upload's error, as people are told of it. */
