@@ -97,7 +97,11 @@ export const root = mapping({
   "elements-dir": optional(text, undefined, "Folders of elements, with colons between them."),
   "images-dir": optional(text, undefined, "Folder of built images; the builder needs it."),
   "build-log-dir": optional(text, "/var/log/nodepool/builds", "Folder of build logs."),
-  "build-log-retention": optional(integer({ unit: "logs of an image" }), 7, "Logs to keep; below 0: all."),
+  "build-log-retention": optional(
+    integer({ unit: "logs of an image" }),
+    7,
+    "Older logs to keep beside the newest, at least one; below 0: all.",
+  ),
   "zookeeper-servers": optional(zookeeperServers, [], "The ensemble."),
   "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble."),
   "zookeeper-timeout": optional(number({ unit: "seconds", minimum: 0.1 }), 10, "Timeout of the session."),
