@@ -131,6 +131,21 @@ describe("what a builder tells of its work", { skip: !zooKeeperInstalled }, () =
     assert.deepEqual((await told(token)).seen, ["paused: false"]);
   });
 
+  test("a watch ends at a builder that has no connection to ZooKeeper: another may have one", async () => {
+    const { images } = await current.serve({ images: { ubuntu: { pause: true } }, providers: [] });
+    const told = images.watchImages({}, { signal: AbortSignal.timeout(60_000) })[Symbol.asyncIterator]();
+    await told.next();
+    await cases.server.stop();
+    try {
+      const end = async () => {
+        while ((await told.next()).done !== true);
+      };
+      await refused(end(), "UNAVAILABLE", /ZooKeeper/);
+    } finally {
+      await cases.server.restart();
+    }
+  });
+
   test("a build tells what it is doing", async () => {
     const lines =
       'echo "dib-run-parts Running /h/install.d/1"; while [ ! -e "$here/go" ]; do sleep 0.05; done; echo x >"$out.qcow2"';

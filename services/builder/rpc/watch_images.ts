@@ -1,3 +1,4 @@
+import { followOutage, STREAM_PATIENCE_MS } from "../../../lib/daemon/outage.ts";
 import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
 import type { WatchImagesRequest, WatchImagesResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
@@ -39,20 +40,32 @@ export class ImageFeed {
     this.#ending.abort();
   }
 
+  /**
+   * Everything, a bookmark, then each change; or with a token, the changes since.
+   *
+   * @throws UNAVAILABLE when it cannot hear of changes: another builder may
+   */
   async *watch(
     { resumeToken }: WatchImagesRequest,
     signal: AbortSignal,
   ): AsyncGenerator<WatchImagesResponse, void, void> {
     currentView(this.#api);
     this.#flush();
+    const end = AbortSignal.any([signal, this.#ending.signal]);
+    const outage = followOutage(this.#api, STREAM_PATIENCE_MS, end);
     const items = this.#feed.watch({
       resumeToken,
-      signal: AbortSignal.any([signal, this.#ending.signal]),
+      signal: outage.signal,
       snapshot: () => [...imageNames(this.#api)].sort().flatMap((image) => [...this.#events(image).values()]),
     });
-    for await (const { event, bookmark, token } of items) {
-      if (event !== undefined) yield { event, resumeToken: token };
-      else yield { event: { $case: "bookmark", value: bookmark }, resumeToken: token };
+    try {
+      for await (const { event, bookmark, token } of items) {
+        if (event !== undefined) yield { event, resumeToken: token };
+        else yield { event: { $case: "bookmark", value: bookmark }, resumeToken: token };
+      }
+      if (!end.aborted) outage.signal.throwIfAborted();
+    } finally {
+      outage.stop();
     }
   }
 

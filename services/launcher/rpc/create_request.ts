@@ -1,3 +1,4 @@
+import { writeWhenConnected } from "../../../lib/daemon/outage.ts";
 import { invalidArgument, notFound } from "../../../lib/rpc/errors.ts";
 import type {
   CreateRequestRequest,
@@ -9,7 +10,6 @@ import { explainLabel } from "../explain/label.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { decidedOf } from "./explain.ts";
 import { requestName } from "./node_message.ts";
-import { writeWhenConnected } from "./outage.ts";
 import { relativePriority } from "./relative_priority.ts";
 import { nodesOf, toRequest } from "./request_message.ts";
 import { leaseSeconds, waitSeconds } from "./seconds.ts";

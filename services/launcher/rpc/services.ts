@@ -1,4 +1,6 @@
 // The launcher's gRPC services: each method is in its own file.
+
+import { answerInOutage, writeWhenConnected } from "../../../lib/daemon/outage.ts";
 import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
 import { ComponentServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/component.ts";
 import { NodeServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
@@ -20,7 +22,6 @@ import { listComponents } from "./list_components.ts";
 import { listNodes } from "./list_nodes.ts";
 import { listProviders } from "./list_providers.ts";
 import { listRequests } from "./list_requests.ts";
-import { answerInOutage, writeWhenConnected } from "./outage.ts";
 import { releaseBrake } from "./release_brake.ts";
 import { releaseNode } from "./release_node.ts";
 import { releaseRequest } from "./release_request.ts";

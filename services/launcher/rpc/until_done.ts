@@ -1,10 +1,10 @@
+import { afterOutage, PATIENCE_MS } from "../../../lib/daemon/outage.ts";
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
 import { withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import { onAbort } from "../../../lib/std/on_abort.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isLeaseLate, keepLease, renewOnce, thirdOfLease } from "./keep_lease.ts";
-import { afterOutage, PATIENCE_MS } from "./outage.ts";
 import { isUnderWay } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
 

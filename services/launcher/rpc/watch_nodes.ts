@@ -1,8 +1,8 @@
+import { followOutage, STREAM_PATIENCE_MS } from "../../../lib/daemon/outage.ts";
 import type { FeedItem } from "../../../lib/rpc/change_feed.ts";
 import type { WatchNodesRequest, WatchNodesResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { nodeFilter } from "./node_filter.ts";
 import { nodeName, toNode } from "./node_message.ts";
-import { followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
 import { currentView, type NodeChange, type Shared } from "./shared.ts";
 
 /**

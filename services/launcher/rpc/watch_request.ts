@@ -1,3 +1,4 @@
+import { answerInOutage, followOutage, STREAM_PATIENCE_MS } from "../../../lib/daemon/outage.ts";
 import { requestPath } from "../../../lib/model/paths.ts";
 import type { WatchRequestRequest, WatchRequestResponse } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { abortable } from "../../../lib/std/abortable.ts";
@@ -5,7 +6,6 @@ import { EventQueue } from "../../../lib/std/event_queue.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
 import { keepLease, thirdOfLease } from "./keep_lease.ts";
-import { answerInOutage, followOutage, STREAM_PATIENCE_MS } from "./outage.ts";
 import { isUnderWay, nodeEntriesOf, nodesOf, reasonOf, toRequest } from "./request_message.ts";
 import { findRequest, type Shared } from "./shared.ts";
 

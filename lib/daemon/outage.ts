@@ -1,7 +1,7 @@
-// What a call does while this launcher has no connection to ZooKeeper: it waits for a moment, and then says so.
-import { withoutZooKeeper } from "../../../lib/rpc/errors.ts";
-import { followSignals } from "../../../lib/std/follow_signals.ts";
-import type { Environment } from "../environment.ts";
+// What a call does while this daemon has no connection to ZooKeeper: it waits for a moment, and then says so.
+import { withoutZooKeeper } from "../rpc/errors.ts";
+import { followSignals } from "../std/follow_signals.ts";
+import type { ServiceContext } from "./types.ts";
 
 /** How long a call waits for a connection that is gone, in milliseconds: one that moves to another server is back by then. */
 export const PATIENCE_MS = 2000;
@@ -9,7 +9,10 @@ export const PATIENCE_MS = 2000;
 /** A stream lasts for so long without one, in milliseconds: by then health says so, too. */
 export const STREAM_PATIENCE_MS = 5000;
 
-type Surroundings = Pick<Environment, "context">;
+/** Where a call is answered. */
+interface Surroundings {
+  readonly context: Pick<ServiceContext, "view" | "clock">;
+}
 
 /** Calls `tell` once the view has not been current for so many milliseconds; returns what ends that. */
 export function afterOutage(
