@@ -53,6 +53,20 @@ test("build-log -f shows each line once, however often it is cut off", async () 
   assert.equal(stdout, "one\ntwo\nthree\nfour\n");
 });
 
+test("build-log -f goes on when it is cut off before the build has said anything", async () => {
+  let calls = 0;
+  const images: Answers["images"] = {
+    watchBuildLog: async function* () {
+      calls += 1;
+      yield { text: "" };
+      if (calls === 1) throw drainingError();
+      yield { text: "one\n" };
+    },
+  };
+  const { code, stdout } = await nodepool({ images }, ["build-log", "-f", "debian-12-0000000007"]);
+  assert.deepEqual([code, stdout], [0, "one\n"]);
+});
+
 test("build-log -f of a builder that never answered ends with 69, and Ctrl-C ends the waiting", async () => {
   const nobody = start("127.0.0.1:1", ["build-log", "-f", "debian-12-0000000007"]);
   assert.equal(await nobody.code, 69);

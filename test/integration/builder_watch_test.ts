@@ -15,6 +15,7 @@ import { withSpan } from "../../lib/telemetry/trace.ts";
 import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
 import { until } from "../harness/launcher.ts";
+import { leapingClock } from "../harness/leaping_clock.ts";
 import { builderApiCases } from "../harness/suites.ts";
 import { zooKeeperInstalled } from "../harness/zookeeper.ts";
 
@@ -63,6 +64,30 @@ describe("what a builder tells of its work", { skip: !zooKeeperInstalled }, () =
     assert.deepEqual(await pieces.next(), { done: false, value: { text: "" } });
     await pieces.return?.();
     await current.go();
+  });
+
+  test("sends an empty piece whenever a build has been silent for half a minute", async () => {
+    const clock = leapingClock();
+    const silent = 'while [ ! -e "$here/go" ]; do sleep 0.05; done; echo x >"$out.qcow2"';
+    const { builder, images } = await current.serve(
+      await current.setting({ dibCommand: await current.one.command(silent) }),
+      { clock },
+    );
+    const { build } = await until("a build", () => builder.builds("ubuntu")[0]);
+    await until("its log", () => existsSync(join(builder.logDir, `ubuntu-${build}.log`)));
+    const pieces: string[] = [];
+    const following = (async () => {
+      for await (const { text } of images.watchBuildLog({ name: `images/ubuntu/builds/${build}` }))
+        pieces.push(text);
+    })();
+    await until("the first piece", () => pieces.length > 0);
+    await until("a second empty piece", () => {
+      clock.leap(31_000);
+      return pieces.length > 1;
+    });
+    assert.deepEqual(pieces.slice(0, 2), ["", ""]);
+    await current.go();
+    await following;
   });
 
   test("names the builder that has a log", async () => {

@@ -1,5 +1,6 @@
 import { failedPrecondition, notFound } from "../../../lib/rpc/errors.ts";
 import type { WatchBuildLogRequest, WatchBuildLogResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import { withHeartbeat } from "../../../lib/rpc/heartbeat.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { currentView, type ImageApi } from "./api.ts";
 import { BUILD_NAME } from "./convert.ts";
@@ -14,7 +15,12 @@ export async function* watchBuildLog(
   if (!(await api.logs.has(image, build))) throw missing(api, image, build, name);
   // Whoever does not wait for the end has to know when to begin to count: a build may say nothing for long.
   yield { text: "" };
-  for await (const text of api.logs.follow(image, build, signal)) yield { text };
+  const pieces = withHeartbeat((until) => api.logs.follow(image, build, until), {
+    beat: "",
+    clock: api.context.clock,
+    signal,
+  });
+  for await (const text of pieces) yield { text };
 }
 
 function missing(api: ImageApi, image: string, build: string, name: string) {

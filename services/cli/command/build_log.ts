@@ -54,12 +54,14 @@ async function* followed(
 ): AsyncGenerator<string, void, void> {
   const { images } = await context.clients();
   const outage = new Outage(context);
+  let answered = false;
   let shown = 0;
   while (true) {
     let seen = 0;
     try {
       for await (const { text } of images.watchBuildLog({ name }, { signal })) {
         outage.over();
+        answered = true;
         const fresh = text.slice(Math.max(0, shown - seen));
         seen += text.length;
         shown = Math.max(shown, seen);
@@ -67,7 +69,7 @@ async function* followed(
       }
       return;
     } catch (error) {
-      if (shown === 0) throw error;
+      if (!answered) throw error;
       await outage.tryAgain(error, signal);
     }
   }

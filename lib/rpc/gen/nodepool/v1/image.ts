@@ -4642,7 +4642,7 @@ export const ImageServiceDefinition = {
     },
     /**
      * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
-     * comes at once; it is empty.
+     * comes at once, and one more whenever the build has been silent for half a minute; these are empty.
      */
     watchBuildLog: {
       name: "WatchBuildLog",
@@ -4758,7 +4758,7 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ExplainImageResponse>>;
   /**
    * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
-   * comes at once; it is empty.
+   * comes at once, and one more whenever the build has been silent for half a minute; these are empty.
    */
   watchBuildLog(
     request: WatchBuildLogRequest,
@@ -4849,7 +4849,7 @@ export interface ImageServiceClient<CallOptionsExt = {}> {
   ): Promise<ExplainImageResponse>;
   /**
    * WatchBuildLog sends the log of a build from its beginning and follows it until the build has ended. A first piece
-   * comes at once; it is empty.
+   * comes at once, and one more whenever the build has been silent for half a minute; these are empty.
    */
   watchBuildLog(
     request: DeepPartial<WatchBuildLogRequest>,
