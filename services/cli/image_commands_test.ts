@@ -104,9 +104,32 @@ test("build-log of an image is that of its newest build", async () => {
   };
   const { stdout } = await nodepool({ images }, ["build-log", "debian-12"]);
   assert.equal(stdout, "images/debian-12/builds/0000000007\n");
-  const unbuilt = await nodepool({ images: { listBuildHistory: async () => ({}) } }, ["build-log", "never"]);
-  assert.equal(unbuilt.code, 1);
-  assert.equal(unbuilt.stderr, "nodepool: image never was never built\n");
+});
+
+test("build-log of an image whose builds are in no history, as Python Nodepool's, is that of the newest there is", async () => {
+  const pages = [
+    { builds: [{ name: "images/debian-12/builds/0000000006" }], nextPageToken: "next" },
+    { builds: [{ name: "images/debian-12/builds/0000000007" }] },
+  ];
+  const images: Answers["images"] = {
+    listBuildHistory: async () => ({}),
+    listBuilds: async ({ parent, pageToken }) => {
+      assert.equal(parent, "images/debian-12");
+      return pages[pageToken === "next" ? 1 : 0] ?? {};
+    },
+    watchBuildLog: async function* ({ name }) {
+      yield { text: `${name}\n` };
+    },
+  };
+  const { stdout } = await nodepool({ images }, ["build-log", "debian-12"]);
+  assert.equal(stdout, "images/debian-12/builds/0000000007\n");
+});
+
+test("build-log of an image without builds does not claim to know that there were none", async () => {
+  const images: Answers["images"] = { listBuildHistory: async () => ({}), listBuilds: async () => ({}) };
+  const { code, stderr } = await nodepool({ images }, ["build-log", "never"]);
+  assert.equal(code, 1);
+  assert.equal(stderr, "nodepool: image never has no build, and none in its history\n");
 });
 
 test("build-cancel ends a running build", async () => {

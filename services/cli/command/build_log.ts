@@ -4,6 +4,7 @@ import type { Command, CommandContext } from "../context.ts";
 import { CommandError, EXIT } from "../host.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { Outage } from "../outage.ts";
+import { allPages } from "../output/show.ts";
 import { buildName, imageName } from "../resource.ts";
 
 /** Without -f, a running build's log ends when nothing more came for this long after the first piece, which comes at once. */
@@ -13,9 +14,16 @@ const QUIET_MS = 1000;
 const BUILD = /[-/]([0-9a-f]{32}|\d{10})$/;
 
 async function newestBuild(images: Clients["images"], image: string): Promise<string> {
-  const { attempts } = await images.listBuildHistory({ parent: imageName(image), pageSize: 1 });
-  const newest = attempts[0]?.name;
-  if (newest === undefined) throw new CommandError(`image ${image} was never built`);
+  const parent = imageName(image);
+  const { attempts } = await images.listBuildHistory({ parent, pageSize: 1 });
+  if (attempts[0] !== undefined) return attempts[0].name;
+  // Builds of Python Nodepool, and those that were imported, are in no history.
+  const builds = await allPages(async (pageToken) => {
+    const page = await images.listBuilds({ parent, pageToken });
+    return { items: page.builds, nextPageToken: page.nextPageToken };
+  });
+  const newest = builds.at(-1)?.name;
+  if (newest === undefined) throw new CommandError(`image ${image} has no build, and none in its history`);
   return newest;
 }
 
