@@ -116,11 +116,13 @@ function doomOfUpload(
  * @returns how many were written; those that were there already are not among them
  * @throws {ImageDataError}, {ImageDataDoomed}: nothing was written
  * @throws {ImageDataConflict}: nothing of that image was written
+ * @throws the signal's reason when it is aborted; what was begun is done by the next call
  */
 export async function importImages(
   session: Session,
   data: readonly ImageDatum[],
   importer: Importer,
+  signal: AbortSignal,
 ): Promise<number> {
   const seen = new Set<string>();
   for (const { path } of data) {
@@ -133,13 +135,19 @@ export async function importImages(
   }
   const images = Map.groupBy(items, ({ meaning }) => meaning.image);
   let written = 0;
-  for (const [image, items] of images) written += await importImage(session, image, items);
+  for (const [image, items] of images) written += await importImage(session, image, items, signal);
   return written;
 }
 
-async function importImage(session: Session, image: string, items: readonly Item[]): Promise<number> {
+async function importImage(
+  session: Session,
+  image: string,
+  items: readonly Item[],
+  signal: AbortSignal,
+): Promise<number> {
   const fresh: Item[] = [];
   for (const item of items) {
+    signal.throwIfAborted();
     const found = await readZnode(session, item.path);
     const text = found === null ? "" : new TextDecoder().decode(found.data);
     if (found !== null && text === item.data) continue;
@@ -149,7 +157,7 @@ async function importImage(session: Session, image: string, items: readonly Item
   await session.ensurePath(imagePath(image));
   const builds = fresh.filter(({ meaning }) => meaning.kind === "build");
   for (const { path } of builds) await session.ensurePath(path);
-  await reserveNumbers(session, fresh);
+  await reserveNumbers(session, fresh, signal);
   const operations = fresh.map(({ path, data, meaning }): Operation => {
     const bytes = new TextEncoder().encode(data);
     return meaning.kind === "image-pause"
@@ -161,7 +169,7 @@ async function importImage(session: Session, image: string, items: readonly Item
 }
 
 /** Makes empty znodes for uploads, and the folders count on from the highest. */
-async function reserveNumbers(session: Session, items: readonly Item[]): Promise<void> {
+async function reserveNumbers(session: Session, items: readonly Item[], signal: AbortSignal): Promise<void> {
   const folders = new Map<string, Set<string>>();
   for (const { meaning } of items) {
     if (meaning.kind !== "upload") continue;
@@ -172,6 +180,7 @@ async function reserveNumbers(session: Session, items: readonly Item[]): Promise
     await session.ensurePath(folder);
     const highest = Math.max(...Array.from(uploads, Number));
     for (let number = -1; number < highest; ) {
+      signal.throwIfAborted();
       const path = await session.create(`${folder}/`, new Uint8Array(), "persistent-sequential");
       const name = path.slice(folder.length + 1);
       number = Number(name);

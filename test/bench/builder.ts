@@ -209,6 +209,7 @@ async function measureIdle(server: ZooKeeperServer, print: Print): Promise<void>
     const names = Array.from({ length: IMAGES }, (_, index) => `image-${index}`);
     const clouds = Array.from({ length: PROVIDERS }, (_, index) => new FakeImageProvider(`cloud-${index}`));
     const before = await one.observe();
+    const importer = { builderId: "", config: config([]) };
     const now = Date.now() / 1000;
     for (const image of names) {
       const build = image.padEnd(32, "0").replaceAll(/[^0-9]/g, "a");
@@ -222,7 +223,7 @@ async function measureIdle(server: ZooKeeperServer, print: Print): Promise<void>
           data: text(encodeUpload(upload)),
         })),
       ];
-      await importImages(before.session, data, { builderId: "", config: config([]) });
+      await importImages(before.session, data, importer, new AbortController().signal);
     }
     await before.stop();
     const builder = await one.start({

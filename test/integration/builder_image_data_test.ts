@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { encodeUpload, newUpload } from "../../lib/model/image.ts";
 import { buildPath, imagePausePath } from "../../lib/model/paths.ts";
 import type { Clients } from "../../lib/rpc/client.ts";
+import { importImages } from "../../services/builder/image_data.ts";
 import type { BuilderSetting } from "../harness/builder.ts";
 import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
+import { config, diskimage, provider } from "../harness/builder_state.ts";
 import { until } from "../harness/launcher.ts";
 import { builderApiCases } from "../harness/suites.ts";
 import { zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -131,6 +134,29 @@ describe("image data between ZooKeepers", { skip: !zooKeeperInstalled }, () => {
       [],
     );
     assert.equal(builder.builds("ubuntu").length, 1);
+  });
+
+  test("ends with its caller, and goes on when it is called again", async () => {
+    const given = await current.setting({ pause: true });
+    const path = `${buildPath("ubuntu", "b1")}/providers/cloud/images/0000000007`;
+    const data = [{ path, data: new TextDecoder().decode(encodeUpload(newUpload(1, { state: "ready" }))) }];
+    const { builder } = await current.serve(given);
+    const { session } = builder;
+    const importer = {
+      builderId: "me",
+      config: config([diskimage("ubuntu")], [provider("cloud", ["ubuntu"])]),
+    };
+    const caller = new AbortController();
+    const { create } = session;
+    let numbers = 0;
+    session.create = async (...words) => {
+      if (words[2] === "persistent-sequential") numbers += 1;
+      if (numbers === 2) caller.abort(new Error("the caller has gone"));
+      return await create.apply(session, words);
+    };
+    await assert.rejects(importImages(session, data, importer, caller.signal), /the caller has gone/);
+    assert.equal(numbers, 2);
+    assert.equal(await importImages(session, data, importer, new AbortController().signal), 1);
   });
 
   test("passes over a build that was begun and has no document, which nobody could import", async () => {

@@ -7,15 +7,16 @@ import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import { ImageDataConflict, ImageDataDoomed, ImageDataError, importImages } from "../image_data.ts";
 import { currentView, type ImageApi } from "./api.ts";
 
-/** Writes records that ExportImageData or Nodepool gave; those that are there already stay. */
+/** Writes records that ExportImageData or Nodepool gave; those that are there already stay. Ends with its caller. */
 export async function importImageData(
   api: ImageApi,
   { data }: ImportImageDataRequest,
+  signal: AbortSignal,
 ): Promise<ImportImageDataResponse> {
   currentView(api);
   try {
     const { session, config } = api.context;
-    const written = await importImages(session, data, { config, builderId: api.builderId });
+    const written = await importImages(session, data, { config, builderId: api.builderId }, signal);
     await api.context.view.settled();
     return { written };
   } catch (error) {

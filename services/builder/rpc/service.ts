@@ -44,7 +44,7 @@ export function imageService(api: ImageApi): {
     listUploads: async (request) => listUploads(api, request),
     deleteUpload: (request) => deleteUpload(api, request),
     exportImageData: (_request, context) => exportImageData(api, until(context)),
-    importImageData: (request) => importImageData(api, request),
+    importImageData: (request, { signal }) => importImageData(api, request, signal),
     watchImages: (request, context) => feed.watch(request, context.signal),
   };
   const close = () => {
