@@ -12,6 +12,9 @@ const DEADLINE_KEY = "x-nodepool-deadline";
 // A caller cancels at its deadline, which it counts from a little earlier than we do.
 const DEADLINE_SLACK_MS = 100;
 
+// An answer takes a moment to reach its caller.
+const BEFORE_DEADLINE_MS = 200;
+
 /**
  * Hands a call's deadline on to {@link deadlineOf}. It puts itself before the one method that it is about: gRPC's own
  * `ServerInterceptingCall` stands between all of them and costs each call a twentieth of what the launcher does for it.
@@ -45,6 +48,11 @@ export interface CallEnd {
   readonly deadline: number;
   /** Aborted when the server begins to shut down. */
   readonly draining: AbortSignal;
+}
+
+/** For how many milliseconds a method may wait and still answer before the deadline; Infinity without one. */
+export function timeToAnswer({ deadline }: Pick<CallEnd, "deadline">, clock: Clock): number {
+  return Math.max(0, deadline - clock.now() - BEFORE_DEADLINE_MS);
 }
 
 /** The end of one call. */

@@ -38,6 +38,9 @@ const REPEATED: RetryOptions = {
 
 const DEADLINE_MS = 15_000;
 
+/** A read that a provider has to answer, which may be slow or down. */
+const PROVIDER_READ = { ...REPEATED, deadlineMs: 60_000 };
+
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
@@ -53,7 +56,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 export interface ConnectOptions {
   readonly launcherAddress: string;
   readonly builderAddress: string;
-  /** Milliseconds that a unary call may take unless it says otherwise (`deadlineMs`). @default 15000 */
+  /** Milliseconds that a unary call may take unless it says otherwise (`deadlineMs`) or asks a provider. @default 15000 */
   readonly deadlineMs?: number;
   readonly clock?: Clock;
 }
@@ -83,7 +86,7 @@ export function connectClients(options: ConnectOptions): Clients {
     nodes: launcher.make(NodeServiceDefinition, {
       listNodes: REPEATED,
       getNode: REPEATED,
-      getConsoleLog: REPEATED,
+      getConsoleLog: PROVIDER_READ,
     }),
     requests: withRequestIds(
       launcher.make(RequestServiceDefinition, {
@@ -96,7 +99,11 @@ export function connectClients(options: ConnectOptions): Clients {
       }),
       options.deadlineMs ?? DEADLINE_MS,
     ),
-    providers: launcher.make(ProviderServiceDefinition, { "*": REPEATED }),
+    providers: launcher.make(ProviderServiceDefinition, {
+      "*": REPEATED,
+      listAlienInstances: PROVIDER_READ,
+      listAlienImages: PROVIDER_READ,
+    }),
     components: launcher.make(ComponentServiceDefinition, { "*": REPEATED }),
     images: builder.make(ImageServiceDefinition, {
       listImages: REPEATED,

@@ -24,11 +24,11 @@ after(async () => {
 });
 
 async function connectTo(
-  methods: Partial<NodeServiceImplementation>,
+  methods: Partial<NodeServiceImplementation<CallEnd>>,
   requestMethods: Partial<RequestServiceImplementation<CallEnd>> = {},
 ) {
   const unused = async () => ({});
-  const implementation: NodeServiceImplementation = {
+  const implementation: NodeServiceImplementation<CallEnd> = {
     listNodes: unused,
     getNode: unused,
     holdNode: unused,
@@ -124,6 +124,18 @@ test("a call that is to wait for its nodes has that time besides its own, unless
   }
   await clients.requests.createRequest({ waitDuration: { seconds: 1n, nanos: 999_999_999 } });
   assert.deepEqual(left, [615, 15, 15, 17]);
+});
+
+test("a call that a provider has to answer has longer than others", async () => {
+  const left: number[] = [];
+  const clients = await connectTo({
+    getConsoleLog: async (_request: unknown, { deadline }: CallEnd) => {
+      left.push(Math.round((deadline - Date.now()) / 1000));
+      return {};
+    },
+  });
+  await clients.nodes.getConsoleLog({});
+  assert.deepEqual(left, [60]);
 });
 
 test("a server that is asked again is told how much of the call's time is left", async () => {

@@ -67,8 +67,8 @@ export function launcherServices(
   });
   const providers = rpcService(ProviderServiceDefinition, {
     listProviders: () => listProviders(shared),
-    listAlienInstances: (request, { signal }) => read(() => listAlienInstances(shared, request, signal)),
-    listAlienImages: (request, { signal }) => read(() => listAlienImages(shared, request, signal)),
+    listAlienInstances: (request, call) => read(() => listAlienInstances(shared, request, call)),
+    listAlienImages: (request, call) => read(() => listAlienImages(shared, request, call)),
     releaseBrake: (request) => releaseBrake(shared, request),
     eraseProviderData: (request, { signal }) => write(signal, () => eraseProviderData(shared, request)),
   });

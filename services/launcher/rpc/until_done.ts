@@ -1,15 +1,12 @@
 import { afterOutage, PATIENCE_MS } from "../../../lib/daemon/outage.ts";
 import { requestPath } from "../../../lib/model/paths.ts";
-import type { CallEnd } from "../../../lib/rpc/call_limit.ts";
+import { type CallEnd, timeToAnswer } from "../../../lib/rpc/call_limit.ts";
 import { withoutZooKeeper } from "../../../lib/rpc/errors.ts";
 import { onAbort } from "../../../lib/std/on_abort.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isLeaseLate, keepLease, renewOnce, thirdOfLease } from "./keep_lease.ts";
 import { isUnderWay } from "./request_message.ts";
 import type { Shared } from "./shared.ts";
-
-/** An answer takes a moment to reach its caller, in milliseconds. */
-const BEFORE_DEADLINE_MS = 200;
 
 /** A call of which the waiting is a part. */
 export interface WaitingCall extends CallEnd {
@@ -26,9 +23,10 @@ export async function untilDone(
   shared: Shared,
   id: string,
   seconds: number,
-  { signal, deadline, draining }: WaitingCall,
+  call: WaitingCall,
 ): Promise<void> {
   const { environment, engine } = shared;
+  const { signal, draining } = call;
   const { view, clock } = environment.context;
   const path = requestPath(id);
   const stops: (() => void)[] = [];
@@ -45,11 +43,11 @@ export async function untilDone(
         completing ??= complete();
         completing.then(resolve, reject);
       };
-      const wait = Math.min(seconds * 1000, deadline - clock.now() - BEFORE_DEADLINE_MS);
+      const wait = Math.min(seconds * 1000, timeToAnswer(call, clock));
       stops.push(
         engine.watchRequest(id, look),
         isUnderWay(view.request(id)) ? keepLease(shared, id) : () => {},
-        clock.after(Math.max(wait, 0), resolve),
+        clock.after(wait, resolve),
         // Where others have a connection they end the lease in time: before that its holder has to be told.
         afterOutage(
           environment,

@@ -1407,7 +1407,8 @@ export const ProviderServiceDefinition = {
     },
     /**
      * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
-     * those of others. Providers that cannot be asked are named with the reason.
+     * those of others. Providers that cannot be asked, or do not answer before the call's deadline, are named with the
+     * reason.
      */
     listAlienInstances: {
       name: "ListAlienInstances",
@@ -1463,7 +1464,8 @@ export interface ProviderServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListProvidersResponse>>;
   /**
    * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
-   * those of others. Providers that cannot be asked are named with the reason.
+   * those of others. Providers that cannot be asked, or do not answer before the call's deadline, are named with the
+   * reason.
    */
   listAlienInstances(
     request: ListAlienInstancesRequest,
@@ -1502,7 +1504,8 @@ export interface ProviderServiceClient<CallOptionsExt = {}> {
   ): Promise<ListProvidersResponse>;
   /**
    * ListAlienInstances returns the instances at the providers that no node's record knows: leaked ones of ours, and
-   * those of others. Providers that cannot be asked are named with the reason.
+   * those of others. Providers that cannot be asked, or do not answer before the call's deadline, are named with the
+   * reason.
    */
   listAlienInstances(
     request: DeepPartial<ListAlienInstancesRequest>,
