@@ -9,11 +9,11 @@ export function returned(record: NodeRecord, wish: HoldWish | null, now: number)
   return wish === null ? withNodeState(plain, "used", now) : held(plain, wish, now);
 }
 
-/** The node as it is stored when it is held. */
+/** The node as it is stored when it is held. What it was held for before has no part in when that ends. */
 export function held(record: NodeRecord, wish: HoldWish, now: number): NodeRecord {
   return {
     ...withNodeState(withHoldWish(record, null), "hold", now),
     comment: wish.reason === "" ? record.comment : wish.reason,
-    holdExpiration: wish.expireSeconds > 0 ? wish.expireSeconds : record.holdExpiration,
+    holdExpiration: wish.expireSeconds > 0 ? wish.expireSeconds : null,
   };
 }
