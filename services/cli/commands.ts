@@ -150,7 +150,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         help: "from this provider, as long as one of its pools can serve them",
       },
       { flags: "--requestor <name>", help: "who asks (default: cli:USER)" },
-      { flags: "--lease <time>", help: "lease without a sign of life (default 60s; 1h with --detach)" },
+      {
+        flags: "--lease <time>",
+        help: "lease without a sign of life, at most 1d (default 60s; 1h with --detach)",
+      },
       { flags: "--detach", help: "leave when the nodes are there; they go back when the lease ends" },
     ],
     after: `

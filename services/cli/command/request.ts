@@ -1,5 +1,6 @@
 // nodepool request: waits for nodes, says how to log in, and gives them back at the end.
 import { randomUUID } from "node:crypto";
+import { LONGEST_SECONDS } from "../../../lib/rpc/duration.ts";
 import { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest_State, type RequestStatus } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
@@ -9,6 +10,7 @@ import type { Command, CommandContext } from "../context.ts";
 import { CommandError, EXIT, UsageError } from "../host.ts";
 import { identityOf } from "../identity.ts";
 import { untilInterrupted } from "../interrupt.ts";
+import { Outage } from "../outage.ts";
 import { ProgressTeller, watchRequest } from "../request_watch.ts";
 import { seconds, shortName } from "../resource.ts";
 import {
@@ -39,8 +41,7 @@ export const run: Command = (context, labels, options) => {
   const wish: Wish = {
     labels,
     detach,
-    lease:
-      typeof options.lease === "string" ? seconds("--lease", options.lease) : detach ? DETACHED_LEASE : LEASE,
+    lease: typeof options.lease === "string" ? leaseOf(options.lease) : detach ? DETACHED_LEASE : LEASE,
     identity: identityOf(context.host, options.identity),
     options,
   };
@@ -50,6 +51,13 @@ export const run: Command = (context, labels, options) => {
   if (context.trailing !== null && detach) throw new UsageError("--detach and a command exclude each other");
   return untilInterrupted(context.host, (interrupt) => request(context, wish, interrupt));
 };
+
+/** The seconds of --lease. @throws {UsageError} when no launcher grants them: it would be asked after the nodes are there */
+function leaseOf(text: string): number {
+  const lease = seconds("--lease", text);
+  if (lease <= LONGEST_SECONDS) return lease;
+  throw new UsageError(`--lease ${text}: expected at most ${LONGEST_SECONDS / 86_400}d`);
+}
 
 async function request(context: CommandContext, wish: Wish, interrupt: AbortSignal): Promise<number> {
   const held: { name: string | null; keep: boolean } = { name: null, keep: false };
@@ -70,7 +78,8 @@ async function request(context: CommandContext, wish: Wish, interrupt: AbortSign
       return await runOn(context, wish, nodes, interrupt);
     }
     if (wish.detach) {
-      await handOver(context, wish, held.name ?? "", nodes);
+      await renew(context, wish, held.name ?? "", interrupt);
+      tellHandedOver(context, wish, held.name ?? "", nodes);
       held.keep = true;
       return EXIT.ok;
     }
@@ -165,9 +174,27 @@ async function drain(statuses: AsyncGenerator<RequestStatus, void, void>): Promi
   while (!(await statuses.next()).done);
 }
 
-async function handOver(context: CommandContext, wish: Wish, name: string, nodes: Node[]): Promise<void> {
+/** Takes the long lease. A launcher that is restarted just then costs nobody the nodes: the short one goes on for a while. */
+async function renew(
+  context: CommandContext,
+  wish: Wish,
+  name: string,
+  interrupt: AbortSignal,
+): Promise<void> {
   const { requests } = await context.clients();
-  await requests.renewRequest({ name, leaseDuration: { seconds: BigInt(wish.lease), nanos: 0 } });
+  const leaseDuration = { seconds: BigInt(wish.lease), nanos: 0 };
+  const outage = new Outage(context);
+  while (true) {
+    try {
+      await requests.renewRequest({ name, leaseDuration }, { signal: interrupt });
+      return;
+    } catch (error) {
+      await outage.tryAgain(error, interrupt);
+    }
+  }
+}
+
+function tellHandedOver(context: CommandContext, wish: Wish, name: string, nodes: Node[]): void {
   tellNodes(context, wish, nodes, null);
   const id = shortName(name);
   context.host.stderr.write(`yours for ${wish.lease} s; give back sooner with: nodepool release ${id}\n`);
