@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "nice-grpc-common";
 import { encodeRequest, newRequest } from "../../lib/model/request.ts";
+import { ProviderError } from "../../lib/provider/contract.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { until } from "../harness/launcher.ts";
 import {
@@ -98,6 +99,24 @@ describe("the launcher's API", () => {
     await assert.rejects(launcher.nodes.getConsoleLog({ name }, callContext), /'cloud' keeps none of it/);
     await assert.rejects(launcher.nodes.getConsoleLog({ name: "nodes/9" }, callContext), /there is no node/);
   });
+
+  for (const { how, retryable, code } of [
+    { how: "refuses it", retryable: false, code: Status.FAILED_PRECONDITION },
+    { how: "may show it later", retryable: true, code: Status.UNAVAILABLE },
+  ]) {
+    it(`says of a provider that shows no console whether it ${how}`, async () => {
+      one = await cases.begin("cloud");
+      const cloud = new FakeProvider("cloud");
+      cloud.consoleLog = () => Promise.reject(new ProviderError("no console today", { retryable }));
+      const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
+      await untilStates(launcher, "ready");
+      const name = `nodes/${[...launcher.view.nodes()][0]?.id}`;
+      await assert.rejects(launcher.nodes.getConsoleLog({ name }, callContext), {
+        code,
+        details: "cloud: no console today",
+      });
+    });
+  }
 
   it("refuses names and texts that ZooKeeper could not hold, and says which", async () => {
     one = await cases.begin("cloud");

@@ -2480,7 +2480,8 @@ export const NodeServiceDefinition = {
     },
     /**
      * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
-     * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+     * machine, when its provider keeps no console log or refuses to show it, or when the answering launcher does not serve
+     * its provider. UNAVAILABLE (reason PROVIDER_FAILED) when the provider may show it later.
      */
     getConsoleLog: {
       name: "GetConsoleLog",
@@ -2524,7 +2525,8 @@ export interface NodeServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReleaseNodeResponse>>;
   /**
    * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
-   * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+   * machine, when its provider keeps no console log or refuses to show it, or when the answering launcher does not serve
+   * its provider. UNAVAILABLE (reason PROVIDER_FAILED) when the provider may show it later.
    */
   getConsoleLog(
     request: GetConsoleLogRequest,
@@ -2559,7 +2561,8 @@ export interface NodeServiceClient<CallOptionsExt = {}> {
   ): Promise<ReleaseNodeResponse>;
   /**
    * GetConsoleLog returns what the node's machine has written to its console. FAILED_PRECONDITION when it has no
-   * machine, when its provider keeps no console log, or when the answering launcher does not serve its provider.
+   * machine, when its provider keeps no console log or refuses to show it, or when the answering launcher does not serve
+   * its provider. UNAVAILABLE (reason PROVIDER_FAILED) when the provider may show it later.
    */
   getConsoleLog(
     request: DeepPartial<GetConsoleLogRequest>,
