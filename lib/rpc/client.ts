@@ -38,8 +38,8 @@ const REPEATED: RetryOptions = {
 
 const DEADLINE_MS = 15_000;
 
-/** A read that a provider has to answer, which may be slow or down. */
-const PROVIDER_READ = { ...REPEATED, deadlineMs: 60_000 };
+/** What takes longer: a provider that may be slow or down has to answer, or there is much to be written. */
+const PATIENT = { ...REPEATED, deadlineMs: 60_000 };
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
@@ -56,7 +56,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 export interface ConnectOptions {
   readonly launcherAddress: string;
   readonly builderAddress: string;
-  /** Milliseconds that a unary call may take unless it says otherwise (`deadlineMs`) or asks a provider. @default 15000 */
+  /** Milliseconds that a unary call may take unless it says otherwise (`deadlineMs`) or is one that takes longer. @default 15000 */
   readonly deadlineMs?: number;
   readonly clock?: Clock;
 }
@@ -86,7 +86,7 @@ export function connectClients(options: ConnectOptions): Clients {
     nodes: launcher.make(NodeServiceDefinition, {
       listNodes: REPEATED,
       getNode: REPEATED,
-      getConsoleLog: PROVIDER_READ,
+      getConsoleLog: PATIENT,
     }),
     requests: withRequestIds(
       launcher.make(RequestServiceDefinition, {
@@ -101,8 +101,9 @@ export function connectClients(options: ConnectOptions): Clients {
     ),
     providers: launcher.make(ProviderServiceDefinition, {
       "*": REPEATED,
-      listAlienInstances: PROVIDER_READ,
-      listAlienImages: PROVIDER_READ,
+      listAlienInstances: PATIENT,
+      listAlienImages: PATIENT,
+      eraseProviderData: PATIENT,
     }),
     components: launcher.make(ComponentServiceDefinition, { "*": REPEATED }),
     images: builder.make(ImageServiceDefinition, {

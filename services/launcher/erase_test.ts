@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "nice-grpc-common";
-import { buildPath, uploadLockPath } from "../../lib/model/paths.ts";
+import { buildPath, NODES, uploadLockPath } from "../../lib/model/paths.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import type { TestLauncher } from "../../test/harness/launcher.ts";
@@ -59,6 +59,25 @@ describe("launcher: erasing a provider's records", () => {
     assert.deepEqual(await erase(launcher, "old"), [0, 0, [node.name, upload]]);
     await lock.release();
     assert.deepEqual(await erase(launcher, "old"), [0, 1, [node.name]]);
+  });
+
+  it("ends with its caller: what it has not come to is left", async () => {
+    one = await cases.begin("old", "new");
+    const before = await one.launcher(simple(new FakeProvider("old"), { minReady: 2 }));
+    await untilStates(before, "ready", "ready");
+    await one.stop(before);
+    const launcher = await one.launcher(simple(new FakeProvider("new")));
+    const caller = new AbortController();
+    const { multi } = launcher.session;
+    launcher.session.multi = async (operations) => {
+      if (operations.some(({ path }) => path.startsWith(NODES)))
+        caller.abort(new Error("the caller has gone"));
+      return await multi.call(launcher.session, operations);
+    };
+    const call = { ...callContext, signal: caller.signal };
+    const erasing = launcher.providers.eraseProviderData({ name: "providers/old" }, call);
+    await assert.rejects(async () => await erasing, /the caller has gone/);
+    await untilStates(launcher, "ready");
   });
 
   it("is refused while any launcher serves the provider", async () => {

@@ -18,13 +18,14 @@ import type { NodeEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
 import type { Shared } from "./shared.ts";
 
 /**
- * Deletes the records of a provider, and nothing at the provider.
+ * Deletes the records of a provider, and nothing at the provider. When its caller has gone it ends before the next record.
  *
  * @throws INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION while the provider is served
  */
 export async function eraseProviderData(
   { environment }: Shared,
   { name }: EraseProviderDataRequest,
+  signal: AbortSignal,
 ): Promise<EraseProviderDataResponse> {
   const { provider = "" } = parseName("providers/{provider}", name);
   const { config, session, view, logger } = environment.context;
@@ -42,10 +43,12 @@ export async function eraseProviderData(
 
   const kept: string[] = [];
   for (const node of nodes) {
+    signal.throwIfAborted();
     if (!(await eraseNode(session, node))) kept.push(formatName("nodes/{node}", { node: node.id }));
   }
   const keptNodes = kept.length;
   for (const upload of uploads) {
+    signal.throwIfAborted();
     if (!(await eraseUpload(session, upload))) kept.push(uploadName(upload));
   }
   const erasedNodes = nodes.length - keptNodes;

@@ -70,7 +70,8 @@ export function launcherServices(
     listAlienInstances: (request, call) => read(() => listAlienInstances(shared, request, call)),
     listAlienImages: (request, call) => read(() => listAlienImages(shared, request, call)),
     releaseBrake: (request) => releaseBrake(shared, request),
-    eraseProviderData: (request, { signal }) => write(signal, () => eraseProviderData(shared, request)),
+    eraseProviderData: (request, { signal }) =>
+      write(signal, () => eraseProviderData(shared, request, signal)),
   });
   const components = rpcService(ComponentServiceDefinition, {
     listComponents: () => listComponents(shared),
