@@ -146,10 +146,11 @@ describe("what a builder tells", { skip: !zooKeeperInstalled }, () => {
     const builder = await one.start(setting(await gated()), { name: "a", ...PATIENT });
     const images = await serve(await one.start({ images: {}, providers: [] }, { name: "b" }));
     const group = await pid();
-    const { build } = await until("its record", () => builder.builds("ubuntu")[0]);
+    const { build, record } = await until("its record", () => builder.builds("ubuntu")[0]);
     const name = `images/ubuntu/builds/${build}`;
     const answer = await images.cancelBuild({ name });
     assert.equal(answer.build?.state, Build_State.STATE_DELETING);
+    assert.ok(Number(answer.build?.stateTime) > (record?.stateTime ?? 0) * 1000, "when it entered its state");
     await until("the record is gone", () => builder.builds("ubuntu").length === 0);
     await until("it is told", async () => {
       const { attempts } = await images.listBuildHistory({ parent: "images/ubuntu" });

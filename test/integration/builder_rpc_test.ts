@@ -117,6 +117,8 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
     );
     await refused(client.deleteBuild({ name: "images/ubuntu/builds/x" }), "NOT_FOUND", /there is no build/);
     await refused(client.deleteUpload({ name: "images/ubuntu/builds/x" }), "INVALID_ARGUMENT", /name/);
+    const upload = "images/ubuntu/builds/x/providers/cloud/uploads/1";
+    await refused(client.deleteUpload({ name: upload }), "NOT_FOUND", /there is no upload 'images/);
     await refused(
       client.resumeImage({ name: "images/held" }),
       "FAILED_PRECONDITION",
@@ -139,8 +141,10 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
     await current.go();
     const { upload } = await firstUpload(builder);
     const uploadName = `${name}/providers/cloud/uploads/${upload}`;
+    const [ready] = (await images.listUploads({ parent: "images/ubuntu" })).uploads;
     const deleted = await images.deleteUpload({ name: uploadName });
     assert.equal(deleted.upload?.state, Upload_State.STATE_DELETING);
+    assert.ok(Number(deleted.upload?.stateTime) > Number(ready?.stateTime), "when it entered its state");
     await until("it is gone", () => !builder.uploads("ubuntu").some((each) => each.upload === upload));
     const { build } = await images.deleteBuild({ name });
     assert.equal(build?.state, Build_State.STATE_DELETING);

@@ -79,10 +79,10 @@ export function requireUpload(
   key: { image: string; build: string; provider: string; upload: string },
   name: string,
 ): UploadEntry {
-  const build = requireBuild(api, key.image, key.build, name);
-  const entry = build.uploads.find(
-    ({ provider, upload }) => provider === key.provider && upload === key.upload,
-  );
+  const entry = currentView(api)
+    .image(key.image)
+    ?.builds.find(({ build }) => build === key.build)
+    ?.uploads.find(({ provider, upload }) => provider === key.provider && upload === key.upload);
   if (entry === undefined) throw notFound("upload", name);
   return entry;
 }
@@ -91,21 +91,24 @@ export function requireUpload(
  * Rewrites a document, again when somebody else was faster.
  *
  * @param change gives the new document; throws what stands against it; null leaves it as it is
+ * @returns the document as it is then
  * @throws NOT_FOUND as `kind` and `name` when the znode is gone
  */
 export async function rewrite<T>(
   session: Session,
   znode: { path: string; kind: string; name: string },
-  decode: (data: Uint8Array) => T,
-  change: (record: T) => Uint8Array | null,
-): Promise<void> {
+  { decode, encode }: { decode(data: Uint8Array): T; encode(record: T): Uint8Array },
+  change: (record: T) => T | null,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { data, stat } = await session.get(znode.path);
       if (data.length === 0) throw notFound(znode.kind, znode.name);
-      const changed = change(decode(data));
-      if (changed !== null) await session.set(znode.path, changed, stat.version);
-      return;
+      const record = decode(data);
+      const changed = change(record);
+      if (changed === null) return record;
+      await session.set(znode.path, encode(changed), stat.version);
+      return changed;
     } catch (error) {
       if (isZooKeeperError(error, "NO_NODE")) throw notFound(znode.kind, znode.name);
       if (!isZooKeeperError(error, "BAD_VERSION") || attempt >= 5) throw error;

@@ -1,11 +1,7 @@
 import { decodeBuild, encodeBuild } from "../../../lib/model/image.ts";
 import { buildPath } from "../../../lib/model/paths.ts";
 import { failedPrecondition } from "../../../lib/rpc/errors.ts";
-import {
-  Build_State,
-  type CancelBuildRequest,
-  type CancelBuildResponse,
-} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import type { CancelBuildRequest, CancelBuildResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { seconds } from "../../../lib/std/clock.ts";
 import { deletingBuild } from "../cleanup.ts";
@@ -17,14 +13,17 @@ export async function cancelBuild(api: ImageApi, { name }: CancelBuildRequest): 
   const { image, build } = parseName(BUILD_NAME, name);
   const entry = requireBuild(api, image, build, name);
   const { session, clock, view } = api.context;
-  await rewrite(session, { path: buildPath(image, build), kind: "build", name }, decodeBuild, (record) => {
+  const znode = { path: buildPath(image, build), kind: "build", name };
+  const form = { decode: decodeBuild, encode: encodeBuild };
+  const record = await rewrite(session, znode, form, (record) => {
     if (record.state === "deleting") return null;
     if (record.state !== "building") {
       const message = `build ${build} of ${image} has ended: delete it, if it is not wanted`;
       throw failedPrecondition("BUILD_ENDED", message, { name });
     }
-    return encodeBuild(deletingBuild(record, seconds(clock)));
+    return deletingBuild(record, seconds(clock));
   });
   await view.settled();
-  return { build: { ...toBuild(entry, api.board.phases(build)), state: Build_State.STATE_DELETING } };
+  // Not as the view has it: it may be gone by now.
+  return { build: toBuild({ ...entry, record }, api.board.phases(build)) };
 }

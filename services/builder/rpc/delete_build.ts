@@ -1,11 +1,7 @@
 import { decodeBuild, encodeBuild } from "../../../lib/model/image.ts";
 import { buildPath } from "../../../lib/model/paths.ts";
 import { failedPrecondition } from "../../../lib/rpc/errors.ts";
-import {
-  Build_State,
-  type DeleteBuildRequest,
-  type DeleteBuildResponse,
-} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import type { DeleteBuildRequest, DeleteBuildResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { seconds } from "../../../lib/std/clock.ts";
 import { deletingBuild } from "../cleanup.ts";
@@ -17,17 +13,18 @@ export async function deleteBuild(api: ImageApi, { name }: DeleteBuildRequest): 
   const { image, build } = parseName(BUILD_NAME, name);
   const entry = requireBuild(api, image, build, name);
   const { session, clock, view } = api.context;
-  await rewrite(session, { path: buildPath(image, build), kind: "build", name }, decodeBuild, (record) => {
+  const znode = { path: buildPath(image, build), kind: "build", name };
+  const form = { decode: decodeBuild, encode: encodeBuild };
+  const record = await rewrite(session, znode, form, (record) => {
     if (record.state === "deleting") return null;
     if (record.state === "building") {
       const place = record.builder ?? "its builder";
       const message = `build ${build} of ${image} is in progress at ${place}: cancel it, or delete it when it has ended`;
       throw failedPrecondition("BUILD_IN_PROGRESS", message, { name });
     }
-    return encodeBuild(deletingBuild(record, seconds(clock)));
+    return deletingBuild(record, seconds(clock));
   });
   await view.settled();
-  const after = view.image(image)?.builds.find((candidate) => candidate.build === build);
-  // It may be gone by now.
-  return { build: { ...toBuild(after ?? entry, undefined), state: Build_State.STATE_DELETING } };
+  // Not as the view has it: it may be gone by now.
+  return { build: toBuild({ ...entry, record }, undefined) };
 }

@@ -1,11 +1,7 @@
 import { decodeUpload, encodeUpload } from "../../../lib/model/image.ts";
 import { uploadPath } from "../../../lib/model/paths.ts";
 import { failedPrecondition } from "../../../lib/rpc/errors.ts";
-import {
-  type DeleteUploadRequest,
-  type DeleteUploadResponse,
-  Upload_State,
-} from "../../../lib/rpc/gen/nodepool/v1/image.ts";
+import type { DeleteUploadRequest, DeleteUploadResponse } from "../../../lib/rpc/gen/nodepool/v1/image.ts";
 import { parseName } from "../../../lib/rpc/names.ts";
 import { seconds } from "../../../lib/std/clock.ts";
 import { deletingUpload } from "../cleanup.ts";
@@ -22,14 +18,16 @@ export async function deleteUpload(
   const entry = requireUpload(api, key, name);
   const { session, clock, view } = api.context;
   const znode = { path: uploadPath(image, build, provider, upload), kind: "upload", name };
-  await rewrite(session, znode, decodeUpload, (record) => {
+  const form = { decode: decodeUpload, encode: encodeUpload };
+  const record = await rewrite(session, znode, form, (record) => {
     if (record.state === "deleting") return null;
     if (record.state === "uploading") {
       const message = `upload ${upload} of ${image} to ${provider} is in progress: it can be deleted when it has ended`;
       throw failedPrecondition("UPLOAD_IN_PROGRESS", message, { name });
     }
-    return encodeUpload(deletingUpload(record, seconds(clock)));
+    return deletingUpload(record, seconds(clock));
   });
   await view.settled();
-  return { upload: { ...toUpload(entry), state: Upload_State.STATE_DELETING } };
+  // Not as the view has it: it may be gone by now.
+  return { upload: toUpload({ ...entry, record }) };
 }

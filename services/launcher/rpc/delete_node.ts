@@ -17,6 +17,9 @@ export async function deleteNode(shared: Shared, request: DeleteNodeRequest): Pr
       throw failedPrecondition("NODE_CANNOT_BE_DELETED", message, { name: request.name });
     }
     environment.context.logger.info("deletion of node asked for", { node: id, state: entry.record?.state });
-    return { node: toNode({ ...entry, record }) };
+    await environment.context.view.settled();
+    // Its lock is not what it was: whoever had it has lost it, and its launcher may have it by now.
+    const lock = environment.context.view.node(id)?.lock ?? { ...entry.lock, contenders: [] };
+    return { node: toNode({ ...entry, record, lock }) };
   });
 }
