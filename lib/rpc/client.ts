@@ -41,6 +41,9 @@ const DEADLINE_MS = 15_000;
 /** What takes longer: a provider that may be slow or down has to answer, or there is much to be written. */
 const PATIENT = { ...REPEATED, deadlineMs: 60_000 };
 
+/** A daemon that takes another configuration tries each new provider for ten seconds and a call more. */
+const RELOADED = { ...REPEATED, deadlineMs: 90_000 };
+
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
@@ -113,8 +116,8 @@ export function connectClients(options: ConnectOptions): Clients {
       listBuildHistory: REPEATED,
       explainImage: REPEATED,
     }),
-    launcherConfig: launcher.make(ConfigServiceDefinition, { "*": REPEATED }),
-    builderConfig: builder.make(ConfigServiceDefinition, { "*": REPEATED }),
+    launcherConfig: launcher.make(ConfigServiceDefinition, { "*": REPEATED, reloadConfig: RELOADED }),
+    builderConfig: builder.make(ConfigServiceDefinition, { "*": REPEATED, reloadConfig: RELOADED }),
     close: () => {
       launcher.channel.close();
       builder.channel.close();

@@ -72,7 +72,7 @@ function buildParser(host: CliHost, run: Run): Parser {
       "--builder-address <address>",
       `a builder (default: NODEPOOL_BUILDER_ADDRESS, else ${BUILDER_ADDRESS})`,
     )
-    .option("--output <form>", "table or json (the API's own JSON, in an array)", "table")
+    .option("--output <form>", "table or json (the API's own JSON; lists are an array)", "table")
     .option("-c <file>", "the configuration, for config-validate and plan; ignored by other commands")
     .option("-s <file>", "the secure file, for config-validate and plan; ignored by other commands")
     .option("-l <file>", "accepted for old scripts and ignored")

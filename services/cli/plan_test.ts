@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { CallContext } from "nice-grpc-common";
+import type { CallEnd } from "../../lib/rpc/call_limit.ts";
 import { type Answers, nodepool } from "./harness_test.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nodepool-plan-"));
@@ -94,4 +96,16 @@ test("config-reload shows the daemon that answers, and names the one that does n
   assert.equal(code, 69);
   assert.match(stdout, /\| launcher \| \/etc\/n\.yaml \| 2 +\| abcdef012345 \|/);
   assert.match(stderr, /^nodepool: cannot reach the builder at 127\.0\.0\.1:1/);
+});
+
+test("config-reload waits for a daemon that has to try a provider which does not answer", async () => {
+  let left = 0;
+  const config: Answers["config"] = {
+    reloadConfig: async (_request, context) => {
+      left = (context as CallContext & CallEnd).deadline - Date.now();
+      return { config: {} };
+    },
+  };
+  await nodepool({ config }, ["config-reload"]);
+  assert.equal(Math.round(left / 1000), 90);
 });
