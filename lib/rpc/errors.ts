@@ -92,12 +92,13 @@ export function outOfRange(reason: string, message: string): ServerError {
   return new RichServerError(Status.OUT_OF_RANGE, sayable(message), [info(reason)]);
 }
 
-/** RESOURCE_EXHAUSTED: a limit was reached. */
-export function resourceExhausted(reason: string, message: string): ServerError {
+/** RESOURCE_EXHAUSTED: a limit was reached; the same call may be made anew. */
+function resourceExhausted(reason: string, message: string): ServerError {
   const description = sayable(message);
   return new RichServerError(Status.RESOURCE_EXHAUSTED, description, [
     info(reason),
     QuotaFailure.fromPartial({ violations: [{ subject: reason, description }] }),
+    retryInfo(1000),
   ]);
 }
 

@@ -80,8 +80,10 @@ test("a transition that may not be becomes FAILED_PRECONDITION", () => {
   assert.equal(error?.details, "a node in state 'deleted' cannot become 'hold'");
 });
 
-test("a consumer that fell behind becomes RESOURCE_EXHAUSTED", () => {
-  assert.equal(toServerError(new SlowConsumerError("slow"))?.code, Status.RESOURCE_EXHAUSTED);
+test("a consumer that fell behind becomes RESOURCE_EXHAUSTED with RetryInfo: it may begin again", () => {
+  const error = toServerError(new SlowConsumerError("slow"));
+  assert.equal(error?.code, Status.RESOURCE_EXHAUSTED);
+  detail(error, "RetryInfo");
 });
 
 test("what nobody foresaw is no error for callers, and INTERNAL tells nothing but where to look", () => {

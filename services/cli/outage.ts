@@ -18,9 +18,13 @@ export class Outage {
     this.#said = "";
   }
 
-  /** Says that nobody serves a call for now, and waits until it is time to call again. @throws any other error */
+  /**
+   * Says that nobody serves a call for now, or that it was cut off for being read too slowly, and waits until it is time to
+   * call again. @throws any other error
+   */
   async tryAgain(error: unknown, signal?: AbortSignal): Promise<void> {
-    if (!(error instanceof ClientError) || error.code !== "UNAVAILABLE") throw error;
+    if (!(error instanceof ClientError)) throw error;
+    if (error.code !== "UNAVAILABLE" && error.reason !== "SLOW_CONSUMER") throw error;
     const { clock, host } = this.#context;
     if (error.message !== this.#said) host.stderr.write(`${error.message}: trying again\n`);
     this.#said = error.message;
