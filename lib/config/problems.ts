@@ -22,6 +22,11 @@ export class Problems {
     return this.#counts.error > 0;
   }
 
+  /** The errors so far, in the order in which they were found. */
+  get errors(): readonly ConfigProblem[] {
+    return this.#problems.filter(({ severity }) => severity === "error");
+  }
+
   /** The warnings, in the order of the file. @throws {ConfigError} with errors and warnings when there are errors */
   settle(): readonly ConfigProblem[] {
     const unique = new Map(this.#problems.map((problem) => [JSON.stringify(problem), problem]));

@@ -272,7 +272,7 @@ describe("clouds.yaml", () => {
       "c",
       /auth_type 'v3kerberos' is not supported; use password, token or/,
     );
-    await rejected("clouds: [", "c", /clouds\.yaml is not YAML: [^\n]*$/);
+    await rejected("clouds: [", "c", /clouds\.yaml:1:\d+: not valid YAML: [^\n]*$/);
   });
 
   test("without any file the places are named where it was looked for", async () => {

@@ -3,9 +3,11 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parse } from "yaml";
 import { codeOf, messageOf } from "../../std/errors.ts";
-import { withPlainTags } from "../yaml_tags.ts";
+import { plain, readDocument } from "../document.ts";
+import { Problems } from "../problems.ts";
+import { interpolate } from "../source.ts";
+import { formatProblem } from "../types.ts";
 
 /** A mapping of a file, before anybody has looked at its keys. */
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -72,12 +74,15 @@ async function readFirst(paths: readonly string[]): Promise<{ path: string | nul
 }
 
 function parseMapping(path: string, text: string): Mapping {
-  let content: unknown;
-  try {
-    content = parse(text, { version: "1.1", schema: "failsafe", customTags: withPlainTags, merge: true });
-  } catch (error) {
-    throw new CloudConfigError(`${path} is not YAML: ${messageOf(error).split("\n")[0]}`, { cause: error });
+  const problems = new Problems();
+  const value = readDocument(interpolate(text, path, {}, true), problems);
+  const [wrong] = problems.errors;
+  if (wrong !== undefined) {
+    // A password may begin so.
+    const remedy = /alias|tag/.test(wrong.message) ? "; write a value that begins with * or ! in quotes" : "";
+    throw new CloudConfigError(`${formatProblem(wrong)}${remedy}`);
   }
+  const content = value ? plain(value) : null;
   if (content !== null && !isMapping(content)) {
     throw new CloudConfigError(`${path} must be a mapping with the key clouds`);
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { after, describe, test } from "node:test";
 import { CloudConfigError, readCloudFiles } from "./files.ts";
 
@@ -62,6 +63,38 @@ describe("the files of openstacksdk", () => {
     const folder = await folderWith({ [path]: "clouds: {a: &a {verify: no}, b: {<<: *a, region_name: r}}" });
     const { clouds } = await readCloudFiles({ HOME: folder });
     assert.deepEqual(clouds.b, { verify: false, region_name: "r" });
+  });
+
+  const cloudOf = async (lines: readonly string[]) => {
+    const folder = await folderWith({ "clouds.yaml": lines.join("\n") });
+    return (await readCloudFiles({ OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") })).clouds.c;
+  };
+
+  test("of a key that is given twice the last one counts", async () => {
+    const cloud = await cloudOf(["clouds:", "  c:", "    region_name: one", "    region_name: two"]);
+    assert.deepEqual(cloud, { region_name: "two" });
+  });
+
+  test("what is between brackets may stand at any indentation", async () => {
+    const cloud = await cloudOf(["clouds:", "  c:", "    auth: {", "  username: u, password: p,", "    }"]);
+    assert.deepEqual(cloud, { auth: { username: "u", password: "p" } });
+  });
+
+  test("a password that needs quotes and has none is named by its line, and told nowhere", async (t) => {
+    const secret = "hunter2";
+    const warnings: string[] = [];
+    t.mock.method(process, "emitWarning", (warning: string | Error) => void warnings.push(String(warning)));
+    for (const sign of ["*", "!", "!!", "!<"]) {
+      const lines = ["clouds:", "  c:", `    auth: {username: u, password: ${sign}${secret}}`];
+      const error = await cloudOf(lines).catch((thrown: unknown) => thrown);
+      assert.ok(error instanceof CloudConfigError, sign);
+      assert.match(
+        error.message,
+        /clouds\.yaml:3:\d+: .*; write a value that begins with \* or ! in quotes$/,
+      );
+      assert.ok(!error.message.includes(secret), error.message);
+    }
+    assert.deepEqual(warnings, []);
   });
 
   test("an empty file has no clouds, one that is no mapping is refused, and so is what cannot be read", async () => {
