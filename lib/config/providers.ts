@@ -62,10 +62,22 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
     })),
     pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined, cloudImages })),
     ...(cloud === null ? {} : { cloudFingerprint: fingerprintOf(cloud) }),
-    settings: { ...settings(row.at), ...row.own, ...stateDir(row, defined) },
+    settings: {
+      ...settings(row.at),
+      ...row.own,
+      ...stateDir(row, defined),
+      diskimages: row.diskimages.map(imageSettings),
+      "cloud-images": row["cloud-images"].map(imageSettings),
+    },
   };
 }
 
+/** What is said of an image at its provider, for the driver. */
+function imageSettings({ at, name, own }: ImageRow): Record<string, unknown> {
+  return { ...settings(at), ...own, name };
+}
+
+type ImageRow = ProviderRow["cloud-images"][number];
 type Reader = ReturnType<typeof provider>;
 const readers = new Map<DriverSchema, Reader>();
 

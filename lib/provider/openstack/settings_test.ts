@@ -27,6 +27,11 @@ describe("the image of an OpenStack label", () => {
     assert.deepEqual(["", ", image-name: n", ", image-id: x"].map(nameOf), ["i", "n", "x"]);
   });
 
+  it("may have a name that YAML takes for a number", () => {
+    const { labels } = settingsOf("cloud-images: [{name: 9, image-name: 22.04}]", "cloud-image: 9");
+    assert.equal(labels[0]?.cloudImage, "22.04");
+  });
+
   it("is the last of several with one name", () => {
     const cloud = settingsOf(
       "cloud-images: [{name: i, image-id: x}, {name: i, image-id: y}]",
