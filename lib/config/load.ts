@@ -28,10 +28,13 @@ export interface LoadOptions {
   readonly secureFile?: string;
   /** Where `%(NODEPOOL_...)` comes from. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The configuration before: what it has of a cloud counts while that cannot be read. @default none */
+  readonly before?: Config;
 }
 
 export interface ParseOptions {
   readonly env?: LoadOptions["env"];
+  readonly before?: LoadOptions["before"];
   /** Where relative directories are taken from. @default the folder of the file */
   readonly folder?: string;
   readonly secure?: { readonly text: string; readonly file: string };
@@ -49,12 +52,13 @@ export interface ParseOptions {
  * @throws {ConfigError} with all that is wrong
  */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<Config> {
-  const { secureFile, env = {} } = options;
+  const { secureFile, env = {}, before } = options;
   const text = await readText(file, "-c");
   const secure =
     secureFile === undefined ? {} : { secure: { text: await readText(secureFile, "-s"), file: secureFile } };
   const cloudOf = await readClouds(env);
-  return parseConfig(text, resolve(file), { env, ...secure, examine: true, cloudOf });
+  const known = before === undefined ? {} : { before };
+  return parseConfig(text, resolve(file), { env, ...secure, examine: true, cloudOf, ...known });
 }
 
 /** A configuration, or none when it cannot be used, with all that is wrong or doubtful in it. */
@@ -88,6 +92,7 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
     build(row, secrets, {
       folder: options.folder ?? dirname(file),
       cloudOf: options.cloudOf ?? null,
+      before: options.before?.providers ?? [],
       // What is missing because it is wrong would look as if nobody had written it.
       isExamined: () => options.examine === true && !problems.hasErrors,
     });
@@ -124,10 +129,11 @@ type SecureRow = ReturnType<typeof secureRoot>;
 interface Reading {
   readonly folder: string;
   readonly cloudOf: CloudOf | null;
+  readonly before: readonly ProviderConfig[];
   readonly isExamined: () => boolean;
 }
 
-function build(row: RootRow, secure: SecureRow, { folder, cloudOf, isExamined }: Reading): Parts {
+function build(row: RootRow, secure: SecureRow, { folder, cloudOf, before, isExamined }: Reading): Parts {
   const absolute = (path: string) => (isAbsolute(path) ? path : join(folder, path));
   const elements = row["elements-dir"];
   const labels = byName(row.labels, "label");
@@ -148,6 +154,7 @@ function build(row: RootRow, secure: SecureRow, { folder, cloudOf, isExamined }:
     abstractImages: new Set([...images.values()].filter((image) => image.abstract).map(({ name }) => name)),
     absolute,
     cloudOf,
+    before,
   };
   const rows = [...byName(row.providers, "provider").values()];
   const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);

@@ -1,6 +1,6 @@
 import { messageOf } from "../std/errors.ts";
 import { byName } from "./by_name.ts";
-import { type Cloud, textOf } from "./clouds/cloud.ts";
+import { textOf } from "./clouds/cloud.ts";
 import { type CloudOf, fingerprintOf } from "./clouds/cloud_reader.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
@@ -19,6 +19,8 @@ export interface Definitions {
   readonly absolute: (path: string) => string;
   /** Null: nobody has looked at the clouds. */
   readonly cloudOf: CloudOf | null;
+  /** Providers that were read before. */
+  readonly before: readonly ProviderConfig[];
 }
 
 /** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
@@ -61,7 +63,7 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
       meta: image.meta,
     })),
     pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined, cloudImages })),
-    ...(cloud === null ? {} : { cloudFingerprint: fingerprintOf(cloud) }),
+    ...(cloud === null ? {} : { cloudFingerprint: cloud.fingerprint }),
     settings: {
       ...settings(row.at),
       ...row.own,
@@ -93,19 +95,44 @@ function stateDir(row: ProviderRow, defined: Definitions): Record<string, unknow
   return typeof given === "string" ? { "state-dir": defined.absolute(given) } : {};
 }
 
-/** The cloud of an OpenStack provider; null for others, and with a warning where it cannot be read. */
-function cloudOf(row: ProviderRow, driver: string, usual: string, defined: Definitions): Cloud | null {
+interface CloudFacts {
+  readonly imageFormat: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * What the files of the clouds say of an OpenStack provider; null for others. Where they cannot be read there is a
+ * warning, and it is what they said before, or null.
+ */
+function cloudOf(row: ProviderRow, driver: string, usual: string, defined: Definitions): CloudFacts | null {
   if (driver !== "openstack" || defined.cloudOf === null) return null;
-  const { cloud, "region-name": region } = row.own;
+  const { cloud: name, "region-name": region } = row.own;
   try {
-    return defined.cloudOf(textOf(cloud), textOf(region));
+    const cloud = defined.cloudOf(textOf(name), textOf(region));
+    return { imageFormat: cloud.imageFormat, fingerprint: fingerprintOf(cloud) };
   } catch (error) {
+    const before = cloudBefore(row, defined);
     if (row.diskimages.length > 0) {
       const place = row.at.key("cloud") ?? row.at;
-      place.warning(`its image_format is not known, so ${usual} is taken: ${messageOf(error)}`);
+      const taken =
+        before === null
+          ? `its image_format is not known, so ${usual} is taken`
+          : `cannot be read, so its image_format is taken to be ${before.imageFormat} as before`;
+      place.warning(`${taken}: ${messageOf(error)}`);
     }
-    return null;
+    return before;
   }
+}
+
+function cloudBefore(row: ProviderRow, { before }: Definitions): CloudFacts | null {
+  const known = before.find(
+    ({ name, settings }) =>
+      name === row.name &&
+      settings.cloud === row.own.cloud &&
+      settings["region-name"] === row.own["region-name"],
+  );
+  if (known?.cloudFingerprint === undefined) return null;
+  return { imageFormat: known.imageFormat, fingerprint: known.cloudFingerprint };
 }
 
 function checkImage(place: Cursor | null, image: string, defined: Definitions): void {

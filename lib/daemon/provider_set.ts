@@ -68,7 +68,7 @@ export class ProviderSet {
     for (const wanted of config.providers) {
       const entry = before.get(wanted.name);
       if (!entry?.provider || entry.config.driver !== wanted.driver) continue;
-      if (isSame(entry.config, wanted)) kept.set(wanted.name, entry);
+      if (isDeepStrictEqual(entry.config, wanted)) kept.set(wanted.name, entry);
       else if (entry.provider.changeTo?.(wanted)) {
         kept.set(wanted.name, { ...entry, config: wanted });
         changed.push(entry);
@@ -122,12 +122,4 @@ export class ProviderSet {
       ),
     );
   }
-}
-
-/** Whether a provider stays as it is. A cloud of which nothing can be read now may stay what it was. */
-function isSame(
-  { cloudFingerprint: before, ...known }: ProviderConfig,
-  { cloudFingerprint: after = before, ...wanted }: ProviderConfig,
-): boolean {
-  return before === after && isDeepStrictEqual(known, wanted);
 }

@@ -4,7 +4,7 @@
 //   R1. One change at a time, and all of it or nothing: what cannot be used, or not be taken, leaves the old one in
 //       force.
 //   R2. What is wrong with a file is logged once, not at every look; the status has it until it is mended.
-//   R3. A provider that is not served is tried again, later and later, until it is.
+//   R3. A provider that is not served is tried again, later and later, until it is; with the files as they are by then.
 import { dirname } from "node:path";
 import { metrics } from "@opentelemetry/api";
 import { readClouds } from "../config/clouds/cloud_reader.ts";
@@ -87,33 +87,35 @@ export class Reloader {
 
   /** Reads the files and takes what has changed. Resolves with whether another configuration is in force. Never rejects. */
   reload(reason: string): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const { logger } = this.#options;
-      const { config } = this.#status;
-      try {
-        const next = await this.#read(config.file);
-        if (next.hash === config.hash && !haveCloudsChanged(config, next)) {
-          if (this.#status.problems.length > 0) logger.info("the configuration in force is the file's again");
-          this.#settle([]);
-          return false;
-        }
-        requireServers(config, next);
-        await this.#take(next, this.#status.generation + 1);
-        const pendingKeys = startOnlyKeys(this.#first, next);
-        const { generation } = this.#status;
-        logger.info("another configuration is in force", { reason, generation, config_hash: next.hash });
-        for (const warning of next.warnings)
-          logger.warn("configuration", { problem: formatProblem(warning) });
-        if (pendingKeys.length > 0) {
-          logger.warn("some keys count only from the next start", { keys: pendingKeys });
-        }
-        this.#status = { ...this.#status, pendingKeys };
-        return true;
-      } catch (error) {
-        this.#refuse(error, reason);
+    return this.#inTurn(() => this.#reload(reason));
+  }
+
+  async #reload(reason: string): Promise<boolean> {
+    const { logger } = this.#options;
+    const { config } = this.#status;
+    try {
+      const next = await this.#read(config);
+      if (next.hash === config.hash && !haveCloudsChanged(config, next)) {
+        if (this.#status.problems.length > 0) logger.info("the configuration in force is the file's again");
+        this.#settle([]);
         return false;
       }
-    });
+      requireServers(config, next);
+      await this.#take(next, this.#status.generation + 1);
+      this.#settle([]);
+      const pendingKeys = startOnlyKeys(this.#first, next);
+      const { generation } = this.#status;
+      logger.info("another configuration is in force", { reason, generation, config_hash: next.hash });
+      for (const warning of next.warnings) logger.warn("configuration", { problem: formatProblem(warning) });
+      if (pendingKeys.length > 0) {
+        logger.warn("some keys count only from the next start", { keys: pendingKeys });
+      }
+      this.#status = { ...this.#status, pendingKeys };
+      return true;
+    } catch (error) {
+      this.#refuse(error, reason);
+      return false;
+    }
   }
 
   /** What another configuration would change. @throws {Error} when this daemon cannot tell */
@@ -144,8 +146,9 @@ export class Reloader {
     try {
       const secure = await this.#secure(secureText);
       const cloudOf = await readClouds(env);
-      const folder = dirname(this.#status.config.file);
-      const options = { env, folder, ...secure, examine: true, cloudOf };
+      const before = this.#status.config;
+      const folder = dirname(before.file);
+      const options = { env, folder, ...secure, examine: true, cloudOf, before };
       const config = parseConfig(text, SENT.file, options);
       return { config: this.#adapted(config), problems: config.warnings };
     } catch (error) {
@@ -179,11 +182,11 @@ export class Reloader {
     return this.#options.adapt?.(config) ?? config;
   }
 
-  async #read(file: string): Promise<Config> {
+  async #read(before: Config): Promise<Config> {
     const { clock, files, signal } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return this.#adapted(await loadConfig(file, files));
+        return this.#adapted(await loadConfig(before.file, { ...files, before }));
       } catch (error) {
         const isMissing = error instanceof ConfigError && error.message.includes("does not exist");
         if (!isMissing || attempt === MISSING_TRIES) throw error;
@@ -211,7 +214,6 @@ export class Reloader {
     }
     this.#options.onTaken(next);
     this.#status = { ...this.#status, config: next, generation, loadedAt: clock.now() };
-    this.#settle([]);
     this.#retryUnserved();
   }
 
@@ -242,6 +244,7 @@ export class Reloader {
     this.#failures += 1;
     this.#cancelRetry = clock.after(backoffDelay(this.#failures, RETRY), () => {
       void this.#inTurn(async () => {
+        if (await this.#reload("providers are tried again")) return;
         const { config, generation } = this.#status;
         try {
           await this.#take(config, generation);
@@ -305,9 +308,7 @@ function observe(status: () => ConfigStatus): () => void {
 /** Whether the files of the clouds say something else of a provider, as another password. */
 function haveCloudsChanged(before: Config, after: Config): boolean {
   const known = new Map(before.providers.map(({ name, cloudFingerprint }) => [name, cloudFingerprint]));
-  return after.providers.some(
-    ({ name, cloudFingerprint }) => cloudFingerprint !== undefined && cloudFingerprint !== known.get(name),
-  );
+  return after.providers.some(({ name, cloudFingerprint }) => cloudFingerprint !== known.get(name));
 }
 
 /** Why another configuration cannot come into force, though it can be read. */
