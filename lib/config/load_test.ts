@@ -158,7 +158,7 @@ pools: [{name: main, labels: [{name: small, diskimage: disk, cores: 2, ram: 512,
         cloudImage: null,
         hostKeyChecking: true,
         consoleLog: true,
-        settings: { name: "small", diskimage: "disk", cores: 2, ram: 512, "console-log": true },
+        settings: { cores: 2, ram: 512 },
       },
     ]);
   });

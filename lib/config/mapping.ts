@@ -142,7 +142,7 @@ export function read<T>(at: Cursor, key: string, kind: Kind<T>): T | undefined {
 }
 
 /** A mapping as it stands in the file, for who knows its keys. */
-export function settings(at: Cursor): Record<string, unknown> {
+export function plainKeys(at: Cursor): Record<string, unknown> {
   const value = at.plain();
   return typeof value === "object" && value !== null ? { ...value } : {};
 }

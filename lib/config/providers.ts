@@ -6,7 +6,7 @@ import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
 import { labelsOf } from "./drivers/static.ts";
 import { DRIVER_NAMES, driverSchema } from "./drivers.ts";
-import { settings } from "./mapping.ts";
+import { plainKeys } from "./mapping.ts";
 import { didYouMean } from "./nearest.ts";
 import { type PoolRow, type ProviderRow, provider } from "./schema.ts";
 import type { PoolConfig, PoolLabelConfig, ProviderConfig } from "./types.ts";
@@ -65,21 +65,20 @@ export function readProvider(at: Cursor, driver: string, defined: Definitions): 
     pools: pools.map((pool) => readPool(pool, row, { facts, driver, defined, cloudImages })),
     ...(cloud === null ? {} : { cloudFingerprint: cloud.fingerprint }),
     settings: {
-      ...settings(row.at),
-      ...row.own,
+      ...settingsOf(row, facts),
       ...stateDir(row, defined),
-      diskimages: row.diskimages.map(imageSettings),
-      "cloud-images": row["cloud-images"].map(imageSettings),
+      diskimages: row.diskimages.map((image) => ({ ...settingsOf(image, facts), name: image.name })),
+      "cloud-images": row["cloud-images"].map((image) => ({ ...settingsOf(image, facts), name: image.name })),
     },
   };
 }
 
-/** What is said of an image at its provider, for the driver. */
-function imageSettings({ at, name, own }: ImageRow): Record<string, unknown> {
-  return { ...settings(at), ...own, name };
+/** What a mapping says to the driver; all that stands there, where the driver's keys are not written down. */
+function settingsOf({ at, own }: DriverRow, { open }: DriverSchema): Readonly<Record<string, unknown>> {
+  return open ? { ...plainKeys(at), ...own } : own;
 }
 
-type ImageRow = ProviderRow["cloud-images"][number];
+type DriverRow = Pick<ProviderRow, "at" | "own">;
 type Reader = ReturnType<typeof provider>;
 const readers = new Map<DriverSchema, Reader>();
 
@@ -171,7 +170,7 @@ function readPool(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): Po
     nodeAttributes: pool["node-attributes"],
     ignoreProviderQuota: pool["ignore-provider-quota"],
     labels: driver === "static" ? staticLabels(pool, around.defined) : readLabels(pool, row, around),
-    settings: { ...settings(pool.at), ...pool.own },
+    settings: settingsOf(pool, facts),
   };
 }
 
@@ -199,7 +198,7 @@ function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): 
       cloudImage: label["cloud-image"] ?? null,
       hostKeyChecking: label["host-key-checking"] ?? checking,
       consoleLog: label["console-log"],
-      settings: { ...settings(label.at), ...label.own },
+      settings: settingsOf(label, facts),
     };
   });
 }

@@ -151,3 +151,20 @@ describe("the keys of a driver that nobody knows", () => {
     assert.deepEqual([found.settings.a, pool?.settings.b, pool?.labels[0]?.settings.c], [1, [2], { d: 3 }]);
   });
 });
+
+describe("a key that is told to be ignored", () => {
+  it("reaches no driver that has written down its keys: not of the provider, its images, pools and labels", () => {
+    const label = "{name: small, diskimage: disk, min-ram: 0}";
+    const pool = `{name: m, max-resources: {instances: 1}, labels: [${label}]}`;
+    const provider = `driver: local, rate: 2, diskimages: [{name: disk, config-drive: true}], pools: [${pool}]`;
+    const ignored = saidOf(provider).filter((each) => each.includes("is not a known key and is ignored"));
+    assert.equal(ignored.length, 4);
+    const found = first(provider);
+    const [served] = found.pools;
+    const { rate, diskimages } = found.settings;
+    assert.deepEqual(
+      [rate, diskimages, served?.settings, served?.labels[0]?.settings],
+      [undefined, [{ name: "disk" }], {}, {}],
+    );
+  });
+});

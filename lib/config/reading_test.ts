@@ -100,7 +100,7 @@ describe("a doubtful file", () => {
 
 describe("YAML is read as PyYAML does", () => {
   const settings = (yaml: string) =>
-    parse(`providers: [{name: p, driver: local, x: ${yaml}}]`).providers[0]?.settings.x;
+    parse(`providers: [{name: p, driver: fake, x: ${yaml}}]`).providers[0]?.settings.x;
   const cases: readonly [string, unknown][] = [
     ["yes", true],
     ["Off", false],

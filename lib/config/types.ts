@@ -68,7 +68,7 @@ export interface PoolLabelConfig {
   readonly hostKeyChecking: boolean;
   /** Fetch the console log when a launch fails. */
   readonly consoleLog: boolean;
-  /** The label's keys for the driver: as they stand in the file, those of the driver checked and with their defaults. */
+  /** The label's keys for the driver, checked and with their defaults; of a driver without a list of keys, all as they stand. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -105,7 +105,7 @@ export interface ProviderConfig {
   readonly pools: readonly PoolConfig[];
   /** Of what the files of the clouds say of its cloud; left out where it has none, or that cannot be read. */
   readonly cloudFingerprint?: string;
-  /** The provider's keys for the driver: as they stand in the file, those of the driver checked and with their defaults. */
+  /** The provider's keys for the driver, as those of a label; with what `diskimages` and `cloud-images` say to it. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -1,6 +1,6 @@
 // What the builder would do with another configuration: its own decisions, with each action taken for done, until
 // nothing is left to do.
-import type { ProviderConfig } from "../../lib/config/types.ts";
+import { isDeepStrictEqual } from "node:util";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { newBuild, newUpload } from "../../lib/model/image.ts";
 import type { BuildEntry, ImageEntry } from "../../lib/zookeeper/view.ts";
@@ -73,14 +73,10 @@ export function planChange(
  */
 function forgottenSetbacks(before: BuilderConfig, next: BuilderConfig, facts: Facts): Facts["setbacks"] {
   const images = changedImages(before, next);
-  const providers = before.providers.filter((old) => !next.providers.some((each) => isSame(old, each)));
+  const providers = before.providers.filter((old) => !next.providers.some((each) => isDeepStrictEqual(old, each)));
   const names = new Set(providers.map(({ name }) => name));
   return new Map([...facts.setbacks].filter(([key]) => isAbout(key, images, names)));
 }
-
-/** Whether a provider stays as it is when the other takes its place. */
-const isSame = (old: ProviderConfig | undefined, next: ProviderConfig) =>
-  old?.name === next.name && JSON.stringify(old.settings) === JSON.stringify(next.settings);
 
 /** Providers that are new or changed are taken for served: whether they answer shows when they are opened. */
 function servedThen(before: BuilderConfig, next: BuilderConfig, facts: Facts): Facts {
@@ -89,7 +85,8 @@ function servedThen(before: BuilderConfig, next: BuilderConfig, facts: Facts): F
   for (const provider of next.providers) {
     const old = before.providers.find(({ name }) => name === provider.name);
     const problem = facts.unserved.get(provider.name);
-    if (problem !== undefined && isSame(old, provider)) unserved.set(provider.name, problem);
+    const isSame = isDeepStrictEqual(old, provider);
+    if (problem !== undefined && isSame) unserved.set(provider.name, problem);
     else served.add(provider.name);
   }
   return { ...facts, served, unserved };

@@ -31,7 +31,6 @@ describe("the keys of metastatic labels", () => {
     assert.equal(provider?.launchRetries, 3);
     assert.equal(label?.hostKeyChecking, false);
     assert.deepEqual(label?.settings, {
-      name: "slot",
       "backing-label": "host",
       "max-parallel-jobs": 1,
       "grace-time": 60,

@@ -59,7 +59,7 @@ function defaultStateDir(): string {
 
 function labelResources(provider: string, settings: Readonly<Record<string, unknown>>): Resources {
   const cores = positive(provider, "cores", settings.cores);
-  const ram = positive(provider, "ram", settings.ram ?? settings["min-ram"]);
+  const ram = positive(provider, "ram", settings.ram);
   return { instances: 1, ...(cores === null ? {} : { cores }), ...(ram === null ? {} : { ram }) };
 }
 
