@@ -124,6 +124,15 @@ describe("a key of nodepool.yaml", () => {
     });
   }
 
+  it("that names a file or a folder is left out when it is an empty text", () => {
+    const paths = /^(?:elements-dir|images-dir|build-log-dir|post-upload-hook|socket|state-dir): /;
+    const found = keys.filter(([, , written]) => paths.test(written));
+    assert.equal(found.length, 6);
+    for (const [name, read, , byDefault] of found) {
+      assert.deepEqual(read(`${name}: ''`), byDefault, name);
+    }
+  });
+
   it("of the web pages has its default beside the other", () => {
     assert.deepEqual(parse("webapp: {port: 80}").webapp, { port: 80, listenAddress: "0.0.0.0" });
     assert.deepEqual(parse("webapp: {listen_address: '::1'}").webapp, { port: 8005, listenAddress: "::1" });

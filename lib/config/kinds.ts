@@ -54,6 +54,9 @@ export const recordName: Kind<string> = kind(name.json, (at) => {
   return at.error(`has U+${code}, which ZooKeeper takes in no path: leave it out`);
 });
 
+/** A file or a folder. An empty text names none, as when a variable of the environment is empty. */
+export const path: Kind<string> = kind(text.json, (at) => text(at) || undefined);
+
 /** A release: a text, or a number as Python prints it. */
 export const release: Kind<string> = kind({ type: ["string", "number"] }, (at) => {
   if (at.value.kind !== "scalar") return at.refuse("a text or a number");

@@ -1,4 +1,4 @@
-import { integer, oneOf, text } from "../kinds.ts";
+import { integer, oneOf, path } from "../kinds.ts";
 import { optional } from "../mapping.ts";
 import { driver } from "./driver.ts";
 
@@ -14,8 +14,8 @@ export const local = driver({
         "auto",
         "What runs a node; auto takes the first of container and sandbox that works here.",
       ),
-      socket: optional(text, undefined, "Socket of the container engine."),
-      "state-dir": optional(text, undefined, "Where images and nodes are kept, from the folder of the file."),
+      socket: optional(path, undefined, "Socket of the container engine."),
+      "state-dir": optional(path, undefined, "Where images and nodes are kept, from the folder of the file."),
     },
   },
   label: {

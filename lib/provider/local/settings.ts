@@ -29,7 +29,7 @@ export function readSettings(config: ProviderConfig, stateDir: string | null): L
   const socket = settings.socket ?? null;
   if (socket !== null && typeof socket !== "string") throw wrong(name, "socket", socket, "a path");
   const configuredDir = settings["state-dir"] ?? stateDir ?? defaultStateDir();
-  if (typeof configuredDir !== "string" || configuredDir === "") {
+  if (typeof configuredDir !== "string") {
     throw wrong(name, "state-dir", configuredDir, "a path");
   }
   const resources = new Map<string, Resources>();
