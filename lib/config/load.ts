@@ -84,7 +84,8 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   const problems = new Problems();
   const main = interpolate(text, file, env);
   const secure = options.secure && interpolate(options.secure.text, options.secure.file, env, true);
-  const row = readRoot(main, problems);
+  const top = readTop(main, problems);
+  const row = top && root(top);
   const secureTop = secure && readTop(secure, problems);
   const secrets = secureTop && secureRoot(secureTop);
   const parts =
@@ -105,17 +106,12 @@ export function parseConfig(text: string, file: string, options: ParseOptions = 
   return deepFreeze({ file, hash: hash.digest("hex"), ...parts, warnings });
 }
 
-function readRoot(source: Source, problems: Problems): RootRow | undefined {
+/** The file's mapping; an empty one for an empty file, none for one that is not YAML. */
+function readTop(source: Source, problems: Problems): Cursor | undefined {
   for (const { name, offset } of source.missing) {
     const part = { source, start: offset, end: offset };
     problems.warning(part, "", `the environment has no ${name}: %(${name}) is left as it is`);
   }
-  const top = readTop(source, problems);
-  return top && root(top);
-}
-
-/** The file's mapping; an empty one for an empty file, none for one that is not YAML. */
-function readTop(source: Source, problems: Problems): Cursor | undefined {
   const value = readDocument(source, problems);
   if (value === undefined) return undefined;
   const isEmpty = value === null || (value.kind === "scalar" && value.value === null);

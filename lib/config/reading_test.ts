@@ -207,6 +207,15 @@ describe("the environment and the secure file", () => {
     assert.equal(parse("", { secure: { file: "/s", text: "" } }).zookeeper, null);
   });
 
+  it("are told where the environment lacks a variable", () => {
+    const file = { file: "/s", text: "diskimages: [{name: disk, env-vars: {P: '%(NODEPOOL_P)'}}]" };
+    const { warnings } = parse("diskimages: [{name: disk}]", { secure: file });
+    assert.deepEqual(
+      warnings.map(({ file, column, message }) => [file, column, message]),
+      [["/s", 42, "the environment has no NODEPOOL_P: %(NODEPOOL_P) is left as it is"]],
+    );
+  });
+
   it("are in no message", () => {
     const secret = "5ecret";
     for (const run of [
