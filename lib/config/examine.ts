@@ -1,7 +1,8 @@
 import type { Cursor } from "./cursor.ts";
+import { Family } from "./diskimages.ts";
 import { backedBy, examineBacking } from "./examine_backing.ts";
 import type { DiskImageRow, RootRow } from "./schema.ts";
-import type { PoolConfig, ProviderConfig } from "./types.ts";
+import type { DiskImageConfig, PoolConfig, ProviderConfig } from "./types.ts";
 
 // What is allowed and yet cannot be meant. Each warning says what will happen and what to change.
 
@@ -10,6 +11,10 @@ export interface Examined {
   readonly row: RootRow;
   readonly providers: readonly ProviderConfig[];
   readonly images: ReadonlyMap<string, DiskImageRow>;
+  /** Those that are built, with what they have of their parents. */
+  readonly built: ReadonlyMap<string, DiskImageConfig>;
+  /** Those that count of both files. */
+  readonly servers: RootRow["zookeeper-servers"];
   readonly usesTls: boolean;
 }
 
@@ -105,7 +110,13 @@ function examineSums({ row, providers }: Examined): void {
   }
 }
 
-function examineImages({ row, providers, images }: Examined): void {
+function examineImages({ row, providers, images, built }: Examined): void {
+  const family = new Family(images);
+  const isDeleting = ({ name }: DiskImageRow) => built.get(name)?.deleteAfterUpload === true;
+  // Files are deleted of these, or of a descendant.
+  const deleting = new Set(
+    [...images.values()].filter(isDeleting).flatMap((image) => family.chain(image) ?? []),
+  );
   const parents = new Set(row.diskimages.map(({ parent }) => parent));
   const listed = new Set(providers.flatMap(({ diskimages }) => diskimages.map(({ name }) => name)));
   for (const image of images.values()) {
@@ -121,7 +132,7 @@ function examineImages({ row, providers, images }: Examined): void {
       );
     }
     const kept = image["keep-formats"] ?? [];
-    if (kept.length > 0 && image["delete-after-upload"] !== true && image.parent === undefined) {
+    if (kept.length > 0 && !deleting.has(image)) {
       image.at
         .key("keep-formats")
         ?.warning("has no effect without delete-after-upload: true; add it, or remove this");
@@ -160,15 +171,16 @@ function examineProvider(at: Cursor, provider: ProviderConfig): void {
       `launch-timeout (${provider.launchTimeout} s) ends before boot-timeout (${provider.bootTimeout} s) does; raise launch-timeout`,
     );
   }
-  for (const pool of at.key("pools")?.items() ?? []) examinePool(pool);
+  for (const pool of at.key("pools")?.items() ?? []) examinePool(pool, provider.driver);
   for (const key of ["diskimages", "cloud-images"]) at.key(key)?.items().forEach(examinePort);
 }
 
-function examinePool(pool: Cursor): void {
+function examinePool(pool: Cursor, driver: string): void {
   const hosts = pool.key("nodes")?.items() ?? [];
   const labels = pool.key("labels")?.items() ?? [];
   if (hosts.length === 0 && labels.length === 0) {
-    pool.warning("has no labels, so it serves nothing; add labels, or remove it");
+    const what = driver === "static" ? "nodes" : "labels";
+    pool.warning(`has no ${what}, so it serves nothing; add ${what}, or remove it`);
   }
   for (const host of hosts) examinePort(host);
   const isSmall = (place: Cursor | null) => {
@@ -177,7 +189,7 @@ function examinePool(pool: Cursor): void {
     place.warning(`is ${value} MiB, which no machine has; write it in MiB`);
   };
   isSmall(pool.key("max-ram"));
-  for (const label of labels) for (const key of ["min-ram", "memory"]) isSmall(label.key(key));
+  for (const label of labels) isSmall(label.key("min-ram"));
 }
 
 /** Doors that lead to another house. */
@@ -192,8 +204,8 @@ function examinePort(at: Cursor): void {
   );
 }
 
-function examineServers({ row, usesTls }: Examined): void {
-  for (const { at, port } of row["zookeeper-servers"]) {
+function examineServers({ servers, usesTls }: Examined): void {
+  for (const { at, port } of servers) {
     const place = at.key("port") ?? at;
     if (port === 2281 && !usesTls) {
       place.warning(

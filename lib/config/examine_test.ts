@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import { parseConfig } from "./load.ts";
 import { formatProblem } from "./types.ts";
 
-function warningsOf(text: string): string[] {
-  const { warnings } = parseConfig(text, "f", { examine: true });
+function warningsOf(text: string, secureText = ""): string[] {
+  const secure = { file: "f", text: secureText };
+  const { warnings } = parseConfig(text, "f", { examine: true, secure });
   return warnings.map((warning) => formatProblem(warning).replace(/^f:\d+:\d+: warning: /, ""));
 }
 
@@ -135,6 +136,11 @@ providers:
     "providers[0].pools[0]: has no labels, so it serves nothing; add labels, or remove it",
   ],
   [
+    "a static pool without hosts",
+    "providers: [{name: p, driver: static, pools: [{name: m, nodes: []}]}]",
+    "providers[0].pools[0]: has no nodes, so it serves nothing; add nodes, or remove it",
+  ],
+  [
     "a launch that ends before its boot may",
     site({ "driver: local": "driver: local\n  boot-timeout: 900\n  launch-timeout: 60" }),
     "providers[0].launch-timeout: launch-timeout (60 s) ends before boot-timeout (900 s) does; raise launch-timeout",
@@ -158,6 +164,14 @@ providers:
     "formats that are kept anyway",
     site({ "{name: disk}]\nproviders": "{name: disk, keep-formats: [raw]}]\nproviders" }),
     "diskimages[0].keep-formats: has no effect without delete-after-upload: true; add it, or remove this",
+  ],
+  [
+    "formats that a child keeps anyway",
+    site({
+      "{name: disk}]\nproviders":
+        "{name: a, abstract: true, delete-after-upload: false}, {name: disk, parent: a, keep-formats: [raw]}]\nproviders",
+    }),
+    "diskimages[1].keep-formats: has no effect without delete-after-upload: true; add it, or remove this",
   ],
   [
     "the port of another protocol",
@@ -202,11 +216,24 @@ const plausible: readonly [string, string][] = [
   ],
   ["no formats to keep", site({ "{name: disk}]\nproviders": "{name: disk, keep-formats: []}]\nproviders" })],
   [
-    "a parent of images, abstract or not, that no provider has, and a child that keeps formats",
+    "a parent of images, abstract or not, that no provider has",
     site({
       "{name: disk}]\nproviders":
-        "{name: a, abstract: true}, {name: b, parent: a}, {name: disk, parent: b, keep-formats: [raw]}]\nproviders",
+        "{name: a, abstract: true}, {name: b, parent: a}, {name: disk, parent: b}]\nproviders",
     }),
+  ],
+  ...[
+    ["keep-formats: [raw]", "delete-after-upload: true"],
+    ["delete-after-upload: true", "keep-formats: [raw]"],
+  ].map(([ofParent, ofChild]): [string, string] => [
+    `${ofParent} of a parent whose child has ${ofChild}`,
+    site({
+      "{name: disk}]\nproviders": `{name: a, abstract: true, ${ofParent}}, {name: disk, parent: a, ${ofChild}}]\nproviders`,
+    }),
+  ]),
+  [
+    "a small container",
+    "labels: [{name: a}]\nproviders: [{name: k, driver: kubernetes, context: c, pools: [{name: m, labels: [{name: a, type: pod, image: i, memory: 64}]}]}]",
   ],
   [
     "a launch that ends with its boot",
@@ -246,6 +273,14 @@ describe("what cannot be meant is warned of", () => {
   for (const [name, text] of plausible) {
     it(`but not ${name}`, () => assert.deepEqual(warningsOf(text), []));
   }
+
+  it("the ports of the servers that count: those of the secure file, where it has some", () => {
+    const withoutTls = "zookeeper-servers: [{host: a, port: 2181}]";
+    const tls = "zookeeper-tls: {cert: c, key: k, ca: a}";
+    assert.deepEqual(warningsOf(withoutTls, `zookeeper-servers: [{host: b}]\n${tls}`), []);
+    const [warning] = warningsOf("zookeeper-servers: [{host: b}]", `${withoutTls}\n${tls}`);
+    assert.match(warning ?? "", /^zookeeper-servers\[0\]\.port: port 2181 is ZooKeeper's without TLS/);
+  });
 
   it("the sum of what one pool is to keep ready", () => {
     const keeping = (room: number) => `labels: [{name: a, min-ready: 2}, {name: b, min-ready: 2}]

@@ -156,7 +156,8 @@ function build(row: RootRow, secure: SecureRow, { folder, cloudOf, before, isExa
   const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
   const servers = secure?.["zookeeper-servers"] ?? row["zookeeper-servers"];
   const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
-  if (isExamined()) examine({ row, providers, images, usesTls: tls !== undefined });
+  const built = new FrozenMap(buildDiskImages(images, providers, secure));
+  if (isExamined()) examine({ row, providers, images, built, servers, usesTls: tls !== undefined });
   return {
     zookeeper: readZooKeeper(servers, tls, row["zookeeper-timeout"]),
     imagesDir: row["images-dir"] === undefined ? null : absolute(row["images-dir"]),
@@ -170,7 +171,7 @@ function build(row: RootRow, secure: SecureRow, { folder, cloudOf, before, isExa
         { name: label.name, minReady: label["min-ready"], maxReadyAge: label["max-ready-age"] },
       ]),
     ),
-    diskimages: new FrozenMap(buildDiskImages(images, providers, secure)),
+    diskimages: built,
     providers,
     tenantLimits: new FrozenMap(readTenantLimits(row["tenant-resource-limits"])),
     webapp: { port: row.webapp?.port ?? 8005, listenAddress: row.webapp?.listen_address ?? "0.0.0.0" },
