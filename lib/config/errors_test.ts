@@ -198,6 +198,11 @@ const invalid: readonly [string, string, string, string?][] = [
     "6:22: providers[0].image-name-format: has {name}; the fields are {image_name}, {upload_id} and {timestamp}",
   ],
   [
+    "a format that a name cannot have",
+    provider('image-name-format: "{image_name:05d}"'),
+    "6:22: providers[0].image-name-format: has {image_name:05d}; the fields are {image_name}, {upload_id} and {timestamp}, with at most a width and a length, as {image_name:<30.20}",
+  ],
+  [
     "a cloud-image that is not there",
     "labels: [{name: l}]\nproviders: [{name: p, cloud: c, cloud-images: [{name: focal}], pools: [{name: m, labels: [{name: l, min-ram: 1, cloud-image: jammy}]}]}]",
     "2:126: providers[0].pools[0].labels[0].cloud-image: cloud-image jammy does not exist in provider p but is referenced in label l",

@@ -1,4 +1,5 @@
 import type { DriverSchema } from "./drivers/driver.ts";
+import { IMAGE_NAME_FIELDS, unfillablePart } from "./image_name.ts";
 import {
   anyMapping,
   boolean,
@@ -136,9 +137,11 @@ export const secureRoot = mapping({
 /** A name pattern with the fields that Nodepool fills in. */
 const imageNameFormat: Kind<string> = kind({ type: "string" }, (at) => {
   const pattern = text(at);
-  const unknown = pattern?.match(/\{(?!(?:image_name|upload_id|timestamp)[}!:])[^}]*\}?/)?.[0];
-  if (unknown === undefined) return pattern;
-  return at.error(`has ${unknown}; the fields are {image_name}, {upload_id} and {timestamp}`);
+  const unknown = pattern === undefined ? null : unfillablePart(pattern);
+  if (unknown === null) return pattern;
+  const isField = IMAGE_NAME_FIELDS.some((field) => unknown.startsWith(`{${field}`));
+  const remedy = isField ? ", with at most a width and a length, as {image_name:<30.20}" : "";
+  return at.error(`has ${unknown}; the fields are {image_name}, {upload_id} and {timestamp}${remedy}`);
 });
 
 /** A provider of one driver: the keys that several drivers share, with the driver's own. */

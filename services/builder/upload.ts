@@ -4,6 +4,7 @@
 //   U1. The record exists before the provider is called, and its number is in the image's metadata there: an upload
 //       that is cut off can be found and deleted by whoever cleans up its record.
 //   U2. Every write is fenced by the upload lock; a record is only made below a build that is ready.
+import { fillImageName } from "../../lib/config/image_name.ts";
 import type { DiskImageConfig, ProviderConfig } from "../../lib/config/types.ts";
 import { encodeUpload, newUpload, type UploadRecord } from "../../lib/model/image.ts";
 import { buildPath, imagePath, uploadPath, uploadsLockPath, uploadsPath } from "../../lib/model/paths.ts";
@@ -152,7 +153,8 @@ class Upload {
     const { context, files, stopping, reached } = this.#workshop;
     const { image, build } = this.#build;
     const { imageFormat: format, imageUploadTimeout, imageNameFormat } = this.#config;
-    const name = formatImageName(imageNameFormat, image, number, seconds(context.clock));
+    const timestamp = String(Math.floor(seconds(context.clock)));
+    const name = fillImageName(imageNameFormat, { image_name: image, upload_id: number, timestamp });
     const late = () =>
       new Error(`the upload took longer than image-upload-timeout (${imageUploadTimeout} s)`);
     const limit = deadline(context.clock, imageUploadTimeout * 1000, late, [stopping, this.#lock.signal]);
@@ -266,18 +268,4 @@ class Upload {
     const why = outcome === "lock-lost" ? "its lock was lost" : "its record was changed by somebody else";
     throw new Error(`the upload could not be recorded because ${why}; the image was deleted at the provider`);
   }
-}
-
-/**
- * The image's name at the provider: `image-name-format` with its fields filled in.
- *
- * @param time seconds since the epoch
- */
-export function formatImageName(format: string, image: string, upload: string, time: number): string {
-  const fields: Readonly<Record<string, string>> = {
-    image_name: image,
-    upload_id: upload,
-    timestamp: String(Math.floor(time)),
-  };
-  return format.replaceAll(/\{(\w+)\}/g, (whole, field: string) => fields[field] ?? whole);
 }
