@@ -89,6 +89,20 @@ for (const proxyName of PROXY_NAMES) {
       assert.match(stdout, /^nodepool\.v1\.RequestService\/CreateRequest$/m);
     });
 
+    it("answer a client that has 150 watches open", async () => {
+      const isOver = new AbortController();
+      const signal = AbortSignal.any([isOver.signal, AbortSignal.timeout(PATIENCE_MS)]);
+      const watches = Array.from({ length: 150 }, () => clients.nodes.watchNodes({}, { signal }));
+      const firsts = watches.map((watch) => watch[Symbol.asyncIterator]().next());
+      try {
+        await Promise.all(firsts);
+        await clients.nodes.listNodes({});
+      } finally {
+        isOver.abort();
+        await Promise.allSettled(firsts);
+      }
+    });
+
     it("keep a node with the command line that has it, while each of them is killed in turn", async () => {
       const words = ["--address", proxy.address, "request", "tiny"];
       const holder = startProgram("services/cli/main.ts", words);
