@@ -5,7 +5,7 @@ import { type DaemonProcess, EXIT, exitCodeOf, STOP_SIGNALS, type StopSignal } f
 import { createProfiler } from "./profile.ts";
 
 /** How long after the grace the process is ended by force, in milliseconds. */
-const LAST_RESORT_MS = 5000;
+export const LAST_RESORT_MS = 5000;
 
 /**
  * Signals that follow the first one within this many milliseconds are the same wish: a terminal sends Ctrl-C to a

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { parseFlags } from "../../lib/daemon/flags.ts";
+import { LAST_RESORT_MS } from "../../lib/daemon/stopping.ts";
 import { COMMANDS } from "../../services/cli/commands.ts";
 import { exists } from "../deploy/engine.ts";
 import { PROJECT } from "../harness/program.ts";
@@ -127,3 +129,13 @@ describe("docs/api.md", () => {
     assert.deepEqual([...named].sort(), had.sort());
   });
 });
+it("docs/operating.md gives a pod as long as its preStop and a daemon's stop take", async () => {
+  const page = await read("docs/operating.md");
+  const number = (pattern: RegExp) => Number(pattern.exec(page)?.[1]);
+  const sleep = number(/preStop: \{sleep: \{seconds: (\d+)\}\}/);
+  const { grace } = parseFlags([], { listen: "127.0.0.1:0", numbers: {} });
+  const needed = sleep + grace + LAST_RESORT_MS / 1000;
+  const given = number(/terminationGracePeriodSeconds: (\d+)/);
+  assert.ok(given > needed, `${given} s are given, ${needed} s may be needed`);
+});
+
