@@ -49,6 +49,13 @@ for (const name of ["nodepool-builder", "nodepool-launcher"]) {
       assert.ok(Object.keys(bin).includes(name), `${name} is not among ${Object.keys(bin).join(", ")}`);
     });
 
+    test("is reloaded by SIGHUP, and started again by one that comes before the daemon listens for it", async () => {
+      const lines = (await readUnit(name)).split("\n");
+      for (const line of ["ExecReload=/bin/kill -HUP $MAINPID", "RestartForceExitStatus=SIGHUP"]) {
+        assert.ok(lines.includes(line), `${line} is missing`);
+      }
+    });
+
     test("runs as the user nodepool and stops by SIGTERM to the daemon alone", async () => {
       const lines = (await readUnit(name)).split("\n");
       for (const line of ["User=nodepool", "Group=nodepool", "KillSignal=SIGTERM", "KillMode=mixed"]) {
