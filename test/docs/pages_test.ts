@@ -107,6 +107,27 @@ async function metrics(): Promise<string[]> {
   return texts.flatMap((text) => Array.from(text.matchAll(created), ([, name = ""]) => name));
 }
 
+it("docs/operating.md installs from a host's own files and those that the package brings", async () => {
+  const block = /On each host, as root:\n\n((?: {4}.*\n)+)/.exec(await read("docs/operating.md"))?.[1] ?? "";
+  const words = block.replaceAll(/#.*$/gm, "").split(/\s+/);
+  assert.deepEqual(
+    words.filter((word) => /^\w.*\//.test(word)),
+    [],
+    "relative paths",
+  );
+  const { files }: { files: string[] } = JSON.parse(await read("package.json"));
+  const folder = "/usr/local/lib/node_modules/nodepool/";
+  const brought = words.filter((word) => word.startsWith(folder)).map((word) => word.slice(folder.length));
+  assert.ok(brought.length > 0, "nothing of the package is used");
+  for (const file of brought) {
+    assert.ok(await exists(path.join(PROJECT, file)), `${file} does not exist`);
+    assert.ok(
+      files.some((entry) => file.startsWith(entry)),
+      `${file} is not in the package`,
+    );
+  }
+});
+
 it("docs/operating.md names exactly the metrics that there are", async () => {
   const rows = (await read("docs/operating.md")).matchAll(/^\| `([\w.]+)` \| (?:both|launcher|builder) \|/gm);
   const named = Array.from(rows, ([, name = ""]) => name);
