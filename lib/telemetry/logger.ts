@@ -64,11 +64,16 @@ function describeError(error: unknown): unknown {
 const SECRET = /passw|secret|credential|private_?key|authorization|api_?key|(^|_)token$/i;
 const MAX_DEPTH = 6;
 
+/** What every line has. A field of such a name gets a `_` behind it: readers take the last of two values. */
+const OF_THE_LINE: ReadonlySet<string> = new Set(["level", "time", "name", "msg"]);
+
 /** The fields without the values of keys that look secret. */
 function redact(fields: object, depth = 1): Record<string, unknown> {
   const redacted: Record<string, unknown> = {};
   for (const key of Object.keys(fields)) {
-    redacted[key] = SECRET.test(key) ? "[redacted]" : clean((fields as Record<string, unknown>)[key], depth);
+    const free = depth === 1 && OF_THE_LINE.has(key) ? `${key}_` : key;
+    const value = (fields as Record<string, unknown>)[key];
+    redacted[free] = SECRET.test(key) ? "[redacted]" : clean(value, depth);
   }
   return redacted;
 }

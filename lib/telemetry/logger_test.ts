@@ -36,6 +36,17 @@ test("a JSON line has level, time, name, message and the fields, also of the par
   assert.match(lines[0] ?? "", /"zxid":1152921504606846976/);
 });
 
+test("a field called like a part of the line stands beside it", () => {
+  const { lines, logger } = recording("json");
+  logger.child({ level: "high" }).info("task failed", { name: "claim", time: 5, msg: "m" });
+  const line = JSON.parse(lines[0] ?? "");
+  assert.match(line.time, /^\d{4}-/);
+  assert.deepEqual(
+    [line.level, line.name, line.msg, line.level_, line.name_, line.time_, line.msg_],
+    ["info", "nodepool-launcher", "task failed", "high", "claim", 5, "m"],
+  );
+});
+
 test("lines below the level are not written", () => {
   const { lines, logger } = recording("json", "warn");
   logger.debug("a");

@@ -70,7 +70,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   const logs = new BuildLogs(config.buildLogDir, config.buildLogRetention);
   const setbacks = new Setbacks(clock, options.backoff ?? { initial: 10_000, maximum: 600_000 });
   const tasks = new TaskGroup((error, name) =>
-    logger.error("task failed", { name, error: messageOf(error) }),
+    logger.error("task failed", { task: name, error: messageOf(error) }),
   );
   const building = new Map<string, readonly Phase[]>();
   const sizes = await throughOutages(session, clock, () =>

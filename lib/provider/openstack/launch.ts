@@ -218,7 +218,10 @@ export class Launches {
       await servers.until((list) => (list.has(id) ? undefined : true), limit);
     } catch (error) {
       // It goes with its node, which the launcher deletes.
-      logger.warn("a server that a quota has stopped is still there", { name, error: messageOf(error) });
+      logger.warn("a server that a quota has stopped is still there", {
+        server: name,
+        error: messageOf(error),
+      });
     }
     return new QuotaError(message);
   }
