@@ -6,7 +6,8 @@
 The command finds the node in NODE_ID, NODE_HOST, NODE_PORT and NODE_USER. The exit code is the command's, or 1 when
 there was no node. NODEPOOL_LAUNCHER_ADDRESS names the launcher if it is not 127.0.0.1:8990.
 
-Needs grpcio (Debian: python3-grpcio) and no generated code: the messages are made from the API's descriptors.
+Needs grpcio and protobuf (Debian: python3-grpcio brings both) and no generated code: the messages are made from the
+API's descriptors.
 """
 
 import os
@@ -37,31 +38,45 @@ class Requests:
         for file in descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
             pool.Add(file)
         service = pool.FindServiceByName("nodepool.v1.RequestService")
-        factory = message_factory.MessageFactory(pool)
+        # Newer versions of protobuf have the former only, Debian 12's has the latter only.
+        get_class = getattr(message_factory, "GetMessageClass", None) or message_factory.MessageFactory(pool).GetPrototype
         for method in service.methods:
             kind = channel.unary_stream if method.name.startswith("Watch") else channel.unary_unary
             call = kind(
                 f"/{service.full_name}/{method.name}",
                 request_serializer=lambda message: message.SerializeToString(),
-                response_deserializer=factory.GetPrototype(method.output_type).FromString,
+                response_deserializer=get_class(method.output_type).FromString,
             )
-            setattr(self, method.name, self.with_fields(call, factory.GetPrototype(method.input_type)))
+            setattr(self, method.name, self.with_fields(call, get_class(method.input_type)))
 
     @staticmethod
     def with_fields(call, message):
         return lambda timeout=None, **fields: call(message(**fields), timeout=timeout)
 
 
-def create(requests, wanted):
-    """Makes the request. A call that is cut off is made anew: the request_id finds what the first one has made."""
-    request_id = str(uuid.uuid4())
+def until_answered(call):
+    """What a call answers, made anew while the launcher is away."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return requests.CreateRequest(request=wanted, request_id=request_id, timeout=10).request.name
+            return call()
         except grpc.RpcError as error:
             if error.code() not in AWAY or attempt == ATTEMPTS:
                 raise
             time.sleep(1)
+
+
+def create(requests, wanted):
+    """Makes the request. When the call is cut off the request_id finds what the first one has made."""
+    request_id = str(uuid.uuid4())
+    return until_answered(lambda: requests.CreateRequest(request=wanted, request_id=request_id, timeout=10)).request.name
+
+
+def release(requests, name):
+    """Gives the node back. What keeps it from that is told: the command has ended as it has."""
+    try:
+        until_answered(lambda: requests.ReleaseRequest(name=name, timeout=10))
+    except grpc.RpcError as error:
+        print(f"{name} was not given back: {error.code().name}: {error.details()}", file=sys.stderr)
 
 
 def watch(requests, name, fulfilled, finished, outcome):
@@ -110,7 +125,7 @@ def main():
             return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
         finally:
             finished.set()
-            requests.ReleaseRequest(name=name, timeout=10)
+            release(requests, name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // The Python example as its reader runs it, against a server that plays the launcher's part.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -55,6 +55,9 @@ class Launcher {
     watchRequest: (request) => this.#events(request.name ?? ""),
     releaseRequest: async ({ name }) => {
       this.released.push(name ?? "");
+      const isFirst = this.released.filter((one) => one === name).length === 1;
+      if (name?.endsWith("restarted") && isFirst) throw unavailable("DRAINING", "going");
+      if (name?.endsWith("kept")) throw invalidArgument("name", "not today");
       return {};
     },
   };
@@ -79,6 +82,15 @@ class Launcher {
     yield { event: { $case: "bookmark", value: { synced: false } } };
   }
 }
+
+/** Python reads it before the example: what protobuf 6.30 has in place of what Debian's has. */
+const NEWER_PROTOBUF = `
+from google.protobuf import message_factory, symbol_database
+if not hasattr(message_factory, "GetMessageClass"):
+    factory = message_factory.MessageFactory
+    message_factory.GetMessageClass = lambda descriptor: factory(descriptor.file.pool).GetPrototype(descriptor)
+    del message_factory.MessageFactory
+`;
 
 const importable = await runCommand("/usr/bin/python3", ["-c", "import grpc, google.protobuf"]).then(
   ({ code }) => code === 0,
@@ -113,6 +125,19 @@ describe("examples/request_node.py", { skip }, () => {
   it("gives the node back when the command has ended", async () => {
     await run("other", "--", "true");
     assert.ok(launcher.released.includes("nodeRequests/200-other"));
+  });
+
+  it("gives the node back once its launcher is there again, and ends with the command's exit code", async () => {
+    const { code, stderr } = await run("restarted", "--", "sh", "-c", "exit 3");
+    assert.equal(code, 3, stderr);
+    const released = launcher.released.filter((name) => name === "nodeRequests/200-restarted");
+    assert.equal(released.length, 2);
+  });
+
+  it("ends with the command's exit code when the node cannot be given back, and says so", async () => {
+    const { code, stderr } = await run("kept", "--", "sh", "-c", "exit 3");
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /nodeRequests\/200-kept was not given back: INVALID_ARGUMENT: name: not today/);
   });
 
   for (const [label, event] of [
@@ -150,6 +175,19 @@ describe("examples/request_node.py", { skip }, () => {
       assert.equal(code, 0, stderr);
     } finally {
       rmSync(root, { recursive: true });
+    }
+  });
+
+  it("runs with a protobuf that makes classes by GetMessageClass, as 6.30 does", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "nodepool-protobuf-"));
+    try {
+      writeFileSync(join(folder, "sitecustomize.py"), NEWER_PROTOBUF);
+      const { NODEPOOL_LAUNCHER_ADDRESS } = environment().env;
+      const env = { NODEPOOL_LAUNCHER_ADDRESS, PYTHONPATH: folder };
+      const { code, stderr } = await runCommand(EXAMPLE, ["tiny", "--", "true"], { env });
+      assert.equal(code, 0, stderr);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 
