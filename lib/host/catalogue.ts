@@ -90,6 +90,13 @@ const tests: readonly Requirement[] = [
     probe: programs("podman", "runc"),
   },
   {
+    name: "tini",
+    why: "start the builder's container image, whose process 1 it is",
+    packages: ["tini"],
+    optional: true,
+    probe: programs("tini"),
+  },
+  {
     name: "Docker's engine",
     why: "test nodes in containers of the other engine",
     packages: ["docker.io"],

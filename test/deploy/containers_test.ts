@@ -4,14 +4,21 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { buildBaseImage, type Engine, openEngine } from "./engine.ts";
+import { buildBaseImage, type Engine, findProgram, openEngine } from "./engine.ts";
 
 const TOP = fileURLToPath(new URL("../../", import.meta.url));
 const BASE = "localhost/nodepool-base";
 const NODE = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
 
 // What is in the images does not depend on the runtime of the tests, and building them takes a minute: once is enough.
-const opened = "Deno" in globalThis ? { engine: null, reason: "tested under Node" } : await openEngine();
+const opened = await open();
+
+async function open(): ReturnType<typeof openEngine> {
+  if ("Deno" in globalThis) return { engine: null, reason: "tested under Node" };
+  if ((await findProgram("tini")) === null) return { engine: null, reason: "tini is not installed" };
+  return await openEngine();
+}
+
 const skip = opened.engine === null ? opened.reason : false;
 
 /** What a daemon can be asked with the `nodepool` command that every image holds. */
@@ -33,6 +40,23 @@ function askDaemon(name: string, question: string): string {
     done
     cat log`;
 }
+
+/**
+ * A program that leaves a process behind, as disk-image-create does when it fails, and tells whether anything is left of it
+ * when it has ended.
+ */
+const LEAVE_BEHIND = `
+  const { spawnSync } = require("node:child_process");
+  const { existsSync } = require("node:fs");
+  const { stdout } = spawnSync("sh", ["-c", "sleep 0 > /dev/null 2>&1 & echo $!; exit 1"]);
+  const folder = "/proc/" + String(stdout).trim();
+  let patience = 400;
+  const look = () => {
+    if (!existsSync(folder)) console.log("gone");
+    else if ((patience -= 1) > 0) setTimeout(look, 25);
+    else console.log("still there");
+  };
+  look();`;
 
 describe("container images", { skip, timeout: 300_000 }, () => {
   let engine: Engine;
@@ -76,6 +100,15 @@ describe("container images", { skip, timeout: 300_000 }, () => {
         const { stdout } = await engine.run(image, { entrypoint: "id", args: ["-u"] });
         assert.equal(stdout.trim(), "10001");
       });
+
+      if (name === "builder") {
+        test("has a process 1 that asks about what others have left behind", async () => {
+          const words: string[] = JSON.parse(await engine.inspect(image, "json .Config.Entrypoint"));
+          const entrypoint = JSON.stringify(words.slice(0, words.indexOf("node") + 1));
+          const { stdout, stderr } = await engine.run(image, { entrypoint, args: ["-e", LEAVE_BEHIND] });
+          assert.equal(stdout.trim(), "gone", stderr);
+        });
+      }
 
       test("holds what runs and nothing of what builds and tests", async () => {
         const list =

@@ -103,7 +103,7 @@ function podman(folder: string, storage: readonly string[]): Engine {
   };
 }
 
-const BASE_PROGRAMS = ["sh", "env", "ln", "mkdir", "chown", "chmod", "cat", "id", "rm", "sleep"];
+const BASE_PROGRAMS = ["sh", "env", "ln", "mkdir", "chown", "chmod", "cat", "id", "rm", "sleep", "tini"];
 
 /** Makes an image of Node, npm and a few programs of this machine, with the libraries that they need. */
 export async function buildBaseImage(engine: Engine, node: string, tag: string): Promise<void> {
