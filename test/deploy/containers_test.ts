@@ -95,10 +95,10 @@ describe("container images", { skip, timeout: 300_000 }, () => {
         });
       }
 
-      test("runs as the user nodepool, 10001", async () => {
-        assert.equal(await engine.inspect(image, ".Config.User"), "nodepool");
-        const { stdout } = await engine.run(image, { entrypoint: "id", args: ["-u"] });
-        assert.equal(stdout.trim(), "10001");
+      test("runs as the user nodepool, named by its number: a name does not tell Kubernetes that it is not root's", async () => {
+        assert.equal(await engine.inspect(image, ".Config.User"), "10001:10001");
+        const { stdout } = await engine.run(image, { entrypoint: "id", args: ["-un"] });
+        assert.equal(stdout.trim(), "nodepool");
       });
 
       if (name === "builder") {
