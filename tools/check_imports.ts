@@ -1,6 +1,7 @@
 // Holds the dependency rules of docs/architecture.md: who may import whom, and who may touch the outside world.
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
+import { outsideUses } from "./outside_uses.ts";
 import { isTestFile, sourceFiles } from "./source_files.ts";
 
 interface Import {
@@ -68,23 +69,6 @@ function refuseFile(path: string, target: string): string | undefined {
   return undefined;
 }
 
-/** Calls that reach outside and must come in through an interface, and the files that may make them. */
-const OUTSIDE: readonly { readonly pattern: RegExp; readonly what: string; readonly allowed: RegExp }[] = [
-  { pattern: /\bDate\.now\(|\bnew Date\(\)/, what: "the clock", allowed: /^lib\/std\/clock\.ts$/ },
-  { pattern: /\bMath\.random\(/, what: "randomness", allowed: /^$/ },
-  { pattern: /\bprocess\.exit\(/, what: "process.exit", allowed: /^services\/.+\/main\.ts$/ },
-  { pattern: /\bprocess\.env\b/, what: "the environment", allowed: /^services\/.+\/main\.ts$/ },
-  { pattern: /\bprocess\.on\(/, what: "signal handlers", allowed: /^services\/.+\/main\.ts$/ },
-];
-
-function outsideUses(path: string, source: string): string[] {
-  if (!within(path, "lib/", "services/")) return [];
-  const code = source.replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
-  return OUTSIDE.filter(({ pattern, allowed }) => pattern.test(code) && !allowed.test(path)).map(
-    ({ what }) => `${path}: reaches for ${what}; take it through an interface`,
-  );
-}
-
 /** A cycle of imports that exist at run time, or undefined. */
 function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | undefined {
   const done = new Set<string>();
@@ -120,7 +104,10 @@ for (const path of sourceFiles()) {
     const reason = refuse(path, imported);
     if (reason !== undefined) problems.push(`${path}: imports ${imported.specifier}: ${reason}`);
   }
-  problems.push(...outsideUses(path, source));
+  if (!within(path, "lib/", "services/")) continue;
+  for (const what of outsideUses(path, source)) {
+    problems.push(`${path}: reaches for ${what}; take it through an interface`);
+  }
 }
 const cycle = findCycle(graph);
 if (cycle !== undefined) problems.push(`import cycle: ${cycle.join(" -> ")}`);

@@ -43,7 +43,7 @@ export function sleepBy(after: Clock["after"]): Clock["sleep"] {
     });
 }
 
-/** The machine's own clock. Only a composition root (`main.ts`) and tests take it. */
+/** The machine's own clock. Composition roots and tests take it; elsewhere it is what an optional parameter is by default. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
