@@ -13,11 +13,6 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { node: { type: "boolean", default: false }, deno: { type: "boolean", default: false } },
 });
-const found = await ensureRequirements(testRequirements(), {
-  print: (line) => console.log(line),
-  mayInstall: true,
-});
-if (!found.met) process.exit(69);
 const words = positionals.length > 0 ? positionals : [""];
 const files = sourceFiles().filter(
   (path) =>
@@ -25,6 +20,15 @@ const files = sourceFiles().filter(
     path.endsWith("_test.ts") &&
     words.some((word) => path.includes(word)),
 );
+if (files.length === 0) {
+  console.error(`no file's path below ${OPENSTACK_TESTS} contains ${words.join(" or ")}`);
+  process.exit(2);
+}
+const found = await ensureRequirements(testRequirements(), {
+  print: (line) => console.log(line),
+  mayInstall: true,
+});
+if (!found.met) process.exit(69);
 const runtimes = [...(values.node || !values.deno ? [node] : []), ...(values.deno ? [deno] : [])];
 const { count, why } = await runOpenStackSuite(files, runtimes);
 console.log(tell(count));
