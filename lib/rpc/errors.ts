@@ -118,7 +118,7 @@ export function internal(traceId: string | null): ServerError {
   return new RichServerError(Status.INTERNAL, message, [info("INTERNAL", metadata)]);
 }
 
-// The session is away or between two connections: whoever repeats the call may succeed.
+// The session is away or between two connections, or the server does nothing at the moment: whoever repeats the call may succeed.
 const UNREACHABLE: ReadonlySet<ZooKeeperErrorCode> = new Set<ZooKeeperErrorCode>([
   "CONNECTION_LOSS",
   "OPERATION_TIMEOUT",
@@ -126,6 +126,7 @@ const UNREACHABLE: ReadonlySet<ZooKeeperErrorCode> = new Set<ZooKeeperErrorCode>
   "SESSION_MOVED",
   "CLOSED",
   "THROTTLED",
+  "SYSTEM_ERROR",
 ]);
 
 // What we read has changed before we wrote.

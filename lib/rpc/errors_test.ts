@@ -68,6 +68,10 @@ test("a ZooKeeper connection loss becomes UNAVAILABLE with RetryInfo", () => {
   detail(error, "RetryInfo");
 });
 
+test("a ZooKeeper whose disk is full becomes UNAVAILABLE", () => {
+  assert.equal(toServerError(new ZooKeeperError("SYSTEM_ERROR", "x"))?.code, Status.UNAVAILABLE);
+});
+
 test("a version conflict becomes ABORTED, also inside a transaction", () => {
   assert.equal(toServerError(new ZooKeeperError("BAD_VERSION", "x"))?.code, Status.ABORTED);
   const step = { kind: "check", path: "/a", version: 1 } as const;

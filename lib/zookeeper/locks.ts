@@ -3,7 +3,7 @@
 // Invariants:
 //   L1. A contender is ours by the uuid in its name, so one whose creation was committed but not answered is found.
 //   L2. Whatever ends an attempt (timeout, abort, error), our contender is deleted, and that is repeated until the
-//       server has said so or the session, and with it the contender, is gone.
+//       server has said so or the session, and with it the contender, is gone; also while the server's disk is full.
 //   L3. A lock's signal is aborted when its session is lost, before a later session can answer anything. The signal
 //       is for stopping early; what makes a late write impossible is `guard()` in its transaction.
 import { randomUUID } from "node:crypto";
@@ -12,6 +12,7 @@ import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { deadline } from "../std/deadline.ts";
 import { KazooLock } from "./held_lock.ts";
+import { worthAnotherTry } from "./through_outages.ts";
 import {
   type HeldLock,
   isUncertain,
@@ -190,6 +191,7 @@ class KazooLocks implements Locks {
         return `${root}/${own}`;
       } catch (again) {
         if (again === error || !isUncertain(again)) throw again;
+        await worthAnotherTry(this.#session, this.#clock, again);
       }
     }
     throw lostError(root);
@@ -238,7 +240,7 @@ class KazooLocks implements Locks {
         return await read();
       } catch (error) {
         if (owner.aborted || !isUncertain(error)) throw error;
-        await this.#session.connected(signal);
+        await worthAnotherTry(this.#session, this.#clock, error, signal);
       }
     }
   }
@@ -254,7 +256,7 @@ class KazooLocks implements Locks {
           if (isZooKeeperError(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) return;
           throw error;
         }
-        await this.#session.connected().catch(() => undefined);
+        await worthAnotherTry(this.#session, this.#clock, error, owner).catch(() => undefined);
       }
     }
   }

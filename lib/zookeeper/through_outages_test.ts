@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../std/clock.ts";
-import { throughOutages } from "./through_outages.ts";
+import { throughOutages, worthAnotherTry } from "./through_outages.ts";
 import { type Session, ZooKeeperError, type ZooKeeperErrorCode } from "./types.ts";
 
 const clock = { ...systemClock, sleep: async () => {} };
@@ -38,4 +38,18 @@ test("what has nothing to do with the connection is not repeated, nor what nobod
     code: "CONNECTION_LOSS",
   });
   assert.deepEqual(events, ["connected", "CONNECTION_LOSS"]);
+});
+
+test("a server that does nothing at the moment is left alone for a while, one that is away is only waited for", async () => {
+  const pausesAfter = async (code: ZooKeeperErrorCode) => {
+    const pauses: number[] = [];
+    const watched = { sleep: async (milliseconds: number) => void pauses.push(milliseconds) };
+    const { session, events } = stage();
+    await worthAnotherTry(session, watched, new ZooKeeperError(code, "no"));
+    assert.deepEqual(events, ["connected"]);
+    return pauses.length;
+  };
+  assert.equal(await pausesAfter("SYSTEM_ERROR"), 1);
+  assert.equal(await pausesAfter("THROTTLED"), 1);
+  assert.equal(await pausesAfter("CONNECTION_LOSS"), 0);
 });

@@ -8,7 +8,13 @@
 //   G3. An answer that is lost is lost to the whole group: none or all of it was done.
 //   G4. What waits when its session ends is not made in the next one: a lock would be taken there that nobody knows of.
 import { nextTick } from "node:process";
-import { isUncertain, isZooKeeperError, type Operation, type OperationResult } from "./types.ts";
+import {
+  isUncertain,
+  isZooKeeperError,
+  type Operation,
+  type OperationResult,
+  TransactionError,
+} from "./types.ts";
 
 /** Above this many bytes of paths and documents another group begins. ZooKeeper takes 1 MB in one transaction. */
 const LARGEST_BYTES = 256 * 1024;
@@ -83,8 +89,8 @@ export class TransactionGroups {
         from += operations.length;
       }
     } catch (error) {
-      const mayBeDone = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
-      if (!mayBeDone) await this.#oneByOne(members);
+      const isOpen = isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
+      if (error instanceof TransactionError || !isOpen) await this.#oneByOne(members);
       else for (const { reject } of members) reject(error);
     }
   }

@@ -51,6 +51,15 @@ describe("transactions that are asked for in one turn", () => {
     assert.deepEqual([first, second.index, third], ["done", 0, "done"]);
   });
 
+  it("each hear their own refusal when the server's disk is full", async () => {
+    const { groups } = opened((words) => new TransactionError("SYSTEM_ERROR", 0, deletion(words)));
+    const outcomes = await outcomesOf([groups.commit([deletion("/a")]), groups.commit([deletion("/b")])]);
+    assert.deepEqual(
+      outcomes.map(({ path }) => path),
+      ["/a", "/b"],
+    );
+  });
+
   for (const code of ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_EXPIRED"] as const) {
     it(`are not sent again when it is not known what became of them: ${code}`, async () => {
       const lost = new ZooKeeperError(code, "no answer");

@@ -138,6 +138,8 @@ export type ZooKeeperErrorCode =
   | "SESSION_EXPIRED"
   | "SESSION_MOVED"
   | "THROTTLED"
+  /** The server could not do it at the moment, as the embedded one whose disk takes no writes. Nothing was done. */
+  | "SYSTEM_ERROR"
   /** The connection broke before the answer came: a write may or may not have been committed. */
   | "CONNECTION_LOSS"
   /** No answer in time. */
@@ -177,9 +179,18 @@ export function isZooKeeperError(error: unknown, ...codes: ZooKeeperErrorCode[])
   return error instanceof ZooKeeperError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Whether an error leaves open if the call was done: it has to be found out, or repeated where that does no harm. */
+/** Whether the server is there and does not do what it is asked for at the moment: it is to be asked again later. */
+export function isPutOff(error: unknown): error is ZooKeeperError {
+  return isZooKeeperError(error, "THROTTLED", "SYSTEM_ERROR");
+}
+
+/**
+ * Whether an error leaves open if the call was done, or will be done when it is made again ({@link isPutOff}): it has to
+ * be found out, or repeated where that does no harm.
+ */
 export function isUncertain(error: unknown): error is ZooKeeperError {
-  return isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED", "THROTTLED");
+  const isUnanswered = isZooKeeperError(error, "CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_MOVED");
+  return isUnanswered || isPutOff(error);
 }
 
 /** A lock that we hold (kazoo's lock recipe). */

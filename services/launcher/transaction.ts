@@ -1,7 +1,9 @@
 // Builds one ZooKeeper transaction out of what the launcher does: documents, and locks taken, proved free, given back.
 import type { NodeRecord } from "../../lib/model/node.ts";
 import type { RequestRecord } from "../../lib/model/request.ts";
+import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { setNode, setRequest } from "../../lib/zookeeper/operations.ts";
+import { worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
 import {
   type HeldLock,
   isUncertain,
@@ -23,6 +25,7 @@ export type Later<T> = () => T;
 export class Transaction {
   readonly #session: Session;
   readonly #around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]>;
+  readonly #clock: Pick<Clock, "sleep">;
   readonly #operations: Operation[] = [];
   readonly #afterwards: ((results: readonly OperationResult[]) => void)[] = [];
   /** Where contenders of ours are created: root and the beginning of the name. */
@@ -32,9 +35,11 @@ export class Transaction {
   constructor(
     session: Session,
     around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]> = (run) => run(),
+    clock: Pick<Clock, "sleep"> = systemClock,
   ) {
     this.#session = session;
     this.#around = around;
+    this.#clock = clock;
   }
 
   get isEmpty(): boolean {
@@ -196,6 +201,7 @@ export class Transaction {
           break;
         } catch (error) {
           if (!isUncertain(error)) break;
+          await worthAnotherTry(this.#session, this.#clock, error, owner).catch(() => undefined);
         }
       }
     }

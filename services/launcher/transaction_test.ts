@@ -94,28 +94,44 @@ describe("a transaction", () => {
     assert.ok(await session.exists("/c/lock"));
   });
 
+  /** The session, whose answers to transactions are lost. */
+  const deafSession = (more: Partial<Session> = {}): Session => {
+    const deaf: Partial<Session> = {
+      signal: session.signal,
+      multi: async (operations) => {
+        await session.multi(operations);
+        throw new ZooKeeperError("CONNECTION_LOSS", "the connection broke");
+      },
+      connected: (signal) => session.connected(signal),
+      sync: (path) => session.sync(path),
+      children: (path) => session.children(path),
+      delete: (path, version) => session.delete(path, version),
+      ...more,
+    };
+    return deaf as Session;
+  };
+
   it("leaves no contender behind when the answer is lost after the lock was taken", async () => {
     await session.ensurePath("/d");
-    const deaf: Session = Object.create(session, {
-      multi: {
-        value: async (operations: Parameters<Session["multi"]>[0]) => {
-          await session.multi(operations);
-          throw new ZooKeeperError("CONNECTION_LOSS", "the connection broke");
-        },
-      },
-      ...Object.fromEntries(
-        (["connected", "sync", "children", "delete"] as const).map((name) => [
-          name,
-          { value: session[name].bind(session) },
-        ]),
-      ),
-      signal: { value: session.signal },
-    });
-    const steps = new Transaction(deaf);
+    const steps = new Transaction(deafSession());
     steps.take(locks, "/d/lock", MISSING);
     steps.set("/d", DATA, 0);
     await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "CONNECTION_LOSS"));
     assert.deepEqual(await session.children("/d/lock"), []);
     assert.equal((await session.get("/d")).stat.version, 1, "what was written stays, for whoever looks next");
+  });
+
+  it("leaves no contender behind when the disk of the server is full meanwhile", async () => {
+    await session.ensurePath("/e");
+    let refusals = 0;
+    const remove: Session["delete"] = async (path, version) => {
+      refusals += 1;
+      if (refusals === 1) throw new ZooKeeperError("SYSTEM_ERROR", "no space left on device", path);
+      await session.delete(path, version);
+    };
+    const steps = new Transaction(deafSession({ delete: remove }));
+    steps.take(locks, "/e/lock", MISSING);
+    await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "CONNECTION_LOSS"));
+    assert.deepEqual(await session.children("/e/lock"), []);
   });
 });

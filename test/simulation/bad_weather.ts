@@ -27,11 +27,20 @@ const LIKELIER: ReadonlyMap<number, number> = new Map([
 const BEFORE = ["throttle", "close", "ignore"] as const;
 const AFTER = ["drop", "close", "half", "delay", "expire", "silence"] as const;
 
+/** The disk takes no writes, once in a run. */
+const DISK_FULL = "disk/full";
+/** In how many runs that happens, and after how many writes to the log: a run has about a hundred. */
+const DISK_PROBABILITY = 0.15;
+const [FEWEST_WRITES, MORE_WRITES] = [20, 60];
+
 /** Every point at which a fault may strike, as "multi/after/expire". */
-export const FAULT_POINTS: readonly string[] = [...REQUESTS.values()].flatMap((name) => [
-  ...BEFORE.map((fault) => `${name}/before/${fault}`),
-  ...AFTER.map((fault) => `${name}/after/${fault}`),
-]);
+export const FAULT_POINTS: readonly string[] = [
+  DISK_FULL,
+  ...[...REQUESTS.values()].flatMap((name) => [
+    ...BEFORE.map((fault) => `${name}/before/${fault}`),
+    ...AFTER.map((fault) => `${name}/after/${fault}`),
+  ]),
+];
 
 /** Deals faults until it clears up. */
 export class BadWeather implements Faults {
@@ -45,10 +54,14 @@ export class BadWeather implements Faults {
   readonly #seed: number;
   readonly #probability: number;
   #clear = false;
+  /** Writes to the log until the disk is full. */
+  #room = Infinity;
 
   constructor(seed: number, probability: number) {
     this.#seed = seed;
     this.#probability = probability;
+    const random = new Random(seed * 1000 - 1);
+    if (random.chance(DISK_PROBABILITY)) this.#room = FEWEST_WRITES + random.below(MORE_WRITES);
   }
 
   /** No fault strikes this session. */
@@ -66,8 +79,16 @@ export class BadWeather implements Faults {
     const random = this.#randomFor(request);
     if (random === null || !random.chance(this.#probabilityFor(request) / 3)) return "accept";
     const fault = random.pick(BEFORE);
-    this.#count(request, `before/${fault}`);
+    this.#count(`${REQUESTS.get(request.type)}/before/${fault}`);
     return fault;
+  }
+
+  /** One write fails; the server takes the next ones when it has tried again by itself, a second later. */
+  beforeLogWrite(): Error | null {
+    this.#room -= 1;
+    if (this.#clear || this.#room !== 0) return null;
+    this.#count(DISK_FULL);
+    return new Error("no space left on device");
   }
 
   beforeReply(request: FaultSubject): ReplyFault {
@@ -79,7 +100,7 @@ export class BadWeather implements Faults {
     const random = this.#randomFor(request);
     if (random === null || !random.chance(this.#probabilityFor(request))) return "deliver";
     const fault = random.pick(AFTER);
-    this.#count(request, `after/${fault}`);
+    this.#count(`${REQUESTS.get(request.type)}/after/${fault}`);
     switch (fault) {
       case "expire":
         this.expire(request.sessionId);
@@ -110,8 +131,7 @@ export class BadWeather implements Faults {
     return random;
   }
 
-  #count({ type }: FaultSubject, rest: string): void {
-    const point = `${REQUESTS.get(type)}/${rest}`;
+  #count(point: string): void {
     this.struck.set(point, (this.struck.get(point) ?? 0) + 1);
   }
 }

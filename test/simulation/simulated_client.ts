@@ -1,9 +1,11 @@
 // One client of a simulated run: real session, locks and view, doing what launchers and builders do, by chance.
 import { nodeLockPath, nodePath, orderContenders } from "../../lib/model/paths.ts";
+import { systemClock } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type SessionOptions, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
+import { worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import {
   type HeldLock,
@@ -196,7 +198,7 @@ export async function again<T>(witness: Session, call: () => Promise<T>): Promis
       return await call();
     } catch (error) {
       if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
-      await witness.connected();
+      await worthAnotherTry(witness, systemClock, error);
     }
   }
 }
