@@ -10,18 +10,13 @@ import { type BuildRecord, decodeBuild, encodeBuild, newBuild } from "../../lib/
 import { buildPath } from "../../lib/model/paths.ts";
 import { seconds } from "../../lib/std/clock.ts";
 import { createBuild, deleteBuildRequest } from "../../lib/zookeeper/operations.ts";
-import {
-  type HeldLock,
-  isUncertain,
-  isZooKeeperError,
-  type Operation,
-  TransactionError,
-} from "../../lib/zookeeper/types.ts";
+import { worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
+import { type HeldLock, isUncertain, isZooKeeperError, type Operation } from "../../lib/zookeeper/types.ts";
 import type { BuildFailure } from "./build_command.ts";
 import { type Attempt, latestPhases, type Phase, readHistory, withAttempt, writeHistory } from "./history.ts";
 import { anchorFiles } from "./image_anchor.ts";
 import type { KeptLock } from "./kept_lock.ts";
-import { readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
+import { isLockLost, readWhenConnected, sameData, storeAndRelease } from "./locked_write.ts";
 import { readyBuilds, timeAfter } from "./plan.ts";
 import { shortError } from "./setbacks.ts";
 import type { Workshop } from "./workshop.ts";
@@ -94,7 +89,7 @@ export class BuildLedger {
     while (true) {
       abandoned.throwIfAborted();
       try {
-        const found = await readWhenConnected(context.session, this.#path, abandoned);
+        const found = await readWhenConnected(context, this.#path, abandoned);
         if (found !== null && sameData(found.data, data)) return true;
         const lock = await this.#subject.lock.own(abandoned, LOCK_PATIENCE);
         if (lock === null) return false;
@@ -105,15 +100,15 @@ export class BuildLedger {
         if (stored !== null) return stored;
       } catch (error) {
         if (!this.#mayRepeat(error)) throw error;
+        await worthAnotherTry(context.session, context.clock, error, abandoned);
       }
     }
   }
 
   #mayRepeat(error: unknown): boolean {
-    // The first step is the guard of our lock.
-    const isLockLost = error instanceof TransactionError && error.index === 0;
-    if (isLockLost) this.#subject.lock.last.markReleased();
-    return isLockLost || isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
+    const isLost = isLockLost(error);
+    if (isLost) this.#subject.lock.last.markReleased();
+    return isLost || isUncertain(error) || isZooKeeperError(error, "SESSION_EXPIRED");
   }
 
   /** Writes the result over the record that was made at the beginning; null to look again. */
@@ -135,7 +130,7 @@ export class BuildLedger {
       ...(served ? [deleteBuildRequest(this.#subject.diskimage.name)] : []),
     ];
     const write = { path: this.#path, data, version: found.version, besides };
-    const outcome = await storeAndRelease(context.session, lock, write, abandoned);
+    const outcome = await storeAndRelease(context, lock, write, abandoned);
     return outcome === "stored" ? true : null;
   }
 

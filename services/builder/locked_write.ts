@@ -1,4 +1,6 @@
 // Writes under a lock that are certain when they return, whatever the connection does meanwhile.
+import type { ServiceContext } from "../../lib/daemon/types.ts";
+import { throughOutages, worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
 import {
   type HeldLock,
   isUncertain,
@@ -47,14 +49,22 @@ export function sameData(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
+type Context = Pick<ServiceContext, "session" | "clock">;
+
+/** Whether a transaction that begins with a lock's guard was refused because the lock is not ours any more. */
+export function isLockLost(error: unknown): boolean {
+  return error instanceof TransactionError && error.index === 0 && error.code === "NO_NODE";
+}
+
 /**
- * Writes a record and gives the lock back in one transaction. A write whose answer was lost is looked up and repeated.
- * A lock that turns out to be lost is marked as released: its signal tells so from then on.
+ * Writes a record and gives the lock back in one transaction. A write whose answer was lost is looked up and repeated, one
+ * that the server puts off is repeated. A lock that turns out to be lost is marked as released: its signal tells so from
+ * then on.
  *
  * @throws the signal's reason when it is aborted first
  */
 export async function storeAndRelease(
-  session: Session,
+  context: Context,
   lock: HeldLock,
   write: LockedWrite,
   signal: AbortSignal,
@@ -65,7 +75,7 @@ export async function storeAndRelease(
   while (true) {
     signal.throwIfAborted();
     try {
-      await session.multi([lock.guard(), set, lock.releaseOperation(), ...relied, ...besides]);
+      await context.session.multi([lock.guard(), set, lock.releaseOperation(), ...relied, ...besides]);
       lock.markReleased();
       return "stored";
     } catch (error) {
@@ -75,37 +85,34 @@ export async function storeAndRelease(
         besides = besides.filter((_, index) => index !== refused);
         continue;
       }
-      const outcome = await afterFailure(session, write, error, signal);
+      const outcome = await afterFailure(context, write, error, signal);
       if (outcome === "stored" || outcome === "lock-lost") lock.markReleased();
       if (outcome !== null) return outcome;
+      await worthAnotherTry(context.session, context.clock, error, signal);
     }
   }
 }
 
 /** What a failed transaction means; null when it is to be repeated. */
 async function afterFailure(
-  session: Session,
+  context: Context,
   write: LockedWrite,
   error: unknown,
   signal: AbortSignal,
 ): Promise<Outcome | null> {
-  const refused = error instanceof TransactionError;
-  const expired = isZooKeeperError(error, "SESSION_EXPIRED");
-  if (!refused && !expired && !isUncertain(error)) throw error;
-  const found = await readWhenConnected(session, write.path, signal);
+  const refusedStep = error instanceof TransactionError ? error.index : null;
+  const isExpired = isZooKeeperError(error, "SESSION_EXPIRED");
+  const isOpen = isExpired || isUncertain(error);
+  if (!isOpen && refusedStep === null) throw error;
+  const found = await readWhenConnected(context, write.path, signal);
   if (found !== null && sameData(found.data, write.data)) return "stored";
-  if (refused) return error.index === 1 ? "changed" : "lock-lost";
-  return expired ? "lock-lost" : null;
+  if (isExpired || isLockLost(error)) return "lock-lost";
+  if (isOpen) return null;
+  if (refusedStep === 1) return "changed";
+  throw error;
 }
 
-/** Reads a znode as soon as there is a connection. @throws the signal's reason when it is aborted first */
-export async function readWhenConnected(session: Session, path: string, signal: AbortSignal) {
-  while (true) {
-    await session.connected(signal);
-    try {
-      return await readZnode(session, path);
-    } catch (error) {
-      if (!isUncertain(error) && !isZooKeeperError(error, "SESSION_EXPIRED")) throw error;
-    }
-  }
+/** Reads a znode as soon as it can be read. @throws the signal's reason when it is aborted first */
+export function readWhenConnected({ session, clock }: Context, path: string, signal: AbortSignal) {
+  return throughOutages(session, clock, () => readZnode(session, path), signal);
 }

@@ -259,7 +259,7 @@ class Upload {
   #store(path: string, record: UploadRecord, relied: readonly Operation[] = []): Promise<Outcome> {
     const { context, abandoned } = this.#workshop;
     const write = { path, data: encodeUpload(record), version: 0, relied };
-    return storeAndRelease(context.session, this.#lock, write, abandoned);
+    return storeAndRelease(context, this.#lock, write, abandoned);
   }
 
   /** Nobody will ever know of this image at the provider. @throws always */
