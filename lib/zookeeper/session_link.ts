@@ -232,9 +232,10 @@ export class SessionLink {
     this.#credentials = { sessionId, password };
     this.#timeoutMs = timeoutMs;
     const paths = this.#handlers.watchedPaths();
-    const preamble = new Preamble(this.#options.identities ?? [], paths, this.#lastZxid, () => {
+    const told = this.#lastZxid;
+    const preamble = new Preamble(this.#options.identities ?? [], paths, told, () => {
       this.#preamble = undefined;
-      this.#cancelForgetting();
+      this.#remember(told);
       this.#servers.succeeded();
       this.#logger.info("connected to zookeeper", {
         server: placeOf(server),
@@ -284,13 +285,19 @@ export class SessionLink {
     this.#handlers.onInterrupted();
   }
 
+  /** This was seen in the present session, and is told at the next connection. */
+  #remember(lastZxid: bigint): void {
+    this.#cancelForgetting();
+    this.#isForgotten = false;
+    this.#lastZxid = lastZxid;
+  }
+
   #lost(): void {
     this.#logger.warn("zookeeper session lost", { session: this.#credentials.sessionId.toString(16) });
     this.#telemetry.lost();
     this.#credentials = NEW_SESSION;
     // A new session may begin on servers that were set back (S4).
-    this.#lastZxid = 0n;
-    this.#isForgotten = false;
+    this.#remember(0n);
     this.#controller.abort(new ZooKeeperError("SESSION_EXPIRED", "the ZooKeeper session was lost"));
     this.#states.change("lost");
     this.#calls.fail("SESSION_EXPIRED", "the session was lost");

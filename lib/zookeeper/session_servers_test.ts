@@ -4,7 +4,8 @@ import { Buffer } from "node:buffer";
 import { networkInterfaces } from "node:os";
 import { describe, it } from "node:test";
 import type { LogFields, Logger } from "../std/logger.ts";
-import { PATIENCE_MS, refused, until, within } from "./contract/fixture.ts";
+import { LONGEST_SESSION_MS, PATIENCE_MS, refused, until, within } from "./contract/fixture.ts";
+import { manualClock } from "./contract/manual_clock.ts";
 import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
 
 const noIpv6 = Object.values(networkInterfaces()).some((addresses) =>
@@ -184,6 +185,65 @@ describe("the servers of a session", () => {
     assert.ok(signal.aborted, "what was held in the old session is known to be lost");
     assert.equal(closed, 1);
     assert.equal(asked.at(-1), 0n);
+  });
+
+  it("keep a session through a short break, though the one before it ended while its server was away", async () => {
+    const { clock, advance } = manualClock();
+    const server = await serve(async (peer, connection) => {
+      await peer.handshake();
+      if (connection === 1) {
+        peer.accept(SESSION, 600);
+        peer.reply(await peer.call());
+        peer.hangUp();
+      } else if (connection === 2) peer.accept(0n, 0);
+      else {
+        if (connection === 3) advance(600);
+        peer.accept(SESSION + 1n, LONGEST_SESSION_MS);
+        while (true) {
+          peer.reply(await peer.call());
+          if (connection === 3) return peer.hangUp();
+        }
+      }
+    });
+    const session = connect({
+      servers: [server],
+      sessionTimeoutMs: LONGEST_SESSION_MS,
+      clock: { ...clock, sleep: async () => {} },
+    });
+    await session.sync("/");
+    await until(() => session.sessionId === SESSION + 1n, "the new session");
+    const { signal } = session;
+    await session.sync("/");
+    await until(() => server.connections >= 4, "the connection after the break");
+    await session.sync("/");
+    assert.ok(!signal.aborted, "the session has ended");
+  });
+
+  it("keep a session through a short break, though its connection before took long to be made", async () => {
+    const { clock, advance } = manualClock();
+    const server = await serve(async (peer, connection) => {
+      await peer.handshake();
+      peer.accept(SESSION, connection === 1 ? 600 : LONGEST_SESSION_MS);
+      const identity = await peer.call();
+      if (connection === 2) advance(600);
+      peer.reply(identity);
+      while (true) {
+        peer.reply(await peer.call());
+        if (connection < 3) return peer.hangUp();
+      }
+    });
+    const session = connect({
+      servers: [server],
+      sessionTimeoutMs: LONGEST_SESSION_MS,
+      clock: { ...clock, sleep: async () => {} },
+      identities: [{ scheme: "digest", credentials: "u:p" }],
+    });
+    const { signal } = session;
+    for (const connection of [1, 2, 3]) {
+      await until(() => server.connections >= connection, `connection ${connection}`);
+      await session.sync("/");
+    }
+    assert.ok(!signal.aborted, "the session has ended");
   });
 
   it("that are older than 3.6 are said to be too old", async () => {
