@@ -42,6 +42,11 @@ export class TreeIndex {
     this.#onProblem = onProblem;
   }
 
+  /** How many paths there are. */
+  get size(): number {
+    return this.#paths.size;
+  }
+
   paths(): Iterable<string> {
     return this.#paths.keys();
   }

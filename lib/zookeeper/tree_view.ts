@@ -62,7 +62,7 @@ class TreeView implements View {
     this.#logger = logger;
     this.#clock = clock;
     this.#index = new TreeIndex((problem) => logger.warn("a document cannot be read", { problem }));
-    this.#telemetry = createViewTelemetry(() => this.#current);
+    this.#telemetry = createViewTelemetry(() => ({ isCurrent: this.#current, znodes: this.#index.size }));
     this.#stopState = session.onState((state) => {
       if (state === "connected" || state === "connecting") return;
       this.#generation += 1;
@@ -223,7 +223,7 @@ class TreeView implements View {
         const found = await walkTree(this.#session, ROOT);
         if (overtaken()) return;
         this.#walking = false;
-        this.#telemetry.walked(found.size, this.#clock.now() - begunAt);
+        this.#telemetry.walked(this.#clock.now() - begunAt);
         await this.#takeOver(found, seen, overtaken);
         return;
       } catch (error) {
