@@ -15,6 +15,7 @@ import type { Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
 import { ProviderSet } from "./provider_set.ts";
 import type { ServiceContext } from "./types.ts";
+import { followAbsence, reportAbsence } from "./zookeeper_absence.ts";
 import { readIdentities } from "./zookeeper_identity.ts";
 
 /** What the context is opened with. */
@@ -47,8 +48,6 @@ export interface OpenContext {
   close(): Promise<void>;
 }
 
-const REPORT_INTERVAL_MS = 15_000;
-
 /**
  * Connects (trying until the signal is aborted), reads the tree and opens the providers.
  *
@@ -58,14 +57,20 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
   const { config, logger, clock, signal, newUuid } = options;
   const session = connect(options, await readIdentities(options.env ?? {}));
   const closing = new AbortController();
+  let servers = serversOf(options);
+  const report = { logger, clock, servers: () => servers };
+  let stopReporting = reportAbsence(report);
   let view: View | null = null;
   try {
-    const isNew = await reportWhileWaiting(options, () => prepareTree(session, clock, signal));
+    const isNew = await prepareTree(session, clock, signal);
+    stopReporting();
+    stopReporting = followAbsence(session, report);
+    logger.info("connected to ZooKeeper", { servers });
     if (isNew) {
       logger.warn(
         "there was no Nodepool tree, an empty one has been made: is this the chroot that Zuul uses?",
         {
-          servers: serversOf(options),
+          servers,
           chroot: chrootOf(options.zookeeper ? null : config.zookeeper),
         },
       );
@@ -92,17 +97,21 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     const opened = view;
     const close = async () => {
       closing.abort();
+      stopReporting();
       await providers.close();
       await opened.close();
       await session.close();
     };
     const useServers = (next: Config) => {
-      const servers = next.zookeeper?.servers ?? [];
-      if (options.zookeeper === undefined && servers.length > 0) session.useServers(servers);
+      const listed = next.zookeeper?.servers ?? [];
+      if (options.zookeeper !== undefined || listed.length === 0) return;
+      session.useServers(listed);
+      servers = serversOf({ config: next });
     };
     return { context, providers, useServers, close };
   } catch (error) {
     closing.abort();
+    stopReporting();
     await view?.close();
     await session.close();
     throw error;
@@ -161,21 +170,4 @@ function keepTree(session: Session, { clock, logger }: ContextOptions, closing: 
       if (!closing.aborted) logger.error("the tree could not be made", { error: messageOf(error) });
     });
   });
-}
-
-async function reportWhileWaiting<T>(options: ContextOptions, wait: () => Promise<T>): Promise<T> {
-  const { logger, clock } = options;
-  const servers = serversOf(options);
-  const report = () => {
-    logger.warn("waiting for ZooKeeper: is it running, and may we reach it?", { servers });
-    cancel = clock.after(REPORT_INTERVAL_MS, report);
-  };
-  let cancel = clock.after(2000, report);
-  try {
-    const result = await wait();
-    logger.info("connected to ZooKeeper", { servers });
-    return result;
-  } finally {
-    cancel();
-  }
 }
