@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { abortable } from "../std/abortable.ts";
 import { backoffDelay } from "../std/backoff.ts";
-import { type Clock, systemClock } from "../std/clock.ts";
+import type { Clock } from "../std/clock.ts";
 import { deadline } from "../std/deadline.ts";
 import { messageOf } from "../std/errors.ts";
 
@@ -14,7 +14,7 @@ export interface ReachOptions {
   /** How long to wait for something that listens, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** How long one connection is tried, in milliseconds: as that of a key scan. */
@@ -27,7 +27,7 @@ const CONNECT_MS = 3000;
  * @throws {Error} that names the host, the port and the last reason; the signal's reason
  */
 export async function reach(options: ReachOptions): Promise<void> {
-  const { host, port, timeoutMs, signal, clock = systemClock } = options;
+  const { host, port, timeoutMs, signal, clock } = options;
   let reason = "it did not answer";
   const late = () =>
     new Error(`nothing answers at ${host} port ${port} within ${timeoutMs / 1000} s: ${reason}`);

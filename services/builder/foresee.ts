@@ -73,7 +73,9 @@ export function planChange(
  */
 function forgottenSetbacks(before: BuilderConfig, next: BuilderConfig, facts: Facts): Facts["setbacks"] {
   const images = changedImages(before, next);
-  const providers = before.providers.filter((old) => !next.providers.some((each) => isDeepStrictEqual(old, each)));
+  const providers = before.providers.filter(
+    (old) => !next.providers.some((each) => isDeepStrictEqual(old, each)),
+  );
   const names = new Set(providers.map(({ name }) => name));
   return new Map([...facts.setbacks].filter(([key]) => isAbout(key, images, names)));
 }

@@ -68,7 +68,7 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     brakes: new Brakes(),
     checkpoint: options.checkpoint ?? (() => {}),
     scanHostKeys: options.scanHostKeys ?? (await import("../../lib/provider/key_scan.ts")).scanHostKeys,
-    reach: options.reach ?? reach,
+    reach: options.reach ?? ((there) => reach({ ...there, clock })),
     refreshLimits: (provider) => limits.refresh(provider),
     nodesOf: (request) => engine.nodesOf(request),
     hosts: {

@@ -159,4 +159,3 @@ it("docs/operating.md gives a pod as long as its preStop and a daemon's stop tak
   const given = number(/terminationGracePeriodSeconds: (\d+)/);
   assert.ok(given > needed, `${given} s are given, ${needed} s may be needed`);
 });
-
