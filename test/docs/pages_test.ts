@@ -134,6 +134,16 @@ it("docs/operating.md names exactly the metrics that there are", async () => {
   assert.deepEqual(named.sort(), (await metrics()).sort());
 });
 
+it("docs/operating.md gives a pod as long as its preStop and a daemon's stop take", async () => {
+  const page = await read("docs/operating.md");
+  const number = (pattern: RegExp) => Number(pattern.exec(page)?.[1]);
+  const sleep = number(/preStop: \{sleep: \{seconds: (\d+)\}\}/);
+  const { grace } = parseFlags([], { listen: "127.0.0.1:0", numbers: {} });
+  const needed = sleep + grace + LAST_RESORT_MS / 1000;
+  const given = number(/terminationGracePeriodSeconds: (\d+)/);
+  assert.ok(given > needed, `${given} s are given, ${needed} s may be needed`);
+});
+
 describe("docs/api.md", () => {
   it("marks as there exactly the methods that the protos have", async () => {
     const methods = marked(await read("docs/api.md"), "Methods", "now");
@@ -149,13 +159,4 @@ describe("docs/api.md", () => {
     const had = COMMANDS.map(({ words }) => words.split(" ")[0] ?? "").filter((word) => word !== "version");
     assert.deepEqual([...named].sort(), had.sort());
   });
-});
-it("docs/operating.md gives a pod as long as its preStop and a daemon's stop take", async () => {
-  const page = await read("docs/operating.md");
-  const number = (pattern: RegExp) => Number(pattern.exec(page)?.[1]);
-  const sleep = number(/preStop: \{sleep: \{seconds: (\d+)\}\}/);
-  const { grace } = parseFlags([], { listen: "127.0.0.1:0", numbers: {} });
-  const needed = sleep + grace + LAST_RESORT_MS / 1000;
-  const given = number(/terminationGracePeriodSeconds: (\d+)/);
-  assert.ok(given > needed, `${given} s are given, ${needed} s may be needed`);
 });
