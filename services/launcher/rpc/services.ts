@@ -1,5 +1,4 @@
 // The launcher's gRPC services: each method is in its own file.
-
 import { answerInOutage, writeWhenConnected } from "../../../lib/daemon/outage.ts";
 import { ChangeFeed } from "../../../lib/rpc/change_feed.ts";
 import { ComponentServiceDefinition } from "../../../lib/rpc/gen/nodepool/v1/component.ts";
