@@ -130,6 +130,7 @@ export class SimulatedClient {
       await this.#witness.sync(lock.root);
       return orderContenders(await this.#witness.children(lock.root));
     });
+    const session = this.session.signal;
     const contender = lock.contender.slice(lock.root.length + 1);
     this.taken.push({ client: this.name, root: lock.root, contender, line });
     for (let count = 1 + this.#random.below(3); count > 0; count -= 1) {
@@ -138,7 +139,10 @@ export class SimulatedClient {
       if (this.#random.chance(0.3)) await pause(this.#random.below(60));
     }
     await this.#call("release", () => lock.release());
-    if (this.#random.chance(0.3) && (await this.#write(node, lock)) === "committed") {
+    if (!this.#random.chance(0.3) || (await this.#write(node, lock)) !== "committed") return;
+    // A server whose disk is full cannot end a session: what the client takes for lost, and its place in the line with
+    // it, may stand for a second longer. Nobody else has the lock then.
+    if (!session.aborted) {
       this.violations.push(`${this.name} wrote ${node} after it had given the lock back`);
     }
   }
