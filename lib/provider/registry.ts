@@ -86,6 +86,8 @@ export async function openProvider(config: ProviderConfig, options: OpenProvider
     get uploadImage() {
       return current.imageUploadTimeout * 1000;
     },
+    // As long as the host's own `timeout` says.
+    checkHost: Number.POSITIVE_INFINITY,
     start: 180_000,
     other: 120_000,
   };
