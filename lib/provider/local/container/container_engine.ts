@@ -165,6 +165,10 @@ export class ContainerEngine implements Engine {
         await this.#waitForGreeting(id, port, signal);
         return await this.#find(id, signal);
       } catch (error) {
+        if (error instanceof NotFoundError) {
+          // As `docker container prune` does with what was not started yet.
+          throw new ProviderError(`container ${id.slice(0, 12)} has vanished`, { cause: error });
+        }
         if (attempt === PORT_ATTEMPTS || !isPortTaken(error)) throw error;
         await this.#remove(this.#container(id), signal);
         found = undefined;
