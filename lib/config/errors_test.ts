@@ -77,12 +77,12 @@ const invalid: readonly [string, string, string, string?][] = [
   [
     "a chroot without a slash",
     "zookeeper-servers: [{host: a, chroot: np}]",
-    '1:39: zookeeper-servers[0].chroot: must be a path as /nodepool, but is "np"',
+    '1:39: zookeeper-servers[0].chroot: must be a path as /nodepool, but is the text "np"',
   ],
   [
     "a chroot that leads out",
     "zookeeper-servers: [{host: a, chroot: /a/../b}]",
-    '1:39: zookeeper-servers[0].chroot: must be a path as /nodepool, but is "/a/../b"',
+    '1:39: zookeeper-servers[0].chroot: must be a path as /nodepool, but is the text "/a/../b"',
   ],
   [
     "different chroots",
@@ -109,6 +109,11 @@ const invalid: readonly [string, string, string, string?][] = [
     "an image's name that ZooKeeper does not take",
     "diskimages: [{name: disk😀}]",
     "1:21: diskimages[0].name: has U+1F600, which ZooKeeper takes in no path: leave it out",
+  ],
+  [
+    "a provider's name that ZooKeeper does not take",
+    "providers: [{name: cloud😀, driver: fake}]",
+    "1:20: providers[0].name: has U+1F600, which ZooKeeper takes in no path: leave it out",
   ],
   ["an empty name", "labels: [{name: ''}]", "1:17: labels[0].name: must not be empty"],
   [

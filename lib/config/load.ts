@@ -154,7 +154,8 @@ function build(row: RootRow, secure: SecureRow, { folder, cloudOf, before, isExa
   };
   const rows = [...byName(row.providers, "provider").values()];
   const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
-  const servers = secure?.["zookeeper-servers"] ?? row["zookeeper-servers"];
+  const secret = secure?.["zookeeper-servers"] ?? [];
+  const servers = secret.length > 0 ? secret : row["zookeeper-servers"];
   const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
   const built = new FrozenMap(buildDiskImages(images, providers, secure));
   if (isExamined()) examine({ row, providers, images, built, servers, usesTls: tls !== undefined });

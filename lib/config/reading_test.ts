@@ -207,6 +207,16 @@ describe("the environment and the secure file", () => {
     assert.equal(parse("", { secure: { file: "/s", text: "" } }).zookeeper, null);
   });
 
+  it("leave the servers as they are where the secure file lists none", () => {
+    const { zookeeper } = parse("zookeeper-servers: [{host: a}]", {
+      secure: { file: "/s", text: "zookeeper-servers: []" },
+    });
+    assert.deepEqual(
+      zookeeper?.servers.map(({ host }) => host),
+      ["a"],
+    );
+  });
+
   it("are told where the environment lacks a variable", () => {
     const file = { file: "/s", text: "diskimages: [{name: disk, env-vars: {P: '%(NODEPOOL_P)'}}]" };
     const { warnings } = parse("diskimages: [{name: disk}]", { secure: file });
@@ -220,6 +230,7 @@ describe("the environment and the secure file", () => {
     const secret = "5ecret";
     for (const run of [
       () => parse("", { secure: { file: "/s", text: `zookeeper-servers: [{host: a, port: ${secret}}]` } }),
+      () => parse("", { secure: { file: "/s", text: `zookeeper-servers: [{host: a, chroot: ${secret}}]` } }),
       () => parse("zookeeper-timeout: '%(NODEPOOL_S)'", { env: { NODEPOOL_S: secret } }),
       ...["*", "!", "!!", "|", "!<"].map((sign) => () => {
         return parse("images-dir: %(NODEPOOL_S)", { env: { NODEPOOL_S: `${sign}${secret}` } });

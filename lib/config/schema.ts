@@ -196,7 +196,7 @@ export function provider(driver: DriverSchema) {
   );
   return mapping(
     {
-      name: required(name, "What records and messages call it."),
+      name: required(recordName, "What records and messages call it."),
       driver: optional(text, "openstack", "What it runs nodes on."),
       "max-concurrency": optional(integer(), -1, "Launches at once; below 0: no limit, 0: none."),
       priority: optional(integer(), 100, "The lower, the earlier it is asked."),

@@ -29,7 +29,7 @@ function commonChroot(servers: readonly ServerRow[]): string {
   const place = (index: number): Cursor | null => servers[index]?.at.key("chroot") ?? null;
   for (const [index, chroot] of chroots.entries()) {
     if (chroot !== "" && !/^(\/(?!\.{1,2}(\/|$))[^/\s]+)+$/.test(chroot)) {
-      place(index)?.error(`must be a path as /nodepool, but is ${JSON.stringify(chroot)}`);
+      place(index)?.refuse("a path as /nodepool");
     }
   }
   const last = chroots.at(-1) ?? "";
