@@ -35,7 +35,7 @@ export async function reach(options: ReachOptions): Promise<void> {
   try {
     for (let failures = 1; ; failures += 1) {
       try {
-        return await connectOnce(host, port, clock, limit.signal);
+        return await connectInTime(host, port, clock, limit.signal);
       } catch (error) {
         limit.signal.throwIfAborted();
         reason = messageOf(error);
@@ -47,14 +47,22 @@ export async function reach(options: ReachOptions): Promise<void> {
   }
 }
 
-async function connectOnce(host: string, port: number, clock: Clock, signal: AbortSignal): Promise<void> {
+async function connectInTime(host: string, port: number, clock: Clock, signal: AbortSignal): Promise<void> {
   const late = () => new Error(`it did not answer in ${CONNECT_MS / 1000} s`);
   const limit = deadline(clock, CONNECT_MS, late, [signal]);
+  try {
+    await connectOnce(host, port, limit.signal);
+  } finally {
+    limit.stop();
+  }
+}
+
+/** Connects, and no more. @throws {Error} of the system; the signal's reason */
+export async function connectOnce(host: string, port: number, signal: AbortSignal): Promise<void> {
   const socket = connect({ host, port });
   try {
-    await abortable(once(socket, "connect"), limit.signal);
+    await abortable(once(socket, "connect"), signal);
   } finally {
     socket.destroy();
-    limit.stop();
   }
 }

@@ -1,7 +1,5 @@
 // Checks a host: its name resolves, it answers, and its SSH host keys are those that the configuration has.
 import { lookup } from "node:dns/promises";
-import { once } from "node:events";
-import { connect } from "node:net";
 import { abortable } from "../../std/abortable.ts";
 import type { Clock } from "../../std/clock.ts";
 import { deadline } from "../../std/deadline.ts";
@@ -9,6 +7,7 @@ import { messageOf } from "../../std/errors.ts";
 import { fingerprint, HOST_KEY_TYPES, typesOf } from "../../std/host_key.ts";
 import { type Host, type HostCheck, ProviderError } from "../contract.ts";
 import { scanHostKeys } from "../key_scan.ts";
+import { connectOnce } from "../reach.ts";
 import { Lookups } from "./lookups.ts";
 
 /** Of the whole process, as the resolver's queue is. */
@@ -35,7 +34,7 @@ async function addressOf(
 ): Promise<{ ipv4: string | null; ipv6: string | null }> {
   const { name } = host;
   try {
-    const found = await inTime(lookups.find(name), host, signal, clock);
+    const found = await inTime(() => lookups.find(name), host, signal, clock);
     const of = (family: number) => found.find((one) => one.family === family)?.address ?? null;
     return { ipv4: of(4), ipv6: of(4) === null ? of(6) : null };
   } catch (error) {
@@ -45,11 +44,16 @@ async function addressOf(
 }
 
 /** Waits as long as the host's timeout says. @throws {Error} that says so, the signal's reason */
-async function inTime<T>(work: Promise<T>, { timeout }: Host, signal: AbortSignal, clock: Clock): Promise<T> {
+async function inTime<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { timeout }: Host,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<T> {
   const late = () => new Error(`no answer within ${timeout} s`);
   const limit = deadline(clock, timeout * 1000, late, [signal]);
   try {
-    return await abortable(work, limit.signal);
+    return await abortable(work(limit.signal), limit.signal);
   } finally {
     limit.stop();
   }
@@ -59,17 +63,13 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : messageOf(error);
 }
 
-/** Connects, and no more. */
 async function reach(host: Host, signal: AbortSignal, clock: Clock): Promise<void> {
   const { name, port } = host;
-  const socket = connect({ host: name, port });
   try {
-    await inTime(once(socket, "connect"), host, signal, clock);
+    await inTime((limit) => connectOnce(name, port, limit), host, signal, clock);
   } catch (error) {
     signal.throwIfAborted();
     throw new ProviderError(`nothing answers at ${name} port ${port}: ${codeOf(error)}`, { cause: error });
-  } finally {
-    socket.destroy();
   }
 }
 
