@@ -1,9 +1,9 @@
 // Nova, as far as nodes need it.
 import { Buffer } from "node:buffer";
 import { Gate } from "../../std/gate.ts";
-import type { Resources } from "../contract.ts";
+import { ProviderError, type Resources } from "../contract.ts";
 import type { ApiClient } from "./api_client.ts";
-import { isNotFound } from "./errors.ts";
+import { ApiError, isNotFound } from "./errors.ts";
 
 /** One address of a server. */
 export interface ServerAddress {
@@ -171,6 +171,10 @@ export class Compute {
       return ((await this.#api.call(call)).body as { output?: string | null } | null)?.output ?? null;
     } catch (error) {
       if (isNotFound(error)) return null;
+      // Who may not read it now may not in a minute either; and 501 is the word of a hypervisor without consoles.
+      if (error instanceof ApiError && (error.status === 403 || error.status === 501)) {
+        throw new ProviderError(error.message, { retryable: false, cause: error });
+      }
       throw error;
     }
   }

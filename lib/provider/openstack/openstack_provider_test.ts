@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "../../../test/harness/launcher.ts";
 import { create, server, setUp, signal } from "../../../test/harness/scripted_provider.ts";
+import { ProviderError } from "../contract.ts";
 
 describe("starting an OpenStack provider", () => {
   test("a missing Cinder matters only where a label boots from a volume", async () => {
@@ -41,6 +42,26 @@ describe("starting an OpenStack provider", () => {
     const [listed] = (await provider.foreignInstances?.(signal)) ?? [];
     assert.deepEqual([listed?.externalId, listed?.state], ["s1", "running"]);
   });
+
+  for (const { status, retryable } of [
+    { status: 403, retryable: false },
+    { status: 409, retryable: true },
+    { status: 501, retryable: false },
+    { status: 503, retryable: true },
+  ]) {
+    test(`a console log that is refused with ${status} is ${retryable ? "" : "not "}worth another try`, async () => {
+      const { provider } = await setUp(({ path }) =>
+        path.endsWith("/action") ? { status, body: { error: { message: "no" } } } : undefined,
+      );
+      await provider.start(signal);
+      await assert.rejects(provider.consoleLog("s1", signal), (error: unknown) => {
+        assert.ok(error instanceof ProviderError);
+        assert.match(error.message, new RegExp(`answered ${status}: no`));
+        assert.equal(error.retryable, retryable);
+        return true;
+      });
+    });
+  }
 
   test("a server is either one of ours or a foreign one", async () => {
     const servers = [server({ id: "ours" }), server({ id: "theirs", metadata: {} })];
