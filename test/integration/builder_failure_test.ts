@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
 import { buildPath, buildsLockPath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
@@ -230,11 +231,17 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
     assert.equal((await runs()).length, 1);
   });
 
-  test("a build that is cancelled ends, also when its builder hears of it last", async () => {
+  test("a build that is cancelled ends, also when its builder hears of it last, and nothing has failed", async () => {
     const wire = await startSlowWire(server, { pauseMs: 25, part: 1 });
     const far = await BuilderCase.at(wire, one.folder).start(setting(await gated()), { name: "far" });
     await running(1);
-    const near = await one.start(setting(await gated()), { name: "near" });
+    const warnings: string[] = [];
+    const logger = {
+      ...silentLogger,
+      warn: (message: string) => warnings.push(message),
+      child: () => logger,
+    };
+    const near = await one.start(setting(await gated()), { name: "near", logger });
     const { build } = await until("its record", () =>
       near.builds("ubuntu").find(({ record }) => record?.state === "building"),
     );
@@ -248,6 +255,7 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
       const { attempts } = await api.images.listBuildHistory({ parent: "images/ubuntu" });
       const cancelled = attempts.find(({ name }) => name.endsWith(build));
       assert.match(cancelled?.error ?? "", /an operator has ended it/);
+      assert.deepEqual(warnings, []);
     } finally {
       await api.close();
       await far.stop();
