@@ -6,7 +6,7 @@ import type { Requirement } from "./requirements.ts";
 // `npm start` asks for is 70 packages, 44 MB to download and 162 MB on disk; podman is most of it (28 packages, 31 MB),
 // diskimage-builder comes next (35 packages, 11 MB). docker.io would be 66 MB; it is taken only for the tests.
 // ZooKeeper's library with a headless JRE is 75 packages and 88 MB, where the package zookeeper (which brings a
-// desktop program) is 150 and 145 MB. All that `npm test` asks for is some 195 packages, 205 MB, 690 MB on disk.
+// desktop program) is 150 and 145 MB. All that `npm test` asks for is some 205 packages, 225 MB, 790 MB on disk.
 
 function programs(...names: string[]): () => Promise<boolean> {
   return async () => (await Promise.all(names.map(findProgram))).every((path) => path !== null);
@@ -125,6 +125,13 @@ const tests: readonly Requirement[] = [
     probe: async () =>
       (await isAccessible("/usr/sbin/haproxy", constants.X_OK)) &&
       (await isAccessible("/usr/sbin/nginx", constants.X_OK)),
+  },
+  {
+    name: "Prometheus",
+    why: "check the alerts, and be scraped",
+    packages: ["prometheus"],
+    optional: true,
+    probe: programs("prometheus", "promtool"),
   },
   {
     name: "the OpenSSH server",

@@ -1,9 +1,9 @@
 // Starts what sends spans and metrics, as the OTEL_ variables of the environment say; loads nothing when they are not
 // set. Everybody else speaks to @opentelemetry/api only.
 import process from "node:process";
-import type { MetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { MetricReader } from "@opentelemetry/sdk-metrics";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { messageOf } from "../std/errors.ts";
+import { tellingFailure } from "./telling_failure.ts";
 
 /** The environment, as process.env has it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,6 +16,8 @@ export interface TelemetryOptions {
   readonly env: Environment;
   /** Where a console exporter writes. @default standard error */
   readonly write?: (line: string) => void;
+  /** Whether it lasts, so that a Prometheus may come for its metrics. @default true */
+  readonly isLasting?: boolean;
   /** How long shutdown may take to send what is left, in milliseconds. @default 5000 */
   readonly flushLimitMs?: number;
 }
@@ -30,24 +32,25 @@ const NOTHING: Telemetry = { shutdown: async () => {} };
 
 /**
  * Starts telemetry. Spans and metrics go over OTLP/HTTP when OTEL_EXPORTER_OTLP_ENDPOINT (or the variable of the one
- * signal) is set; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER choose otlp, console or none. A variable that cannot be used is
- * told in a line, and is no reason not to go on.
+ * signal) is set; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER choose otlp, console or none, and for metrics
+ * prometheus: then they are served, not sent. A variable that cannot be used is told in a line, and is no reason not to go on.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { env } = options;
   // Deno brings its own, and has registered it by now.
   if (env.OTEL_SDK_DISABLED === "true" || env.OTEL_DENO === "true") return NOTHING;
   const write = options.write ?? ((line) => void process.stderr.write(line));
-  const targets = { traces: targetOf(env, "TRACES", write), metrics: targetOf(env, "METRICS", write) };
-  if (targets.traces === null && targets.metrics === null) return NOTHING;
+  const traces = targetOf(env, "TRACES", write);
+  const metrics = metricsTarget(env, options.isLasting ?? true, write);
+  if (traces === null && metrics === null) return NOTHING;
   const { NodeSDK } = await import("@opentelemetry/sdk-node");
   const { resourceFromAttributes } = await import("@opentelemetry/resources");
   const sdk = new NodeSDK({
     // All from `env`: nothing is taken from the process behind the caller's back.
     resource: resourceFromAttributes(resourceAttributes(options)),
     autoDetectResources: false,
-    spanProcessors: targets.traces === null ? [] : [await spanProcessor(targets.traces, write)],
-    metricReaders: targets.metrics === null ? [] : [await metricReader(targets.metrics, env, write)],
+    spanProcessors: traces === null ? [] : [await spanProcessor(traces, write)],
+    metricReaders: metrics === null ? [] : [await metricReader(metrics, env, write)],
     logRecordProcessors: [],
     instrumentations: [],
   });
@@ -60,13 +63,25 @@ type Signal = "TRACES" | "METRICS";
 /** Where to a signal goes: a URL of a collector, this process' output, or nowhere. */
 type Target = { readonly url: string } | "console" | null;
 
+/** What a signal's variable may say. */
+const CHOICES = { TRACES: "otlp, console or none", METRICS: "otlp, prometheus, console or none" };
+
+function metricsTarget(
+  env: Environment,
+  isLasting: boolean,
+  write: (line: string) => void,
+): Target | "prometheus" {
+  if (env.OTEL_METRICS_EXPORTER?.trim() !== "prometheus") return targetOf(env, "METRICS", write);
+  return isLasting ? "prometheus" : null;
+}
+
 function targetOf(env: Environment, signal: Signal, write: (line: string) => void): Target {
   const name = `OTEL_${signal}_EXPORTER`;
   const chosen = env[name]?.trim() ?? "";
   if (chosen === "console") return "console";
   if (chosen === "none") return null;
   if (chosen !== "otlp" && chosen !== "") {
-    write(`${name} is ${JSON.stringify(chosen)}, which is passed over; it must be otlp, console or none\n`);
+    write(`${name} is ${JSON.stringify(chosen)}, which is passed over; it must be ${CHOICES[signal]}\n`);
   }
   // OpenTelemetry takes an empty variable for one that is not set.
   const variables = [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -98,58 +113,12 @@ async function spanProcessor(
 }
 
 async function metricReader(
-  target: Exclude<Target, null>,
+  target: Exclude<Target, null> | "prometheus",
   env: Environment,
   write: (line: string) => void,
 ): Promise<MetricReader> {
-  const { AggregationTemporality, ConsoleMetricExporter, InstrumentType, PeriodicExportingMetricReader } =
-    await import("@opentelemetry/sdk-metrics");
-  const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-http");
-  const interval = metricInterval(env, write);
-  const chosen: PushMetricExporter =
-    target === "console" ? new ConsoleMetricExporter() : new OTLPMetricExporter({ url: target.url });
-  chosen.export = tellingFailure("metrics", chosen.export.bind(chosen), write);
-  // Cumulated, a gauge would show for ever what was observed once, as nodes in a state in which none is any more.
-  const others = chosen.selectAggregationTemporality?.bind(chosen);
-  chosen.selectAggregationTemporality = (type) =>
-    type === InstrumentType.OBSERVABLE_GAUGE
-      ? AggregationTemporality.DELTA
-      : (others?.(type) ?? AggregationTemporality.CUMULATIVE);
-  return new PeriodicExportingMetricReader({
-    exporter: chosen,
-    exportIntervalMillis: interval,
-    exportTimeoutMillis: Math.min(interval, 10_000),
-  });
-}
-
-type Export<Items> = (items: Items, done: (result: { code: number; error?: Error }) => void) => void;
-
-/** Says that nothing arrives, once until something does: OpenTelemetry itself keeps silent. */
-function tellingFailure<Items>(
-  what: string,
-  send: Export<Items>,
-  write: (line: string) => void,
-): Export<Items> {
-  let isFailing = false;
-  return (items, done) =>
-    send(items, (result) => {
-      const { error } = result;
-      if (error !== undefined && !isFailing) write(`${what} are not sent: ${messageOf(error)}\n`);
-      isFailing = error !== undefined;
-      done(result);
-    });
-}
-
-const METRIC_INTERVAL_MS = 60_000;
-
-/** Milliseconds from one export to the next. A value that is none is passed over, as OpenTelemetry has it. */
-function metricInterval(env: Environment, write: (line: string) => void): number {
-  const value = env.OTEL_METRIC_EXPORT_INTERVAL?.trim() ?? "";
-  if (value === "") return METRIC_INTERVAL_MS;
-  if (/^\d{1,9}$/.test(value) && Number(value) > 0) return Number(value);
-  const problem = `OTEL_METRIC_EXPORT_INTERVAL is ${JSON.stringify(value)}`;
-  write(`${problem}; it must be a whole number of milliseconds, as 60000, which is taken instead\n`);
-  return METRIC_INTERVAL_MS;
+  const { fetchedReader, sendingReader } = await import("./metric_reader.ts");
+  return target === "prometheus" ? await fetchedReader(env, write) : await sendingReader(target, env, write);
 }
 
 function resourceAttributes({ service, version, env }: TelemetryOptions): Record<string, string> {

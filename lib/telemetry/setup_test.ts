@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import { afterEach, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { context, metrics, trace } from "@opentelemetry/api";
-import { startTelemetry } from "./setup.ts";
+import { until } from "../../test/harness/launcher.ts";
+import { freePort } from "../../test/harness/ports.ts";
+import { startTelemetry, type TelemetryOptions } from "./setup.ts";
 import { currentTraceparent, withSpan } from "./trace.ts";
 
 afterEach(() => {
@@ -207,4 +209,68 @@ test("shutdown does not wait for a collector that is not there", async () => {
   const before = performance.now();
   await telemetry.shutdown();
   assert.ok(performance.now() - before < 2000);
+});
+
+describe("metrics for a Prometheus", () => {
+  const serve = async (given: Partial<TelemetryOptions> = {}, more: Record<string, string> = {}) => {
+    const lines: string[] = [];
+    const port = await freePort();
+    const env = {
+      OTEL_METRICS_EXPORTER: "prometheus",
+      OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
+      ...more,
+    };
+    const telemetry = await startTelemetry({ ...who, env, write: (line) => lines.push(line), ...given });
+    const url = `http://127.0.0.1:${port}/metrics`;
+    return { telemetry, lines, port, url, text: async () => await (await fetch(url)).text() };
+  };
+
+  test("are at /metrics, and a gauge shows only what was observed last", async () => {
+    const { telemetry, text } = await serve();
+    metrics.getMeter("nodepool").createCounter("nodepool.things").add(3, { "a.b": "c" });
+    let states = ["building", "ready"];
+    metrics
+      .getMeter("nodepool")
+      .createObservableGauge("nodepool.nodes")
+      .addCallback((result) => {
+        for (const state of states) result.observe(1, { state });
+      });
+    const first = await text();
+    assert.match(first, /^nodepool_things_total\{a_b="c"\} 3$/m);
+    assert.match(first, /^nodepool_nodes\{state="building"\} 1$/m);
+    states = ["ready"];
+    const second = await text();
+    assert.match(second, /^nodepool_things_total\{a_b="c"\} 3$/m);
+    assert.doesNotMatch(second, /building/);
+    assert.match(second, /^target_info\{service_name="nodepool-test",service_version="1\.2\.3"\} 1$/m);
+    await telemetry.shutdown();
+  });
+
+  test("are not there any more after the shutdown, which does not wait for who has fetched them", async () => {
+    const { telemetry, text } = await serve();
+    await text();
+    const before = performance.now();
+    await telemetry.shutdown();
+    assert.ok(performance.now() - before < 2000);
+    await assert.rejects(text());
+  });
+
+  test("whose port somebody else has are told to be nowhere", async () => {
+    const first = await serve();
+    await first.text();
+    const second = await serve({}, { OTEL_EXPORTER_PROMETHEUS_PORT: String(first.port) });
+    await until("it is told", () => second.lines.length > 0);
+    assert.match(
+      second.lines[0] ?? "",
+      /^metrics cannot be fetched: .*EADDRINUSE.*PROMETHEUS_PORT of its own\n$/s,
+    );
+    await first.telemetry.shutdown();
+    await second.telemetry.shutdown();
+  });
+
+  test("are not served by a command, which ends before anybody comes", async () => {
+    const { text, lines } = await serve({ isLasting: false });
+    await assert.rejects(text());
+    assert.deepEqual(lines, []);
+  });
 });

@@ -113,6 +113,7 @@ async function runCommand(host: CliHost, clock: Clock, spec: CommandSpec, given:
     version: readVersion(),
     env: host.env,
     write: (line) => void host.stderr.write(line),
+    isLasting: false,
     flushLimitMs: 2000,
   });
   try {

@@ -1,16 +1,26 @@
 // Builder and launcher as processes of their own beside a real ZooKeeper, used by Zuul, by the CLI, and traced.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { operatorKey } from "../../lib/host/ssh_key.ts";
+import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
-import { PROJECT, type Program, runCommand, runProgram, startProgram } from "../harness/program.ts";
+import {
+  PROJECT,
+  type Program,
+  runCommand,
+  runProgram,
+  startCommand,
+  startProgram,
+} from "../harness/program.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const CLI = "services/cli/main.ts";
 const TRACED = { OTEL_TRACES_EXPORTER: "console" };
+const OBSERVED = { ...TRACED, OTEL_METRICS_EXPORTER: "prometheus" };
+const hasPrometheus = existsSync("/usr/bin/prometheus");
 
 describe("builder and launcher with a real ZooKeeper", () => {
   const folder = mkdtempSync(join(tmpdir(), "nodepool-daemons-"));
@@ -18,6 +28,7 @@ describe("builder and launcher with a real ZooKeeper", () => {
   let builder: Program;
   let launcher: Program;
   let env: Record<string, string>;
+  const metricsAt: string[] = [];
 
   const cli = (...args: string[]) => runProgram(CLI, args, env);
   const untilListed = async (pattern: RegExp, ...args: string[]) => {
@@ -57,10 +68,17 @@ describe("builder and launcher with a real ZooKeeper", () => {
       NODEPOOL_BUILDER_ADDRESS: builderAddress,
       NODEPOOL_SSH_KEY: key.privateKeyPath,
     };
-    const daemon = (name: string, address: string) =>
-      startProgram(`services/${name}/main.ts`, ["-c", config, "--listen", address], { ...env, ...TRACED });
-    builder = daemon("builder", builderAddress);
-    launcher = daemon("launcher", launcherAddress);
+    const daemon = async (name: string, address: string) => {
+      const port = await freePort();
+      metricsAt.push(`127.0.0.1:${port}`);
+      return startProgram(`services/${name}/main.ts`, ["-c", config, "--listen", address], {
+        ...env,
+        ...OBSERVED,
+        OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
+      });
+    };
+    builder = await daemon("builder", builderAddress);
+    launcher = await daemon("launcher", launcherAddress);
     await untilListed(READY, "list");
   });
 
@@ -68,6 +86,56 @@ describe("builder and launcher with a real ZooKeeper", () => {
     await Promise.all([builder.stop(), launcher.stop()]);
     await zookeeper.close();
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("are scraped by a Prometheus, which knows our alerts", { skip: !hasPrometheus }, async () => {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const file = join(folder, "prometheus.yaml");
+    const targets = JSON.stringify(metricsAt);
+    writeFileSync(
+      file,
+      `global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [${PROJECT}/deploy/prometheus/rules.yaml]
+scrape_configs: [{job_name: nodepool, static_configs: [{targets: ${targets}}]}]
+`,
+    );
+    const prometheus = startCommand("/usr/bin/prometheus", [
+      `--config.file=${file}`,
+      `--web.listen-address=${listen}`,
+      `--storage.tsdb.path=${folder}/prometheus`,
+    ]);
+    const ask = async (path: string) => {
+      const { data } = (await (await fetch(`http://${listen}/api/v1/${path}`)).json()) as { data: unknown };
+      return data;
+    };
+    const query = async (metric: string) => {
+      const { result } = (await ask(`query?query=${metric}`)) as {
+        result: { metric: Record<string, string>; value: [number, string] }[];
+      };
+      return result;
+    };
+    try {
+      await prometheus.waitFor(/Server is ready to receive web requests/);
+      const current = await until("both", async () => {
+        const found = await query("nodepool_view_current");
+        return found.length === 2 && found;
+      });
+      assert.deepEqual(
+        current.map(({ value }) => value[1]),
+        ["1", "1"],
+      );
+      const [ready] = await query('nodepool_nodes{state="ready"}');
+      assert.equal(ready?.metric.provider, "local");
+      const { groups } = (await ask("rules")) as { groups: { rules: { name: string; health: string }[] }[] };
+      const rules = groups.flatMap((group) => group.rules);
+      assert.ok(rules.length > 0);
+      assert.deepEqual(
+        rules.filter(({ health }) => health === "err"),
+        [],
+      );
+    } finally {
+      await prometheus.stop();
+    }
   });
 
   it("give Zuul a node and take it back", async () => {
