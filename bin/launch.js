@@ -25,7 +25,7 @@ function programFile(program) {
  * the user's own folder, for in one that others write to somebody could put other code. Does nothing where that cannot be.
  */
 function keepCompiled() {
-  if (process.env.NODE_COMPILE_CACHE !== undefined) return;
+  if (process.env.NODE_COMPILE_CACHE) return;
   try {
     // A user who is in no list of users has no home, and asking for it fails.
     const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");

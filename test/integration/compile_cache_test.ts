@@ -6,7 +6,9 @@ import { describe, it } from "node:test";
 import { PROJECT, runCommand } from "../harness/program.ts";
 
 const version = (cacheHome: string) =>
-  runCommand("node", [join(PROJECT, "bin/nodepool.js"), "version"], { env: { XDG_CACHE_HOME: cacheHome } });
+  runCommand("node", [join(PROJECT, "bin/nodepool.js"), "version"], {
+    env: { XDG_CACHE_HOME: cacheHome, NODE_COMPILE_CACHE: "" },
+  });
 
 describe("what Node.js made of the sources", () => {
   it("is kept in the user's folder for caches", async () => {
