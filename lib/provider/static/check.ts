@@ -34,13 +34,27 @@ async function addressOf(
 ): Promise<{ ipv4: string | null; ipv6: string | null }> {
   const { name } = host;
   try {
-    const found = await inTime(() => lookups.find(name), host, signal, clock);
-    const of = (family: number) => found.find((one) => one.family === family)?.address ?? null;
-    return { ipv4: of(4), ipv6: of(4) === null ? of(6) : null };
+    return oneOf(await inTime(() => lookups.find(name), host, signal, clock));
   } catch (error) {
     signal.throwIfAborted();
     throw new ProviderError(`its name ${name} does not resolve (${codeOf(error)})`, { cause: error });
   }
+}
+
+/**
+ * The address that is recorded. Name servers turn the order of several round with each answer, and the host is reached by
+ * its name: the same one each time, or its record would be written anew after each check.
+ */
+export function oneOf(found: readonly { readonly address: string; readonly family: number }[]): {
+  ipv4: string | null;
+  ipv6: string | null;
+} {
+  const first = (wanted: number) =>
+    found
+      .filter(({ family }) => family === wanted)
+      .map(({ address }) => address)
+      .sort()[0] ?? null;
+  return first(4) === null ? { ipv4: null, ipv6: first(6) } : { ipv4: first(4), ipv6: null };
 }
 
 /** Waits as long as the host's timeout says. @throws {Error} that says so, the signal's reason */
