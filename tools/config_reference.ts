@@ -1,10 +1,14 @@
-// Writes what is made of the configuration's schema: nodepool.schema.json, for editors. With --check it only compares.
+// Writes what is made of the configuration's schema: nodepool.schema.json, for editors, and docs/configuration.md, for
+// people. With --check it only compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { configJsonSchema } from "../lib/config/json_schema.ts";
+import { configPage } from "./config_page.ts";
 
+const schema = configJsonSchema();
 const FILES: readonly (readonly [string, string])[] = [
-  ["nodepool.schema.json", `${JSON.stringify(configJsonSchema(), null, 1)}\n`],
+  ["nodepool.schema.json", `${JSON.stringify(schema, null, 1)}\n`],
+  ["docs/configuration.md", configPage(schema, ["openstack", "static", "local", "metastatic"])],
 ];
 
 const stale = FILES.filter(([path, text]) => readOrEmpty(path) !== text);
