@@ -131,6 +131,9 @@ function withProfile(place: string, own: Mapping, files: CloudFiles): Mapping {
   if (typeof name !== "string") return own;
   const profile = files.profiles[name] ?? profileOf(name);
   if (profile === null) {
+    // As with openstacksdk, a cloud that says itself where it is needs none.
+    const { auth, ...others } = normalise(own);
+    if (textOf(asMapping(auth).auth_url ?? others.auth_url) !== null) return own;
     const known = [...Object.keys(files.profiles), ...PROFILE_NAMES];
     throw new CloudConfigError(
       `${place}: profile '${name}' is not known${didYouMean(name, known) || `; known: ${known.join(", ")}`}. ` +

@@ -122,6 +122,11 @@ describe("clouds.yaml", () => {
     );
   });
 
+  test("a profile that is not known does not matter to a cloud that says itself where it is", async () => {
+    const cloud = await resolve({ clouds: `clouds: {c: {profile: gone, ${auth}}}` });
+    assert.equal(cloud.authUrl, "https://k:5000/v3");
+  });
+
   test("a region must be one of those listed, and may have keys of its own", async () => {
     const clouds = `clouds: {c: {${auth}, regions: [one, {name: two, values: {image_format: raw}}]}}`;
     assert.equal((await resolve({ clouds })).region, "one");
