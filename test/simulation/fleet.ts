@@ -64,9 +64,17 @@ export class Fleet {
     for (const node of AWAITED_NODES) await again(witness, () => this.#remove(node));
     await again(witness, () => this.#mark());
     const end = performance.now() + REST_MS;
-    const isAtRest = () => this.clients.every((client) => this.#isAtRest(client));
-    while (!isAtRest() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
-    return [...(await this.#faults()), ...this.clients.flatMap(({ violations }) => violations)];
+    // What a client takes for lost may stand at the server for a while: until its timeout, or until its disk has room.
+    const isAtRest = async () =>
+      this.clients.every((client) => this.#isAtRest(client)) &&
+      (await again(witness, () => this.#leftContenders())).length === 0;
+    while (!(await isAtRest()) && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return [
+      ...(await again(witness, () => this.#faults())),
+      ...this.clients.flatMap(({ violations }) => violations),
+    ];
   }
 
   async close(): Promise<void> {
@@ -100,14 +108,6 @@ export class Fleet {
       const { data } = await witness.get(nodePath(node));
       tree.set(node, (JSON.parse(new TextDecoder().decode(data)) as { comment: string }).comment);
     }
-    const leftContenders: string[] = [];
-    for (const node of LOCKED_NODES) {
-      const line = await witness.children(nodeLockPath(node)).catch((error: unknown): string[] => {
-        if (isZooKeeperError(error, "NO_NODE")) return [];
-        throw error;
-      });
-      leftContenders.push(...line.map((name) => `${nodeLockPath(node)}/${name}`));
-    }
     const views = new Map(
       this.clients.map(({ name, view }) => [
         name,
@@ -124,8 +124,20 @@ export class Fleet {
       lastHeard: all(({ lastHeard }) => lastHeard),
       views,
       tree,
-      leftContenders,
+      leftContenders: await this.#leftContenders(),
       hung: all(({ pending }) => pending),
     });
+  }
+
+  async #leftContenders(): Promise<string[]> {
+    const left: string[] = [];
+    for (const node of LOCKED_NODES) {
+      const line = await this.#witness.children(nodeLockPath(node)).catch((error: unknown): string[] => {
+        if (isZooKeeperError(error, "NO_NODE")) return [];
+        throw error;
+      });
+      left.push(...line.map((name) => `${nodeLockPath(node)}/${name}`));
+    }
+    return left;
   }
 }
