@@ -1,5 +1,5 @@
 // Runs test files, each in a process of its own, and counts how their tests ended.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { isEnding, whenEnded } from "./ending.ts";
@@ -41,9 +41,17 @@ export const node: Runtime = {
   },
 };
 
+let denoPath: string | null = null;
+
+/** What npm links as deno starts a Node.js first, each time. */
+function denoProgram(): string {
+  denoPath ??= execFileSync("deno", ["eval", "console.log(Deno.execPath())"], { encoding: "utf8" }).trim();
+  return denoPath;
+}
+
 export const deno: Runtime = {
   name: "deno",
-  command: (file) => ["deno", "test", "-A", "--no-check", file],
+  command: (file) => [denoProgram(), "test", "-A", "--no-check", file],
   env: {},
   count(output) {
     const summary = /(\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/.exec(output);

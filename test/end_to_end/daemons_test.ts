@@ -32,11 +32,11 @@ describe("builder and launcher with a real ZooKeeper", () => {
 
   const cli = (...args: string[]) => runProgram(CLI, args, env);
   const untilListed = async (pattern: RegExp, ...args: string[]) => {
-    for (let attempt = 0; attempt < 240; attempt += 1) {
+    for (let attempt = 0; attempt < 60; attempt += 1) {
       const { stdout } = await cli(...args);
       const match = pattern.exec(stdout);
       if (match !== null) return match;
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
     }
     assert.fail(`${pattern} was not listed\n${builder.output()}\n${launcher.output()}`);
   };

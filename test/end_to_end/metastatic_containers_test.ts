@@ -14,6 +14,8 @@ import { PROJECT, type Program, runProgram, startProgram } from "../harness/prog
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const PATIENCE_MS = 120_000;
+/** Between looks by command: each is a process. */
+const PAUSE_MS = 1000;
 const needsRoot = process.getuid?.() === 0 ? false : "a container engine with storage of its own needs root";
 
 /** A node as `nodepool --output json list` shows it. */
@@ -92,6 +94,7 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
       "an image at the provider",
       async () => /\| ready/.test((await launcher(0).cli("image-list")).stdout),
       PATIENCE_MS,
+      PAUSE_MS,
     ).catch((error: Error) => {
       throw new Error(`${error.message}\n${builder?.output().slice(-5000)}`);
     });
@@ -128,6 +131,7 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
         return found.length === 4 ? found : null;
       },
       PATIENCE_MS,
+      PAUSE_MS,
     );
     assert.equal(new Set(slots.map(({ backingNode, slot = 0 }) => `${backingNode} ${slot}`)).size, 4);
     const hosts = new Map(slots.map(({ backingNode, name }) => [backingNode, name]));
@@ -145,6 +149,6 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
     await launcher(0).program.stop("SIGKILL");
     assert.match(await run(1, "cat /tmp/mark"), /before/);
     writeFileSync(config, readFileSync(config, "utf8").replace("grace-time: 600", "grace-time: 1"));
-    await until("nothing is left", async () => (await list(1)).length === 0, PATIENCE_MS);
+    await until("nothing is left", async () => (await list(1)).length === 0, PATIENCE_MS, PAUSE_MS);
   });
 });

@@ -61,10 +61,10 @@ export function standaloneSuite(engine: string): void {
         .filter(({ state }) => state === "STATE_READY")
         .map(({ name }) => name.replace("nodes/", ""));
     const untilReady = async (count: number) => {
-      for (let attempt = 0; attempt < 120; attempt += 1) {
+      for (let attempt = 0; attempt < 60; attempt += 1) {
         const ready = await readyIds();
         if (ready.length >= count) return ready;
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
       }
       assert.fail(
         `no ${count} ready nodes:\n${JSON.stringify(await nodes(), null, 1)}\n${standalone.output()}`,
@@ -218,8 +218,8 @@ export function standaloneSuite(engine: string): void {
       standalone = startInTerminal();
       await standalone.waitFor(/ ssh -i /, FIRST_NODE);
       await standalone.stop("SIGKILL");
-      for (let attempt = 0; attempt < 120 && (await leftRunning()) !== ""; attempt += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 500));
+      for (let attempt = 0; attempt < 60 && (await leftRunning()) !== ""; attempt += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 1000));
       }
       assert.equal(await leftRunning(), "", "processes were left running");
       assert.doesNotMatch(readFileSync(join(folder, "data/nodepool.log"), "utf8"), /"level":"error"/);

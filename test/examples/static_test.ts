@@ -12,6 +12,8 @@ import { PROJECT, type Program, runProgram, startProgram } from "../harness/prog
 import type { SshServer } from "../harness/sshd.ts";
 
 const PATIENCE_MS = 90_000;
+/** Between looks by command: each is a process. */
+const PAUSE_MS = 500;
 
 describe("examples/nodepool-static.yaml", () => {
   let stage: HostStage;
@@ -31,6 +33,7 @@ describe("examples/nodepool-static.yaml", () => {
         return check(table) ? table : null;
       },
       PATIENCE_MS,
+      PAUSE_MS,
     ).catch((error: Error) => {
       throw new Error(`${error.message}\n${launcher.output()}`);
     });

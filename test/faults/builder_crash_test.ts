@@ -11,6 +11,7 @@ import { CHECKPOINTS, type Checkpoint } from "../../services/builder/checkpoint.
 import { findLoopDevices, findMounts, findProcesses } from "../../services/builder/host_remains.ts";
 import { BuilderCase, type Observer, type TestBuilder } from "../harness/builder.ts";
 import { type CrashWorld, crashCase, crashSetting, UNTIDY } from "../harness/crash_case.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { until } from "../harness/launcher.ts";
 import { startProgram } from "../harness/program.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -20,6 +21,7 @@ const PATIENCE = 60_000;
 const AT_ONCE = 5;
 const MODES = ["started again", "taken over first"] as const;
 type Mode = (typeof MODES)[number];
+const CASES = casesHere(CHECKPOINTS.flatMap((checkpoint) => MODES.map((mode) => ({ checkpoint, mode }))));
 
 let server: ZooKeeperServer;
 const waiting: (() => Promise<void>)[] = [];
@@ -202,19 +204,17 @@ async function describeWorld({ folder }: CrashWorld, observer: Observer): Promis
 describe("a builder that is killed after a step", { skip: !zooKeeperInstalled }, () => {
   before(async () => {
     server = await startZooKeeper();
-    for (const checkpoint of CHECKPOINTS) {
-      for (const mode of MODES) enqueue(`${checkpoint}, ${mode}`, () => crash(checkpoint, mode));
+    for (const { checkpoint, mode } of CASES) {
+      enqueue(`${checkpoint}, ${mode}`, () => crash(checkpoint, mode));
     }
     for (let worker = 0; worker < AT_ONCE; worker += 1) void work();
   });
   after(() => server.close());
 
-  for (const checkpoint of CHECKPOINTS) {
-    for (const mode of MODES) {
-      test(`${checkpoint}; ${mode}`, async () => {
-        const problem = await outcomes.get(`${checkpoint}, ${mode}`);
-        if (problem !== null) throw problem;
-      });
-    }
+  for (const { checkpoint, mode } of CASES) {
+    test(`${checkpoint}; ${mode}`, async () => {
+      const problem = await outcomes.get(`${checkpoint}, ${mode}`);
+      if (problem !== null) throw problem;
+    });
   }
 });

@@ -2,6 +2,7 @@
 // and a cloud that outlives it: another launcher goes on, and nothing is lost, leaked or given out twice.
 import { describe, it } from "node:test";
 import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { type CrashCase, LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
 
 /** At each moment of these steps. */
@@ -10,12 +11,12 @@ const casesOf = (more: Omit<CrashCase, "place">, ...steps: Step[]): CrashCase[] 
 
 describe("a launcher that is killed", () => {
   // The first claim and the first node that is handed over are min-ready's. The second claim is for two nodes.
-  const cases = [
+  const cases = casesHere([
     ...casesOf({ client: "grpc", time: 1 }, ...LIFE_STEPS),
     ...casesOf({ client: "grpc", time: 2 }, "request.fulfil"),
     ...casesOf({ client: "zuul", time: 2 }, "request.claim", "request.fulfil"),
     ...casesOf({ client: "zuul", time: 1 }, "request.assign", "node.delete"),
-  ];
+  ]);
   const ended = runCrashWorlds(cases, (world, { client }) => liveAndSettle(world, client));
   for (const one of cases) {
     const { place, client, time } = one;

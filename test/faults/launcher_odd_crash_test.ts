@@ -7,6 +7,7 @@ import { NODES, nodePath, requestLockPath, requestPath } from "../../lib/model/p
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../lib/model/request.ts";
 import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { encodeOwnData } from "../../services/launcher/request/own_data.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { idOf } from "../harness/launcher_case.ts";
 import { type LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
 import { MAX_SERVERS } from "../harness/launcher_crash_victim.ts";
@@ -162,8 +163,8 @@ describe("a launcher that is killed at what it seldom does", () => {
   const steps = Object.keys(PROVOCATIONS) as OddStep[];
   const momentsOf = (step: OddStep) =>
     MOMENTS.filter((moment) => wanted?.includes(moment) ?? (moment === "sent" || ALL_MOMENTS.has(step)));
-  const cases = steps.flatMap((step) =>
-    momentsOf(step).map((moment) => ({ place: `${step}:${moment}` as const })),
+  const cases = casesHere(
+    steps.flatMap((step) => momentsOf(step).map((moment) => ({ place: `${step}:${moment}` as const }))),
   );
   const ended = runCrashWorlds(cases, async (world, { place }) => {
     const [step = ""] = place.split(":");

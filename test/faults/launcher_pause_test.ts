@@ -1,22 +1,26 @@
 // A launcher that is stopped at any step of a request's life for longer than its ZooKeeper session lives, as a process
 // of its own on a real ZooKeeper. Another one takes over; when the stopped one goes on, nothing that it does late counts.
 import { describe, it } from "node:test";
-import { type Checkpoint, MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
+import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { LIFE_STEPS, runWorlds } from "../harness/launcher_crash_runs.ts";
 import { liveThroughLateCreate, liveThroughPause, type Wake } from "../harness/launcher_pause.ts";
 import type { ClientKind } from "../harness/node_client.ts";
 
 type Case = { readonly place: Checkpoint; readonly client: ClientKind; readonly wake: Wake };
 
+/** What comes after a step is what comes before the next one, or nothing that it could do late. */
 function casesOf(client: ClientKind, wake: Wake, steps: readonly Step[]): Case[] {
-  return steps.flatMap((step) => MOMENTS.map((moment) => ({ place: `${step}:${moment}`, client, wake })));
+  return steps.flatMap((step) =>
+    (["before", "sent"] as const).map((moment) => ({ place: `${step}:${moment}` as const, client, wake })),
+  );
 }
 
 const isLast = (step: Step) => ["request.release", "node.remove", "node.forget"].includes(step);
 const isOfGrpc = (step: Step) => ["request.create", "request.release"].includes(step);
 
 describe("a launcher that is stopped past its session", () => {
-  const cases = [
+  const cases = casesHere([
     ...casesOf(
       "grpc",
       "in use",
@@ -24,7 +28,7 @@ describe("a launcher that is stopped past its session", () => {
     ),
     ...casesOf("grpc", "given back", ["request.release"]),
     ...casesOf("zuul", "given back", [...LIFE_STEPS.filter((step) => !isOfGrpc(step)), "node.delete"]),
-  ];
+  ]);
   const ended = runWorlds(
     cases,
     ({ place }) => ({ place, ending: "SIGSTOP" }),

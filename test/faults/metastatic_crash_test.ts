@@ -7,6 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { type CrashPlace, SharedCrashWorld } from "../harness/shared_crash_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
@@ -38,7 +39,7 @@ const OTHERS: readonly (readonly [Step, number, string])[] = [
   ["node.remove", 4, "a backing node"],
 ];
 
-const places: (CrashPlace & { readonly about: string })[] = [
+const places: readonly (CrashPlace & { readonly about: string })[] = casesHere([
   ...OWN.flatMap((step) =>
     momentsOf("sent,after").map((moment) => {
       // The backing node, the first node on it, and the second one, which is not reached.
@@ -51,7 +52,7 @@ const places: (CrashPlace & { readonly about: string })[] = [
       return { checkpoint: `${step}:${moment}` as const, time, unreachable: 0, about: ` of ${about}` };
     }),
   ),
-];
+]);
 
 describe("a launcher of nodes that share others is killed", () => {
   let server: ZooKeeperServer;

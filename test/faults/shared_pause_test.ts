@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "../harness/at_once.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { HostCrashWorld } from "../harness/host_crash_world.ts";
 import { HostStage } from "../harness/host_stage.ts";
 import type { Wake } from "../harness/launcher_pause.ts";
@@ -32,12 +33,12 @@ const WHICH: Readonly<Record<string, { readonly time?: number; readonly unreacha
   "backing.fail": { unreachable: 3 },
 };
 
-const CASES: readonly Case[] = [
+const CASES: readonly Case[] = casesHere([
   ...casesOf("metastatic", "in use", ["backing.ask", "backing.take", "backing.fail", "node.note"]),
   ...casesOf("metastatic", "given back", ["backing.retire"]),
   ...casesOf("static", "in use", ["host.check", "host.register", "host.update", "request.assign"]),
   ...casesOf("static", "given back", ["node.remove"]),
-];
+]);
 
 describe("a launcher that is stopped past its session, and goes on late", () => {
   let stage: HostStage;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Checkpoint, MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "../harness/at_once.ts";
+import { casesHere } from "../harness/crash_places.ts";
 import { HostCrashWorld } from "../harness/host_crash_world.ts";
 import { HostStage } from "../harness/host_stage.ts";
 
@@ -24,7 +25,7 @@ const STEPS: readonly Step[] = [
 ];
 
 describe("a launcher of static hosts that is killed", () => {
-  const places = STEPS.flatMap((step) => MOMENTS.map((moment): Checkpoint => `${step}:${moment}`));
+  const places = casesHere(STEPS.flatMap((step) => MOMENTS.map((moment): Checkpoint => `${step}:${moment}`)));
   let stage: HostStage;
   let folder: string;
   let worlds: ReadonlyMap<Checkpoint, Promise<void>> = new Map();

@@ -208,17 +208,18 @@ export async function putImage(
   }
 }
 
-/** Waits until the check gives something; fails with `what` after `milliseconds`. */
+/** Waits until the check gives something; fails with `what` after `milliseconds`. Between checks it pauses. */
 export async function until<T>(
   what: string,
   check: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   milliseconds = 60_000,
+  pauseMs = 10,
 ): Promise<T> {
   const end = Date.now() + milliseconds;
   while (true) {
     const value = await check();
     if (value !== undefined && value !== null && value !== false) return value;
     if (Date.now() > end) throw new Error(`still waiting for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
