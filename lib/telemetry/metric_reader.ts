@@ -8,10 +8,8 @@ import {
   type PushMetricExporter,
 } from "@opentelemetry/sdk-metrics";
 import { messageOf } from "../std/errors.ts";
+import type { Environment } from "./setup.ts";
 import { tellingFailure } from "./telling_failure.ts";
-
-/** The environment, as process.env has it. */
-type Environment = Readonly<Record<string, string | undefined>>;
 
 type Write = (line: string) => void;
 
@@ -81,7 +79,8 @@ function metricInterval(env: Environment, write: Write): number {
 /** OpenTelemetry's own, and thereby Prometheus' for what it instruments. */
 const PROMETHEUS_PORT = 9464;
 
-function prometheusPort(env: Environment, write: Write): number {
+/** The port to serve metrics on. A value that is none is told, and passed over. */
+export function prometheusPort(env: Environment, write: Write): number {
   const value = env.OTEL_EXPORTER_PROMETHEUS_PORT?.trim() ?? "";
   if (value === "") return PROMETHEUS_PORT;
   if (/^\d{1,5}$/.test(value) && Number(value) > 0 && Number(value) < 65_536) return Number(value);
