@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { encodeBuild, encodeUpload } from "../../lib/model/image.ts";
 import { buildPath, imagePath, imagePausePath, uploadPath } from "../../lib/model/paths.ts";
-import type { Session } from "../../lib/zookeeper/types.ts";
+import { isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
 import { CHECKPOINTS, type Checkpoint } from "../../services/builder/checkpoint.ts";
 import { findLoopDevices, findMounts, findProcesses } from "../../services/builder/host_remains.ts";
 import { BuilderCase, type Observer, type TestBuilder } from "../harness/builder.ts";
@@ -176,7 +176,12 @@ async function checkTree(session: Session, kept: readonly string[]): Promise<voi
   );
   const locks: string[] = [];
   const walk = async (path: string) => {
-    for (const child of await session.children(path)) {
+    const children = await session.children(path).catch((error: unknown) => {
+      // It has gone meanwhile.
+      if (isZooKeeperError(error, "NO_NODE")) return [];
+      throw error;
+    });
+    for (const child of children) {
       if (path.endsWith("/lock")) locks.push(`${path}/${child}`);
       await walk(`${path}/${child}`);
     }
