@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
+import { documentedMetrics } from "../harness/documented_metrics.ts";
 import { PROJECT, runCommand } from "../harness/program.ts";
 import { findProgram } from "./engine.ts";
 
@@ -17,16 +18,6 @@ interface Rules {
 
 const { groups }: Rules = parse(await readFile(`${FOLDER}/rules.yaml`, "utf8"));
 const rules = groups.flatMap((group) => group.rules);
-
-/** What Prometheus calls the metrics that docs/operating.md lists. */
-async function knownMetrics(): Promise<Set<string>> {
-  const page = await readFile(`${PROJECT}/docs/operating.md`, "utf8");
-  const names = Array.from(
-    page.matchAll(/^\| `([\w.]+)` \| (?:both|launcher|builder) \|/gm),
-    ([, name = ""]) => name,
-  );
-  return new Set(names.map((name) => name.replaceAll(".", "_")));
-}
 
 describe("deploy/prometheus", () => {
   test("has rules that Prometheus takes", { skip: promtool === null }, async () => {
@@ -49,7 +40,8 @@ describe("deploy/prometheus", () => {
   });
 
   test("asks for metrics that there are", async () => {
-    const known = await knownMetrics();
+    // Prometheus has no dots.
+    const known = new Set((await documentedMetrics()).map((name) => name.replaceAll(".", "_")));
     for (const { alert, expr } of rules) {
       for (const [name] of expr.matchAll(/\bnodepool_\w+/g)) {
         assert.ok(known.has(name) || known.has(name.replace(/_count$/, "")), `${alert}: ${name}`);

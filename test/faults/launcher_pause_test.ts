@@ -2,17 +2,16 @@
 // of its own on a real ZooKeeper. Another one takes over; when the stopped one goes on, nothing that it does late counts.
 import { describe, it } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
-import { casesHere } from "../harness/crash_places.ts";
+import { casesHere, LATE_MOMENTS } from "../harness/crash_places.ts";
 import { LIFE_STEPS, runWorlds } from "../harness/launcher_crash_runs.ts";
 import { liveThroughLateCreate, liveThroughPause, type Wake } from "../harness/launcher_pause.ts";
 import type { ClientKind } from "../harness/node_client.ts";
 
 type Case = { readonly place: Checkpoint; readonly client: ClientKind; readonly wake: Wake };
 
-/** What comes after a step is what comes before the next one, or nothing that it could do late. */
 function casesOf(client: ClientKind, wake: Wake, steps: readonly Step[]): Case[] {
   return steps.flatMap((step) =>
-    (["before", "sent"] as const).map((moment) => ({ place: `${step}:${moment}` as const, client, wake })),
+    LATE_MOMENTS.map((moment) => ({ place: `${step}:${moment}` as const, client, wake })),
   );
 }
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "../harness/at_once.ts";
-import { casesHere } from "../harness/crash_places.ts";
+import { casesHere, LATE_MOMENTS } from "../harness/crash_places.ts";
 import { HostCrashWorld } from "../harness/host_crash_world.ts";
 import { HostStage } from "../harness/host_stage.ts";
 import type { Wake } from "../harness/launcher_pause.ts";
@@ -21,10 +21,9 @@ interface Case {
   readonly wake: Wake;
 }
 
-/** What comes after a step is what comes before the next one, or nothing that it could do late. */
 const casesOf = (driver: Case["driver"], wake: Wake, steps: readonly Step[]): Case[] =>
   steps.flatMap((step) =>
-    (["before", "sent"] as const).map((moment) => ({ driver, wake, place: `${step}:${moment}` as const })),
+    LATE_MOMENTS.map((moment) => ({ driver, wake, place: `${step}:${moment}` as const })),
   );
 
 /** Of which node: the second is noted with its slot, after the one beneath it. The third scan is of the second node there. */
