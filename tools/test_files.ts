@@ -1,7 +1,8 @@
 // Runs test files, each in a process of its own, and counts how their tests ended.
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { denoProgram } from "./deno_program.ts";
 import { isEnding, whenEnded } from "./ending.ts";
 
 export interface Count {
@@ -40,14 +41,6 @@ export const node: Runtime = {
     };
   },
 };
-
-let denoPath: string | null = null;
-
-/** What npm links as deno starts a Node.js first, each time. */
-function denoProgram(): string {
-  denoPath ??= execFileSync("deno", ["eval", "console.log(Deno.execPath())"], { encoding: "utf8" }).trim();
-  return denoPath;
-}
 
 export const deno: Runtime = {
   name: "deno",

@@ -1,9 +1,10 @@
 // Builder and launcher as processes of their own beside a real ZooKeeper, used by Zuul, by the CLI, and traced.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { findProgram } from "../../lib/host/machine.ts";
 import { operatorKey } from "../../lib/host/ssh_key.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
@@ -20,7 +21,7 @@ import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 const CLI = "services/cli/main.ts";
 const TRACED = { OTEL_TRACES_EXPORTER: "console" };
 const OBSERVED = { ...TRACED, OTEL_METRICS_EXPORTER: "prometheus" };
-const hasPrometheus = existsSync("/usr/bin/prometheus");
+const prometheusProgram = await findProgram("prometheus");
 
 describe("builder and launcher with a real ZooKeeper", () => {
   const folder = mkdtempSync(join(tmpdir(), "nodepool-daemons-"));
@@ -88,7 +89,9 @@ describe("builder and launcher with a real ZooKeeper", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("are scraped by a Prometheus, which knows our alerts", { skip: !hasPrometheus }, async () => {
+  it("are scraped by a Prometheus, which knows our alerts", {
+    skip: prometheusProgram === null,
+  }, async () => {
     const listen = `127.0.0.1:${await freePort()}`;
     const file = join(folder, "prometheus.yaml");
     const targets = JSON.stringify(metricsAt);
@@ -99,7 +102,7 @@ rule_files: [${PROJECT}/deploy/prometheus/rules.yaml]
 scrape_configs: [{job_name: nodepool, static_configs: [{targets: ${targets}}]}]
 `,
     );
-    const prometheus = startCommand("/usr/bin/prometheus", [
+    const prometheus = startCommand("prometheus", [
       `--config.file=${file}`,
       `--web.listen-address=${listen}`,
       `--storage.tsdb.path=${folder}/prometheus`,

@@ -1,13 +1,12 @@
 // The same for the steps that a launcher seldom takes: each is brought about, the launcher is killed there, and another
 // one goes on with it and with an ordinary life afterwards. NODEPOOL_CRASH_MOMENTS=before,sent,after tries them all.
-import process from "node:process";
 import { describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { NODES, nodePath, requestLockPath, requestPath } from "../../lib/model/paths.ts";
 import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../lib/model/request.ts";
 import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { encodeOwnData } from "../../services/launcher/request/own_data.ts";
-import { casesHere } from "../harness/crash_places.ts";
+import { casesHere, momentsOf } from "../harness/crash_places.ts";
 import { idOf } from "../harness/launcher_case.ts";
 import { type LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
 import { MAX_SERVERS } from "../harness/launcher_crash_victim.ts";
@@ -149,8 +148,6 @@ async function holdAndRelease(world: LauncherCrashWorld): Promise<void> {
   await world.tree.untilGone(nodePath(node));
 }
 
-const wanted = process.env.NODEPOOL_CRASH_MOMENTS?.split(",");
-
 /** Steps of a takeover and of a deletion, after which others go on with what only the tree says. */
 const ALL_MOMENTS: ReadonlySet<OddStep> = new Set([
   "request.adopt",
@@ -161,10 +158,10 @@ const ALL_MOMENTS: ReadonlySet<OddStep> = new Set([
 
 describe("a launcher that is killed at what it seldom does", () => {
   const steps = Object.keys(PROVOCATIONS) as OddStep[];
-  const momentsOf = (step: OddStep) =>
-    MOMENTS.filter((moment) => wanted?.includes(moment) ?? (moment === "sent" || ALL_MOMENTS.has(step)));
+  const momentsHere = (step: OddStep) =>
+    momentsOf(...(ALL_MOMENTS.has(step) ? MOMENTS : (["sent"] as const)));
   const cases = casesHere(
-    steps.flatMap((step) => momentsOf(step).map((moment) => ({ place: `${step}:${moment}` as const }))),
+    steps.flatMap((step) => momentsHere(step).map((moment) => ({ place: `${step}:${moment}` as const }))),
   );
   const ended = runCrashWorlds(cases, async (world, { place }) => {
     const [step = ""] = place.split(":");

@@ -4,21 +4,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
-import { casesHere } from "../harness/crash_places.ts";
+import type { Step } from "../../services/launcher/checkpoint.ts";
+import { casesHere, momentsOf } from "../harness/crash_places.ts";
 import { type CrashPlace, SharedCrashWorld } from "../harness/shared_crash_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 /** So many worlds at a time: each takes a while and little of the machine. */
 const AT_ONCE = 8;
-
-/** The moments to try: what comes before a step is mostly what comes after the one ahead of it. */
-const momentsOf = (usual: string) => {
-  const wanted = (process.env.NODEPOOL_CRASH_MOMENTS ?? usual).split(",");
-  return MOMENTS.filter((moment) => wanted.includes(moment));
-};
 
 /** Steps of the driver's own. */
 const OWN: readonly Step[] = [
@@ -40,8 +33,9 @@ const OTHERS: readonly (readonly [Step, number, string])[] = [
 ];
 
 const places: readonly (CrashPlace & { readonly about: string })[] = casesHere([
+  // What comes before a step is mostly what comes after the one ahead of it.
   ...OWN.flatMap((step) =>
-    momentsOf("sent,after").map((moment) => {
+    momentsOf("sent", "after").map((moment) => {
       // The backing node, the first node on it, and the second one, which is not reached.
       const unreachable = step === "backing.fail" ? 3 : 0;
       return { checkpoint: `${step}:${moment}` as const, time: 1, unreachable, about: "" };

@@ -2,6 +2,7 @@
 // runs the sources too, with a compiler for their types in the process, which takes 30 MB of it.)
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { denoProgram } from "../../../tools/deno_program.ts";
 import { PROJECT, runCommand } from "../../harness/program.ts";
 
 export const RUNTIMES = ["node", "deno"] as const;
@@ -19,11 +20,10 @@ export interface LauncherProgram {
 
 export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram> {
   if (runtime === "deno") {
-    const { stdout } = await runCommand("deno", ["eval", "console.log(Deno.execPath())"]);
     const main = join(PROJECT, "services/launcher/main.ts");
     // As deno.json starts it.
     const options = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--no-parallel-scavenge";
-    const command = [stdout.trim(), "run", "-A", "--no-check", options, main] as const;
+    const command = [denoProgram(), "run", "-A", "--no-check", options, main] as const;
     return { runtime, command, environment: {}, remove: () => {} };
   }
   // Beside dist/, so that it finds the same packages.
