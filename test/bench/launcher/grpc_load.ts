@@ -69,10 +69,10 @@ export class GrpcLoad {
 
   /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
   async giveBack({ name, nodes, client, watched }: Taken): Promise<number> {
-    const gone = Promise.all(nodes.map((node) => this.#session.gone(`/nodepool/${node}`)));
     const begun = performance.now();
     await client.releaseRequest({ name });
-    await gone;
+    // Not from before the call: a node's record changes once more as it is returned, and would be read twice.
+    await Promise.all(nodes.map((node) => this.#session.gone(`/nodepool/${node}`)));
     const took = performance.now() - begun;
     await watched;
     return took;
