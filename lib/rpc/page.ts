@@ -34,9 +34,7 @@ export function paginate<T, Message>(
   if (pageSize < 0) throw invalidArgument("page_size", `${pageSize} is negative: expected 0 or more`);
   const size = pageSize === 0 ? MAX_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
   const after = pageToken === "" ? null : decodeToken(list, pageToken);
-  const keyed = Array.from(items, (item) => ({ item, key: keyOf(item) }))
-    .filter(({ key }) => after === null || key > after)
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const keyed = firstOf(items, keyOf, { after, count: size + 1 });
   const page: Message[] = [];
   let bytes = 0;
   for (const { item } of keyed.slice(0, size)) {
@@ -48,6 +46,38 @@ export function paginate<T, Message>(
   const last = keyed[page.length - 1];
   const more = keyed.length > page.length && last !== undefined;
   return { page, nextPageToken: more ? encodeToken(list, last.key) : "" };
+}
+
+interface Keyed<T> {
+  readonly item: T;
+  readonly key: string;
+}
+
+/**
+ * The first so many items behind a key, in the order of their keys. Whoever lists thousands asks for page after page, so
+ * what is not on this one is dropped early.
+ */
+function firstOf<T>(
+  items: Iterable<T>,
+  keyOf: (item: T) => string,
+  { after, count }: { readonly after: string | null; readonly count: number },
+): readonly Keyed<T>[] {
+  let first: Keyed<T>[] = [];
+  let last: string | undefined;
+  const shorten = () => {
+    first.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    first = first.slice(0, count);
+  };
+  for (const item of items) {
+    const key = keyOf(item);
+    if ((after !== null && key <= after) || (last !== undefined && key >= last)) continue;
+    first.push({ item, key });
+    if (first.length < 2 * count) continue;
+    shorten();
+    last = first.at(-1)?.key;
+  }
+  shorten();
+  return first;
 }
 
 /** The bytes that a message has when it is sent, rather more than less, without encoding it. */

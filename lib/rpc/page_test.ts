@@ -15,6 +15,21 @@ test("pages follow the keys, and the last one has no token", () => {
   assert.deepEqual(second, { page: ["c"], nextPageToken: "" });
 });
 
+test("all that is listed is on one page, whatever the order in which it comes", () => {
+  const sorted = Array.from({ length: 40 }, (_, index) => String.fromCharCode(60 + index));
+  const orders = [sorted, sorted.toReversed(), sorted.map((_, index) => sorted[(index * 7) % 40] ?? "")];
+  for (const items of orders) {
+    const pages: string[] = [];
+    let pageToken = "";
+    do {
+      const { page, nextPageToken } = paginate("list", items, same, same, { pageSize: 3, pageToken });
+      pages.push(page.join(""));
+      pageToken = nextPageToken;
+    } while (pageToken !== "");
+    assert.deepEqual(pages, sorted.join("").match(/.{1,3}/g));
+  }
+});
+
 test("a full last page has no token either", () => {
   assert.equal(paginate("list", ["a", "b"], same, same, { pageSize: 2, pageToken: "" }).nextPageToken, "");
 });
