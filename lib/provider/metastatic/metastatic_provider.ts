@@ -39,8 +39,9 @@ export class MetastaticProvider implements Provider {
 
   async start(): Promise<void> {}
 
+  /** What is under way is waited for by whoever lets go of it, or ends with the session: ZooKeeper may be away. */
   async stop(): Promise<void> {
-    await this.#attached?.sharing.stop();
+    this.#attached?.sharing.end();
     this.#attached = null;
   }
 

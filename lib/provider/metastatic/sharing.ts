@@ -82,12 +82,18 @@ export class Sharing {
     return this.#reasons.get(node) ?? null;
   }
 
-  async stop(): Promise<void> {
+  /** Begins nothing more; whoever waits for a slot is told. */
+  end(): void {
     this.#stopped = true;
     this.#cancelTimer();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const ticket of this.#tickets.values()) ticket.reject(new ProviderError("the provider is stopping"));
     this.#tickets.clear();
+  }
+
+  /** Resolves when nothing is under way any more: without ZooKeeper that may be when it is back. */
+  async stop(): Promise<void> {
+    this.end();
     await this.#running;
   }
 

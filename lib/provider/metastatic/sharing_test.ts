@@ -17,6 +17,7 @@ import { type EmbeddedServer, startEmbeddedServer } from "../../zookeeper/embedd
 import { connectSession } from "../../zookeeper/session.ts";
 import { openView } from "../../zookeeper/tree_view.ts";
 import type { Session } from "../../zookeeper/types.ts";
+import { MetastaticProvider } from "./metastatic_provider.ts";
 import { Sharing } from "./sharing.ts";
 
 const BACKING = "9000000001";
@@ -168,5 +169,23 @@ describe("launchers that share one backing node out", () => {
     await assert.rejects(gone, /given up/);
     const request = await session.create(`${REQUESTS}/`, new Uint8Array(), "persistent-sequential");
     assert.equal(request, `${REQUESTS}/0000000000`, "there were requests before");
+  });
+
+  it("are stopped while ZooKeeper is away", async () => {
+    const session = await connect();
+    const view = openView(session, silentLogger);
+    await view.ready();
+    closing.push(() => view.close());
+    const away = new Promise<void>((resolve) => {
+      view.onCurrent((current) => !current && resolve());
+    });
+    const provider = new MetastaticProvider(
+      { name: "meta", pools: [] },
+      { clock: systemClock, logger: silentLogger },
+    );
+    await wire.close();
+    await away;
+    provider.attach({ session, view, newUuid: randomUUID, step: async (_name, run) => await run() });
+    await provider.stop();
   });
 });
