@@ -11,8 +11,9 @@ export interface Claim {
 }
 
 /**
- * Hears an instance's id as soon as it is known, and writes it down. A driver whose instances are claimed in ZooKeeper
- * gives the claim with it; when that is refused because somebody was faster, it may choose and call again.
+ * Hears an instance's id as soon as it is known, and has it written down while the driver goes on. A driver whose
+ * instances are claimed in ZooKeeper gives the claim with it: it hears when that is written, and when it is refused
+ * because somebody was faster, it may choose and call again.
  */
 export type NoteInstance = (externalId: string, claim?: Claim) => Promise<void>;
 

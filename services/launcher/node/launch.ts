@@ -8,6 +8,8 @@
 //   N4. An attempt's instance is deleted only when the node says that the attempt is over. Whoever has slept past his
 //       session fails at once, since the time for his launch is up, and before he hears that the node is not his any
 //       more: its instance may be in use by then.
+//   N5. An instance's id is written while the instance boots. Whatever is written of the launch after that names the
+//       version that this leaves, so it comes behind it or is refused with it.
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
@@ -223,9 +225,13 @@ async function create(environment: Environment, launch: Launch, signal: AbortSig
   let lost: unknown;
   const note: NoteInstance = async (externalId, claim) => {
     if (launch.record.externalId === externalId && claim === undefined) return;
-    lost = undefined;
     const noted = withInstance(launch.record, externalId, claim);
-    await writeLaunch(environment, launch, noted, claim?.operations).catch((error: unknown) => {
+    if (claim === undefined) {
+      writeBehind(environment, launch, noted);
+      return;
+    }
+    lost = undefined;
+    await writeLaunch(environment, launch, noted, claim.operations).catch((error: unknown) => {
       lost = error;
       throw error;
     });
@@ -251,6 +257,22 @@ async function writeLaunch(
   await steps.commit();
   launch.record = record;
   launch.version = version();
+}
+
+/** Does so while the launch goes on; when it fails, the launch is let go, even if it has ended. */
+function writeBehind(environment: Environment, launch: Launch, record: Launch["record"]): void {
+  const steps = transaction(environment, "node.note");
+  steps.guard(launch.lock);
+  steps.setNode(launch.node, record, launch.version);
+  launch.record = record;
+  launch.version += 1;
+  steps.commit().catch((error: unknown) => {
+    launch.controller.abort(error);
+    // Else whoever runs it lets it go.
+    if (launch.status === "launching") return undefined;
+    launch.status = "launching";
+    return settle(environment, launch);
+  });
 }
 
 /** @throws when one of the signals is aborted meanwhile: then there is nothing more to do about the launch */
