@@ -8,8 +8,6 @@
 //   N4. An attempt's instance is deleted only when the node says that the attempt is over. Whoever has slept past his
 //       session fails at once, since the time for his launch is up, and before he hears that the node is not his any
 //       more: its instance may be in use by then.
-//   N5. An instance's id is written while the instance boots. Whatever is written of the launch after that names the
-//       version that this leaves, so it comes behind it or is refused with it.
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
@@ -17,8 +15,8 @@ import { launchTimer } from "../../../lib/provider/launch_timer.ts";
 import type { NoteInstance } from "../../../lib/provider/nodepool.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
-import { isZooKeeperError, type Operation } from "../../../lib/zookeeper/types.ts";
-import { type Action, keys } from "../actions.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { Action } from "../actions.ts";
 import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { QUOTA_PAUSE_SECONDS } from "../pool/fit.ts";
 import { labelOf, nameOf } from "../pool/served.ts";
@@ -39,6 +37,7 @@ import {
 import { attemptImage, withImage } from "./attempt_image.ts";
 import { withDeadline } from "./deadline.ts";
 import { readHostKeys } from "./host_keys.ts";
+import { settle, writeBehind, writeLaunch } from "./write_launch.ts";
 
 /** Launches are tried again after this many milliseconds, times the attempts so far. */
 const RETRY_PAUSE_MS = 500;
@@ -115,17 +114,6 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
 /** Errors that mean that the node is not ours any more. */
 function isLost(error: unknown): boolean {
   return isConflict(error) || isZooKeeperError(error);
-}
-
-/** A launch without an outcome is let go; one with an outcome waits for the decision about it. */
-async function settle(environment: Environment, launch: Launch): Promise<void> {
-  const { hand, kick } = environment;
-  hand.changed(keys.node(launch.node));
-  if (launch.status === "launching" && hand.launches.get(launch.node) === launch) {
-    await launch.lock.release().catch(() => undefined);
-    hand.launches.delete(launch.node);
-  }
-  kick();
 }
 
 async function tryAttempts(
@@ -241,38 +229,6 @@ async function create(environment: Environment, launch: Launch, signal: AbortSig
   } catch (error) {
     throw lost ?? error;
   }
-}
-
-/** Writes the node under its lock; fails when the lock or the node is not ours any more. */
-async function writeLaunch(
-  environment: Environment,
-  launch: Launch,
-  record: Launch["record"],
-  operations: readonly Operation[] = [],
-): Promise<void> {
-  const steps = transaction(environment, "node.note");
-  steps.guard(launch.lock);
-  const version = steps.setNode(launch.node, record, launch.version);
-  steps.append(operations);
-  await steps.commit();
-  launch.record = record;
-  launch.version = version();
-}
-
-/** Does so while the launch goes on; when it fails, the launch is let go, even if it has ended. */
-function writeBehind(environment: Environment, launch: Launch, record: Launch["record"]): void {
-  const steps = transaction(environment, "node.note");
-  steps.guard(launch.lock);
-  steps.setNode(launch.node, record, launch.version);
-  launch.record = record;
-  launch.version += 1;
-  steps.commit().catch((error: unknown) => {
-    launch.controller.abort(error);
-    // Else whoever runs it lets it go.
-    if (launch.status === "launching") return undefined;
-    launch.status = "launching";
-    return settle(environment, launch);
-  });
 }
 
 /** @throws when one of the signals is aborted meanwhile: then there is nothing more to do about the launch */
