@@ -16,20 +16,22 @@ export async function writeLaunch(
   record: Launch["record"],
   operations: readonly Operation[] = [],
 ): Promise<void> {
-  const steps = transaction(environment, "node.note");
-  steps.guard(launch.lock);
-  const version = steps.setNode(launch.node, record, launch.version);
+  const { steps, version } = underItsLock(environment, launch, record);
   steps.append(operations);
   await steps.commit();
   launch.record = record;
   launch.version = version();
 }
 
-/** Does so while the launch goes on; when it fails, the launch is let go, even if it has ended. */
-export function writeBehind(environment: Environment, launch: Launch, record: Launch["record"]): void {
+function underItsLock(environment: Environment, launch: Launch, record: Launch["record"]) {
   const steps = transaction(environment, "node.note");
   steps.guard(launch.lock);
-  steps.setNode(launch.node, record, launch.version);
+  return { steps, version: steps.setNode(launch.node, record, launch.version) };
+}
+
+/** Does so while the launch goes on; when it fails, the launch is let go, even if it has ended. */
+export function writeBehind(environment: Environment, launch: Launch, record: Launch["record"]): void {
+  const { steps } = underItsLock(environment, launch, record);
   launch.record = record;
   launch.version += 1;
   steps.commit().catch((error: unknown) => {
