@@ -23,13 +23,7 @@ export async function writeLaunch(
   launch.version = version();
 }
 
-function underItsLock(environment: Environment, launch: Launch, record: Launch["record"]) {
-  const steps = transaction(environment, "node.note");
-  steps.guard(launch.lock);
-  return { steps, version: steps.setNode(launch.node, record, launch.version) };
-}
-
-/** Does so while the launch goes on; when it fails, the launch is let go, even if it has ended. */
+/** Writes the node while the launch goes on; when that fails, the launch is let go, even if it has ended. */
 export function writeBehind(environment: Environment, launch: Launch, record: Launch["record"]): void {
   const { steps } = underItsLock(environment, launch, record);
   launch.record = record;
@@ -43,6 +37,12 @@ export function writeBehind(environment: Environment, launch: Launch, record: La
     launch.status = "launching";
     return settle(environment, launch);
   });
+}
+
+function underItsLock(environment: Environment, launch: Launch, record: Launch["record"]) {
+  const steps = transaction(environment, "node.note");
+  steps.guard(launch.lock);
+  return { steps, version: steps.setNode(launch.node, record, launch.version) };
 }
 
 /** A launch without an outcome is let go; one with an outcome waits for the decision about it. */
