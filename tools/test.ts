@@ -12,7 +12,7 @@ import { testRequirements } from "../lib/host/catalogue.ts";
 import { ensureRequirements } from "../lib/host/requirements.ts";
 import { OPENSTACK_TESTS, skipFiles } from "./openstack_suite.ts";
 import { sourceFiles } from "./source_files.ts";
-import { type Count, deno, node, runAll, sum, tell } from "./test_files.ts";
+import { type Count, deno, node, report, runAll, sum } from "./test_files.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -51,5 +51,5 @@ if (clouded.length > 0) {
 }
 
 const count = sum(counts);
-console.log(tell(count));
+report(count);
 process.exit(count.failed > 0 || count.passed === 0 ? 1 : 0);

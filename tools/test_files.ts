@@ -6,13 +6,23 @@ import { denoProgram } from "./deno_program.ts";
 import { isEnding, whenEnded } from "./ending.ts";
 
 export interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** The files in which something failed, with the end of what each wrote. */
+  readonly failures: readonly Failure[];
 }
 
+interface Failure {
+  readonly file: string;
+  readonly output: string;
+}
+
+/** How many lines of a failed file's output are said again: what ends a file's output is what failed in it. */
+const FAILURE_LINES = 60;
+
 /** A file that has not ended after this many milliseconds is ended, with all that it started, and has failed. */
-const FILE_TIMEOUT = 600_000;
+const FILE_TIMEOUT = 420_000;
 
 /** What runs a file's tests. */
 export interface Runtime {
@@ -22,8 +32,11 @@ export interface Runtime {
   /** What it has more in its environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Finds in what the command wrote how its tests ended. */
-  count(output: string): Count;
+  count(output: string): Ended;
 }
+
+/** How the tests of one file ended. */
+type Ended = Omit<Count, "failures">;
 
 export const node: Runtime = {
   name: "node",
@@ -33,7 +46,8 @@ export const node: Runtime = {
     NODE_COMPILE_CACHE: fileURLToPath(new URL("../node_modules/.cache/nodepool-tests", import.meta.url)),
   },
   count(output) {
-    const number = (word: string) => Number(new RegExp(`^ℹ ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
+    const number = (word: string) =>
+      Number(lastMatch(output, new RegExp(`^ℹ ${word} (\\d+)$`, "gm"))?.[1] ?? 0);
     return {
       passed: number("pass"),
       failed: number("fail") + number("cancelled"),
@@ -47,11 +61,19 @@ export const deno: Runtime = {
   command: (file) => [denoProgram(), "test", "-A", "--no-check", file],
   env: {},
   count(output) {
-    const summary = /(\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/.exec(output);
+    const summary = lastMatch(
+      output,
+      /^(?:ok|FAILED) \| (\d+) passed[^|]*\| (\d+) failed[^|]*?(?:\| (\d+) ignored.*?)?\(/gm,
+    );
     const number = (index: number) => Number(summary?.[index] ?? 0);
     return { passed: number(1), failed: number(2), skipped: number(3) };
   },
 };
+
+/** The last, because what a test prints comes before what its runtime says of all tests. */
+function lastMatch(output: string, pattern: RegExp): RegExpExecArray | undefined {
+  return [...output.matchAll(pattern)].at(-1);
+}
 
 /**
  * Each file in a process of its own, two at a time, so that no file disturbs another and one that hangs ends alone.
@@ -60,17 +82,14 @@ export const deno: Runtime = {
  */
 export async function runAll(runtime: Runtime, files: readonly string[]): Promise<Count> {
   const waiting = [...files];
-  const total: Count = { passed: 0, failed: 0, skipped: 0 };
+  const counts: Count[] = [];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const count = await runFile(runtime, file);
-      total.passed += count.passed;
-      total.failed += count.failed;
-      total.skipped += count.skipped;
+      counts.push(await runFile(runtime, file));
     }
   };
   await Promise.all([work(), work()]);
-  return total;
+  return sum(counts);
 }
 
 /** Runs one file, with more variables in its environment, and prints what it wrote. */
@@ -82,13 +101,15 @@ export async function runFile(
   const started = performance.now();
   const { exitCode, output } = await run(runtime.command(file), { ...runtime.env, ...env });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stdout.write(`\n# ${runtime.name} ${file}: ${seconds} s\n${output}`);
-  const count = runtime.count(output);
-  if (exitCode === null) {
-    console.error(`${runtime.name} ${file}: did not end within ${FILE_TIMEOUT / 1000} s`);
-    return { ...count, failed: count.failed + 1 };
-  }
-  return settle(count, exitCode, `${runtime.name} ${file}`);
+  const ended = runtime.count(output);
+  const flaw = flawIn(ended, exitCode);
+  const lines = output.trimEnd().split("\n");
+  if (flaw !== null) lines.push(flaw);
+  const title = `${runtime.name} ${file}: ${seconds} s`;
+  console.log(`\n# ${title}\n${lines.join("\n")}`);
+  const failed = ended.failed + (flaw === null ? 0 : 1);
+  const failure = { file: title, output: lines.slice(-FAILURE_LINES).join("\n") };
+  return { ...ended, failed, failures: failed > 0 ? [failure] : [] };
 }
 
 /** Runs a command to its end; the exit code is null when it had to be ended. */
@@ -142,22 +163,32 @@ whenEnded(() => {
   for (const group of groups) endGroup(group);
 });
 
-/** An exit code that the counted tests do not explain is a failure of its own: a crash, a leak, no test at all. */
-function settle(count: Count, exitCode: number, file: string): Count {
-  const total = count.passed + count.failed;
-  const onlySkipped = total === 0 && count.skipped > 0 && exitCode === 0;
-  if (onlySkipped || (total > 0 && (exitCode === 0 || count.failed > 0))) return count;
-  console.error(`${file}: exit code ${exitCode} with ${total} tests counted`);
-  return { ...count, failed: count.failed + 1 };
+/** A failure of the file itself, which its counted tests do not explain: a crash, a leak, no test at all. */
+function flawIn({ passed, failed, skipped }: Ended, exitCode: number | null): string | null {
+  if (exitCode === null) return `did not end within ${FILE_TIMEOUT / 1000} s`;
+  const total = passed + failed;
+  const onlySkipped = total === 0 && skipped > 0 && exitCode === 0;
+  if (onlySkipped || (total > 0 && (exitCode === 0 || failed > 0))) return null;
+  return `exit code ${exitCode} with ${total} tests counted`;
 }
 
 /** The counts taken together. */
 export function sum(counts: readonly Count[]): Count {
-  const total = (key: keyof Count) => counts.reduce((all, count) => all + count[key], 0);
-  return { passed: total("passed"), failed: total("failed"), skipped: total("skipped") };
+  const total = (key: keyof Ended) => counts.reduce((all, count) => all + count[key], 0);
+  return {
+    passed: total("passed"),
+    failed: total("failed"),
+    skipped: total("skipped"),
+    failures: counts.flatMap((count) => count.failures),
+  };
 }
 
-/** As the last line says them. */
-export function tell({ passed, failed, skipped }: Count): string {
+/** Says again what failed, behind everything else, and then how many tests ended how: that is the last line. */
+export function report(count: Count): void {
+  for (const { file, output } of count.failures) console.log(`\n# failed: ${file}\n${output}`);
+  console.log(tell(count));
+}
+
+function tell({ passed, failed, skipped }: Count): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }

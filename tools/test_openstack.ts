@@ -7,7 +7,7 @@ import { testRequirements } from "../lib/host/catalogue.ts";
 import { ensureRequirements } from "../lib/host/requirements.ts";
 import { OPENSTACK_TESTS, runOpenStackSuite } from "./openstack_suite.ts";
 import { sourceFiles } from "./source_files.ts";
-import { deno, node, tell } from "./test_files.ts";
+import { deno, node, report } from "./test_files.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,5 +31,5 @@ const found = await ensureRequirements(testRequirements(), {
 if (!found.met) process.exit(69);
 const runtimes = [...(values.node || !values.deno ? [node] : []), ...(values.deno ? [deno] : [])];
 const { count, why } = await runOpenStackSuite(files, runtimes);
-console.log(tell(count));
+report(count);
 process.exit(why === null ? (count.failed > 0 || count.passed === 0 ? 1 : 0) : 69);
