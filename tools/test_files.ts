@@ -22,7 +22,7 @@ interface Failure {
 const FAILURE_LINES = 60;
 
 /** A file that has not ended after this many milliseconds is ended, with all that it started, and has failed. */
-const FILE_TIMEOUT = 420_000;
+const FILE_TIMEOUT = 600_000;
 
 /** What runs a file's tests. */
 export interface Runtime {
