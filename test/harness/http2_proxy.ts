@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "./ports.ts";
+import { until } from "./launcher.ts";
+import { freePort, isListening } from "./ports.ts";
 import { PROJECT, type Program, startCommand } from "./program.ts";
 
 /** The proxies, and where Debian has them. */
@@ -22,13 +23,14 @@ export interface Http2Proxy {
   readonly program: Program;
 }
 
-/** Starts a proxy in front of two servers or more; its files are kept in the folder. */
+/** Starts a proxy in front of two servers or more, which need not run yet; its files are kept in the folder. */
 export async function startHttp2Proxy(
   name: ProxyName,
   folder: string,
   servers: readonly [string, string, ...string[]],
 ): Promise<Http2Proxy> {
-  const address = `127.0.0.1:${await freePort()}`;
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
   const file = name === "haproxy" ? "haproxy.cfg" : "nginx.conf";
   let text = await readFile(join(PROJECT, "deploy/proxy", file), "utf8");
   const [first, second, ...more] = servers;
@@ -39,6 +41,7 @@ export async function startHttp2Proxy(
   text = text.replace(line, [line, ...lines].join("\n"));
   await writeFile(join(folder, file), text);
   const program = startCommand(PROXIES[name], await wordsFor[name](folder, file));
+  await until(`${name} listens`, () => isListening(port));
   return { address, program };
 }
 

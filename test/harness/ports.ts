@@ -1,7 +1,7 @@
 // Free ports on loopback for servers that tests start.
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 
 /** Below those that Linux gives to connections (32768 on): such a port would be taken now and then before its server has it. */
 const [FIRST, END] = [12_000, 32_000] as const;
@@ -12,6 +12,17 @@ export async function freePort(): Promise<number> {
     const port = randomInt(FIRST, END);
     if ((await isFree(port)) && (await reserve(port))) return port;
   }
+}
+
+/** Whether somebody takes connections at a port of 127.0.0.1. */
+export function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -75,7 +75,12 @@ export async function runCommand(
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    // What it has started may hold them open.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }, options.timeoutMs ?? 60_000);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
