@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { operatorKey } from "../../lib/host/ssh_key.ts";
 import { type PodmanService, startPodmanService } from "../../lib/provider/local/podman_service.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { until } from "../harness/launcher.ts";
 import { freePort } from "../harness/ports.ts";
 import { PROJECT, type Program, runProgram, startProgram } from "../harness/program.ts";
+import { makeRootfs, type Rootfs, writeBuildCommand } from "../harness/rootfs.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const PATIENCE_MS = 120_000;
@@ -39,6 +39,7 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
   const launchers: Launcher[] = [];
   let zookeeper: ZooKeeperServer | undefined;
   let podman: PodmanService | null = null;
+  let rootfs: Rootfs | undefined;
   let builder: Program | undefined;
 
   const launcher = (index: number): Launcher => {
@@ -67,7 +68,9 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
       evenIfSocket: true,
     });
     assert.ok(podman, "podman does not start (package podman)");
+    rootfs = await makeRootfs();
     const example = readFileSync(`${PROJECT}/examples/nodepool-metastatic.yaml`, "utf8")
+      .replace("disk-image-create -n", await writeBuildCommand(folder, rootfs))
       .replace("host: localhost", `host: ${zookeeper.host}`)
       .replace("port: 2181", `port: ${zookeeper.port}`)
       .replace("engine: container", `engine: container\n    socket: ${podman.socket}`)
@@ -76,12 +79,12 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
       .replaceAll("/var/log/nodepool", `${folder}/log`)
       .replace("elements-dir: elements", `elements-dir: ${PROJECT}/examples/elements`);
     writeFileSync(config, example);
-    const key = await operatorKey({ env: { HOME: folder }, dataDir: folder });
     const builderAddress = `127.0.0.1:${await freePort()}`;
     const env = {
-      NODEPOOL_AUTHORIZED_KEYS: key.publicKey,
+      // The root file system lets its own key in.
+      NODEPOOL_AUTHORIZED_KEYS: "none",
       NODEPOOL_BUILDER_ADDRESS: builderAddress,
-      NODEPOOL_SSH_KEY: key.privateKeyPath,
+      NODEPOOL_SSH_KEY: rootfs.privateKeyFile,
     };
     builder = startProgram("services/builder/main.ts", ["-c", config, "--listen", builderAddress], env);
     for (let count = 0; count < 2; count += 1) {
@@ -105,6 +108,7 @@ describe("slots on containers, with two launchers", { skip: needsRoot }, () => {
     await Promise.allSettled(programs.map((program) => program?.stop()));
     await podman?.stop();
     await zookeeper?.close();
+    await rootfs?.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 

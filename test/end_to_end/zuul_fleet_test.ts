@@ -2,7 +2,7 @@
 // One launcher is killed in the middle: nobody may lose a request or get a node twice, and nothing may be left.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,7 +12,7 @@ import { type PodmanService, startPodmanService } from "../../lib/provider/local
 import { silentLogger } from "../../lib/std/logger.ts";
 import { freePort } from "../harness/ports.ts";
 import { PROJECT, type Program, runCommand, runProgram, startProgram } from "../harness/program.ts";
-import { makeRootfs, type Rootfs } from "../harness/rootfs.ts";
+import { makeRootfs, type Rootfs, writeBuildCommand } from "../harness/rootfs.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
 const skip = process.getuid?.() === 0 ? false : "a container engine with storage of its own needs root";
@@ -62,9 +62,7 @@ describe("three launchers that serve Zuul", { skip }, () => {
     const service = await startPodmanService(options);
     assert.ok(service, "podman does not start (package podman)");
     podman = service;
-    const command = join(folder, "build");
-    writeFileSync(command, buildScript(rootfs.path));
-    chmodSync(command, 0o755);
+    const command = await writeBuildCommand(folder, rootfs);
     const config = join(folder, "nodepool.yaml");
     writeFileSync(config, configuration(folder, command, zookeeper, podman.socket));
     addresses = [];
@@ -127,18 +125,6 @@ describe("three launchers that serve Zuul", { skip }, () => {
     assert.deepEqual(left, [0, 0]);
   });
 });
-
-/** Stands for disk-image-create: puts a root file system where `-o` says. */
-function buildScript(rootfs: string): string {
-  return [
-    "#!/bin/sh -e",
-    'while [ "$1" != -o ]; do shift; done',
-    `cp ${rootfs} "$2.tar"`,
-    'md5sum "$2.tar" > "$2.tar.md5"',
-    'sha256sum "$2.tar" > "$2.tar.sha256"',
-    "",
-  ].join("\n");
-}
 
 function configuration(folder: string, command: string, server: ZooKeeperServer, socket: string): string {
   return `

@@ -48,6 +48,25 @@ export async function makeRootfs(options: RootfsOptions = {}): Promise<Rootfs> {
   }
 }
 
+/**
+ * Writes a program into the folder that stands for disk-image-create where it does not matter what is built: it puts the
+ * tar where `-o` says. @returns its path
+ */
+export async function writeBuildCommand(folder: string, rootfs: Rootfs): Promise<string> {
+  const path = join(folder, "build");
+  await writeFile(path, buildScript(rootfs.path), { mode: 0o755 });
+  return path;
+}
+
+function buildScript(tar: string): string {
+  return `#!/bin/sh -e
+while [ "$1" != -o ]; do shift; done
+cp ${tar} "$2.tar"
+md5sum "$2.tar" > "$2.tar.md5"
+sha256sum "$2.tar" > "$2.tar.sha256"
+`;
+}
+
 async function fillRootfs(directory: string, options: RootfsOptions): Promise<Rootfs> {
   const root = join(directory, "root");
   const folders =
