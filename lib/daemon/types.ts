@@ -6,6 +6,7 @@ import type { Clock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import type { Locks, Session } from "../zookeeper/types.ts";
 import type { View } from "../zookeeper/view.ts";
+import type { UnservedProvider } from "./providers.ts";
 
 /** Everything that a service takes from outside. */
 export interface ServiceContext {
@@ -16,7 +17,7 @@ export interface ServiceContext {
   /** The configuration's providers that can be served, started. Those that cannot are in {@link unserved}. */
   readonly providers: readonly Provider[];
   /** Providers that are not served, with the reason. */
-  readonly unserved: readonly { readonly name: string; readonly driver: string; readonly problem: string }[];
+  readonly unserved: readonly UnservedProvider[];
   readonly clock: Clock;
   readonly logger: Logger;
   /** This host's fully qualified name. */

@@ -8,6 +8,7 @@ import type { PlacedHost } from "./host/slots.ts";
 import type { Fit, LaterFit } from "./pool/obstacle.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
+import type { UnservedPool } from "./pool/unserved.ts";
 import type { Link } from "./request/chains.ts";
 import type { WorldIndex } from "./world_index.ts";
 
@@ -207,6 +208,8 @@ export interface World {
   readonly tree: Tree;
   readonly config: Pick<Config, "labels" | "maxHoldAge" | "tenantLimits">;
   readonly pools: readonly ServedPool[];
+  /** Pools of ours that would be there if their providers could be used. */
+  readonly unserved: readonly UnservedPool[];
   readonly hand: Hand;
   readonly index: WorldIndex;
   /** Seconds since the epoch. */

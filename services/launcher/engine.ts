@@ -23,6 +23,7 @@ import { hostKey } from "./host/slots.ts";
 import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_share.ts";
+import { unservedPools } from "./pool/unserved.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf, isHoldTakenBack, ownDataOf } from "./request/own_data.ts";
 import { RequestWatchers } from "./request_watchers.ts";
@@ -73,7 +74,8 @@ export class Engine {
   #world(): World {
     const { context, pools, hand } = this.#environment;
     const { view: tree, config } = context;
-    return { tree, config, pools, hand, index: this.#index, now: nowOf(this.#environment) };
+    const unserved = unservedPools(context.config, context.unserved);
+    return { tree, config, pools, unserved, hand, index: this.#index, now: nowOf(this.#environment) };
   }
 
   /** Why a request waits, as the last decision has it. */
@@ -111,7 +113,8 @@ export class Engine {
     const { context, pools, hand } = this.#environment;
     const { view: tree, config } = context;
     if (!tree.current) throw withoutZooKeeper();
-    return planChange({ tree, config, pools, hand, now: nowOf(this.#environment) }, next);
+    const unserved = unservedPools(config, context.unserved);
+    return planChange({ tree, config, pools, unserved, hand, now: nowOf(this.#environment) }, next);
   }
 
   start(): void {

@@ -3,14 +3,17 @@
 import { type NodeRecord, newNode } from "../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { NodeEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
-import type { Action, Hand, LaunchStatus, Tree } from "./actions.ts";
+import type { Action, Hand, LaunchStatus, Tree, World } from "./actions.ts";
 import { decide } from "./decide.ts";
 import { nameOf, type ServedPool } from "./pool/served.ts";
 import { encodeOwnData, ownDataOf } from "./request/own_data.ts";
-import { type Surroundings, WorldIndex } from "./world_index.ts";
+import { WorldIndex } from "./world_index.ts";
 
 /** Rounds of decisions after which it is taken for the end: each brings a node or a request a step further. */
 const MAXIMUM_ROUNDS = 1000;
+
+/** How things are. */
+type Situation = Omit<World, "index" | "now">;
 
 /** Where decisions lead to. */
 export interface Future {
@@ -27,7 +30,7 @@ export interface Future {
 }
 
 /** What follows from how things are, if nothing else happens and all goes well. @param now seconds since the epoch */
-export function foresee(from: Omit<Surroundings, "index">, now: number): Future {
+export function foresee(from: Situation, now: number): Future {
   const stage = new Stage(from, now);
   for (let round = 0; round < MAXIMUM_ROUNDS; round += 1) {
     const world = stage.surroundings();
@@ -39,7 +42,7 @@ export function foresee(from: Omit<Surroundings, "index">, now: number): Future 
 }
 
 class Stage {
-  readonly #from: Omit<Surroundings, "index">;
+  readonly #from: Situation;
   readonly #now: number;
   readonly #nodes: Map<string, NodeEntry>;
   readonly #requests: Map<string, RequestEntry>;
@@ -51,7 +54,7 @@ class Stage {
   readonly #deletions = new Map<string, string>();
   #made = 0;
 
-  constructor(from: Omit<Surroundings, "index">, now: number) {
+  constructor(from: Situation, now: number) {
     this.#from = from;
     this.#now = now;
     this.#nodes = new Map(Array.from(from.tree.nodes(), (entry) => [entry.id, entry]));
@@ -61,8 +64,8 @@ class Stage {
     this.#launching = new Map(from.hand.launches);
   }
 
-  surroundings(): Omit<Surroundings, "index"> {
-    const { tree, config, pools, hand } = this.#from;
+  surroundings(): Situation {
+    const { tree, config, pools, unserved, hand } = this.#from;
     const stage: Tree = {
       node: (id) => this.#nodes.get(id),
       nodes: () => this.#nodes.values(),
@@ -91,7 +94,7 @@ class Stage {
       hosts: hand.hosts,
       keeping: hand.keeping,
     };
-    return { tree: stage, config, pools, hand: own };
+    return { tree: stage, config, pools, unserved, hand: own };
   }
 
   future(): Future {

@@ -11,12 +11,14 @@ import type { PoolEntry } from "../../lib/zookeeper/view.ts";
 import type { Hand, Tree } from "./actions.ts";
 import { type Future, foresee } from "./foresee.ts";
 import { nameOf, offeredLabels, poolKey, type ServedPool } from "./pool/served.ts";
+import type { UnservedPool } from "./pool/unserved.ts";
 
 /** How things are. */
 export interface Situation {
   readonly tree: Tree;
   readonly config: Config;
   readonly pools: readonly ServedPool[];
+  readonly unserved: readonly UnservedPool[];
   readonly hand: Hand;
   /** Seconds since the epoch. */
   readonly now: number;
@@ -32,6 +34,7 @@ export function planChange(situation: Situation, next: Config): PlannedChange[] 
       tree: treeThen(tree, situation.pools, pools, next),
       config: next,
       pools,
+      unserved: unservedThen(situation, next),
       hand: handThen(situation.hand, situation.pools, pools),
     },
     now,
@@ -70,6 +73,14 @@ function poolsThen({ config, pools: now }: Situation, next: Config): ServedPool[
       };
     }),
   );
+}
+
+/** Those that cannot be used now, as far as the other configuration has them. */
+function unservedThen({ unserved }: Situation, { providers }: Config): UnservedPool[] {
+  const names = new Set(
+    providers.flatMap(({ name, pools }) => pools.map((pool) => poolKey(name, pool.name))),
+  );
+  return unserved.filter(({ pool }) => names.has(pool));
 }
 
 function offers(pools: readonly ServedPool[]): Map<string, string[]> {

@@ -23,7 +23,7 @@ const MAIN = "{name: main, labels: [{name: small, cloud-image: image}, {name: la
 function changes(scene: Scene, next: Config): string[] {
   const { tree, pools, hand, now } = world(scene);
   const config = configOf(LABELS, MAIN);
-  return planChange({ tree, config, pools, hand, now }, next).map(
+  return planChange({ tree, config, pools, unserved: [], hand, now }, next).map(
     ({ kind, subject, destructive }) => `${destructive ? "!" : ""}${kind} ${subject}`,
   );
 }
@@ -42,14 +42,16 @@ providers:
       "nodepool.yaml",
     );
     const { tree, hand, now } = world({ pools: [] });
-    assert.deepEqual(planChange({ tree, config: silent, pools: [], hand, now }, silent), []);
+    assert.deepEqual(planChange({ tree, config: silent, pools: [], unserved: [], hand, now }, silent), []);
     const [provider] = silent.providers;
     assert.ok(provider);
     const other = { ...silent, providers: [{ ...provider, driver: "aws", maxConcurrency: 7 }] };
-    assert.deepEqual(planChange({ tree, config: silent, pools: [], hand, now }, other), []);
+    assert.deepEqual(planChange({ tree, config: silent, pools: [], unserved: [], hand, now }, other), []);
     const mended = { ...silent, providers: [{ ...provider, maxConcurrency: 7 }] };
     assert.deepEqual(
-      planChange({ tree, config: silent, pools: [], hand, now }, mended).map(({ kind }) => kind),
+      planChange({ tree, config: silent, pools: [], unserved: [], hand, now }, mended).map(
+        ({ kind }) => kind,
+      ),
       ["serve-label", "launch"],
     );
   });
@@ -110,7 +112,7 @@ providers:
       "{name: small, min-ready: 1}",
       "{name: main, labels: [{name: small, cloud-image: image}]}",
     );
-    const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, next);
+    const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now }, next);
     const launches = plan.flatMap(({ kind, reason }) => (kind === "launch" ? [reason] : []));
     assert.deepEqual(launches, ["request 200-2 waits", "min-ready asks for them"]);
   });
@@ -137,15 +139,24 @@ providers:
       nodes: [node("1", "in-use"), node("2", "in-use"), node("3", "ready"), node("4", "deleting")],
     });
     const lower = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 2"));
-    const [change] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, lower);
+    const [change] = planChange(
+      { tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now },
+      lower,
+    );
     assert.equal(change?.reason, "from no limit to 2; 3 nodes are there: none is launched until 2 are gone");
     const closed = configOf(LABELS, MAIN.replace("name: main", "name: main, max-servers: 0"));
-    const changes = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, closed);
+    const changes = planChange(
+      { tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now },
+      closed,
+    );
     const quota = changes.find(({ kind }) => kind === "quota");
     assert.equal(quota?.reason, "from no limit to 0; 3 nodes are there: none is launched any more");
     for (const limit of ["max-servers: 3", "max-cores: 2"]) {
       const roomy = configOf(LABELS, MAIN.replace("name: main", `name: main, ${limit}`));
-      const [told] = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, roomy);
+      const [told] = planChange(
+        { tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now },
+        roomy,
+      );
       assert.equal(told?.reason, `from no limit to ${limit.slice(-1)}`, limit);
     }
   });
@@ -155,7 +166,7 @@ providers:
     const reasonAt = (driver: string) => {
       const pools = [pool("cloud/main", ["small"], { provider: { driver } })];
       const { tree, hand, now } = world({ pools, nodes: [node("0001", "in-use", { locked: true })] });
-      const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, hand, now }, none);
+      const plan = planChange({ tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now }, none);
       return plan.find(({ kind }) => kind === "drain")?.reason;
     };
     assert.equal(reasonAt("openstack"), "provider cloud goes: nobody deletes the node (in-use)");

@@ -85,7 +85,7 @@ export class RandomWorld {
   }
 
   #surroundings() {
-    return { tree: this.#tree, config: this.#config, pools: this.pools, hand: this.hand };
+    return { tree: this.#tree, config: this.#config, pools: this.pools, unserved: [], hand: this.hand };
   }
 
   /** Decides with the indexes that were kept up change by change; the world as decided about comes with it. */

@@ -9,7 +9,8 @@ import type { Action, Hand, LaunchStatus, World } from "../../services/launcher/
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import { hostKey } from "../../services/launcher/host/slots.ts";
 import type { ServedPool } from "../../services/launcher/pool/served.ts";
-import { type Surroundings, WorldIndex } from "../../services/launcher/world_index.ts";
+import type { UnservedPool } from "../../services/launcher/pool/unserved.ts";
+import { WorldIndex } from "../../services/launcher/world_index.ts";
 
 /** The time at which every test decides, in seconds. */
 export const NOW = 10_000;
@@ -114,6 +115,7 @@ export interface Scene {
   readonly maxHoldAge?: number;
   /** Limits of tenants. */
   readonly tenants?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly unserved?: readonly UnservedPool[];
   readonly hand?: Partial<Hand>;
   readonly busy?: readonly string[];
 }
@@ -143,7 +145,7 @@ export function world(scene: Scene): World {
   const nodes = new Map((scene.nodes ?? []).map((one) => [one.id, one]));
   const requests = new Map((scene.requests ?? []).map((one) => [one.id, one]));
   const image = imageEntry(scene.imageAt ?? pools.map((served) => served.provider.name));
-  const surroundings: Surroundings = {
+  const surroundings: Omit<World, "index" | "now"> = {
     tree: {
       node: (id) => nodes.get(id),
       nodes: () => nodes.values(),
@@ -158,6 +160,7 @@ export function world(scene: Scene): World {
       tenantLimits: new Map(Object.entries(scene.tenants ?? {})),
     },
     pools,
+    unserved: scene.unserved ?? [],
     hand: { ...emptyHand(scene.busy ?? []), ...scene.hand },
   };
   return { ...surroundings, index: new WorldIndex(surroundings), now: NOW };

@@ -5,6 +5,7 @@ import { FakeProvider } from "../harness/fake_provider.ts";
 import { configOf, type Setting, type TestLauncher, until } from "../harness/launcher.ts";
 import {
   ask,
+  askAsZuul,
   callContext,
   fulfilled,
   type LauncherCase,
@@ -53,6 +54,31 @@ describe("a launcher whose configuration changes", () => {
     await release(launcher, name);
     await untilStates(launcher);
     assert.equal(cloud.instances.size, 0);
+  });
+
+  it("keeps the nodes of a provider that cannot be used for now, and lets who asks for them wait", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const same = setting(cloud, [{ name: "main", offers: ["small"] }], 1);
+    const launcher = await one.launcher(same);
+    await untilStates(launcher, "ready");
+    const [idle] = [...launcher.view.nodes()].map(({ id }) => id);
+    const away = { name: "cloud", driver: "fake", problem: "no route", retryable: true };
+    const next = { config: configOf(same), providers: [], unserved: [away], generation: 2 };
+    await launcher.service.reconfigure?.(next);
+    await until("no pool", () => offered(launcher).length === 0);
+    const name = await ask(launcher, ["small"]);
+    const zuul = await askAsZuul(launcher, { nodeTypes: ["small"] });
+    const why = async () => (await look(launcher, name)).request.reason;
+    await until(
+      "it waits",
+      async () => (await why()) === "cloud/main: its provider cannot be used here: no route",
+    );
+    await until("Zuul's, too", () => launcher.view.request(zuul)?.record?.state === "requested");
+    await reload(launcher, same);
+    const [node] = await fulfilled(launcher, name);
+    assert.equal(node?.name, `nodes/${idle}`);
+    await until("Zuul's has one", () => launcher.view.request(zuul)?.record?.state === "fulfilled");
   });
 
   it("says in the components which configuration it and others run with", async () => {

@@ -2,7 +2,6 @@
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { Decision, World } from "../actions.ts";
 import { registeredName } from "../request/courtesy.ts";
-import type { UnservedPool } from "./unserved.ts";
 
 export type Verdict = "able" | "waits" | "never" | "not-offered" | "declined" | "elsewhere" | "yields";
 
@@ -29,8 +28,6 @@ export interface Explanation {
 export interface Decided {
   readonly world: World;
   readonly decision: Decision;
-  /** Pools of the configuration that are not served. @default none */
-  readonly unserved?: readonly UnservedPool[];
 }
 
 /** Whole seconds until a time: never fewer than there are. Both are in seconds. */

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { otherPool, pool, request, type Scene, world } from "../../../test/harness/world.ts";
 import { decide } from "../decide.ts";
+import { unservedPools } from "../pool/unserved.ts";
 import { explainLabel } from "./label.ts";
 import { explainRequest } from "./request.ts";
-import { unservedPools } from "./unserved.ts";
 
 const far = pool("far/main", ["small", "large"]);
-const unserved = unservedPools({ providers: [far.provider] }, [{ name: "far", problem: "no route" }]);
+const unserved = unservedPools({ providers: [far.provider] }, [
+  { name: "far", problem: "no route", retryable: false },
+]);
 const told = {
   pool: "far/main",
   verdict: "not-offered",
@@ -17,8 +19,8 @@ const told = {
 };
 
 function decided(scene: Scene) {
-  const seen = world({ pools: [], labels: { small: {} }, ...scene });
-  return { world: seen, decision: decide(seen), unserved };
+  const seen = world({ pools: [], labels: { small: {} }, unserved, ...scene });
+  return { world: seen, decision: decide(seen) };
 }
 
 describe("a pool of a provider that cannot be used", () => {

@@ -2,7 +2,7 @@
 //
 // Those that wait for a pool are asked for by kind: when the first of a kind has to wait, so have all behind it, for
 // within a pass room only shrinks. Requests in hand are decided about when something of them has changed.
-import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import { compareRequests, MIN_READY_REQUESTOR, type RequestRecord } from "../../../lib/model/request.ts";
 import { isReadable, type PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type Outcome, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
@@ -11,6 +11,7 @@ import { fitOf } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
 import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
+import { type UnservedPool, unservedFor, whyUnserved } from "../pool/unserved.ts";
 import type { Touched } from "../world_index.ts";
 import {
   letsOthersPass,
@@ -25,6 +26,8 @@ import { decideHeld, decideLost, tellProgress } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import type { Kind, ReadableRequest } from "./queue.ts";
 import { type Kept, keepRoom, keptFor, waitForRoom } from "./room.ts";
+
+const NONE: Outcome["yields"] = new Map();
 
 export type { ReadableRequest } from "./queue.ts";
 
@@ -113,6 +116,11 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   const { id, record } = entry;
   const able = registered.filter((pool) => offersAll(pool, record.nodeTypes));
   if (able.length === 0) {
+    const expected = expectedFor(pass, record);
+    if (expected.length > 0) {
+      draft.outcomes.set(kind.key, { reason: expected.map(whyUnserved).join("; "), fits: [], yields: NONE });
+      return false;
+    }
     const reason = whyNobody(registered, record.nodeTypes);
     draft.actions.push({ kind: "decline", request: id, pools: [], failed: true, reason });
     return true;
@@ -128,6 +136,12 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   }
   const fits = eligible.map((pool) => fitOf(world, pass.census, pool, entry, behindOf(pass, pool, entry)));
   return choose(pass, kind, entry, candidates, { fits, yields });
+}
+
+/** Pools of ours that may come to offer what is asked for: their providers are tried again. */
+function expectedFor({ world, registered }: Pass, { nodeTypes }: RequestRecord): readonly UnservedPool[] {
+  const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
+  return unservedFor(world.unserved, isRegistered, nodeTypes).filter(({ retryable }) => retryable);
 }
 
 /** That another request goes before this one where the pool has to launch. */
@@ -162,19 +176,20 @@ function choose(
   const reason = [...laters, ...nevers].map((fit) => fit.reason).join("; ");
   const declined = nevers.map((fit) => fit.pool.id);
   const undecided = candidates.filter((pool) => !declined.includes(pool.record?.id ?? ""));
-  if (nevers.length > 0 || undecided.length === 0) {
-    const failed = undecided.length === 0;
+  const expected = undecided.length === 0 ? expectedFor(pass, record) : [];
+  const failed = undecided.length === 0 && expected.length === 0;
+  if (nevers.length > 0 || failed) {
     const all = failureOf(record) ?? "every pool that offers its labels has declined";
     const why = reason === "" ? all : reason;
     draft.actions.push({ kind: "decline", request: id, pools: declined, failed, reason: why });
     return true;
   }
   const others = candidates.filter((pool) => !fits.some((fit) => fit.pool.id === pool.record?.id));
-  draft.outcomes.set(kind.key, {
-    reason: reason === "" ? `waits for ${others.map(registeredName).join(", ")}` : reason,
-    fits,
-    yields,
-  });
+  const forOthers =
+    expected.length > 0
+      ? expected.map(whyUnserved).join("; ")
+      : `waits for ${others.map(registeredName).join(", ")}`;
+  draft.outcomes.set(kind.key, { reason: reason === "" ? forOthers : reason, fits, yields });
   for (const fit of laters) waitIn(pass, kind, entry, candidates, fit);
   return false;
 }

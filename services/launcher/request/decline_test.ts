@@ -76,3 +76,43 @@ describe("a request that cannot be served", () => {
     ]);
   });
 });
+
+describe("a request for which the provider of a pool of ours cannot be used", () => {
+  const far = { pool: "far/main", labels: ["small", "large"], problem: "no route", retryable: true };
+  const reason = "far/main: its provider cannot be used here: no route";
+  const alone: Scene = { pools: [], unserved: [far], requests: [request("200-1")] };
+
+  it("waits while the provider is tried again", () => {
+    const { actions, reasons } = decideIn(alone);
+    assert.deepEqual(actions, []);
+    assert.deepEqual(reasons, { "200-1": reason });
+  });
+
+  it("waits also when all pools that are there have declined", () => {
+    const pools = [pool("cloud/main", ["small"], { maxServers: 1 })];
+    const pair = { nodeTypes: ["small", "small"] };
+    const asked = { pools, unserved: [far] };
+    assert.deepEqual(actionsIn({ ...asked, requests: [request("200-1", pair)] }), [
+      "decline 200-1: cloud/main: it would exceed the quota: max-servers is 1, in use 0, needed 2",
+    ]);
+    const declined = request("200-1", { ...pair, declinedBy: ["cloud/main"] });
+    const { actions, reasons } = decideIn({ ...asked, requests: [declined] });
+    assert.deepEqual(actions, []);
+    assert.deepEqual(reasons, { "200-1": reason });
+  });
+
+  it("fails when that is not tried again, or the pool does not offer all its labels", () => {
+    const all = { ...alone, unserved: [{ ...far, retryable: false }] };
+    const failure = "fail 200-1: no pool offers 'small'; offered are: none";
+    assert.deepEqual(actionsIn(all), [failure]);
+    assert.deepEqual(actionsIn({ ...alone, unserved: [{ ...far, labels: ["large"] }] }), [failure]);
+  });
+
+  it("fails when another launcher serves that pool and has declined", () => {
+    const declined = request("200-1", { declinedBy: ["other far/main"] });
+    const others = [otherPool("far/main", ["small"])];
+    assert.deepEqual(actionsIn({ ...alone, others, requests: [declined] }), [
+      "fail 200-1: every pool that offers its labels has declined",
+    ]);
+  });
+});

@@ -8,7 +8,6 @@ import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { explainLabel } from "../explain/label.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
-import { decidedOf } from "./explain.ts";
 import { requestName } from "./node_message.ts";
 import { relativePriority } from "./relative_priority.ts";
 import { nodesOf, toRequest } from "./request_message.ts";
@@ -87,14 +86,18 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
     throw invalidArgument("request.labels", `${labels.length} labels: expected at most ${MAX_LABELS}`);
   }
   const pools = [...shared.environment.context.view.pools()];
+  const { decided } = shared.engine;
+  // One whose provider cannot be used for now is waited for.
+  const isExpected = (label: string) =>
+    decided.world.unserved.some((pool) => pool.retryable && pool.labels.includes(label));
   const unknown = labels.find(
-    (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)),
+    (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)) && !isExpected(label),
   );
   if (unknown === undefined) return;
   const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
   const none = pools.length === 0 ? "none (no launcher serves a pool)" : "none";
   const offered = [...known].sort().join(", ") || none;
-  const reasons = explainLabel(decidedOf(shared), unknown)?.pools.map(({ reason }) => reason) ?? [];
+  const reasons = explainLabel(decided, unknown)?.pools.map(({ reason }) => reason) ?? [];
   const problem =
     reasons.length === 0
       ? `there is no label '${unknown}'; known labels`

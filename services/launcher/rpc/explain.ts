@@ -12,7 +12,6 @@ import type { Decided, Explanation, Verdict } from "../explain/explanation.ts";
 import { explainLabel } from "../explain/label.ts";
 import { explainNode } from "../explain/node.ts";
 import { explainRequest } from "../explain/request.ts";
-import { unservedPools } from "../explain/unserved.ts";
 import { requestName } from "./node_message.ts";
 import { currentView, findNode, findRequest, type Shared } from "./shared.ts";
 
@@ -48,12 +47,6 @@ function labelsIn({ config, tree }: World): string {
   return [...new Set([...config.labels.keys(), ...offered])].sort().join(", ") || "none";
 }
 
-/** The last decision, with what this launcher cannot serve. */
-export function decidedOf({ engine, environment }: Shared): Decided {
-  const { config, unserved } = environment.context;
-  return { ...engine.decided, unserved: unservedPools(config, unserved) };
-}
-
 function explainLost({ environment }: Shared, decided: Decided, node: NodeEntry): Explanation {
   const provider = node.record?.provider ?? null;
   if (provider === null || driverOf(environment, provider) === undefined) return explainNode(decided, node);
@@ -65,7 +58,7 @@ function explainLost({ environment }: Shared, decided: Decided, node: NodeEntry)
 
 async function find(shared: Shared, name: string): Promise<Explanation> {
   currentView(shared);
-  const decided = decidedOf(shared);
+  const { decided } = shared.engine;
   const slash = name.indexOf("/");
   switch (name.slice(0, Math.max(0, slash))) {
     case "nodeRequests":

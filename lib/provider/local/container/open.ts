@@ -23,7 +23,7 @@ export async function openContainers(options: ContainerOptions, signal: AbortSig
   const problems: string[] = [];
   const silent: string[] = [];
   for (const place of options.socket === null ? socketPlaces(options.env) : [options.socket]) {
-    const answer = await askSocket(place, signal);
+    const answer = await askSocket(place, signal, options.socket !== null);
     if (typeof answer === "string") {
       silent.push(`${place} ${answer}`);
       continue;

@@ -30,17 +30,24 @@ export interface AnsweringSocket {
   readonly architecture: string;
 }
 
+/** How long an engine may take to say who it is, in milliseconds, where others may be asked in its place. */
 const PATIENCE_MS = 5000;
+/** The same where there is no other: a busy machine's may take a while. */
+const ONLY_PATIENCE_MS = 30_000;
 
-/** Asks an engine who it is, or says why it does not answer. */
-export async function askSocket(path: string, signal: AbortSignal): Promise<AnsweringSocket | string> {
+/** Asks an engine who it is, or says why it does not answer. @param isOnly whether no other may be asked */
+export async function askSocket(
+  path: string,
+  signal: AbortSignal,
+  isOnly = false,
+): Promise<AnsweringSocket | string> {
   try {
     if (!(await stat(path)).isSocket()) return "is no socket";
   } catch {
     return "does not exist";
   }
   const api = new DockerApi(path);
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(isOnly ? ONLY_PATIENCE_MS : PATIENCE_MS)]);
   try {
     const version = await api.call(limit, async (docker) => {
       await docker.ping();
