@@ -97,6 +97,7 @@ export async function runFile(
   runtime: Runtime,
   file: string,
   env: Readonly<Record<string, string>> = {},
+  print: (text: string) => void = console.log,
 ): Promise<Count> {
   const started = performance.now();
   const { exitCode, output } = await run(runtime.command(file), { ...runtime.env, ...env });
@@ -106,7 +107,7 @@ export async function runFile(
   const lines = output.trimEnd().split("\n");
   if (flaw !== null) lines.push(flaw);
   const title = `${runtime.name} ${file}: ${seconds} s`;
-  console.log(`\n# ${title}\n${lines.join("\n")}`);
+  print(`\n# ${title}\n${lines.join("\n")}`);
   const failed = ended.failed + (flaw === null ? 0 : 1);
   const failure = { file: title, output: lines.slice(-FAILURE_LINES).join("\n") };
   return { ...ended, failed, failures: failed > 0 ? [failure] : [] };

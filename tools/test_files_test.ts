@@ -18,7 +18,7 @@ for (const runtime of [node, deno]) {
     const run = async (text: string): Promise<Count> => {
       const file = join(folder, "some_test.ts");
       await writeFile(file, IMPORTS + text);
-      return await runFile(runtime, file);
+      return await runFile(runtime, file, {}, () => {});
     };
 
     it("counts what passed and what failed, and keeps what is to be said again of the failure", async () => {

@@ -31,8 +31,8 @@ export function nameOf(served: ServedPool): string {
 }
 
 /** Whether the pool may launch at all: `max-servers` or `max-concurrency` of 0 or less switches it off. */
-export function isEnabled(served: ServedPool): boolean {
-  return served.pool.maxServers > 0 && served.provider.maxConcurrency > 0;
+export function isEnabled({ pool, provider }: Pick<ServedPool, "pool" | "provider">): boolean {
+  return pool.maxServers > 0 && provider.maxConcurrency > 0;
 }
 
 /** The labels that the pool offers: none while it is switched off. */

@@ -1,7 +1,7 @@
 // Pools of the configuration whose provider cannot be used here: they are not registered. Pure.
 import type { Config } from "../../../lib/config/types.ts";
 import type { UnservedProvider } from "../../../lib/daemon/providers.ts";
-import { poolKey } from "./served.ts";
+import { isEnabled, poolKey } from "./served.ts";
 
 /** A pool that would be there if its provider could be used. */
 export interface UnservedPool {
@@ -10,8 +10,8 @@ export interface UnservedPool {
   readonly labels: readonly string[];
   /** Why the provider cannot be used. */
   readonly problem: string;
-  /** Whether the provider is tried again. */
-  readonly retryable: boolean;
+  /** Whether it may be there later: its provider is tried again, and it is not switched off. */
+  readonly isExpected: boolean;
 }
 
 const NONE: readonly UnservedPool[] = [];
@@ -22,15 +22,14 @@ export function unservedPools(
   unserved: readonly Pick<UnservedProvider, "name" | "problem" | "retryable">[],
 ): readonly UnservedPool[] {
   if (unserved.length === 0) return NONE;
-  return providers.flatMap(({ name, pools }) => {
-    const found = unserved.find((candidate) => candidate.name === name);
+  return providers.flatMap((provider) => {
+    const found = unserved.find(({ name }) => name === provider.name);
     if (found === undefined) return [];
-    const { problem, retryable } = found;
-    return pools.map((pool) => ({
-      pool: poolKey(name, pool.name),
+    return provider.pools.map((pool) => ({
+      pool: poolKey(provider.name, pool.name),
       labels: pool.labels.map((label) => label.name),
-      problem,
-      retryable,
+      problem: found.problem,
+      isExpected: found.retryable && isEnabled({ provider, pool }),
     }));
   });
 }

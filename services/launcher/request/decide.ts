@@ -141,7 +141,7 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
 /** Pools of ours that may come to offer what is asked for: their providers are tried again. */
 function expectedFor({ world, registered }: Pass, { nodeTypes }: RequestRecord): readonly UnservedPool[] {
   const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
-  return unservedFor(world.unserved, isRegistered, nodeTypes).filter(({ retryable }) => retryable);
+  return unservedFor(world.unserved, isRegistered, nodeTypes).filter(({ isExpected }) => isExpected);
 }
 
 /** That another request goes before this one where the pool has to launch. */

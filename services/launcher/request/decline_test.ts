@@ -78,7 +78,7 @@ describe("a request that cannot be served", () => {
 });
 
 describe("a request for which the provider of a pool of ours cannot be used", () => {
-  const far = { pool: "far/main", labels: ["small", "large"], problem: "no route", retryable: true };
+  const far = { pool: "far/main", labels: ["small", "large"], problem: "no route", isExpected: true };
   const reason = "far/main: its provider cannot be used here: no route";
   const alone: Scene = { pools: [], unserved: [far], requests: [request("200-1")] };
 
@@ -102,7 +102,7 @@ describe("a request for which the provider of a pool of ours cannot be used", ()
   });
 
   it("fails when that is not tried again, or the pool does not offer all its labels", () => {
-    const all = { ...alone, unserved: [{ ...far, retryable: false }] };
+    const all = { ...alone, unserved: [{ ...far, isExpected: false }] };
     const failure = "fail 200-1: no pool offers 'small'; offered are: none";
     assert.deepEqual(actionsIn(all), [failure]);
     assert.deepEqual(actionsIn({ ...alone, unserved: [{ ...far, labels: ["large"] }] }), [failure]);

@@ -89,7 +89,7 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
   const { decided } = shared.engine;
   // One whose provider cannot be used for now is waited for.
   const isExpected = (label: string) =>
-    decided.world.unserved.some((pool) => pool.retryable && pool.labels.includes(label));
+    decided.world.unserved.some((pool) => pool.isExpected && pool.labels.includes(label));
   const unknown = labels.find(
     (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)) && !isExpected(label),
   );
