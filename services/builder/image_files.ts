@@ -7,7 +7,7 @@
 // not the same one, or has not, and the files stay.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf } from "../../lib/std/errors.ts";
 import { buildName, type LocalBuild } from "./plan.ts";
@@ -202,6 +202,11 @@ export class ImageFiles {
     if (md5 !== null && sha256 !== null) return { md5, sha256 };
     const computed = await computeChecksums(path);
     for (const kind of CHECKSUMS) await writeFile(`${path}.${kind}`, `${computed[kind]}  ${path}\n`);
+    // Somebody may have deleted the build meanwhile, and looks for its files no more.
+    await stat(path).catch(async (error: unknown) => {
+      for (const kind of CHECKSUMS) await rm(`${path}.${kind}`, { force: true });
+      throw error;
+    });
     return computed;
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
@@ -106,6 +107,18 @@ test("checksums come from the files that diskimage-builder writes", async () => 
   await writeFile(join(folder, "ubuntu-a1.qcow2.md5"), `${md5}  /x/ubuntu-a1.qcow2\n`);
   await writeFile(join(folder, "ubuntu-a1.qcow2.sha256"), `${sha256}  /x/ubuntu-a1.qcow2\n`);
   assert.deepEqual(await new ImageFiles(folder).checksums("ubuntu", "a1", "qcow2"), { md5, sha256 });
+});
+
+test("checksums of a build that is deleted while they are computed are not left over", async () => {
+  const path = join(folder, "ubuntu-a1.tar");
+  // A file that is read to its end only when its writer has closed it.
+  execFileSync("mkfifo", [path]);
+  const computed = new ImageFiles(folder).checksums("ubuntu", "a1", "tar");
+  const writer = await open(path, "w");
+  await rm(path);
+  await writer.close();
+  await assert.rejects(computed, { code: "ENOENT" });
+  assert.deepEqual(await readdir(folder), []);
 });
 
 test("checksums that are missing are computed and written", async () => {
