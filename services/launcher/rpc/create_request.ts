@@ -86,10 +86,9 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
     throw invalidArgument("request.labels", `${labels.length} labels: expected at most ${MAX_LABELS}`);
   }
   const pools = [...shared.environment.context.view.pools()];
-  const { decided } = shared.engine;
   // One whose provider cannot be used for now is waited for.
   const isExpected = (label: string) =>
-    decided.world.unserved.some((pool) => pool.isExpected && pool.labels.includes(label));
+    shared.engine.decided.world.unserved.some((pool) => pool.isExpected && pool.labels.includes(label));
   const unknown = labels.find(
     (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)) && !isExpected(label),
   );
@@ -97,7 +96,7 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
   const known = new Set(pools.flatMap((pool) => pool.record?.supportedLabels ?? []));
   const none = pools.length === 0 ? "none (no launcher serves a pool)" : "none";
   const offered = [...known].sort().join(", ") || none;
-  const reasons = explainLabel(decided, unknown)?.pools.map(({ reason }) => reason) ?? [];
+  const reasons = explainLabel(shared.engine.decided, unknown)?.pools.map(({ reason }) => reason) ?? [];
   const problem =
     reasons.length === 0
       ? `there is no label '${unknown}'; known labels`
