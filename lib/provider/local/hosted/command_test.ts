@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { until } from "../../../../test/harness/launcher.ts";
 import { HOST_PATH } from "../program.ts";
 import { type HostCommand, quote, startOnPipes, startOnTerminal } from "./command.ts";
-import type { RunningCommand } from "./runner.ts";
+import type { CommandEnd, RunningCommand } from "./runner.ts";
 
 function shell(text: string, changes: Partial<HostCommand> = {}): HostCommand {
   return {
@@ -23,6 +23,14 @@ async function outputOf(command: RunningCommand): Promise<string> {
   let text = "";
   for await (const chunk of command.stdout) text += String(chunk);
   return text;
+}
+
+/** How a command ended, once nothing of it is left that would still act. */
+async function endOf(command: RunningCommand): Promise<CommandEnd> {
+  command.stdout.resume();
+  command.stderr.resume();
+  await command.closed;
+  return command.exited;
 }
 
 /** What is sent to processes while something is done, and soon after; nothing of it reaches them. */
@@ -57,10 +65,10 @@ describe("a command of a session", () => {
   });
 
   test("ends with its code or with the signal that ended it", async () => {
-    assert.deepEqual(await (await startOnPipes(shell("exit 4"))).exited, { code: 4, signal: null });
+    assert.deepEqual(await endOf(await startOnPipes(shell("exit 4"))), { code: 4, signal: null });
     const waiting = await startOnPipes(shell("sleep 60"));
     waiting.signal("TERM");
-    assert.deepEqual(await waiting.exited, { code: null, signal: "TERM" });
+    assert.deepEqual(await endOf(waiting), { code: null, signal: "TERM" });
   });
 
   test("takes no signal that SSH does not know", async () => {
@@ -68,14 +76,12 @@ describe("a command of a session", () => {
     waiting.signal("STOP");
     waiting.signal("TERM; true");
     waiting.kill();
-    assert.deepEqual(await waiting.exited, { code: null, signal: "KILL" });
+    assert.deepEqual(await endOf(waiting), { code: null, signal: "KILL" });
   });
 
   test("that is over sends nothing to its process group, which may be somebody else's now", async () => {
     const command = await startOnPipes(shell("true"));
-    command.stdout.resume();
-    command.stderr.resume();
-    await command.closed;
+    await endOf(command);
     const act = () => {
       command.kill();
       command.signal("TERM");
