@@ -34,7 +34,7 @@ describe("three launchers that serve Zuul", { skip }, () => {
   let podman: PodmanService;
   let rootfs: Rootfs;
   let zookeeper: ZooKeeperServer;
-  let builder: Program;
+  let builder: Program | undefined;
   let addresses: string[];
   let zuul: ChildProcess | undefined;
 
@@ -79,7 +79,7 @@ describe("three launchers that serve Zuul", { skip }, () => {
 
   after(async () => {
     zuul?.kill("SIGKILL");
-    await Promise.all([...launchers, builder].map((program) => program.stop("SIGTERM").catch(() => null)));
+    await Promise.all([...launchers, builder].map((program) => program?.stop("SIGTERM").catch(() => null)));
     await podman?.stop();
     await zookeeper?.close();
     await rootfs?.remove();

@@ -1,16 +1,18 @@
 // A Podman of our own: its service as a child process, with storage that nobody else uses.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import type { Logger } from "../../std/logger.ts";
 import { DockerApi } from "./container/docker_api.ts";
-import { askSocket, hasSocket } from "./container/socket.ts";
+import { answers, hasSocket } from "./container/socket.ts";
 import { HOST_PATH, runProgram } from "./program.ts";
 
-const START_MS = 15_000;
+const ASK_MS = 15_000;
+/** Until a service that lives has to answer. */
+const START_MS = 60_000;
 const STOP_MS = 10_000;
 
 /** Where a private Podman keeps its things. */
@@ -21,6 +23,8 @@ export interface PodmanServiceOptions {
   readonly logger: Logger;
   /** Start it although this machine has a Docker API socket. @default false */
   readonly evenIfSocket?: boolean;
+  /** Milliseconds within which it has to answer. @default 60000 */
+  readonly startMs?: number;
 }
 
 /** A service that answers. */
@@ -37,7 +41,7 @@ export interface PodmanService {
  */
 export async function startPodmanService(options: PodmanServiceOptions): Promise<PodmanService | null> {
   const { env, logger } = options;
-  const limit = AbortSignal.timeout(START_MS);
+  const limit = AbortSignal.timeout(ASK_MS);
   if (process.platform !== "linux") return null;
   if ((await runProgram("podman", ["--version"], limit)).code !== 0) return null;
   if (options.evenIfSocket !== true && (await hasSocket(env, limit))) return null;
@@ -45,16 +49,26 @@ export async function startPodmanService(options: PodmanServiceOptions): Promise
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const run = await runtimeDirectory(directory, env);
   await endPredecessor(run);
-  const drivers = (await exists(join(directory, "storage/vfs-images"))) ? ["vfs"] : [null, "vfs"];
-  let reason = "";
-  for (const driver of drivers) {
+  const { startMs = START_MS } = options;
+  for (const driver of await driversFor(join(directory, "storage"))) {
     const args = await serviceArguments(directory, run, driver);
-    const started = await start(args, run, env);
-    if (typeof started !== "string") return { ...started, stop: () => stopCleanly(started, directory, run) };
-    reason = started;
+    const started = await start(args, run, env, startMs);
+    if (!("problem" in started)) return { ...started, stop: () => stopCleanly(started, directory, run) };
+    const { problem, isSlow } = started;
+    logger.warn("podman does not start", { problem, driver: driver ?? "podman's choice" });
+    if (isSlow) break;
   }
-  logger.warn("podman does not start", { problem: reason });
   return null;
+}
+
+/**
+ * The storage drivers to try, null being the one that Podman chooses. Storage keeps the driver that it was made with;
+ * `vfs` works where the one that Podman chooses does not.
+ */
+async function driversFor(storage: string): Promise<(string | null)[]> {
+  const names = await readdir(storage).catch((): string[] => []);
+  if (names.includes("vfs-images")) return ["vfs"];
+  return names.some((name) => name.endsWith("-images")) ? [null] : [null, "vfs"];
 }
 
 /**
@@ -88,7 +102,7 @@ async function serviceArguments(directory: string, run: string, driver: string |
 /** crun, the usual runtime, refuses control groups of the first version; runc takes both. */
 async function needsRunc(): Promise<boolean> {
   if (await exists("/sys/fs/cgroup/cgroup.controllers")) return false;
-  return (await runProgram("runc", ["--version"], AbortSignal.timeout(START_MS))).code === 0;
+  return (await runProgram("runc", ["--version"], AbortSignal.timeout(ASK_MS))).code === 0;
 }
 
 /** A process that was killed could not stop its service; there must be one only for one storage. */
@@ -107,11 +121,18 @@ async function endPredecessor(run: string): Promise<void> {
 const pidFile = (run: string) => join(run, "service.pid");
 const socketIn = (run: string) => join(run, "podman.sock");
 
+interface StartFailure {
+  readonly problem: string;
+  /** It may have answered later: its process had not ended by itself. */
+  readonly isSlow: boolean;
+}
+
 async function start(
   args: readonly string[],
   run: string,
   env: PodmanServiceOptions["env"],
-): Promise<PodmanService | string> {
+  startMs: number,
+): Promise<PodmanService | StartFailure> {
   const socket = socketIn(run);
   await rm(socket, { force: true });
   const child = spawn("podman", args, {
@@ -142,15 +163,17 @@ async function start(
     child.once("close", () => done());
   });
   if (child.pid !== undefined) await writeFile(pidFile(run), String(child.pid));
-  const limit = AbortSignal.timeout(START_MS);
+  const limit = AbortSignal.timeout(startMs);
   while (!hasEnded && !limit.aborted) {
-    if (typeof (await askSocket(socket, new AbortController().signal)) !== "string") {
+    if (await answers(socket, new AbortController().signal)) {
       return { socket, stop: () => stop(child, ended, socket) };
     }
     await Promise.race([ended, new Promise((next) => setTimeout(next, 50))]);
   }
+  const isSlow = !hasEnded;
   await stop(child, ended, socket);
-  return lastWords.trim().split("\n").at(-1) || "it does not answer";
+  const words = lastWords.trim().split("\n").at(-1) || "it says nothing";
+  return { problem: isSlow ? `no answer within ${startMs / 1000} s: ${words}` : words, isSlow };
 }
 
 /** Takes away what is only there for running containers, when none is left. */

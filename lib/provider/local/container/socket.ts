@@ -85,7 +85,22 @@ function componentsOf(version: object): readonly Component[] {
 /** Whether any engine answers at one of the usual places. */
 export async function hasSocket(env: Environment, signal: AbortSignal): Promise<boolean> {
   for (const place of socketPlaces(env)) {
-    if (typeof (await askSocket(place, signal)) !== "string") return true;
+    if (await answers(place, signal)) return true;
   }
   return false;
+}
+
+/**
+ * Whether an engine answers at all. To say who it is takes Podman longer: it asks the system's package manager whose file
+ * each of its programs is, for seconds where the machine is busy.
+ */
+export async function answers(path: string, signal: AbortSignal): Promise<boolean> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  try {
+    await new DockerApi(path).call(limit, (docker) => docker.ping());
+    return true;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
 }
