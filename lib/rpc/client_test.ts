@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
+import { type Clock, systemClock } from "../std/clock.ts";
 import { silentLogger } from "../std/logger.ts";
 import type { CallEnd } from "./call_limit.ts";
 import { type Clients, connectClients } from "./client.ts";
@@ -26,6 +27,7 @@ after(async () => {
 async function connectTo(
   methods: Partial<NodeServiceImplementation<CallEnd>>,
   requestMethods: Partial<RequestServiceImplementation<CallEnd>> = {},
+  clock: Clock = systemClock,
 ) {
   const unused = async () => ({});
   const implementation: NodeServiceImplementation<CallEnd> = {
@@ -57,7 +59,7 @@ async function connectTo(
     logger: silentLogger,
   });
   const address = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
-  const clients = connectClients({ launcherAddress: address, builderAddress: address });
+  const clients = connectClients({ launcherAddress: address, builderAddress: address, clock });
   cleanups.push(
     () => server.stop(0),
     () => clients.close(),
@@ -108,54 +110,76 @@ test("a request that is asked for again has the id of the first call, the caller
   assert.deepEqual(seen, [seen[0], seen[0], own, own]);
 });
 
+/** A clock that stands until it is told to go on: of a call's time nothing goes by on the way to the server. */
+function standingClock() {
+  let stands = 0;
+  const clock: Clock = { ...systemClock, elapsed: () => stands };
+  const goOn = (milliseconds: number) => {
+    stands += milliseconds;
+  };
+  return { clock, goOn };
+}
+
+/** Notes of each call how much time is left of it, when its server hears of it. */
+function timesLeft() {
+  const heard: { readonly deadline: number; readonly at: number }[] = [];
+  const hear = ({ deadline }: CallEnd) => void heard.push({ deadline, at: Date.now() });
+  /** Makes a call; asserts what was left each time that it was heard, in seconds. */
+  const expect = async (seconds: readonly number[], call: () => Promise<unknown>) => {
+    heard.length = 0;
+    const before = Date.now();
+    await call();
+    assert.equal(heard.length, seconds.length);
+    for (const [index, { deadline, at }] of heard.entries()) {
+      // The server counts from a moment between the two.
+      const expected = (seconds[index] ?? 0) * 1000;
+      const isSo = before + expected <= deadline && deadline <= at + expected;
+      assert.ok(isSo, `${expected} ms and not between ${deadline - at} and ${deadline - before}`);
+    }
+  };
+  return { hear, expect };
+}
+
 test("a call that is to wait for its nodes has that time besides its own, unless no server waits so long", async () => {
-  const left: number[] = [];
-  const clients = await connectTo(
-    {},
-    {
-      createRequest: async (_request: unknown, { deadline }: CallEnd) => {
-        left.push(Math.round((deadline - Date.now()) / 1000));
-        return {};
-      },
-    },
-  );
-  for (const seconds of [600n, -600n, 10_000_000n]) {
-    await clients.requests.createRequest({ waitDuration: { seconds } });
+  const { hear, expect } = timesLeft();
+  const createRequest = async (_request: unknown, end: CallEnd) => {
+    hear(end);
+    return {};
+  };
+  const clients = await connectTo({}, { createRequest }, standingClock().clock);
+  for (const [seconds, nanos, left] of [
+    [600n, 0, 615],
+    [-600n, 0, 15],
+    [10_000_000n, 0, 15],
+    [1n, 999_999_999, 17],
+  ] as const) {
+    await expect([left], () => clients.requests.createRequest({ waitDuration: { seconds, nanos } }));
   }
-  await clients.requests.createRequest({ waitDuration: { seconds: 1n, nanos: 999_999_999 } });
-  assert.deepEqual(left, [615, 15, 15, 17]);
 });
 
 test("a call that a provider has to answer has longer than others", async () => {
-  const left: number[] = [];
-  const clients = await connectTo({
-    getConsoleLog: async (_request: unknown, { deadline }: CallEnd) => {
-      left.push(Math.round((deadline - Date.now()) / 1000));
-      return {};
-    },
-  });
-  await clients.nodes.getConsoleLog({});
-  assert.deepEqual(left, [60]);
+  const { hear, expect } = timesLeft();
+  const getConsoleLog = async (_request: unknown, end: CallEnd) => {
+    hear(end);
+    return {};
+  };
+  const clients = await connectTo({ getConsoleLog }, {}, standingClock().clock);
+  await expect([60], () => clients.nodes.getConsoleLog({}));
 });
 
 test("a server that is asked again is told how much of the call's time is left", async () => {
-  const left: number[] = [];
-  const clients = await connectTo(
-    {},
-    {
-      createRequest: async (_request: unknown, { deadline }: CallEnd) => {
-        left.push(deadline - Date.now());
-        if (left.length > 1) return {};
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-        throw unavailable("DRAINING", "going");
-      },
-    },
-  );
-  await clients.requests.createRequest({}, { deadlineMs: 10_000 });
-  assert.deepEqual(
-    left.map((milliseconds) => Math.round(milliseconds / 1000)),
-    [10, 9],
-  );
+  const { clock, goOn } = standingClock();
+  const { hear, expect } = timesLeft();
+  let calls = 0;
+  const createRequest = async (_request: unknown, end: CallEnd) => {
+    hear(end);
+    calls += 1;
+    if (calls > 1) return {};
+    goOn(40_000);
+    throw unavailable("DRAINING", "going");
+  };
+  const clients = await connectTo({}, { createRequest }, clock);
+  await expect([100, 60], () => clients.requests.createRequest({}, { deadlineMs: 100_000 }));
 });
 
 /** A server of HTTP/2 that answers each call in the way of the function, as a proxy may that has no server. */
