@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { Channel, credentials } from "@grpc/grpc-js";
 import { createClient } from "nice-grpc";
 import { caught, cleanups, serve } from "../../test/harness/node_service.ts";
-import { systemClock } from "../std/clock.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
 import { isUnreachable } from "./client_error.ts";
 import { HealthDefinition } from "./gen/grpc/health/v1/health.ts";
 
@@ -105,11 +105,23 @@ test("a call that comes in when the server has begun to stop is served: its call
 });
 
 test("stop cuts off what does not end within the grace", async () => {
-  const { server, clients } = await serve({ getNode: () => new Promise(() => {}) });
-  const call = caught(clients.nodes.getNode({}));
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const before = performance.now();
-  await server.stop(150);
-  assert.ok(performance.now() - before < 2000);
+  const grace = Promise.withResolvers<() => void>();
+  const after: Clock["after"] = (milliseconds, callback) => {
+    if (milliseconds !== 150) return systemClock.after(milliseconds, callback);
+    grace.resolve(callback);
+    return () => {};
+  };
+  const begun = Promise.withResolvers<void>();
+  const getNode = () => {
+    begun.resolve();
+    return new Promise<never>(() => {});
+  };
+  const { server, clients } = await serve({ getNode }, { clock: { ...systemClock, after } });
+  const call = caught(clients.nodes.getNode({}, { retry: false }));
+  await begun.promise;
+  const stopping = server.stop(150);
+  const endGrace = await grace.promise;
+  endGrace();
+  await stopping;
   assert.match((await call).code, /CANCELLED|UNAVAILABLE/);
 });
