@@ -14,7 +14,7 @@ import { type Program, runProgram, startProgram } from "../harness/program.ts";
 const MAIN = "services/standalone/main.ts";
 const SERVES = /^API: /m;
 
-describe("Nodepool standalone", { timeout: 120_000 }, () => {
+describe("Nodepool standalone", () => {
   const folder = mkdtempSync(join(tmpdir(), "nodepool-standalone-"));
   const config = join(folder, "nodepool.yaml");
   writeFileSync(config, `images-dir: ${join(folder, "images")}\nlabels: []\nproviders: []\n`);
