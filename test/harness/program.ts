@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { codeOf } from "../../lib/std/errors.ts";
 
 /** The project's folder. */
 export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
@@ -105,6 +106,15 @@ export async function runProgram(file: string, args: readonly string[], env: Rec
   return await runCommand(command, [...prefix, ...args], { env });
 }
 
+/** A program that has just ended is told of only when all that it wrote has been read: a signal finds nobody before that. */
+function sendTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (codeOf(error) !== "ESRCH") throw error;
+  }
+}
+
 function watchChild(child: ChildProcess): Program {
   let output = "";
   let exit: { code: number | null } | undefined;
@@ -155,7 +165,7 @@ function watchChild(child: ChildProcess): Program {
       until(() => pattern.exec(output) ?? undefined, String(pattern), timeoutMs),
     stop: async (signal = "SIGTERM", timeoutMs = 60_000) => {
       // Not child.kill: after it, Deno reports the signal instead of the exit code.
-      if (exit === undefined && child.pid !== undefined) process.kill(child.pid, signal);
+      if (exit === undefined && child.pid !== undefined) sendTo(child.pid, signal);
       try {
         return await ended(timeoutMs);
       } catch (error) {
