@@ -12,6 +12,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Writable } from "node:stream";
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { CloudConfigError, type Env } from "../../config/clouds/files.ts";
+import { type Clock, systemClock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import { readProxies } from "./proxies.ts";
 
@@ -52,8 +53,14 @@ export class HttpConnections {
   readonly #http: readonly [HttpAgent, HttpAgent];
   readonly #https: readonly [HttpsAgent, HttpsAgent];
   readonly #tls: Readonly<Record<string, unknown>>;
+  readonly #clock: Pick<Clock, "after">;
 
-  private constructor(tls: Readonly<Record<string, unknown>>, proxyEnv: Readonly<Record<string, string>>) {
+  private constructor(
+    tls: Readonly<Record<string, unknown>>,
+    proxyEnv: Readonly<Record<string, string>>,
+    clock: Pick<Clock, "after">,
+  ) {
+    this.#clock = clock;
     const kept = { keepAlive: true, maxSockets: CONNECTIONS };
     this.#tls = tls;
     this.#http = [new HttpAgent({ ...kept, proxyEnv }), new HttpAgent({ proxyEnv })];
@@ -68,6 +75,7 @@ export class HttpConnections {
   static async open(
     cloud: Pick<Cloud, "name" | "source" | "verify" | "caFile" | "certFile" | "keyFile">,
     env: Env,
+    clock: Pick<Clock, "after"> = systemClock,
   ): Promise<HttpConnections> {
     const read = async (key: string, path: string | null) => {
       if (path === null) return undefined;
@@ -90,7 +98,7 @@ export class HttpConnections {
       ...(ca === undefined || !cloud.verify ? {} : { ca }),
       ...(cert === undefined ? {} : { cert, key }),
     };
-    return new HttpConnections(tls, readProxies(env));
+    return new HttpConnections(tls, readProxies(env), clock);
   }
 
   /** Makes the call. @throws whatever broke the connection, or the signal's reason */
@@ -127,7 +135,8 @@ export class HttpConnections {
     reply.catch(() => undefined);
     try {
       if (typeof body !== "function") request.end(body);
-      else if (await isWanted(request, reply, headers)) await Promise.race([body(request), reply]);
+      else if (await isWanted(request, reply, headers, this.#clock))
+        await Promise.race([body(request), reply]);
       return await reply;
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
@@ -147,16 +156,17 @@ async function isWanted(
   request: ClientRequest,
   reply: Promise<HttpReply>,
   headers: HttpCall["headers"],
+  clock: Pick<Clock, "after">,
 ): Promise<boolean> {
   if (headers.expect === undefined) return true;
   const asked = Promise.withResolvers<boolean>();
   request.once("continue", () => asked.resolve(true));
-  const timer = setTimeout(() => asked.resolve(true), PATIENCE_MS);
+  const cancel = clock.after(PATIENCE_MS, () => asked.resolve(true));
   request.flushHeaders();
   try {
     return await Promise.race([asked.promise, reply.then(() => false)]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

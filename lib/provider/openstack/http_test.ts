@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { sendFile } from "../send_file.ts";
 import { HttpConnections } from "./http.ts";
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(300_000);
 const SIZE = 8 * 2 ** 20;
 const cloud = { name: "c", source: "a test", verify: true, caFile: null, certFile: null, keyFile: null };
 
@@ -22,6 +22,8 @@ describe("a file in an HTTP call", () => {
   /** What the server does once it has read the head of a request; all that comes later is counted. */
   let hear: (head: string, socket: Socket) => void;
   let received: number;
+  /** Ends the time in which the server may ask for the file. */
+  let losePatience: () => void;
   /** What the server does when it has the whole file. */
   let finish: (socket: Socket) => void;
 
@@ -29,7 +31,11 @@ describe("a file in an HTTP call", () => {
     folder = await mkdtemp(join(tmpdir(), "nodepool-http-"));
     path = join(folder, "image.raw");
     await writeFile(path, new Uint8Array(SIZE));
-    connections = await HttpConnections.open(cloud, {});
+    const after = (_milliseconds: number, callback: () => void) => {
+      losePatience = callback;
+      return () => {};
+    };
+    connections = await HttpConnections.open(cloud, {}, { after });
     server = createServer((socket) => {
       let head: string | null = null;
       socket.on("error", () => {});
@@ -73,13 +79,11 @@ describe("a file in an HTTP call", () => {
   test("is sent as soon as the server asks for it", async () => {
     hear = (_head, socket) => socket.write("HTTP/1.1 100 Continue\r\n\r\n");
     finish = (socket) => socket.end(answer("204 No Content", ""));
-    const started = performance.now();
     assert.equal((await put()).status, 204);
-    assert.ok(performance.now() - started < 900);
   });
 
   test("is sent in the end to a server that does not know that it should ask", async () => {
-    hear = () => {};
+    hear = () => losePatience();
     finish = (socket) => socket.end(answer("204 No Content", ""));
     assert.equal((await put()).status, 204);
     assert.equal(received, SIZE);

@@ -39,7 +39,7 @@ describe("proxies of the environment", () => {
   });
 
   describe("between us and a cloud", () => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = AbortSignal.timeout(300_000);
     const SIZE = 2 ** 21;
     const asked: string[] = [];
     const servers: Server[] = [];
