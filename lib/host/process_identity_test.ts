@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
+import { until } from "../../test/harness/launcher.ts";
 import { hasEnded, identityOf, isOfEarlierBoot, isRunning } from "./process_identity.ts";
 
 const isLinux = process.platform === "linux";
@@ -17,6 +18,8 @@ test("a process lives until it has ended", { skip: !isLinux }, async () => {
   const ended = once(child, "exit");
   process.kill(child.pid ?? 0, "SIGKILL");
   await ended;
+  // Deno tells of the exit a little before the process is gone.
+  await until("it is gone", () => hasEnded(identity));
   assert.equal(hasEnded(identity), true);
   assert.equal(isRunning(identity), false);
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, it } from "node:test";
+import { until } from "../../test/harness/launcher.ts";
 import { newKeyPair, operatorKey } from "./ssh_key.ts";
 
 describe("the operator's key", () => {
@@ -73,6 +74,8 @@ describe("the operator's key", () => {
       assert.equal(readFileSync(key.privateKeyPath, "utf8"), `${publicKey}\n`);
     } finally {
       process.kill(pid);
+      // It removes its socket, which must not happen while the folder is removed.
+      await until("the agent has ended", () => !existsSync(socket));
     }
   });
 });
