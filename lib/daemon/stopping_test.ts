@@ -100,7 +100,7 @@ test("SIGUSR2 starts a CPU profile, the next one writes it, and neither stops an
   const logger: Logger = { debug: write, info: write, warn: write, error: write, child: () => logger };
   try {
     const { events, stopping } = scene({ profileFolder, logger });
-    const written = once(told, "cpu profile written", { signal: AbortSignal.timeout(10_000) });
+    const written = once(told, "cpu profile written", { signal: AbortSignal.timeout(60_000) });
     events.emit("SIGUSR2", "SIGUSR2");
     events.emit("SIGUSR2", "SIGUSR2");
     await written;

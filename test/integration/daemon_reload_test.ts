@@ -119,7 +119,7 @@ providers:
     });
     assert.equal(plan.code, 0, plan.stdout + plan.stderr);
     process.kill(daemon.pid, "SIGTERM");
-    assert.equal(await daemon.ended(30_000), 0);
+    assert.equal(await daemon.ended(), 0);
   } finally {
     clients.close();
     await daemon.stop("SIGKILL").catch(() => null);

@@ -39,7 +39,7 @@ async function place(reach: (cloud: FakeCloud) => Promise<{ api: CloudApi; close
   const cloud = new FakeCloud({ images: "uploaded", zones: ["east", "west"] });
   const { api, close } = await reach(cloud);
   const { weather } = cloud;
-  const signal = () => AbortSignal.timeout(10_000);
+  const signal = () => AbortSignal.timeout(60_000);
   const under: ProviderUnderTest = {
     provider: new CloudProvider("here", api),
     image: { path, format: "qcow2", mark: "" },
@@ -100,7 +100,7 @@ testProvider(
 );
 
 describe("a provider with driver: fake", () => {
-  const signal = () => AbortSignal.timeout(10_000);
+  const signal = () => AbortSignal.timeout(60_000);
   const open = (settings: object, name = "cloud", driver = "fake") =>
     openProvider({ ...localConfig({ ...settings }), name, driver }, { logger: silentLogger });
   const spec = (provider: Provider, more: { az?: string } = {}) => ({
@@ -165,7 +165,7 @@ describe("a provider with driver: fake", () => {
 });
 
 describe("the weather of a fake cloud", () => {
-  const signal = () => AbortSignal.timeout(10_000);
+  const signal = () => AbortSignal.timeout(60_000);
   const wish = (name: string) => ({
     name,
     image: "any",

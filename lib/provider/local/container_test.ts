@@ -74,7 +74,7 @@ async function startDocker(directory: string): Promise<Engine> {
     child.kill("SIGTERM");
     await ended;
   };
-  const limit = AbortSignal.timeout(30_000);
+  const limit = AbortSignal.timeout(120_000);
   while (typeof (await askSocket(socket, limit)) === "string") {
     if (limit.aborted || child.exitCode !== null) {
       await stop();

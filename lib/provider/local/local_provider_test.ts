@@ -15,7 +15,7 @@ import { silentLogger } from "../../std/logger.ts";
 import { ProviderError } from "../contract.ts";
 import { openProvider } from "../registry.ts";
 
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 describe("the engine of a local provider", () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;

@@ -28,7 +28,7 @@ describe("a node that is a plain process", () => {
     directory = await temporaryDirectory();
     rootfs = await makeRootfs({ sshServer: false });
     provider = await startLocalProvider(directory.path, { engine: "process" });
-    const image = await provider.uploadImage(imageSpec(rootfs.path), AbortSignal.timeout(30_000));
+    const image = await provider.uploadImage(imageSpec(rootfs.path), AbortSignal.timeout(60_000));
     instance = await createInstance(provider, instanceSpec("0000000001", image));
     client = await connect(instance, "zuul", rootfs.privateKey);
   });

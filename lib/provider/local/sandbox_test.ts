@@ -23,7 +23,7 @@ import { testProvider } from "../contract_suite.ts";
 import { generateSshKey } from "../ssh_keys.ts";
 
 const run = promisify(execFile);
-const signal = () => AbortSignal.timeout(30_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 testProvider(
   "the local provider with sandboxes",

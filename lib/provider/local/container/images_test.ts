@@ -93,7 +93,7 @@ test("a tar that the engine refuses before it has read it is closed", { skip }, 
   const spec = { name: "img", path, format: "tar", md5: null, sha256: null, metadata: {} };
   try {
     await assert.rejects(images.upload(spec, new AbortController().signal), ProviderError);
-    await until("the tar is closed", () => !openFiles().includes(path), 5000);
+    await until("the tar is closed", () => !openFiles().includes(path));
   } finally {
     engine.closeAllConnections();
     await new Promise((resolve) => engine.close(resolve));

@@ -92,7 +92,7 @@ describe("a command of a session", () => {
   test("takes with it what it has left in its process group", async () => {
     const command = await startOnPipes(shell("sleep 60 > /dev/null 2>&1 & echo $!"));
     const sleeping = (await outputOf(command)).trim();
-    await until("the rest has ended", () => !isRunning(sleeping), 5000);
+    await until("the rest has ended", () => !isRunning(sleeping));
   });
 
   test("on a terminal gets its arguments as they are", async () => {

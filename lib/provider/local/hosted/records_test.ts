@@ -8,7 +8,7 @@ import { after, beforeEach, describe, it, test } from "node:test";
 import { imageRecords, writeWhole } from "./records.ts";
 
 const DAY = 86_400_000;
-const signal = () => AbortSignal.timeout(10_000);
+const signal = () => AbortSignal.timeout(60_000);
 const isLinux = process.platform === "linux";
 
 describe("what is half made of a record", { skip: !isLinux }, () => {

@@ -85,7 +85,7 @@ describe("a session", () => {
     const lengths = Promise.all([lengthOf(channel), lengthOf(channel.stderr)]);
     command.stdout.end(MUCH);
     command.exit({ code: 7, signal: null });
-    assert.deepEqual(await abortable(lengths, AbortSignal.timeout(20_000)), [2 * MUCH.length, MUCH.length]);
+    assert.deepEqual(await abortable(lengths, AbortSignal.timeout(120_000)), [2 * MUCH.length, MUCH.length]);
     assert.deepEqual(codes, [7]);
   });
 
@@ -97,6 +97,6 @@ describe("a session", () => {
     client.destroy();
     await command.killed;
     command.stderr.end(MUCH);
-    await once(command.stderr, "end", { signal: AbortSignal.timeout(20_000) });
+    await once(command.stderr, "end", { signal: AbortSignal.timeout(120_000) });
   });
 });
