@@ -32,6 +32,8 @@ export interface Given extends ScriptOptions {
   readonly label?: string;
   readonly pool?: string;
   readonly provider?: string;
+  /** @default {@link fastClock} */
+  readonly clock?: Clock;
   /** Hears that what is wrong with the provider has changed. */
   readonly onProblem?: () => void;
 }
@@ -53,7 +55,7 @@ export async function setUp(script: Script, given: Given = {}) {
   assert.ok(config);
   const provider = openOpenStackProvider(config, {
     logger: silentLogger,
-    clock: fastClock(),
+    clock: given.clock ?? fastClock(),
     stateDir: null,
     ownsInstances: false,
     hostsInstances: false,
