@@ -2,7 +2,7 @@
 //
 // Invariants:
 //   N1. `onEnd` is called exactly once, whatever happens, and nothing is called after it.
-//   N2. The opening (TCP, TLS, handshake) ends within its own time limit.
+//   N2. The opening (TCP, TLS, handshake) ends within its own time limit, a twelfth of which is a tick.
 //   N3. Once open, silence of 2/3 of the session timeout ends it; a ping goes out after 1/3 without a request.
 //   N4. Time is counted in ticks and not read from a clock: a process that was stopped for a while looks at what has
 //       arrived before it gives the server up, and a change of the machine's time does no harm.
@@ -59,6 +59,7 @@ export interface ConnectionHandlers {
   readonly onEnd: (reason: Error) => void;
 }
 
+const OPENING_TICKS = 12;
 const TICKS_PER_TIMEOUT = 12;
 const PING_TICKS = TICKS_PER_TIMEOUT / 3;
 const SILENCE_TICKS = (TICKS_PER_TIMEOUT * 2) / 3;
@@ -72,18 +73,12 @@ export class Connection {
   #outgoing: Buffer[] = [];
   #silentTicks = 0;
   #idleTicks = 0;
-  #cancelTimer: () => void;
+  #cancelTimer: () => void = () => {};
 
   constructor(options: ConnectionOptions, handlers: ConnectionHandlers) {
     this.#options = options;
     this.#handlers = handlers;
-    this.#cancelTimer = options.clock.after(options.openTimeoutMs, () => {
-      this.end(
-        new HandshakeTimeoutError(
-          `no answer to the handshake within ${Math.round(options.openTimeoutMs)} ms`,
-        ),
-      );
-    });
+    this.#limitOpening(OPENING_TICKS);
     void this.#open().catch((error: Error) => this.end(error));
   }
 
@@ -105,6 +100,16 @@ export class Connection {
     this.#cancelTimer();
     this.#socket?.destroy();
     this.#handlers.onEnd(reason);
+  }
+
+  #limitOpening(ticksLeft: number): void {
+    const { openTimeoutMs, clock } = this.#options;
+    if (ticksLeft === 0) {
+      const limit = Math.round(openTimeoutMs);
+      this.end(new HandshakeTimeoutError(`no answer to the handshake within ${limit} ms`));
+      return;
+    }
+    this.#cancelTimer = clock.after(openTimeoutMs / OPENING_TICKS, () => this.#limitOpening(ticksLeft - 1));
   }
 
   async #open(): Promise<void> {

@@ -55,6 +55,14 @@ describe("session", () => {
     assert.equal(server.connections, 2);
   });
 
+  it("looks at what has arrived before it gives a handshake up, when its process was stopped for a while", async () => {
+    const server = await serve((peer) => behave(peer));
+    const session = connect({ servers: [server] });
+    for (const end = performance.now() + 1500; performance.now() < end; );
+    await within(PATIENCE_MS, session.connected(), "connect at the first attempt");
+    assert.equal(server.connections, 1);
+  });
+
   it("soon tries anew when a handshake is not answered, and gives a slow server more time at each attempt", async () => {
     // A server that starts may keep a connection for ever; one that is busy answers late.
     const server = await serve(async (peer, connection) => {
