@@ -6,7 +6,14 @@ import { describe, it } from "node:test";
 import type { LogFields, Logger } from "../std/logger.ts";
 import { LONGEST_SESSION_MS, PATIENCE_MS, refused, until, within } from "./contract/fixture.ts";
 import { manualClock } from "./contract/manual_clock.ts";
-import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
+import {
+  behave,
+  connect,
+  connectInVain,
+  SESSION,
+  SHORT_TIMEOUT_MS,
+  serve,
+} from "./contract/scripted_sessions.ts";
 
 const noIpv6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === "::1"),
@@ -58,7 +65,7 @@ describe("the servers of a session", () => {
     const asked: number[] = [];
     const server = await serve(async (peer, connection) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       while (true) {
         const xid = await peer.call();
         if (asked.length < 4) asked.push(xid);
@@ -80,7 +87,7 @@ describe("the servers of a session", () => {
   it("that refuse who we are are named, with the scheme and without the secret", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       peer.reply(await peer.call(), { error: -115 });
     });
     const { logger, lines } = recorder();
@@ -96,20 +103,17 @@ describe("the servers of a session", () => {
 
   it("that close the connection at once are said to have no quorum, or to want TLS", async () => {
     const server = await serve((peer) => peer.hangUp());
-    const session = connect({ servers: [server], sessionTimeoutMs: 300 });
+    const { outcome } = connectInVain({ servers: [server] });
     await assert.rejects(
-      within(PATIENCE_MS, session.sync("/"), "the failure"),
+      within(PATIENCE_MS, outcome, "the failure"),
       /before the session began: its ensemble may have no quorum, or it may want TLS/,
     );
   });
 
   it("whose name is not known are named", async () => {
-    const session = connect({
-      servers: [{ host: "no-such-host.invalid", port: 2181 }],
-      sessionTimeoutMs: 300,
-    });
+    const { outcome } = connectInVain({ servers: [{ host: "no-such-host.invalid", port: 2181 }] });
     await assert.rejects(
-      within(PATIENCE_MS, session.sync("/"), "the failure"),
+      within(PATIENCE_MS, outcome, "the failure"),
       /no-such-host\.invalid:2181.*ENOTFOUND|EAI_AGAIN/,
     );
   });
@@ -130,13 +134,13 @@ describe("the servers of a session", () => {
       const [lastZxid, wanted] = [handshake.readBigInt64BE(4), handshake.readBigInt64BE(16)];
       seen.push(lastZxid);
       if (connection === 1) {
-        peer.accept(SESSION, 600);
+        peer.accept(SESSION, SHORT_TIMEOUT_MS);
         peer.reply(await peer.call(), { zxid: 9n });
         peer.hangUp();
       } else if (lastZxid > 5n) {
         peer.hangUp();
       } else if (wanted === 0n) {
-        peer.accept(SESSION + 1n, 600);
+        peer.accept(SESSION + 1n, LONGEST_SESSION_MS);
       } else {
         peer.accept(0n, 0);
       }
@@ -157,25 +161,27 @@ describe("the servers of a session", () => {
     const CLOSE = -11;
     const asked: bigint[] = [];
     let closed = 0;
-    let backAt = Infinity;
     const server = await serve(async (peer, connection) => {
-      const wanted = await peer.handshake();
+      const handshake = await peer.frame();
+      const [lastZxid, wanted] = [handshake.readBigInt64BE(4), handshake.readBigInt64BE(16)];
       asked.push(wanted);
       if (connection === 1) {
-        peer.accept(SESSION, 600);
+        peer.accept(SESSION, SHORT_TIMEOUT_MS);
         peer.reply(await peer.call(), { zxid: 9n });
         peer.hangUp();
-      } else if (performance.now() < backAt) peer.hangUp();
-      else if (wanted === SESSION) {
-        peer.accept(SESSION, 600);
+      } else if (lastZxid > 5n) {
+        peer.hangUp();
+      } else if (wanted === SESSION) {
+        peer.accept(SESSION, LONGEST_SESSION_MS);
         const frame = await peer.frame();
         if (frame.readInt32BE(4) === CLOSE) closed += 1;
         peer.reply(frame.readInt32BE(0));
-      } else peer.accept(SESSION + 1n, 600);
+      } else {
+        peer.accept(SESSION + 1n, LONGEST_SESSION_MS);
+      }
     });
     const session = connect({ servers: [server] });
     await session.sync("/");
-    backAt = performance.now() + 1000;
     const { signal } = session;
     await within(
       PATIENCE_MS,
@@ -192,12 +198,12 @@ describe("the servers of a session", () => {
     const server = await serve(async (peer, connection) => {
       await peer.handshake();
       if (connection === 1) {
-        peer.accept(SESSION, 600);
+        peer.accept(SESSION, SHORT_TIMEOUT_MS);
         peer.reply(await peer.call());
         peer.hangUp();
       } else if (connection === 2) peer.accept(0n, 0);
       else {
-        if (connection === 3) advance(600);
+        if (connection === 3) advance(SHORT_TIMEOUT_MS);
         peer.accept(SESSION + 1n, LONGEST_SESSION_MS);
         while (true) {
           peer.reply(await peer.call());
@@ -223,9 +229,9 @@ describe("the servers of a session", () => {
     const { clock, advance } = manualClock();
     const server = await serve(async (peer, connection) => {
       await peer.handshake();
-      peer.accept(SESSION, connection === 1 ? 600 : LONGEST_SESSION_MS);
+      peer.accept(SESSION, connection === 1 ? SHORT_TIMEOUT_MS : LONGEST_SESSION_MS);
       const identity = await peer.call();
-      if (connection === 2) advance(600);
+      if (connection === 2) advance(SHORT_TIMEOUT_MS);
       peer.reply(identity);
       while (true) {
         peer.reply(await peer.call());
@@ -249,7 +255,7 @@ describe("the servers of a session", () => {
   it("that are older than 3.6 are said to be too old", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       while (true) peer.reply(await peer.call(), { error: -6 });
     });
     const session = connect({ servers: [server] });
@@ -266,7 +272,7 @@ describe("the servers of a session", () => {
     const order: string[] = [];
     const server = await serve(async (peer, connection) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       while (true) {
         const xid = await peer.call();
         order.push(`${connection}:${xid < 0 ? "watches" : "call"}`);

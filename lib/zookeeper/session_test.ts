@@ -2,10 +2,25 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import { describe, it } from "node:test";
-import { PATIENCE_MS, pause, refused, until, untilState, within } from "./contract/fixture.ts";
+import {
+  LONGEST_SESSION_MS,
+  PATIENCE_MS,
+  pause,
+  refused,
+  until,
+  untilState,
+  within,
+} from "./contract/fixture.ts";
 import { manualClock } from "./contract/manual_clock.ts";
 import { framed } from "./contract/scripted_server.ts";
-import { behave, connect, SESSION, serve } from "./contract/scripted_sessions.ts";
+import {
+  behave,
+  connect,
+  connectInVain,
+  SESSION,
+  SHORT_TIMEOUT_MS,
+  serve,
+} from "./contract/scripted_sessions.ts";
 import { STAT_BYTES } from "./stat.ts";
 
 /** What an event says that a znode is gone, to a session that is connected. */
@@ -23,7 +38,7 @@ describe("session", () => {
   it("notices when two thirds of its timeout are over that a server has fallen silent", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, SHORT_TIMEOUT_MS);
     });
     const { clock, advance } = manualClock();
     const session = connect({ servers: [server], clock });
@@ -38,8 +53,8 @@ describe("session", () => {
   });
 
   it("keeps an idle connection alive by pings", async () => {
-    const server = await serve((peer) => behave(peer));
-    const session = connect({ servers: [server] });
+    const server = await serve((peer) => behave(peer, { timeoutMs: SHORT_TIMEOUT_MS }));
+    const session = connect({ servers: [server], sessionTimeoutMs: SHORT_TIMEOUT_MS });
     await session.connected();
     await pause(1500);
     assert.equal(session.state, "connected");
@@ -68,10 +83,10 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       if (connection === 1) return;
       await pause(1500);
-      await behave(peer, { timeoutMs: 60_000 });
+      await behave(peer);
     });
-    const session = connect({ servers: [server], sessionTimeoutMs: 60_000 });
-    // The session timeout alone would allow 40 s for the first.
+    const session = connect({ servers: [server] });
+    // The session timeout alone would allow 27 s for the first.
     await within(PATIENCE_MS, session.connected(), "connect");
     assert.ok(server.connections >= 2);
   });
@@ -80,13 +95,13 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       const asked = await peer.handshake();
       if (connection === 1) {
-        peer.accept(SESSION, 600);
+        peer.accept(SESSION, LONGEST_SESSION_MS);
         await pause(20);
         peer.destroy();
       } else if (asked === SESSION) {
         peer.accept(0n, 0);
       } else {
-        peer.accept(SESSION + 1n, 600);
+        peer.accept(SESSION + 1n, LONGEST_SESSION_MS);
         while (true) peer.reply(await peer.call());
       }
     });
@@ -123,7 +138,7 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       if (connection > 1) return behave(peer);
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       const xid = await peer.call();
       const answer = Buffer.alloc(16);
       answer.writeInt32BE(xid);
@@ -145,7 +160,7 @@ describe("session", () => {
     const codes = [-127, -118, -999];
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       for (const error of codes) peer.reply(await peer.call(), { error });
       while (true) peer.reply(await peer.call());
     });
@@ -160,7 +175,7 @@ describe("session", () => {
   it("gives up a server that answers pings but not calls", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, SHORT_TIMEOUT_MS);
       while (true) await peer.call();
     });
     const session = connect({ servers: [server] });
@@ -171,7 +186,7 @@ describe("session", () => {
     const server = await serve(async (peer, connection) => {
       if (connection > 1) return behave(peer);
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       await peer.call();
       peer.reply(await peer.call());
     });
@@ -198,9 +213,9 @@ describe("session", () => {
     await new Promise((resolve) => closed.once("listening", resolve));
     const { port } = closed.address() as net.AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
-    const session = connect({ servers: [{ host: "127.0.0.1", port }], sessionTimeoutMs: 300 });
+    const { session, outcome } = connectInVain({ servers: [{ host: "127.0.0.1", port }] });
     await assert.rejects(
-      within(PATIENCE_MS, session.get("/a"), "the failure"),
+      within(PATIENCE_MS, outcome, "the failure"),
       new RegExp(`CONNECTION_LOSS.*127.0.0.1:${port}.*ECONNREFUSED`),
     );
     await session.close();
@@ -220,7 +235,7 @@ describe("session", () => {
     const count = 20_000;
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 4000);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       while (true) {
         const answers: Buffer[] = [];
         for (let call = 0; call < 1000; call += 1) {
@@ -231,7 +246,7 @@ describe("session", () => {
         peer.write(Buffer.concat(answers));
       }
     });
-    const session = connect({ servers: [server], sessionTimeoutMs: 4000 });
+    const session = connect({ servers: [server] });
     await session.connected();
     await within(
       PATIENCE_MS,
@@ -243,22 +258,22 @@ describe("session", () => {
   it("takes a deletion's event for the end of a wait, and asks no second time", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 4000);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       // An answer with neither data nor anything in its stat; then nothing but the event.
       peer.reply(await peer.call(), { body: Buffer.alloc(4 + STAT_BYTES) });
       await pause(50);
       peer.reply(-1, { body: deletionOf("/a") });
     });
-    const session = connect({ servers: [server], sessionTimeoutMs: 4000 });
+    const session = connect({ servers: [server] });
     await within(PATIENCE_MS, session.gone("/a"), "the end of the wait");
   });
 
   it("settles everything when it is closed, with a connection or without", async () => {
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, SHORT_TIMEOUT_MS);
     });
-    const session = connect({ servers: [server] });
+    const session = connect({ servers: [server], sessionTimeoutMs: SHORT_TIMEOUT_MS });
     await session.connected();
     const { signal } = session;
     const call = session.sync("/");
@@ -279,7 +294,7 @@ describe("session", () => {
     let hasHeard = false;
     const server = await serve(async (peer) => {
       await peer.handshake();
-      peer.accept(SESSION, 600);
+      peer.accept(SESSION, LONGEST_SESSION_MS);
       const [call, goodbye] = [await peer.call(), await peer.call()];
       peer.reply(call);
       await new Promise((resolve) => setTimeout(resolve, 50));

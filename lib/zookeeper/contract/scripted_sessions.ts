@@ -2,19 +2,21 @@
 import { afterEach } from "node:test";
 import { silentLogger } from "../../std/logger.ts";
 import { connectSession, type SessionOptions, type ZooKeeperSession } from "../session.ts";
+import { LONGEST_SESSION_MS } from "./fixture.ts";
+import { manualClock } from "./manual_clock.ts";
 import { type Peer, ScriptedServer } from "./scripted_server.ts";
 
 /** The id of the session that {@link behave} gives. */
 export const SESSION = 0x7000_0000_0000_0001n;
-/** The timeout that it gives, and that {@link connect} asks for, in milliseconds. */
-const TIMEOUT_MS = 600;
+/** A timeout for those cases that are about its end, in milliseconds. */
+export const SHORT_TIMEOUT_MS = 600;
 
 const sessions: ZooKeeperSession[] = [];
 const servers: ScriptedServer[] = [];
 
 afterEach(async () => {
-  await Promise.all(sessions.splice(0).map((session) => session.close()));
-  await Promise.all(servers.splice(0).map((server) => server.close()));
+  // At once: a session says goodbye, and a server that does not answer lets it go when it closes.
+  await Promise.all([...sessions.splice(0), ...servers.splice(0)].map((one) => one.close()));
 });
 
 /** A server that follows the script with each connection. */
@@ -28,12 +30,12 @@ export async function serve(
   return server;
 }
 
-/** A session that has begun to connect. */
+/** A session that has begun to connect. Its timeout is one that ends in no case, unless the case asks for a short one. */
 export function connect(
   options: Pick<SessionOptions, "servers"> & Partial<SessionOptions>,
 ): ZooKeeperSession {
   const session = connectSession({
-    sessionTimeoutMs: TIMEOUT_MS,
+    sessionTimeoutMs: LONGEST_SESSION_MS,
     logger: silentLogger,
     random: () => 0.5,
     ...options,
@@ -42,10 +44,30 @@ export function connect(
   return session;
 }
 
+/**
+ * A session at servers that it cannot connect to, and what a call in it ends with: the time that the call has for a
+ * connection passes at once when the first attempt has failed.
+ */
+export function connectInVain(options: Pick<SessionOptions, "servers" | "tls">): {
+  session: ZooKeeperSession;
+  outcome: Promise<unknown>;
+} {
+  const { clock, advance } = manualClock();
+  const { promise: hasFailed, resolve } = Promise.withResolvers<void>();
+  const sleep = (milliseconds: number, signal?: AbortSignal) => {
+    resolve();
+    return clock.sleep(milliseconds, signal);
+  };
+  const session = connect({ ...options, clock: { ...clock, now: Date.now, sleep } });
+  const outcome = session.get("/a");
+  void hasFailed.then(() => advance(LONGEST_SESSION_MS, LONGEST_SESSION_MS));
+  return { session, outcome };
+}
+
 /** Accepts the handshake and answers every call with nothing. */
 export async function behave(
   peer: Peer,
-  { timeoutMs = TIMEOUT_MS, sessionId = SESSION }: { timeoutMs?: number; sessionId?: bigint } = {},
+  { timeoutMs = LONGEST_SESSION_MS, sessionId = SESSION }: { timeoutMs?: number; sessionId?: bigint } = {},
 ): Promise<void> {
   await peer.handshake();
   peer.accept(sessionId, timeoutMs);
