@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../../std/logger.ts";
-import type { TlsFiles } from "../connection.ts";
+import type { ServerAddress, TlsFiles } from "../connection.ts";
 import { connectSession, type ZooKeeperSession } from "../session.ts";
 import { isZooKeeperError, type Session, type SessionState, type ZooKeeperErrorCode } from "../types.ts";
 import { takeOverAndClose } from "./raw_session.ts";
@@ -29,6 +29,9 @@ export interface ContractServer {
   close(): Promise<void>;
 }
 
+/** Where no server is. */
+const NOWHERE = { host: "127.0.0.1", port: 1 };
+
 /** Starts a server with no data. */
 export type StartServer = () => Promise<ContractServer>;
 
@@ -48,6 +51,11 @@ export class Fixture {
     return this.#server;
   }
 
+  get #address(): ServerAddress {
+    const { host, port, secure } = this.server;
+    return { host, port: secure?.port ?? port };
+  }
+
   async start(): Promise<void> {
     this.#server = await this.#startServer();
   }
@@ -65,10 +73,9 @@ export class Fixture {
 
   /** A connected session, closed at the end of the case. */
   async session(options: { chroot?: string } = {}): Promise<ZooKeeperSession> {
-    const { host, port, secure } = this.server;
     const session = connectSession({
-      servers: [{ host, port: secure?.port ?? port }],
-      tls: secure?.tls ?? null,
+      servers: [this.#address],
+      tls: this.server.secure?.tls ?? null,
       chroot: options.chroot,
       sessionTimeoutMs: LONGEST_SESSION_MS,
       logger: silentLogger,
@@ -93,10 +100,15 @@ export class Fixture {
     await within(PATIENCE_MS, Promise.all(noticed), "notice that the server was restarted");
   }
 
-  /** Ends a session as a timeout would; resolves when its owner has heard of it and has a new one. */
+  /**
+   * Ends a session as a timeout would; resolves when its owner has heard of it and has a new one. The owner is kept away
+   * meanwhile, for it would take its session back.
+   */
   async expire(session: ZooKeeperSession): Promise<void> {
     const lost = untilState(session, "lost");
+    session.useServers([NOWHERE]);
     await takeOverAndClose(this.server, session.credentials);
+    session.useServers([this.#address]);
     await within(PATIENCE_MS, lost, "hear that the session is lost");
     await within(PATIENCE_MS, session.connected(), "connect again");
   }
