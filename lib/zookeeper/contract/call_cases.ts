@@ -132,8 +132,11 @@ export function callCases(fixture: Fixture): void {
     const numbered = await session.createWithStat(`${place}/s-`, NOTHING, { ttlMs: 100, isSequential: true });
     assert.equal(numbered.path, `${place}/s-0000000001`);
     await session.createWithStat(`${place}/long`, NOTHING, { ttlMs: 3_600_000 });
-    await session.createWithStat(`${place}/parent`, NOTHING, { ttlMs: 100 });
-    await session.create(`${place}/parent/child`, NOTHING, "persistent");
+    // Together: the parent may not be over before it has its child.
+    await Promise.all([
+      session.createWithStat(`${place}/parent`, NOTHING, { ttlMs: 100 }),
+      session.create(`${place}/parent/child`, NOTHING, "persistent"),
+    ]);
     for (const path of [`${place}/short`, numbered.path]) {
       await within(PATIENCE_MS, session.gone(path), `the end of ${path}`);
     }

@@ -50,9 +50,15 @@ export function sessionCases(fixture: Fixture): void {
   it("ends a session whose client is never heard of again", async () => {
     const session = await fixture.session();
     const path = `${await fixture.place(session)}/e`;
+    const events: string[] = [];
+    await session.watchRecursive(
+      path,
+      ({ kind }) => events.push(kind),
+      () => undefined,
+    );
     await abandonEphemeral(fixture.server, path, 1000);
-    assert.notEqual(await session.exists(path), null);
-    await within(PATIENCE_MS, session.gone(path), "the ephemeral to go");
+    await until(() => events.length >= 2, "the ephemeral to come and go");
+    assert.deepEqual(events, ["created", "deleted"]);
   });
 
   it("tells of every change below a recursive watch, in order", async () => {
