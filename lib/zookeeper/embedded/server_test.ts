@@ -46,8 +46,11 @@ afterEach(async () => {
 });
 after(() => rmSync(root, { recursive: true }));
 
-async function client(handshake: Parameters<typeof TestClient.start>[1] = {}): Promise<TestClient> {
-  const started = await TestClient.start(server.port, handshake);
+async function client(
+  handshake: Parameters<typeof TestClient.start>[1] = {},
+  { port } = server,
+): Promise<TestClient> {
+  const started = await TestClient.start(port, handshake);
   clients.push(started);
   return started;
 }
@@ -136,30 +139,39 @@ test("an expired session loses connection and ephemerals, and cannot come back",
 });
 
 test("a silent client's session expires, a pinging one's does not", async () => {
-  const [silent, pinging] = [await client({ timeout: 300 }), await client({ timeout: 300 })];
+  const { clock, advance } = manualClock();
+  const own = await start({ dataDir: join(root, "silent"), clock });
+  const [silent, pinging] = [await client({ timeout: 300 }, own), await client({ timeout: 300 }, own)];
   await silent.create("/silent", "", 1);
   await pinging.create("/pinging", "", 1);
   for (let round = 0; round < 8; round++) {
-    await sleep(100);
+    advance(100);
     await pinging.call(opCode.ping, () => {}, -2);
   }
   assert.equal(await pinging.exists("/silent"), null);
   assert.notEqual(await pinging.exists("/pinging"), null);
+  await own.close();
 });
 
 test("after a restart clients come back to their sessions; who does not, loses them", async () => {
-  const one = await client({ timeout: 600 });
-  const two = await client({ timeout: 600 });
+  const { clock, advance } = manualClock();
+  const options = { dataDir: join(root, "again"), clock };
+  let own = await start(options);
+  const one = await client({ timeout: 600 }, own);
+  const two = await client({ timeout: 600 }, own);
   await one.create("/one", "", 1);
   await two.create("/two", "", 1);
-  await server.close();
-  server = await start();
-  const again = await client({ sessionId: one.sessionId, password: one.password, timeout: 5_000 });
-  assert.equal(again.sessionId, one.sessionId);
+  await own.close();
+  own = await start(options);
+  const { sessionId, password } = one;
+  const again = await client({ sessionId, password, timeout: 5_000 }, own);
+  assert.equal(again.sessionId, sessionId);
+  advance(599);
   assert.notEqual(await again.exists("/two"), null);
-  await sleep(900);
+  advance(1);
   assert.notEqual(await again.exists("/one"), null);
   assert.equal(await again.exists("/two"), null);
+  await own.close();
 });
 
 test("the second connection of a session ends the first", async () => {
