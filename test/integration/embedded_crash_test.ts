@@ -6,16 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../../lib/zookeeper/contract/fixture.ts";
 import { TestClient, writeSteps } from "../../lib/zookeeper/embedded/test_client.ts";
 import { errorCode, opCode } from "../../lib/zookeeper/embedded/wire.ts";
+import { freePort } from "../harness/ports.ts";
 import { startProgram } from "../harness/program.ts";
 
 const writers = 16;
 
-async function startServer(directory: string, port = 0) {
+async function startServer(directory: string, port: number) {
   const program = startProgram("test/integration/embedded_process.ts", [directory, String(port)]);
-  const [, ready] = await program.waitFor(/READY (\d+)/);
-  return { port: Number(ready), kill: () => program.stop("SIGKILL") };
+  await program.waitFor(/READY/);
+  return { kill: () => program.stop("SIGKILL") };
 }
 
 /** What one writer did: the numbers that it sent, and those that were acknowledged. */
@@ -46,19 +48,21 @@ async function write(client: TestClient, writer: number, record: Record): Promis
 
 test("kill -9 in the middle of writes loses nothing that was acknowledged, and no half transaction", async () => {
   const directory = await mkdtemp(join(tmpdir(), "nodepool-embedded-"));
-  let server = await startServer(directory);
-  const { port } = server;
+  const port = await freePort();
+  let server = await startServer(directory, port);
   const setup = await TestClient.start(port);
   for (let writer = 0; writer < writers; writer++) {
     for (const path of ["", "/left", "/right"]) await setup.create(`/w${writer}${path}`, "0");
   }
   await setup.create("/mine", "", 1);
   const records: Record[] = Array.from({ length: writers }, () => ({ sent: 0, acknowledged: 0 }));
+  const total = () => records.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
   let keeper = setup;
   for (let round = 0; round < 6; round++) {
     const client = await TestClient.start(port);
     const writing = records.map((record, writer) => write(client, writer, record));
     await sleep(100 + 37 * round);
+    await until(() => total() > 20 * (round + 1), "the round's writes");
     await server.kill();
     await Promise.all(writing);
     server = await startServer(directory, port);
@@ -78,8 +82,7 @@ test("kill -9 in the middle of writes loses nothing that was acknowledged, and n
       record.sent = left;
     }
   }
-  const total = records.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
-  assert.ok(total > 100, `only ${total} writes were made`);
+  assert.ok(total() > 100, `only ${total()} writes were made`);
   await keeper.close();
   await server.kill();
   await rm(directory, { recursive: true });

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../test/harness/ports.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { REAP_INTERVAL_MS } from "../contract/fixture.ts";
 import { type ContractServer, describeCoordinationContract } from "../contract_suite.ts";
@@ -12,7 +13,7 @@ describeCoordinationContract("embedded", async (): Promise<ContractServer> => {
     const timing = { reapIntervalMs: REAP_INTERVAL_MS };
     return startEmbeddedServer({ dataDir: directory, port, logger: silentLogger, ...timing });
   };
-  let server = await start(0);
+  let server = await start(await freePort());
   const { host, port } = server;
   return {
     host,
