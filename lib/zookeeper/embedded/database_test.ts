@@ -100,8 +100,12 @@ async function history(count: number): Promise<unknown[]> {
   return states;
 }
 
-const onlyLog = () =>
-  join(directory, readdirSync(directory).filter((name) => name.startsWith("log."))[0] ?? "");
+const filesOf = (kind: "log" | "snapshot") =>
+  readdirSync(directory)
+    .filter((name) => name.startsWith(`${kind}.`))
+    .sort();
+
+const onlyLog = () => join(directory, filesOf("log")[0] ?? "");
 
 test("what was committed is there again: znodes, sessions, ephemerals, sequence numbers", async () => {
   const { database, commit } = open();
@@ -189,7 +193,7 @@ test("a log that is missing is noticed", async () => {
     await sleep(20);
   }
   await database.close();
-  const logs = readdirSync(directory).filter((name) => name.startsWith("log."));
+  const logs = filesOf("log");
   assert.ok(logs.length > 1);
   rmSync(join(directory, logs[0] ?? ""));
   for (const name of readdirSync(directory)) if (name.startsWith("snapshot.")) rmSync(join(directory, name));
@@ -206,8 +210,12 @@ async function withSnapshots(): Promise<unknown> {
     if (index % 2 === 0) commit({ kind: "delete", path: `/n${index}`, version: -1 });
     if (index % 7 === 0) await settle();
   }
-  await settle();
-  await sleep(50);
+  // A snapshot takes its time, and none is begun while another is being written.
+  for (let more = 0; filesOf("snapshot").length < 2; more++) {
+    commit(create(`/more${more}`, "x".repeat(2_000)));
+    await settle();
+    await sleep(1);
+  }
   const last = dump(database.state);
   await database.close();
   return last;
