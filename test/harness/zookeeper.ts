@@ -19,6 +19,8 @@ const CLASS_PATH = [
   ...["slf4j-simple", "netty-codec", "netty-resolver"].map((jar) => `/usr/share/java/${jar}.jar`),
 ].join(":");
 const START_TIMEOUT_MS = 40_000;
+/** How long a server may take to answer to a word: one that starts may keep the connection and never answer. */
+const [START_ANSWER_MS, ANSWER_MS] = [2000, 30_000];
 
 /** Whether a real server can be started here. */
 export const zooKeeperInstalled = existsSync(JAR) && existsSync("/usr/bin/java");
@@ -192,7 +194,7 @@ class Server implements ZooKeeperServer {
   }
 
   async #isServing(): Promise<boolean> {
-    const answer = await fourLetterWord(this.port, "srvr").catch(() => "");
+    const answer = await fourLetterWord(this.port, "srvr", START_ANSWER_MS).catch(() => "");
     return answer.includes("Mode:");
   }
 
@@ -232,11 +234,11 @@ class Server implements ZooKeeperServer {
 }
 
 /** What a server answers to one of its four-letter commands, as `srvr` or `wchs`. */
-export function fourLetterWord(port: number, word: string): Promise<string> {
+export function fourLetterWord(port: number, word: string, patienceMs = ANSWER_MS): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: string[] = [];
     const socket = net.connect({ host: "127.0.0.1", port }, () => socket.write(word));
-    socket.setTimeout(2000, () => socket.destroy(new Error(`no answer to ${word}`)));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer to ${word}`)));
     socket.on("data", (chunk) => chunks.push(String(chunk)));
     socket.on("error", reject);
     socket.on("close", () => resolve(chunks.join("")));

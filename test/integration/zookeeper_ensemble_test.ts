@@ -46,11 +46,17 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
     return session;
   }
 
+  /** The servers may be about to choose another one. */
   async function leader(): Promise<ZooKeeperServer> {
-    for (const server of servers) {
-      if ((await fourLetterWord(server.port, "srvr")).includes("Mode: leader")) return server;
-    }
-    throw new Error("the ensemble has no leader");
+    let found: ZooKeeperServer | undefined;
+    await until(async () => {
+      for (const server of servers) {
+        if ((await fourLetterWord(server.port, "srvr")).includes("Mode: leader")) found = server;
+      }
+      return found !== undefined;
+    }, "the ensemble to have a leader");
+    assert.ok(found);
+    return found;
   }
 
   it("keeps session, lock and view when the leader dies", async () => {
