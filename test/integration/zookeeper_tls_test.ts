@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { refused, within } from "../../lib/zookeeper/contract/fixture.ts";
+import type { TlsFiles } from "../../lib/zookeeper/connection.ts";
+import { LONGEST_SESSION_MS, PATIENCE_MS, refused, within } from "../../lib/zookeeper/contract/fixture.ts";
+import { connectInVain } from "../../lib/zookeeper/contract/scripted_sessions.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { type Certificate, makeCertificates } from "../harness/certificates.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
@@ -21,7 +23,7 @@ describe("ZooKeeper over TLS", { skip }, () => {
     const [forServer, forClient] = await makeCertificates(directory, ["server", "client"]);
     assert.ok(forServer && forClient);
     client = forClient;
-    server = await startZooKeeper({ tls: forServer });
+    server = await startZooKeeper({ tls: forServer, longestSessionMs: LONGEST_SESSION_MS });
   });
   after(async () => {
     await server.close();
@@ -33,11 +35,11 @@ describe("ZooKeeper over TLS", { skip }, () => {
     await Promise.all(sessions.splice(0).map((session) => session.close()));
   });
 
-  const connect = (tls: { cert: string; key: string; ca: string }) => {
+  const connect = (tls: TlsFiles, sessionTimeoutMs = LONGEST_SESSION_MS) => {
     const session = connectSession({
       servers: [{ host: server.host, port: server.securePort }],
       tls,
-      sessionTimeoutMs: 3000,
+      sessionTimeoutMs,
       logger: silentLogger,
     });
     sessions.push(session);
@@ -46,7 +48,7 @@ describe("ZooKeeper over TLS", { skip }, () => {
 
   it("serves a client whose certificate the authority has signed", async () => {
     const session = connect(client);
-    await within(10_000, session.connected(), "connect");
+    await within(PATIENCE_MS, session.connected(), "connect");
     assert.equal(await session.create("/secure", new Uint8Array([1]), "persistent"), "/secure");
   });
 
@@ -54,17 +56,18 @@ describe("ZooKeeper over TLS", { skip }, () => {
     const files = { cert: join(directory, "live.pem"), key: join(directory, "live.key"), ca: client.ca };
     await copyFile(client.cert, files.cert);
     await copyFile(client.key, files.key);
-    const session = connect(files);
-    await within(10_000, session.connected(), "connect");
+    // It says after so long without a connection that there is none.
+    const session = connect(files, 3000);
+    await within(PATIENCE_MS, session.connected(), "connect");
     const [renewed] = await makeCertificates(join(directory, "other"), ["client"]);
     assert.ok(renewed);
     await copyFile(renewed.cert, files.cert);
     await copyFile(renewed.key, files.key);
     await server.restart();
-    await refused(within(10_000, session.get("/"), "an answer"), "CONNECTION_LOSS");
+    await refused(within(PATIENCE_MS, session.get("/"), "an answer"), "CONNECTION_LOSS");
     await copyFile(client.cert, files.cert);
     await copyFile(client.key, files.key);
-    await within(10_000, session.connected(), "connect again");
+    await within(PATIENCE_MS, session.connected(), "connect again");
     assert.ok(await session.exists("/"));
   });
 
@@ -75,8 +78,9 @@ describe("ZooKeeper over TLS", { skip }, () => {
       [{ ...client, ca: stranger.ca }, /CONNECTION_LOSS.*certificate/i],
       [{ ...client, key: join(directory, "none.key") }, /CONNECTION_LOSS.*none\.key/],
     ] as const) {
-      const session = connect(tls);
-      await assert.rejects(within(10_000, session.get("/"), "the failure"), message);
+      const servers = [{ host: server.host, port: server.securePort }];
+      const { outcome } = connectInVain({ servers, tls });
+      await assert.rejects(within(PATIENCE_MS, outcome, "the failure"), message);
     }
   });
 });
