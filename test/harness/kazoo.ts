@@ -30,7 +30,7 @@ export class Kazoo {
 
   async do(command: Record<string, unknown>): Promise<Record<string, unknown>> {
     this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await within(30_000, this.#answers.next(), `kazoo's answer to ${command.do}`);
+    const { value, done } = await within(60_000, this.#answers.next(), `kazoo's answer to ${command.do}`);
     if (done) throw new Error("kazoo has ended");
     return JSON.parse(value);
   }

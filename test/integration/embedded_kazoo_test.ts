@@ -39,7 +39,7 @@ async function python(args: readonly string[], onLine: (line: string) => void = 
     stdio: ["ignore", "pipe", "pipe"],
     env: { ZK_HOSTS: `127.0.0.1:${server.port}`, PYTHONDONTWRITEBYTECODE: "1" },
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 40_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 90_000);
   let output = "";
   child.stderr.on("data", (chunk) => {
     output += String(chunk);
@@ -86,7 +86,7 @@ test("kazoo notices that its session has expired and begins a new one", options,
 test("kazoo waits for a lock of our own client, and ours for kazoo's", options, async () => {
   const session = connectSession({
     servers: [{ host: "127.0.0.1", port: server.port }],
-    sessionTimeoutMs: 10_000,
+    sessionTimeoutMs: 40_000,
     logger: silentLogger,
   });
   await session.connected();
@@ -96,7 +96,7 @@ test("kazoo waits for a lock of our own client, and ours for kazoo's", options, 
   let again: ReturnType<typeof locks.acquire> | undefined;
   await kazoo("wait_for_lock", (line) => {
     if (line === "WAITING") void held.release();
-    if (line === "HELD") again = locks.acquire("/shared/lock", { timeout: 10_000 });
+    if (line === "HELD") again = locks.acquire("/shared/lock", { timeout: 30_000 });
   });
   const second = await again;
   assert.ok(second);
@@ -108,7 +108,7 @@ test("kazoo waits for a lock of our own client, and ours for kazoo's", options, 
 test("a whole tree is read by a Python program", options, async () => {
   const session = connectSession({
     servers: [{ host: "127.0.0.1", port: server.port }],
-    sessionTimeoutMs: 10_000,
+    sessionTimeoutMs: 40_000,
     logger: silentLogger,
   });
   await session.connected();
@@ -126,7 +126,7 @@ test("a whole tree is read by a Python program", options, async () => {
 import json, os
 from kazoo.client import KazooClient
 zk = KazooClient(hosts=os.environ['ZK_HOSTS'])
-zk.start(timeout=10)
+zk.start(timeout=30)
 out = {}
 def walk(path):
     data, stat = zk.get(path)

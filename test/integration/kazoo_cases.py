@@ -19,12 +19,12 @@ HOSTS = sys.argv[1]
 
 def connect(timeout=10.0):
     client = KazooClient(hosts=HOSTS, timeout=timeout)
-    client.start(timeout=10)
+    client.start(timeout=30)
     return client
 
 
 def wait_for(condition, what):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, 'waited in vain for ' + what
         time.sleep(0.01)
@@ -88,7 +88,7 @@ def case_locks():
     """Two clients take turns; the second gets the lock when the first one's process dies."""
     first, second, third = connect(), connect(4.0), connect()
     lock = first.Lock('/lock', 'first')
-    assert lock.acquire(timeout=5)
+    assert lock.acquire(timeout=30)
     waiting = second.Lock('/lock', 'second')
     assert not waiting.acquire(blocking=False)
     thread = threading.Thread(target=waiting.acquire)
@@ -96,7 +96,7 @@ def case_locks():
     wait_for(lambda: len(third.get_children('/lock')) == 2, 'two contenders')
     assert third.Lock('/lock').contenders() == ['first', 'second']
     lock.release()
-    thread.join(10)
+    thread.join(30)
     assert waiting.is_acquired
     last = third.Lock('/lock', 'third')
     thread = threading.Thread(target=last.acquire)
@@ -105,7 +105,7 @@ def case_locks():
     # Its socket goes and it never comes back: the session ends by timeout.
     second._stopped.set()
     second._connection._socket.close()
-    thread.join(15)
+    thread.join(30)
     assert last.is_acquired
     last.release()
     third.stop()
@@ -163,7 +163,7 @@ def case_recursive_watch():
     zk._connection._read_watch_event = record
     result = zk.handler.async_result()
     zk._call(AddWatch('/r', 1), result)
-    assert result.get(timeout=5) == 0
+    assert result.get(timeout=30) == 0
     other.create('/r/a/b', b'', makepath=True)
     other.set('/r/a/b', b'1')
     other.create('/elsewhere', b'')
@@ -195,7 +195,7 @@ def case_wait_for_lock():
     lock = zk.Lock('/shared/lock', 'kazoo')
     assert not lock.acquire(blocking=False)
     print('WAITING', flush=True)
-    assert lock.acquire(timeout=10)
+    assert lock.acquire(timeout=30)
     print('HELD', flush=True)
     wait_for(lambda: len(zk.get_children('/shared/lock')) == 2, 'the test to wait for the lock')
     lock.release()

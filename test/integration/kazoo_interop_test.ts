@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { decodeNode, encodeNode, newNode } from "../../lib/model/node.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { text, until, within } from "../../lib/zookeeper/contract/fixture.ts";
+import {
+  LONGEST_SESSION_MS,
+  PATIENCE_MS,
+  text,
+  until,
+  within,
+} from "../../lib/zookeeper/contract/fixture.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
@@ -18,8 +24,12 @@ describe("interop with kazoo", { skip: withoutKazoo }, () => {
   let kazoo: Kazoo;
 
   before(async () => {
-    server = await startZooKeeper();
-    session = connectSession({ servers: [server], sessionTimeoutMs: 4000, logger: silentLogger });
+    server = await startZooKeeper({ longestSessionMs: LONGEST_SESSION_MS });
+    session = connectSession({
+      servers: [server],
+      sessionTimeoutMs: LONGEST_SESSION_MS,
+      logger: silentLogger,
+    });
     await session.ensurePath(NODE);
     kazoo = new Kazoo(server.connectString);
   });
@@ -36,7 +46,7 @@ describe("interop with kazoo", { skip: withoutKazoo }, () => {
     const lock = await createLocks(session).acquire(LOCK, { identifier: "ours" });
     assert.ok(lock);
     assert.equal((await kazoo.do({ do: "acquire", path: LOCK })).taken, false);
-    const waiting = kazoo.do({ do: "acquire", path: LOCK, identifier: "theirs", timeout: 10 });
+    const waiting = kazoo.do({ do: "acquire", path: LOCK, identifier: "theirs", timeout: 30 });
     await until(async () => (await session.children(LOCK)).length === 2, "kazoo to be in line");
     await lock.release();
     assert.equal((await waiting).taken, true);
@@ -49,18 +59,18 @@ describe("interop with kazoo", { skip: withoutKazoo }, () => {
     const locks = createLocks(session);
     assert.equal(await locks.acquire(LOCK), null);
     assert.equal(await locks.acquire(LOCK, { timeout: 100 }), null);
-    const waiting = locks.acquire(LOCK, { identifier: "ours", timeout: 10_000 });
+    const waiting = locks.acquire(LOCK, { identifier: "ours", timeout: PATIENCE_MS });
     await until(async () => (await session.children(LOCK)).length === 2, "us to be in line");
     assert.deepEqual(await kazoo.do({ do: "contenders", path: LOCK }), { contenders: ["theirs", "ours"] });
     await kazoo.do({ do: "release", path: LOCK });
-    const lock = await within(5000, waiting, "the lock to be passed on");
+    const lock = await within(PATIENCE_MS, waiting, "the lock to be passed on");
     assert.ok(lock);
     await lock.release();
   });
 
   it("names and numbers contenders as kazoo does", async () => {
     const taken = await kazoo.do({ do: "acquire", path: LOCK });
-    const waiting = createLocks(session).acquire(LOCK, { timeout: 10_000 });
+    const waiting = createLocks(session).acquire(LOCK, { timeout: PATIENCE_MS });
     await until(async () => (await session.children(LOCK)).length === 2, "us to be in line");
     const names = (await session.children(LOCK)).sort((a, b) => (a.slice(32) < b.slice(32) ? -1 : 1));
     assert.equal(names[0], taken.node);
@@ -100,14 +110,14 @@ describe("interop with kazoo", { skip: withoutKazoo }, () => {
 
   it("gets the lock when kazoo's process dies, and kazoo when our session ends", async () => {
     assert.equal((await kazoo.do({ do: "acquire", path: LOCK })).taken, true);
-    const waiting = createLocks(session).acquire(LOCK, { timeout: 20_000 });
+    const waiting = createLocks(session).acquire(LOCK, { timeout: PATIENCE_MS });
     await until(async () => (await session.children(LOCK)).length === 2, "us to be in line");
     kazoo.crash();
-    const lock = await within(15_000, waiting, "the dead session to end");
+    const lock = await within(PATIENCE_MS, waiting, "the dead session to end");
     assert.ok(lock);
 
     kazoo = new Kazoo(server.connectString);
-    const next = kazoo.do({ do: "acquire", path: LOCK, timeout: 20 });
+    const next = kazoo.do({ do: "acquire", path: LOCK, timeout: 30 });
     await until(async () => (await session.children(LOCK)).length === 2, "kazoo to be in line");
     await server.expire(session);
     assert.equal((await next).taken, true);
@@ -121,7 +131,7 @@ describe("interop with kazoo", { skip: withoutKazoo }, () => {
     await assert.rejects(session.get(path), /NO_AUTH: get is not open to us: the znode's ACL.*guarded/);
     const known = connectSession({
       servers: [server],
-      sessionTimeoutMs: 4000,
+      sessionTimeoutMs: LONGEST_SESSION_MS,
       logger: silentLogger,
       identities: [{ scheme: "digest", credentials: "nodepool:pass:word" }],
     });

@@ -7,7 +7,7 @@ from kazoo.client import KazooClient
 from kazoo.security import make_digest_acl
 
 client = KazooClient(hosts=sys.argv[1], timeout=4.0)
-client.start(timeout=10)
+client.start(timeout=30)
 locks = {}
 
 
