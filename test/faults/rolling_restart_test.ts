@@ -14,7 +14,8 @@ for (const proxyName of PROXY_NAMES) {
   describe(`three launchers behind ${proxyName}, restarted in turn`, { skip }, () => {
     let fleet: RollingFleet;
     before(async () => {
-      fleet = await RollingFleet.open(proxyName);
+      // Nobody dies here: no session ends, and no connection is given up, because the machine is busy.
+      fleet = await RollingFleet.open(proxyName, 40);
     });
     after(() => fleet?.close());
 

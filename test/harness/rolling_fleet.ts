@@ -32,14 +32,19 @@ export class RollingFleet {
   readonly #launchers = new Map<string, Program>();
   #closeCoordination: (() => Promise<void>) | null;
 
-  /** Starts three launchers behind this proxy. */
-  static async open(proxyName: ProxyName): Promise<RollingFleet> {
+  /**
+   * Starts three launchers behind this proxy.
+   *
+   * @param sessionSeconds the timeout of their sessions: a launcher that is killed has its locks for so long
+   */
+  static async open(proxyName: ProxyName, sessionSeconds = 4): Promise<RollingFleet> {
     const folder = mkdtempSync(join(tmpdir(), "nodepool-rolling-"));
     const dataDir = join(folder, "coordination");
     const coordination = await startEmbeddedServer({ dataDir, port: 0, logger: silentLogger });
     const cloud = new FakeCloud();
     const cloudServer = await serveCloud(cloud);
-    writeFileSync(join(folder, "nodepool.yaml"), fleetConfig(coordination.port, cloudServer.address));
+    const config = fleetConfig(coordination.port, cloudServer.address, sessionSeconds);
+    writeFileSync(join(folder, "nodepool.yaml"), config);
     const address = async () => `127.0.0.1:${await freePort()}`;
     const addresses = [await address(), await address(), await address()] as const;
     mkdirSync(join(folder, "proxy"));
@@ -93,7 +98,8 @@ export class RollingFleet {
   async roll(signal: "SIGTERM" | "SIGINT"): Promise<(number | null)[]> {
     const codes: (number | null)[] = [];
     for (const address of this.addresses) {
-      codes.push(await this.launcher(address).stop(signal, GRACE * 1000));
+      // One that needs longer than its grace is ended by force, with another code.
+      codes.push(await this.launcher(address).stop(signal, PATIENCE_MS));
       await this.start(address).waitFor(/"serving"/, PATIENCE_MS);
     }
     return codes;
@@ -111,9 +117,9 @@ export class RollingFleet {
 }
 
 /** The nodepool.yaml of launchers that share a ZooKeeper at a port, and a fake cloud at an address. */
-export function fleetConfig(port: number, cloud: string): string {
+export function fleetConfig(port: number, cloud: string, sessionSeconds = 4): string {
   return `zookeeper-servers: [{host: 127.0.0.1, port: ${port}}]
-zookeeper-timeout: 4
+zookeeper-timeout: ${sessionSeconds}
 labels: [{name: tiny}]
 providers:
 - name: cloud
