@@ -33,6 +33,7 @@ import {
   simple,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
+import { leapingClock } from "../../test/harness/leaping_clock.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
 import { TcpProxy } from "../../test/harness/tcp_proxy.ts";
 import { tenantScope } from "./request/chains.ts";
@@ -277,8 +278,9 @@ describe("a launcher that is late", () => {
 
   it("ends no lease that was renewed elsewhere at that moment", async () => {
     one = await cases.begin("cloud");
-    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
-    const name = await ask(launcher, ["small"], { leaseSeconds: 1 });
+    const clock = leapingClock();
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), { clock });
+    const name = await ask(launcher, ["small"], { leaseSeconds: 60 });
     const path = requestPath(idOf(name));
     await fulfilled(launcher, name);
     const session = await one.session();
@@ -289,7 +291,7 @@ describe("a launcher that is late", () => {
       if (!ends) return await multi.call(launcher.session, operations);
       launcher.session.multi = multi;
       const { data, version } = await session.get(path).then(({ data, stat }) => ({ data, ...stat }));
-      const lease = { duration: 60, expires: Date.now() / 1000 + 60 };
+      const lease = { duration: 60, expires: clock.now() / 1000 + 60 };
       await session.set(path, encodeRequest(withLease(decodeRequest(data), lease)), version);
       try {
         return await multi.call(launcher.session, operations);
@@ -297,6 +299,7 @@ describe("a launcher that is late", () => {
         refused.resolve();
       }
     };
+    clock.leap(60_000);
     await refused.promise;
     await fulfilled(launcher, await ask(launcher, ["small"]));
     const { nodes } = await look(launcher, name);

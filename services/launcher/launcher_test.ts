@@ -17,7 +17,9 @@ import {
   statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
+import { leapingClock } from "../../test/harness/leaping_clock.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
+import { ownDataOf } from "./request/own_data.ts";
 
 describe("launcher: requests", () => {
   const cases = launcherCases();
@@ -194,16 +196,19 @@ describe("launcher: requests", () => {
 
   it("returns the nodes of a client that neither watches nor renews", async () => {
     one = await cases.begin("cloud");
-    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
-    await fulfilled(launcher, await ask(launcher, ["small"], { leaseSeconds: 1 }));
+    const clock = leapingClock();
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), { clock });
+    await fulfilled(launcher, await ask(launcher, ["small"], { leaseSeconds: 60 }));
+    clock.leap(60_000);
     await untilStates(launcher);
     assert.equal([...launcher.view.requests()].length, 0);
   });
 
   it("keeps a lease alive while its watch is open, and ends the watch when the request is released", async () => {
     one = await cases.begin("cloud");
-    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
-    const name = await ask(launcher, ["small"], { leaseSeconds: 1 });
+    const clock = leapingClock();
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), { clock });
+    const name = await ask(launcher, ["small"], { leaseSeconds: 60 });
     const seen: string[] = [];
     const watch = (async () => {
       for await (const { event } of launcher.requests.watchRequest({ name }, callContext)) {
@@ -211,7 +216,15 @@ describe("launcher: requests", () => {
       }
     })();
     await fulfilled(launcher, name);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const expires = () => {
+      const record = launcher.view.request(idOf(name))?.record;
+      return record ? ownDataOf(record).lease?.expires : undefined;
+    };
+    for (let third = 0; third < 6; third += 1) {
+      const before = expires() ?? assert.fail("the lease is over");
+      clock.leap(20_000);
+      await until("it is renewed", () => (expires() ?? 0) > before);
+    }
     assert.deepEqual(statesOf(launcher), ["in-use"]);
     await release(launcher, name);
     await watch;
