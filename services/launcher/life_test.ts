@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { encodeNode, newNode } from "../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
+import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { until } from "../../test/harness/launcher.ts";
@@ -18,7 +19,19 @@ import {
   statesOf,
   untilStates,
 } from "../../test/harness/launcher_case.ts";
+import { leapingClock } from "../../test/harness/leaping_clock.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
+
+/** With it a launch lasts for as long as a test holds it up. */
+const PATIENT = { launchTimeout: 600 };
+
+/** A cloud whose instances do not run before a test says so. */
+function bootingCloud() {
+  const clock = leapingClock();
+  const cloud = new FakeProvider("cloud", new FakeCloud({ clock }));
+  cloud.weather.createMs = 600_000;
+  return { cloud, boot: () => clock.leap(cloud.weather.createMs) };
+}
 
 describe("launcher: the life of nodes", () => {
   const cases = launcherCases();
@@ -26,17 +39,19 @@ describe("launcher: the life of nodes", () => {
 
   it("holds a leased node when it is returned, and lets it go when the hold expires", async () => {
     one = await cases.begin("cloud");
-    const launcher = await one.launcher(simple(new FakeProvider("cloud")));
+    const clock = leapingClock();
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), { clock });
     const request = await ask(launcher, ["small"]);
     const [node] = await fulfilled(launcher, request);
     const held = await launcher.nodes.holdNode(
-      { name: node?.name ?? "", reason: "why", expireSeconds: 1n },
+      { name: node?.name ?? "", reason: "why", expireSeconds: 600n },
       callContext,
     );
     assert.equal(held.node?.holdRequested, true);
     assert.equal(held.node?.state, "STATE_IN_USE");
     await release(launcher, request);
     await untilStates(launcher, "hold");
+    clock.leap(600_000);
     await untilStates(launcher);
   });
 
@@ -124,13 +139,13 @@ describe("launcher: the life of nodes", () => {
 
   it("goes on with a launch whose launcher crashed: same request, same node, same instance", async () => {
     one = await cases.begin("cloud");
-    const cloud = new FakeProvider("cloud");
-    cloud.weather.createMs = 1500;
-    const first = await one.launcher(simple(cloud));
+    const { cloud, boot } = bootingCloud();
+    const first = await one.launcher(simple(cloud, PATIENT));
     const request = await ask(first, ["small"]);
     await until("an instance", () => cloud.instances.size === 1);
-    await until("its id is stored", () => [...first.view.nodes()][0]?.record?.externalId !== null);
+    await until("its id is stored", () => [...first.view.nodes()][0]?.record?.externalId);
     await first.crash();
+    boot();
     const create = cloud.createInstance.bind(cloud);
     const told: (string | undefined)[] = [];
     cloud.createInstance = (spec, note, signal) => {
@@ -149,25 +164,27 @@ describe("launcher: the life of nodes", () => {
 
   it("hands launches over when it is stopped", async () => {
     one = await cases.begin("cloud");
-    const cloud = new FakeProvider("cloud");
-    cloud.weather.createMs = 1000;
-    const first = await one.launcher(simple(cloud));
-    const second = await one.launcher(simple(cloud));
+    const { cloud, boot } = bootingCloud();
+    const first = await one.launcher(simple(cloud, PATIENT));
+    const second = await one.launcher(simple(cloud, PATIENT));
     const names = await Promise.all([ask(first, ["small"]), ask(first, ["small"]), ask(second, ["small"])]);
     await until("three instances", () => cloud.instances.size === 3);
-    await first.stop();
+    await one.stop(first);
+    boot();
     for (const name of names) await fulfilled(second, name);
     assert.equal(cloud.instances.size, 3);
   });
 
   it("recovers when its session expires in the middle of a launch", async () => {
     one = await cases.begin("cloud");
-    const cloud = new FakeProvider("cloud");
-    cloud.weather.createMs = 1000;
-    const launcher = await one.launcher(simple(cloud));
+    const { cloud, boot } = bootingCloud();
+    const launcher = await one.launcher(simple(cloud, PATIENT));
     const request = await ask(launcher, ["small"]);
     await until("an instance", () => cloud.instances.size === 1);
+    const { signal } = launcher.session;
     await cases.server.expire(launcher.session as never);
+    await until("it hears of that", () => signal.aborted);
+    boot();
     await fulfilled(launcher, request);
     assert.equal(cloud.instances.size, 1);
     assert.equal([...launcher.view.pools()].length, 1);

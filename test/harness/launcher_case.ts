@@ -112,13 +112,19 @@ export class LauncherCase {
 /** One provider with one pool that offers the label `small`, and `large` beside it. */
 export function simple(
   driver: FakeProvider,
-  more: { minReady?: number; maxServers?: number; launchRetries?: number; consoleLog?: boolean } = {},
+  more: {
+    minReady?: number;
+    maxServers?: number;
+    launchRetries?: number;
+    launchTimeout?: number;
+    consoleLog?: boolean;
+  } = {},
 ): Setting {
-  const { maxServers = Infinity, consoleLog = false } = more;
+  const { maxServers = Infinity, launchRetries = 3, launchTimeout = 10, consoleLog = false } = more;
   const pool = { name: "main", offers: ["small", "large"], maxServers, consoleLog };
   return {
     labels: { small: { minReady: more.minReady ?? 0 }, large: {} },
-    providers: [{ driver, pools: [pool], config: { launchRetries: more.launchRetries ?? 3 } }],
+    providers: [{ driver, pools: [pool], config: { launchRetries, launchTimeout } }],
   };
 }
 
