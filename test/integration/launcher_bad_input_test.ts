@@ -44,10 +44,11 @@ describe("a launcher", () => {
     const name = await ask(launcher, ["small", "large"]);
     await fulfilled(launcher, name);
     await release(launcher, name);
-    await until(
-      "one node is ready",
-      () => [...launcher.view.nodes()].filter(({ record }) => record !== null).length === 1,
-    );
+    await until("one node is ready, and nobody asks for another", () => {
+      const readable = [...launcher.view.nodes()].filter(({ record }) => record !== null);
+      const asked = [...launcher.view.requests()].filter(({ record }) => record !== null);
+      return readable.length === 1 && readable[0]?.record?.state === "ready" && asked.length === 0;
+    });
     const list = { pageSize: 0, pageToken: "", filter: "" };
     const { requests } = await launcher.requests.listRequests(list, callContext);
     assert.equal(requests?.length, 3);
