@@ -37,9 +37,11 @@ describe("launcher: metrics", () => {
 
   /** Waits until a metric shows this, and fails with what it shows instead. */
   async function shows(name: string, ...wanted: Shown[]) {
-    const text = JSON.stringify(wanted);
-    await until(name, async () => JSON.stringify(await measured.shown(name)) === text, 3000).catch(() => {});
-    assert.deepEqual(await measured.shown(name), wanted, name);
+    let shown: Shown[] = [];
+    await until(name, async () => {
+      shown = await measured.shown(name);
+      return JSON.stringify(shown) === JSON.stringify(wanted);
+    }).catch(() => assert.deepEqual(shown, wanted, name));
   }
 
   /** Asks for a node, gives it back, and waits until it is gone and that is measured. */
