@@ -47,7 +47,10 @@ describe("names that have left the configuration", () => {
     const first = await one.launcher(setting(new FakeProvider("cloud"), "red"));
     const other = await one.launcher(setting(new FakeProvider("second")));
     await untilChildren(other, CLAIMS, "provider:cloud", "provider:second");
+    // What goes last of all that this reload removes: what comes after that is removed by nobody.
+    await other.session.ensurePath(`${HOSTS}/left`);
     await reload(other, setting(new FakeProvider("second")));
+    await untilChildren(other, HOSTS);
     const requests = await Promise.all(
       Array.from({ length: 3 }, () => ask(first, ["small"], { tenant: "red", provider: "cloud" })),
     );
