@@ -140,11 +140,8 @@ describe("launcher: cleanup", () => {
       { ...setting, providers: [{ driver: stuck, pools: [pool] }, ...setting.providers] },
       OFTEN,
     );
-    await until(
-      "a second look at the provider that answers",
-      () => cloud.calls.length > 0 || null,
-      3000,
-    ).catch(() => assert.fail("the provider that hangs has stopped the cleanup of the other one"));
+    // A list may take a minute.
+    await until("a second look at the provider that answers", () => cloud.calls.length > 0, 30_000);
   });
 
   it("goes on with what else it finds at a provider while one deletion hangs", async () => {
@@ -186,7 +183,7 @@ describe("launcher: cleanup", () => {
       systemClock.after(milliseconds === 600_000 ? 60 : milliseconds, callback);
     await one.launcher(simple(cloud), { ...OFTEN, logger, clock: { ...systemClock, after } });
     for (const thing of [`cloud/instance/${instance}`, `cloud/port/${port}`]) {
-      await until(thing, () => told.includes(`${thing}: not deleted in 600 s`), 5000);
+      await until(thing, () => told.includes(`${thing}: not deleted in 600 s`));
     }
   });
 

@@ -52,7 +52,8 @@ describe("a request in hand whose launch the cloud has refused", () => {
       return limits(signal);
     };
     await waitsInHand(launcher);
-    await until("it is asked", () => asked > 0, 5000);
+    // Without a refusal it is asked once a minute.
+    await until("it is asked", () => asked > 0, 30_000);
   });
 
   it("takes a node that somebody else leaves ready", async () => {
