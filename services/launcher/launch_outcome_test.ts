@@ -6,6 +6,7 @@ import { requestPath } from "../../lib/model/paths.ts";
 import { ProviderError } from "../../lib/provider/contract.ts";
 import { type Clock, elapsed, systemClock } from "../../lib/std/clock.ts";
 import { type Logger, silentLogger } from "../../lib/std/logger.ts";
+import { manualClock } from "../../lib/zookeeper/contract/manual_clock.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import { type TestLauncher, until } from "../../test/harness/launcher.ts";
 import {
@@ -16,6 +17,7 @@ import {
   untilStates,
 } from "../../test/harness/launcher_case.ts";
 import { launcherCases } from "../../test/harness/suites.ts";
+import { QUOTA_PAUSE_SECONDS } from "./pool/fit.ts";
 
 /** A clock that is ahead at once by each short time that somebody waits; by how much in all. */
 function leapingClock() {
@@ -169,14 +171,17 @@ describe("launcher: what becomes of launches", () => {
     one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");
     cloud.weather.quota = 0;
-    const launcher = await one.launcher(simple(cloud));
+    const { clock, advance } = manualClock();
+    const launcher = await one.launcher(simple(cloud), { clock });
     const creates = () => cloud.calls.filter((call) => call.startsWith("create")).length;
     const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
     await until("a refused launch", () => creates() > 0);
     await untilStates(launcher);
+    advance(QUOTA_PAUSE_SECONDS * 1000 - 1);
     await sleep(500);
     assert.equal(creates(), 1, "the node that was refused has gone, and that has made no room");
     cloud.weather.quota = 1;
+    advance(1);
     await until("the request has its node", () => stateOf(launcher, request) === "fulfilled");
   });
 
@@ -208,7 +213,7 @@ describe("launcher: what becomes of launches", () => {
     };
     const launcher = await one.launcher(simple(cloud), { logger });
     const request = await askAsZuul(launcher, { nodeTypes: ["small"] });
-    await until("an answer", () => stateOf(launcher, request) === "failed", 20_000);
+    await until("an answer", () => stateOf(launcher, request) === "failed");
     assert.deepEqual(errors, []);
     Object.assign(cloud.weather, { failCreates: 0, failLists: 0 });
     await until("nothing is left", () => statesOf(launcher).length === 0);
