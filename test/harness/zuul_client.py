@@ -40,7 +40,7 @@ def read(zk, node):
 
 def write(zk, node, document, state):
     document.update(state=state, state_time=time.time())
-    zk.set('%s/%s' % (NODES, node), json.dumps(document).encode())
+    return zk.set('%s/%s' % (NODES, node), json.dumps(document).encode()).version
 
 
 def take(zk, path, request):
@@ -79,12 +79,10 @@ def main(hosts, command, labels):
         return
     taken = take(zk, path, request)
     report = {'types': [d['type'] for _, _, d in taken], 'states': [d['state'] for _, _, d in taken]}
-    for node, _, document in taken:
-        write(zk, node, document, 'in-use')
+    versions = [write(zk, node, document, 'in-use') for node, _, document in taken]
     if command == 'hold-in-use':
-        version = zk.get('%s/%s' % (NODES, taken[0][0]))[1].version
         end = time.time() + 20
-        while zk.get('%s/%s' % (NODES, taken[0][0]))[1].version == version and time.time() < end:
+        while zk.get('%s/%s' % (NODES, taken[0][0]))[1].version == versions[0] and time.time() < end:
             time.sleep(0.01)
     for node, lock, document in taken:
         write(zk, node, document, 'used')
