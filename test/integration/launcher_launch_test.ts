@@ -165,6 +165,7 @@ describe("a launch", () => {
     const image = async () => await putImage(await one.session(), ["cloud"]);
     const scanned: (string | undefined)[] = [];
     const { cloud, launcher } = await begin({
+      config: { launchTimeout: 600 },
       scanHostKeys: async () => {
         const [instance] = [...cloud.instances.values()].slice(-1);
         scanned.push(instance?.metadata[METADATA.build]);

@@ -17,8 +17,10 @@ import { launcherCases } from "../harness/suites.ts";
 
 type Pools = Setting["providers"][number]["pools"];
 
+/** A launch may take as long as a test holds it up. */
 function setting(driver: FakeProvider, pools: Pools, minReady = 0): Setting {
-  return { labels: { small: { minReady }, large: {} }, providers: [{ driver, pools }] };
+  const config = { launchTimeout: 600 };
+  return { labels: { small: { minReady }, large: {} }, providers: [{ driver, pools, config }] };
 }
 
 async function reload(launcher: TestLauncher, next: Setting): Promise<void> {
@@ -103,12 +105,12 @@ describe("a launcher whose configuration changes", () => {
   it("goes on with launches when the provider is opened anew", async () => {
     one = await cases.begin("cloud");
     const old = new FakeProvider("cloud");
-    old.weather.createMs = 60_000;
+    old.weather.createMs = 600_000;
     const pools = [{ name: "main", offers: ["small"] }];
     const launcher = await one.launcher(setting(old, pools));
     const name = await ask(launcher, ["small"]);
     await until("an instance", () => old.instances.size === 1);
-    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId !== null);
+    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId);
     const next = new FakeProvider("cloud");
     for (const [id, instance] of old.instances) next.instances.set(id, instance);
     await reload(launcher, setting(next, pools));
@@ -194,12 +196,12 @@ describe("a launcher whose configuration changes", () => {
   it("lets go of a provider that is taken out, and leaves its nodes to a launcher that has it", async () => {
     one = await cases.begin("cloud", "second");
     const [cloud, second] = [new FakeProvider("cloud"), new FakeProvider("second")];
-    cloud.weather.createMs = 60_000;
+    cloud.weather.createMs = 600_000;
     const pools = [{ name: "main", offers: ["small"] }];
     const launcher = await one.launcher(setting(cloud, pools));
     const name = await ask(launcher, ["small"]);
     await until("an instance", () => cloud.instances.size === 1);
-    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId !== null);
+    await until("its id", () => [...launcher.view.nodes()][0]?.record?.externalId);
     await reload(launcher, setting(second, pools));
     const [node] = await fulfilled(launcher, name);
     assert.equal(node?.provider, "second");
