@@ -213,7 +213,9 @@ describe("launcher: how long shared nodes are kept", () => {
     const told: string[] = [];
     const logger: Logger = {
       ...silentLogger,
-      warn: (message, fields = {}) => told.push(`${message}: ${fields.nodes} of ${fields.provider}`),
+      warn: (message, { nodes, provider } = {}) => {
+        if (nodes !== undefined) told.push(`${message}: ${nodes} of ${provider}`);
+      },
     };
     const setting = shared(new FakeProvider("cloud"), { share: { "grace-time": 3600 } });
     const launcher = await one.launcher(setting, { logger });
