@@ -182,14 +182,21 @@ export class ImageFiles {
       await this.refresh(image, build);
       return;
     }
-    // Also what the build command had not finished, as `.qcow2-new`. The marker goes last.
-    for (const file of await readdir(this.folder)) {
-      if (!file.startsWith(`${name}.`) || file === name + MARKER) continue;
-      await rm(join(this.folder, file), { force: true, recursive: true });
+    // Also what the build command had not finished, as `.qcow2-new`, and what is written meanwhile: who writes checksums
+    // looks afterwards whether their image is still there, so whoever has removed it looks for checksums once more.
+    for (let left = await this.#besideMarker(name); left.length > 0; left = await this.#besideMarker(name)) {
+      for (const file of left) await rm(join(this.folder, file), { force: true, recursive: true });
     }
+    // Last, for without it nobody would go on with this.
     await rm(stem + MARKER, { force: true });
     this.#noteChange(name);
     this.#known.delete(name);
+  }
+
+  /** The names of a build's files, but for its marker. */
+  async #besideMarker(name: string): Promise<string[]> {
+    const names = await readdir(this.folder);
+    return names.filter((file) => file.startsWith(`${name}.`) && file !== name + MARKER);
   }
 
   /** The checksums of a build's file: those beside it, else computed and written beside it. */
