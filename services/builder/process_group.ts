@@ -65,6 +65,9 @@ function executableProblem(file: string): string | null {
   }
 }
 
+/** For how long what a command has written is read after its end: so many steps of so many milliseconds. */
+const [REST_STEPS, REST_STEP] = [20, 100];
+
 /** Starts a real process in a session of its own. */
 export const spawnProcessGroup: Spawn = (command, { env, cwd }) => {
   const [word = "", ...args] = command;
@@ -85,14 +88,17 @@ function follow(child: ChildProcessByStdio<null, Readable, Readable>, pid: numbe
   const consume = async (consumer: (text: string) => Promise<void>) => {
     const drained = Promise.all(streams.map((stream) => readLines(stream, consumer)));
     await ended;
-    // A daemon that was left behind keeps the pipes open: what the command itself wrote is there by now.
-    const cut = setTimeout(() => {
-      for (const stream of streams) stream.destroy();
-    }, 2000);
+    // A daemon that was left behind keeps the pipes open: what the command itself wrote is there by now. In steps, for
+    // one in which a busy machine let nothing be read counts no more than any other.
+    let steps = 0;
+    const cut = setInterval(() => {
+      steps += 1;
+      if (steps === REST_STEPS) for (const stream of streams) stream.destroy();
+    }, REST_STEP);
     try {
       await drained;
     } finally {
-      clearTimeout(cut);
+      clearInterval(cut);
     }
   };
   return {

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { until } from "../../test/harness/launcher.ts";
 import { PROJECT, runtimeCommand } from "../../test/harness/program.ts";
-import { signalGroup } from "./process_group.ts";
+import { signalGroup, spawnProcessGroup } from "./process_group.ts";
 
 const execute = promisify(execFile);
 const isRootOnLinux = process.platform === "linux" && process.getuid?.() === 0;
@@ -54,4 +54,19 @@ test("what a command has started by sudo does not outlive it", { skip: !isRootOn
     signalGroup(group, "SIGKILL");
     await rm(folder, { recursive: true });
   }
+});
+
+test("what a command has written is heard, however busy the machine is when it ends", async () => {
+  const env = { PATH: process.env.PATH ?? "" };
+  // As much as fits into the pipe and into what is read ahead.
+  const running = await spawnProcessGroup(["sh", "-c", "echo begun; sleep 0.2; seq 20000"], { env });
+  let heard = "";
+  await running.consume(async (text) => {
+    const isFirst = heard === "";
+    heard += text;
+    if (!isFirst) return;
+    await running.ended;
+    for (const begun = Date.now(); Date.now() - begun < 3000; );
+  });
+  assert.equal(heard.slice(-6), "20000\n");
 });
