@@ -128,6 +128,7 @@ export async function startBuilder(given: ServiceContext, options: BuilderOption
   });
   /** What a builder does first with an images-dir that is its own. Builds of its own may run on meanwhile. */
   const begin = async () => {
+    if (building.size === 0) await files.removeUnwritten();
     await files.scan(report);
     const adopt = () => adoptFiles(session, view, files, builderId);
     const adopted = await throughOutages(session, clock, adopt, tasks.signal);

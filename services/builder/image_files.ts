@@ -13,6 +13,8 @@ import { codeOf, messageOf } from "../../lib/std/errors.ts";
 import { buildName, type LocalBuild } from "./plan.ts";
 
 const MARKER = ".nodepool.json";
+/** Of a marker that is being written. */
+const UNWRITTEN = `${MARKER}.new`;
 const CHECKSUMS = ["md5", "sha256"] as const;
 
 /** What a marker says. */
@@ -96,6 +98,15 @@ export class ImageFiles {
     return found;
   }
 
+  /** Removes what a process that was killed has left of a marker, where it was to be a build's first: nothing was built. */
+  async removeUnwritten(): Promise<void> {
+    const names = new Set(await readdir(this.folder));
+    for (const name of names) {
+      const isLeft = name.endsWith(UNWRITTEN) && !names.has(name.slice(0, -UNWRITTEN.length) + MARKER);
+      if (isLeft) await rm(join(this.folder, name), { force: true });
+    }
+  }
+
   /** The scans under way have read what was before. */
   #noteChange(stem: string): void {
     for (const changed of this.#scans) changed.add(stem);
@@ -132,7 +143,7 @@ export class ImageFiles {
   /** Declares a build's files as ours. @throws {Error} naming the folder when it cannot be written */
   async mark(marker: Marker): Promise<void> {
     const stem = this.stem(marker.image, marker.build);
-    const temporary = `${stem}${MARKER}.new`;
+    const temporary = stem + UNWRITTEN;
     try {
       await mkdir(this.folder, { recursive: true });
       await writeFile(temporary, `${JSON.stringify(marker)}\n`);

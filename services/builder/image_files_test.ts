@@ -88,6 +88,15 @@ test("a marker that cannot be read or names another build is reported, and its f
   );
 });
 
+test("a marker that was being written is removed when there is none yet", async () => {
+  const files = new ImageFiles(folder);
+  await files.mark(MARKER);
+  await put("ubuntu-a1.nodepool.json.new", "ubuntu-b2.nodepool.json.new", "ubuntu-c3.qcow2");
+  await files.removeUnwritten();
+  const left = ["ubuntu-a1.nodepool.json", "ubuntu-a1.nodepool.json.new", "ubuntu-c3.qcow2"];
+  assert.deepEqual((await readdir(folder)).sort(), left);
+});
+
 test("a build that is marked or removed while the folder is read stays as it is then", async () => {
   const files = new ImageFiles(folder);
   for (let count = 0; count < 50; count += 1) await files.mark({ ...MARKER, build: `old${count}` });
