@@ -144,9 +144,12 @@ describe("what a builder tells", { skip: !zooKeeperInstalled }, () => {
 
   test("a build is cancelled from any builder: it ends with all that it started, is told so, and waits", async () => {
     const builder = await one.start(setting(await gated()), { name: "a", ...PATIENT });
-    const images = await serve(await one.start({ images: {}, providers: [] }, { name: "b" }));
+    const elsewhere = await one.start({ images: {}, providers: [] }, { name: "b" });
+    const images = await serve(elsewhere);
     const group = await pid();
-    const { build, record } = await until("its record", () => builder.builds("ubuntu")[0]);
+    const { build, record } = await until("its record at both", () => {
+      return elsewhere.builds("ubuntu").length > 0 && builder.builds("ubuntu")[0];
+    });
     const name = `images/ubuntu/builds/${build}`;
     const answer = await images.cancelBuild({ name });
     assert.equal(answer.build?.state, Build_State.STATE_DELETING);

@@ -4,8 +4,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { encodeBuild, encodeUpload, newBuild, newUpload } from "../../lib/model/image.ts";
-import { buildPath, buildsLockPath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
+import { buildPath, buildsLockPath, imagePath, uploadPath, uploadsPath } from "../../lib/model/paths.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { signalGroup } from "../../services/builder/process_group.ts";
 import { BuilderCase, type BuilderSetting, type TestBuilder } from "../harness/builder.ts";
 import { serveBuilder } from "../harness/builder_api.ts";
@@ -36,6 +37,8 @@ const runs = async () => {
 const running = (count: number) => until(`build ${count} runs`, async () => (await runs()).length >= count);
 const pid = async () => Number(await readFile(join(one.folder, "pid"), "utf8"));
 
+/** The first build, as soon as it is to be seen: its command runs before. */
+const firstBuild = (builder: TestBuilder) => until("its record", () => builder.builds("ubuntu")[0]);
 const states = (builder: TestBuilder) => builder.builds("ubuntu").map(({ record }) => record?.state);
 const uploaded = (builder: TestBuilder) =>
   until("a ready upload", () => builder.uploads("ubuntu").find(({ record }) => record?.state === "ready"));
@@ -73,6 +76,7 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
     const observer = await one.start({ images: {}, providers: [] }, { name: "observer" });
     await builder.stop();
     assert.equal(signalGroup(group, 0), false, "the build command lives");
+    await catchUp(observer, imagePath("ubuntu"));
     assert.deepEqual(states(observer), ["failed"]);
     assert.deepEqual(observer.view.image("ubuntu")?.lock.contenders, []);
     const [run = ""] = await runs();
@@ -110,8 +114,9 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
     const killed = await one.start(given, { name: "a" });
     await running(1);
     const other = await one.start(given, { name: "b" });
-    await killed.crash();
+    // Before, for the other one may see it sooner than we hear that it was done.
     const crashed = Date.now();
+    await killed.crash();
     await running(2);
     assert.ok(Date.now() - crashed >= 300, "it did not wait");
     await go();
@@ -157,8 +162,7 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
   test("a build whose record was cleaned up meanwhile counts, if nobody has begun another", async () => {
     const builder = await one.start(setting(await gated()));
     await running(1);
-    const [entry] = builder.builds("ubuntu");
-    assert.ok(entry);
+    const entry = await firstBuild(builder);
     await builder.session.delete(buildPath("ubuntu", entry.build), -1);
     await go();
     assert.equal((await uploaded(builder)).build, entry.build);
@@ -266,8 +270,7 @@ describe("builds of builders in trouble", { skip: !zooKeeperInstalled }, () => {
   test("a build that somebody else has condemned meanwhile is dropped with its files", async () => {
     const builder = await one.start(setting(await gated()));
     await running(1);
-    const [entry] = builder.builds("ubuntu");
-    assert.ok(entry?.record);
+    const entry = await firstBuild(builder);
     const document = JSON.stringify({ state: "deleting", state_time: 1 });
     await builder.session.set(buildPath("ubuntu", entry.build), new TextEncoder().encode(document), -1);
     await go();
