@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { imagePausePath } from "../../lib/model/paths.ts";
 import { Build_State, Image_BuildRequest, Upload_State } from "../../lib/rpc/gen/nodepool/v1/image.ts";
 import { type ApiCase, refused } from "../harness/builder_api.ts";
 import { firstUpload } from "../harness/builder_images.ts";
@@ -42,7 +43,11 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
       () => builder.builds("ubuntu").filter(({ record }) => record?.state === "ready").length >= 2,
     );
     await images.pauseImage({ name: "images/ubuntu" });
-    await until("quiet", () => builder.builds("ubuntu").length === 2);
+    // Who has its lock may be about to begin another one, or be at it.
+    await until("quiet", () => {
+      const { builds, lock } = builder.view.image("ubuntu") ?? {};
+      return builds?.length === 2 && lock?.contenders.length === 0;
+    });
     const first = await images.listBuilds({ parent: "images/ubuntu", pageSize: 1 });
     const second = await images.listBuilds({
       parent: "images/ubuntu",
@@ -55,8 +60,10 @@ describe("ImageService on a real ZooKeeper", { skip: !zooKeeperInstalled }, () =
   });
 
   test("a request that waits is pending, and repeating it changes nothing", async () => {
+    // From the beginning: of a build that was begun already the request could be taken for its own.
+    const { session } = await current.one.observe();
+    await session.ensurePath(imagePausePath("ubuntu"));
     const { images } = await current.serve(await current.setting());
-    await images.pauseImage({ name: "images/ubuntu" });
     await images.buildImage({ name: "images/ubuntu" });
     const { image } = await images.buildImage({ name: "images/ubuntu" });
     assert.equal(image?.buildRequest, Image_BuildRequest.BUILD_REQUEST_PENDING);
