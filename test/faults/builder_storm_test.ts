@@ -176,7 +176,7 @@ class Storm {
         return problem === "";
       },
       PATIENCE,
-    ).catch(() => assert.fail(problem));
+    ).catch((error: unknown) => assert.fail(`${error}; ${problem}`));
     await this.#observer.stop();
   }
 

@@ -59,6 +59,8 @@ export class BuilderCase {
   readonly folder: string;
   readonly #server: Pick<ZooKeeperServer, "host" | "port">;
   readonly #running = new Set<Observer>();
+  /** Of builders that have crashed: what they had begun comes to its end yet, and may write meanwhile. */
+  readonly #crashed: Promise<void>[] = [];
 
   private constructor(server: Pick<ZooKeeperServer, "host" | "port">, folder: string) {
     this.#server = server;
@@ -159,7 +161,7 @@ export class BuilderCase {
       },
       crash: async () => {
         await end();
-        void service.stop(AbortSignal.abort(new Error("crashed")));
+        this.#crashed.push(service.stop(AbortSignal.abort(new Error("crashed"))));
       },
     };
     this.#running.add(builder);
@@ -199,6 +201,7 @@ export class BuilderCase {
 
   async end(): Promise<void> {
     for (const builder of [...this.#running]) await builder.stop();
+    await Promise.all(this.#crashed);
     await rm(this.folder, { recursive: true, force: true });
   }
 }

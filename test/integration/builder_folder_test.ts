@@ -118,7 +118,7 @@ describe("images-dir", { skip: !zooKeeperInstalled }, () => {
       proxy.mode = "silent";
       ended.resolve();
     };
-    const first = await BuilderCase.at(proxy, one.folder).start(given, { reached });
+    const first = await BuilderCase.at(proxy, one.folder).start(given, { reached, sessionTimeoutMs: 10_000 });
     try {
       const second = await one.start(given);
       await ended.promise;
