@@ -21,6 +21,8 @@ import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 const CLI = "services/cli/main.ts";
 const TRACED = { OTEL_TRACES_EXPORTER: "console" };
 const OBSERVED = { ...TRACED, OTEL_METRICS_EXPORTER: "prometheus" };
+/** Generous: a build takes some seconds, on a busy machine minutes. */
+const PATIENCE = 300_000;
 const prometheusProgram = await findProgram("prometheus");
 
 describe("builder and launcher with a real ZooKeeper", () => {
@@ -172,7 +174,7 @@ scrape_configs: [{job_name: nodepool, static_configs: [{targets: ${targets}}]}]
     const trace = /^span ([0-9a-f]{32}) /m.exec(asked.stderr)?.[1];
     assert.ok(trace, asked.stderr);
     for (const name of ["image.upload", "image.build", "provider.upload_image"]) {
-      await builder.waitFor(new RegExp(`span ${trace} .*${name}`), 120_000);
+      await builder.waitFor(new RegExp(`span ${trace} .*${name}`), PATIENCE);
     }
   });
 
