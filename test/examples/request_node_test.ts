@@ -34,6 +34,8 @@ const notCalled = () => Promise.reject(new Error("the example does not call this
 /** A launcher's part: most labels are served, one is refused at once, one fails after a while, some calls break once. */
 class Launcher {
   readonly watched: string[] = [];
+  /** Hears of each watch that begins. */
+  onWatch: () => void = () => {};
   readonly released: string[] = [];
   readonly requestIds: string[] = [];
 
@@ -70,6 +72,7 @@ class Launcher {
       },
     });
     this.watched.push(name);
+    this.onWatch();
     yield status(NodeRequest_State.STATE_PENDING, []);
     yield name.endsWith("broken")
       ? status(NodeRequest_State.STATE_FAILED, [], "every pool declined")
@@ -145,10 +148,21 @@ describe("examples/request_node.py", { skip }, () => {
     ["dropped", "a proxy loses its launcher"],
   ] as const) {
     it(`keeps the node when ${event}, by watching the request anew`, async () => {
-      const { code, stderr } = await run(label, "--", "sleep", "2");
-      assert.equal(code, 0, stderr);
-      const watched = launcher.watched.filter((name) => name === `nodeRequests/200-${label}`);
-      assert.equal(watched.length, 2);
+      const folder = mkdtempSync(join(tmpdir(), "nodepool-watched-"));
+      const watched = () => launcher.watched.filter((name) => name === `nodeRequests/200-${label}`);
+      launcher.onWatch = () => {
+        if (watched().length === 2) writeFileSync(join(folder, "anew"), "");
+      };
+      try {
+        // It works until then: who has ended watches nothing any more.
+        const command = `for _ in $(seq 300); do test -e ${folder}/anew && exit; sleep 0.1; done; exit 1`;
+        const { code, stderr } = await run(label, "--", "sh", "-c", command);
+        assert.equal(code, 0, stderr);
+        assert.equal(watched().length, 2);
+      } finally {
+        launcher.onWatch = () => {};
+        rmSync(folder, { recursive: true });
+      }
     });
   }
 
