@@ -58,12 +58,12 @@ export class LauncherCase {
     return `${this.server.connectString}${this.chroot}`;
   }
 
-  async #connect(chroot: string): Promise<Session> {
+  async #connect(chroot: string, sessionTimeoutMs = 6000): Promise<Session> {
     const { host, port } = this.server;
     const session = connectSession({
       servers: [{ host, port }],
       chroot,
-      sessionTimeoutMs: 6000,
+      sessionTimeoutMs,
       logger: silentLogger,
     });
     this.#sessions.push(session);
@@ -71,9 +71,13 @@ export class LauncherCase {
     return session;
   }
 
-  /** A client's session of its own in the chroot. */
-  session(): Promise<Session> {
-    return this.#connect(this.chroot);
+  /**
+   * A client's session of its own in the chroot.
+   *
+   * @param timeoutMs how long nothing may be heard of it; the server may allow less
+   */
+  session(timeoutMs?: number): Promise<Session> {
+    return this.#connect(this.chroot, timeoutMs);
   }
 
   /** How many transactions ZooKeeper carries out while this is done, whoever makes them. */

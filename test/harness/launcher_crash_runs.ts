@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { LONGEST_SESSION_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import type { Checkpoint, Step } from "../../services/launcher/checkpoint.ts";
 import { startFewAtOnce } from "./at_once.ts";
 import { until } from "./launcher.ts";
@@ -15,6 +16,7 @@ import { ZuulHand } from "./zuul_hand.ts";
 
 /** So many worlds at a time: each takes a while and little of the machine. */
 const AT_ONCE = 6;
+const PATIENCE_MS = 180_000;
 
 /** Which launcher is killed where, and whose life it is. */
 export type CrashCase = VictimSetting & { readonly place: Checkpoint; readonly client?: ClientKind };
@@ -45,7 +47,7 @@ export function runWorlds<T>(
   let folder: string;
   let worlds: ReadonlyMap<T, Promise<void>> = new Map();
   before(async () => {
-    server = await startZooKeeper();
+    server = await startZooKeeper({ longestSessionMs: LONGEST_SESSION_MS });
     folder = await mkdtemp(join(tmpdir(), "nodepool-crash-"));
     worlds = startFewAtOnce(AT_ONCE, cases, async (one) => {
       const world = await LauncherCrashWorld.open(server, folder, victimOf(one));
@@ -112,12 +114,11 @@ async function contend(world: LauncherCrashWorld): Promise<Promise<Taken>[]> {
   world.cloud.weather.gate = promise;
   try {
     const both = take(world, "grpc", "small", "large");
-    await until("the second one", () =>
-      [...world.view.nodes()].some(({ record }) => record?.type[0] === "large"),
-    );
+    const isLarge = () => [...world.view.nodes()].some(({ record }) => record?.type[0] === "large");
+    await until("the second one", isLarge, PATIENCE_MS);
     const others = [take(world, "grpc", "small"), take(world, "grpc", "small")];
     const asked = () => [...world.view.requests()].filter(({ record }) => record?.requestor === "tester");
-    await until("all have asked", () => asked().length === 3);
+    await until("all have asked", () => asked().length === 3, PATIENCE_MS);
     return [both, ...others];
   } finally {
     world.cloud.weather.gate = null;

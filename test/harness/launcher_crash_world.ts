@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import process from "node:process";
+import { ServerError, Status } from "nice-grpc-common";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
@@ -10,6 +11,7 @@ import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { type DeepPartial, NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
+import { isUncertain } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import { Allocations } from "./allocations.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
@@ -25,7 +27,7 @@ import type { Program } from "./program.ts";
 import { TreeHand } from "./tree_hand.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 /**
  * Who goes on by what it hears needs a few seconds for it, and a busy machine makes some more of them; who goes on when it
  * next looks by itself does so within a minute.
@@ -97,8 +99,8 @@ export class LauncherCrashWorld {
   }
 
   async #succeed(): Promise<void> {
-    if (this.#ending === "SIGKILL") await this.victim.ended(120_000);
-    else await Promise.race([this.victim.waitFor(/^stopped at /m, 120_000), this.#stopped.promise]);
+    if (this.#ending === "SIGKILL") await this.victim.ended(PATIENCE_MS);
+    else await Promise.race([this.victim.waitFor(/^stopped at /m, PATIENCE_MS), this.#stopped.promise]);
     if (this.#isClosed) return;
     this.#crashedAt = Date.now();
     const pool = { name: "main", offers: ["small", "large"], maxServers: MAX_SERVERS };
@@ -145,7 +147,10 @@ export class LauncherCrashWorld {
     await this.#case.stop(launcher);
   }
 
-  /** Calls whichever launcher lives; a call that died or stopped with one is made again to the other. */
+  /**
+   * Calls whichever launcher lives; a call that died or stopped with one is made again to the other, and one that comes
+   * while there is no connection to ZooKeeper is made again, as clients do.
+   */
   async #call<T>(
     toProcess: (clients: Clients, options: { readonly signal: AbortSignal }) => Promise<T>,
     toSurvivor: (launcher: TestLauncher) => Promise<T>,
@@ -167,8 +172,9 @@ export class LauncherCrashWorld {
         }
         return await answer;
       } catch (error) {
-        if (survivor !== null || failures > 600) throw error;
-        await Promise.race([this.#interruption, new Promise((resolve) => setTimeout(resolve, 100))]);
+        if ((survivor !== null && !isUnavailable(error)) || failures > 600) throw error;
+        const pause = new Promise((resolve) => setTimeout(resolve, 100));
+        await (survivor === null ? Promise.race([this.#interruption, pause]) : pause);
       }
     }
   }
@@ -323,4 +329,9 @@ export class LauncherCrashWorld {
     await this.#case.end();
     await this.#cloudServer.close();
   }
+}
+
+/** As a client hears it: the launcher here is called without the server that makes one of the other. */
+function isUnavailable(error: unknown): boolean {
+  return isUncertain(error) || (error instanceof ServerError && error.code === Status.UNAVAILABLE);
 }

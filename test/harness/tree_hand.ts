@@ -8,18 +8,21 @@ import {
   type RequestRecord,
   type RequestState,
 } from "../../lib/model/request.ts";
+import { LONGEST_SESSION_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import { isZooKeeperError, type Session } from "../../lib/zookeeper/types.ts";
 import { until } from "./launcher.ts";
 import type { LauncherCase } from "./launcher_case.ts";
 
-const PATIENCE_MS = 60_000;
+/** Launchers that are started several at a time take their time on a busy machine. */
+const PATIENCE_MS = 180_000;
 
 export class TreeHand {
   readonly session: Session;
 
   /** Also before any launcher is there. */
   static async open(one: LauncherCase): Promise<TreeHand> {
-    const session = await one.session();
+    // Who looks on must not lose it, however long the machine has no time for him.
+    const session = await one.session(LONGEST_SESSION_MS);
     for (const path of [NODES, REQUESTS]) await session.ensurePath(path);
     return new TreeHand(session);
   }
