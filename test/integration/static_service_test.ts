@@ -193,15 +193,16 @@ describe("static hosts in use", () => {
     await untilStale();
     const name = await ask(launcher, ["small"]);
     await untilSlots(launcher, ...both("testing"));
-    const comments = recordsIn(launcher).map(({ comment }) => comment ?? "");
-    assert.ok(
-      comments.some((text) => /is not that of the configuration: it shows ssh-ed25519 SHA256/.test(text)),
-      `${comments}`,
-    );
-    assert.ok(
-      comments.some((text) => /has changed: it shows ssh-ed25519 SHA256.* known is ssh-ed25519/.test(text)),
-      `${comments}`,
-    );
+    const comments = () => recordsIn(launcher).map(({ comment }) => comment ?? "");
+    // A check that found nobody, between the two servers, is repeated.
+    for (const why of [
+      /is not that of the configuration: it shows ssh-ed25519 SHA256/,
+      /has changed: it shows ssh-ed25519 SHA256.* known is ssh-ed25519/,
+    ]) {
+      await until(`${why}`, () => comments().some((text) => why.test(text)), PATIENCE_MS).catch(
+        (error: Error) => assert.fail(`${error.message}: ${comments()}`),
+      );
+    }
     assert.equal((await look(launcher, name)).request.state, "STATE_REQUESTED");
     const known = hosts.map((host) => ({ ...host, "host-key": other.line }));
     await reloadHosts(launcher, hostsConfig(known));
