@@ -6,17 +6,19 @@ import { REQUESTS } from "../../lib/model/paths.ts";
 import type { Clients } from "../../lib/rpc/client.ts";
 import { ClientError } from "../../lib/rpc/client_error.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
+import { abortable } from "../../lib/std/abortable.ts";
 import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { ownDataOf } from "../../services/launcher/request/own_data.ts";
 import { until } from "../harness/launcher.ts";
 import { LONG_SESSION_MS, OutageWorld } from "../harness/outage_world.ts";
+import { WatchedCloud } from "../harness/watched_cloud.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
 /** Two seconds of patience, and what it takes to notice that a server hangs; far below any deadline. */
 const SOON_MS = 15_000;
-/** By then a launcher has noticed that ZooKeeper is away. */
-const CLOUD_MS = 5000;
+/** By then a call is at the cloud, mostly. */
+const ASKED_MS = 500;
 const ONCE = { retry: false, deadlineMs: 60_000 } as const;
 
 describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
@@ -86,19 +88,21 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
     it(`are not kept waiting for a list of aliens while it is ${how}, though the cloud has answered`, async () => {
       const [launcher] = world.clients;
       assert.ok(launcher);
-      const { providers } = launcher;
+      const { providers, requests } = launcher;
       // Both are asked for while ZooKeeper is there, and answered by the cloud when the launcher knows that it is not.
-      world.cloud.weather.latencyMs = CLOUD_MS;
+      const answer = holdLists(world.cloud);
       const refused = [
         () => providers.listAlienInstances({}, ONCE),
         () => providers.listAlienImages({}, ONCE),
       ].map((call) => refusedSoon(call));
       try {
-        await new Promise((resolve) => setTimeout(resolve, CLOUD_MS / 10));
+        await new Promise((resolve) => setTimeout(resolve, ASKED_MS));
         await begin();
+        await refusedSoon(() => requests.getRequest({ name: "nodeRequests/200-0000009999" }, ONCE));
+        answer();
         await Promise.all(refused);
       } finally {
-        world.cloud.weather.latencyMs = 0;
+        answer();
         await end();
       }
       await until("a list", () =>
@@ -125,6 +129,24 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
     });
   }
 });
+
+/** Lets lists of the cloud wait until what it gives is called. */
+function holdLists(cloud: WatchedCloud): () => void {
+  const { promise: answered, resolve } = Promise.withResolvers<void>();
+  const { listInstances, listImages } = WatchedCloud.prototype;
+  cloud.listInstances = async (signal) => {
+    await abortable(answered, signal);
+    return await listInstances.call(cloud, signal);
+  };
+  cloud.listImages = async (signal) => {
+    await abortable(answered, signal);
+    return await listImages.call(cloud, signal);
+  };
+  return () => {
+    Object.assign(cloud, { listInstances, listImages });
+    resolve();
+  };
+}
 
 /** A call is answered with UNAVAILABLE, its reason, and when to call again. */
 async function refusedSoon(call: () => Promise<unknown>): Promise<void> {
