@@ -1,6 +1,7 @@
 // One round of the launcher soak: a storm of faults while clients work, then fair weather, in which everything comes to
 // rest; then one more fault under load, from which it has to recover in time.
 import { messageOf } from "../../lib/std/errors.ts";
+import { awakeTime } from "./awake_time.ts";
 import { until } from "./launcher.ts";
 import { LeaseHolder } from "./lease_holder.ts";
 import { SoakClients } from "./soak_clients.ts";
@@ -62,9 +63,9 @@ async function recover(world: SoakWorld, faults: SoakFaults): Promise<void> {
   const probe = async (first: number) => {
     const holder = new LeaseHolder(clients, world.cloud, first);
     await holder.ask("small", 60, { reuse: first % 2 === 0 });
-    const since = performance.now();
+    const since = awakeTime();
     await holder.begin().catch((error: unknown) => world.wrong(`in fair weather: ${messageOf(error)}`));
-    const took = Math.round(performance.now() - since);
+    const took = awakeTime() - since;
     if (took > RECOVERED_MS) world.wrong(`${holder.name} had to wait for ${took} ms in fair weather`);
     world.note(`${holder.name} was served after ${took} ms`);
     await holder.release();
