@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import type { Logger } from "../std/logger.ts";
 import { listenError, parseAddress, removeStaleSocket, unixPath } from "./address.ts";
 import { deadlineInterceptor } from "./call_limit.ts";
+import { gatherWrites } from "./gathered_writes.ts";
 import { HealthDefinition } from "./gen/grpc/health/v1/health.ts";
 import { Health } from "./health.ts";
 import { reflectionService } from "./reflection.ts";
@@ -58,6 +59,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const health = new Health(names);
   const ending = new AbortController();
   sendLibraryLogTo(options.logger);
+  let gatherNoMore = () => {};
   let draining = false;
   const server = createServer({ ...LIMITS, interceptors: [deadlineInterceptor] } as typeof LIMITS).use(
     serverCallMiddleware({
@@ -72,7 +74,11 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const reflection = reflectionService([...names, HealthDefinition.fullName]);
   server.add(reflection.definition, reflection.implementation);
   return {
-    listen: (address) => listen(server, address),
+    listen: async (address) => {
+      const port = await listen(server, address);
+      gatherNoMore = gatherWrites(port);
+      return port;
+    },
     setServing: (serving, matter) => health.setServing(serving && !draining, matter),
     stop: async (graceMs) => {
       draining = true;
@@ -81,6 +87,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       await clock.sleep(0);
       ending.abort();
       await shutDown(server, clock, graceMs);
+      gatherNoMore();
     },
   };
 }
