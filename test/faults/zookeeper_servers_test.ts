@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
+import { until } from "../harness/launcher.ts";
 import { type ProxyMode, TcpProxy } from "../harness/tcp_proxy.ts";
 import {
   fourLetterWord,
@@ -113,12 +114,18 @@ describe("clients of an ensemble under load", { skip }, () => {
   });
   after(() => Promise.all(servers.map((server) => server.close())));
 
+  /** The servers may be about to choose another one. */
   async function leader(): Promise<ZooKeeperServer> {
-    for (const server of servers) {
-      const answer = await fourLetterWord(server.port, "srvr").catch(() => "");
-      if (answer.includes("Mode: leader")) return server;
-    }
-    throw new Error("the ensemble has no leader");
+    let found: ZooKeeperServer | undefined;
+    await until("the ensemble has a leader", async () => {
+      for (const server of servers) {
+        const answer = await fourLetterWord(server.port, "srvr").catch(() => "");
+        if (answer.includes("Mode: leader")) found = server;
+      }
+      return found !== undefined;
+    });
+    assert.ok(found);
+    return found;
   }
 
   it("come through the leader's death", async () => {
