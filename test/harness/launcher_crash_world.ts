@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { ServerError, Status } from "nice-grpc-common";
+import { ROOT } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
@@ -10,9 +11,10 @@ import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { type DeepPartial, NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
+import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import { isUncertain } from "../../lib/zookeeper/types.ts";
-import type { View } from "../../lib/zookeeper/view.ts";
+import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import { Allocations } from "./allocations.ts";
 import { awakeTime } from "./awake_time.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
@@ -48,6 +50,7 @@ export class LauncherCrashWorld {
   readonly #cloudServer: CloudServer;
   readonly #ending: Ending;
   #crashedAt = 0;
+  #creating = 0;
   #recoveredAt = 0;
   #survivor: TestLauncher | null = null;
   readonly #succession: Promise<void>;
@@ -101,6 +104,8 @@ export class LauncherCrashWorld {
     else await Promise.race([this.victim.waitFor(/^stopped at /m, PATIENCE_MS), this.#stopped.promise]);
     if (this.#isClosed) return;
     this.#crashedAt = awakeTime();
+    await catchUp({ session: this.tree.session, view: this.view }, ROOT);
+    this.#creating = [...this.view.nodes()].filter(isInCreation).length;
     const pool = { name: "main", offers: ["small", "large"], maxServers: MAX_SERVERS };
     const setting: Setting = {
       labels: { small: { minReady: 1 }, large: {} },
@@ -119,6 +124,11 @@ export class LauncherCrashWorld {
     await this.#succession;
     assert.ok(this.#survivor);
     return this.#survivor;
+  }
+
+  /** How many nodes had no instance yet, as far as their records say, when the launcher ended or was stopped. */
+  get creating(): number {
+    return this.#creating;
   }
 
   /** Stops the launcher wherever it is. */
@@ -327,6 +337,11 @@ export class LauncherCrashWorld {
     await this.#case.end();
     await this.#cloudServer.close();
   }
+}
+
+/** Whether it is being created: there is no instance, or its id is not known yet. */
+function isInCreation({ record }: NodeEntry): boolean {
+  return record?.state === "building" && record.externalId === null;
 }
 
 /** As a client hears it: the launcher here is called without the server that makes one of the other. */

@@ -22,7 +22,7 @@ export async function liveThroughPause(
   client: ClientKind,
   wake: Wake,
   reach: (moment: Moment) => void = () => {},
-  late: () => number = () => 1,
+  late: () => number = () => Math.max(1, world.creating),
 ): Promise<void> {
   const pass = async (moment: Wake) => {
     // Before the cloud carries anything out late: a node that is gone may have an instance again then.
