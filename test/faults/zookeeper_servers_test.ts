@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
-import { until } from "../harness/launcher.ts";
 import { type ProxyMode, TcpProxy } from "../harness/tcp_proxy.ts";
 import {
-  fourLetterWord,
+  leaderOf,
   startEnsemble,
   startZooKeeper,
   type ZooKeeperServer,
@@ -114,22 +113,8 @@ describe("clients of an ensemble under load", { skip }, () => {
   });
   after(() => Promise.all(servers.map((server) => server.close())));
 
-  /** The servers may be about to choose another one. */
-  async function leader(): Promise<ZooKeeperServer> {
-    let found: ZooKeeperServer | undefined;
-    await until("the ensemble has a leader", async () => {
-      for (const server of servers) {
-        const answer = await fourLetterWord(server.port, "srvr").catch(() => "");
-        if (answer.includes("Mode: leader")) found = server;
-      }
-      return found !== undefined;
-    });
-    assert.ok(found);
-    return found;
-  }
-
   it("come through the leader's death", async () => {
-    const fallen = await leader();
+    const fallen = await leaderOf(servers);
     await underTrouble(servers, async () => {
       await fallen.stop({ hard: true });
       await pause(2 * SESSION_TIMEOUT_MS);
@@ -147,7 +132,7 @@ describe("clients of an ensemble under load", { skip }, () => {
   });
 
   it("come through a leader that hangs", async () => {
-    const hanging = await leader();
+    const hanging = await leaderOf(servers);
     await underTrouble(servers, async () => {
       hanging.pause();
       await pause(3 * SESSION_TIMEOUT_MS);

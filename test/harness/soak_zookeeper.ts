@@ -1,13 +1,7 @@
 // The ZooKeeper of a soak: one server or an ensemble, and what strikes it.
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Random } from "../simulation/random.ts";
-import {
-  fourLetterWord,
-  lastZxid,
-  startEnsemble,
-  startZooKeeper,
-  type ZooKeeperServer,
-} from "./zookeeper.ts";
+import { findLeader, lastZxid, startEnsemble, startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 
 /** A server that is away is called again after so many milliseconds. */
 const RETRY_MS = 100;
@@ -49,10 +43,8 @@ export class SoakZooKeeper {
   }
 
   async #leader(): Promise<readonly ZooKeeperServer[]> {
-    const answers = await Promise.all(
-      this.servers.map(({ port }) => fourLetterWord(port, "srvr").catch(String)),
-    );
-    return this.servers.filter((_, index) => answers[index]?.includes("Mode: leader"));
+    const leader = await findLeader(this.servers);
+    return leader === undefined ? [] : [leader];
   }
 
   /** Ends a session, as soon as that can be, while its client is well. */

@@ -10,6 +10,7 @@ import { REAP_INTERVAL_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import { takeOverAndClose } from "../../lib/zookeeper/contract/raw_session.ts";
 import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Certificate } from "./certificates.ts";
+import { until } from "./launcher.ts";
 import { freePort } from "./ports.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
@@ -19,8 +20,8 @@ const CLASS_PATH = [
   ...["slf4j-simple", "netty-codec", "netty-resolver"].map((jar) => `/usr/share/java/${jar}.jar`),
 ].join(":");
 const START_TIMEOUT_MS = 40_000;
-/** How long a server may take to answer to a word: one that starts may keep the connection and never answer. */
-const [START_ANSWER_MS, ANSWER_MS] = [2000, 30_000];
+/** How long a server may take to answer to a word: one that starts or hangs may keep the connection and never answer. */
+const [SOON_MS, ANSWER_MS] = [2000, 30_000];
 
 /** Whether a real server can be started here. */
 export const zooKeeperInstalled = existsSync(JAR) && existsSync("/usr/bin/java");
@@ -88,6 +89,19 @@ export async function startEnsemble(size = 3, options: ZooKeeperOptions = {}): P
   );
   await Promise.all(servers.map((server) => server.start()));
   return servers;
+}
+
+/** The leader of an ensemble; undefined while none of those that answer says that it leads. */
+export async function findLeader(servers: readonly ZooKeeperServer[]): Promise<ZooKeeperServer | undefined> {
+  const answers = await Promise.all(
+    servers.map(({ port }) => fourLetterWord(port, "srvr", SOON_MS).catch(String)),
+  );
+  return servers.find((_, index) => answers[index]?.includes("Mode: leader"));
+}
+
+/** Waits until an ensemble, which may be about to choose another one, has a leader. */
+export function leaderOf(servers: readonly ZooKeeperServer[]): Promise<ZooKeeperServer> {
+  return until("the ensemble has a leader", () => findLeader(servers));
 }
 
 class Server implements ZooKeeperServer {
@@ -194,7 +208,7 @@ class Server implements ZooKeeperServer {
   }
 
   async #isServing(): Promise<boolean> {
-    const answer = await fourLetterWord(this.port, "srvr", START_ANSWER_MS).catch(() => "");
+    const answer = await fourLetterWord(this.port, "srvr", SOON_MS).catch(() => "");
     return answer.includes("Mode:");
   }
 

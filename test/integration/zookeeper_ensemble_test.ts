@@ -12,12 +12,7 @@ import {
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession, type ZooKeeperSession } from "../../lib/zookeeper/session.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
-import {
-  fourLetterWord,
-  startEnsemble,
-  type ZooKeeperServer,
-  zooKeeperInstalled,
-} from "../harness/zookeeper.ts";
+import { leaderOf, startEnsemble, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const skip = zooKeeperInstalled ? false : "needs the package zookeeper";
 
@@ -46,19 +41,6 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
     return session;
   }
 
-  /** The servers may be about to choose another one. */
-  async function leader(): Promise<ZooKeeperServer> {
-    let found: ZooKeeperServer | undefined;
-    await until(async () => {
-      for (const server of servers) {
-        if ((await fourLetterWord(server.port, "srvr")).includes("Mode: leader")) found = server;
-      }
-      return found !== undefined;
-    }, "the ensemble to have a leader");
-    assert.ok(found);
-    return found;
-  }
-
   it("keeps session, lock and view when the leader dies", async () => {
     const session = await connect();
     const view = openView(session, silentLogger);
@@ -69,7 +51,7 @@ describe("an ensemble of three ZooKeeper servers", { skip }, () => {
     });
     assert.ok(lock);
     const { sessionId } = session;
-    const fallen = await leader();
+    const fallen = await leaderOf(servers);
     await fallen.stop({ hard: true });
     // Calls in the gap may fail: they are repeated, and the guard tells whether the lock is still ours.
     await until(async () => {
