@@ -196,8 +196,13 @@ export async function fulfilled(launcher: TestLauncher, name: string, patience?:
 }
 
 function nothingWhenUnavailable(error: unknown): null {
-  if (error instanceof ServerError && error.code === Status.UNAVAILABLE) return null;
+  if (isUnavailable(error)) return null;
   throw error;
+}
+
+/** Whether a launcher that is called without the server between has answered as to a call that is to be made again. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof ServerError && error.code === Status.UNAVAILABLE;
 }
 
 export async function release(launcher: TestLauncher, name: string): Promise<void> {

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import process from "node:process";
-import { ServerError, Status } from "nice-grpc-common";
 import { ROOT } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
@@ -18,7 +17,7 @@ import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import { Allocations } from "./allocations.ts";
 import { awakeTime } from "./awake_time.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
-import { callContext, idOf, LauncherCase } from "./launcher_case.ts";
+import { callContext, idOf, isUnavailable, LauncherCase } from "./launcher_case.ts";
 import {
   type Ending,
   MAX_SERVERS,
@@ -180,7 +179,7 @@ export class LauncherCrashWorld {
         }
         return await answer;
       } catch (error) {
-        if ((survivor !== null && !isUnavailable(error)) || failures > 600) throw error;
+        if ((survivor !== null && !mayBeRepeated(error)) || failures > 600) throw error;
         const pause = new Promise((resolve) => setTimeout(resolve, 100));
         await (survivor === null ? Promise.race([this.#interruption, pause]) : pause);
       }
@@ -344,7 +343,7 @@ function isInCreation({ record }: NodeEntry): boolean {
   return record?.state === "building" && record.externalId === null;
 }
 
-/** As a client hears it: the launcher here is called without the server that makes one of the other. */
-function isUnavailable(error: unknown): boolean {
-  return isUncertain(error) || (error instanceof ServerError && error.code === Status.UNAVAILABLE);
+/** A raw error of ZooKeeper, too: the server between a client and the launcher makes one of the other. */
+function mayBeRepeated(error: unknown): boolean {
+  return isUncertain(error) || isUnavailable(error);
 }
