@@ -2,18 +2,23 @@
 const SPARE = 16;
 
 /** What is to be looked at when: one time for each key, the earliest first. */
-export class Agenda {
-  readonly #times = new Map<string, number>();
+export class Agenda<Key = string> {
+  readonly #times = new Map<Key, number>();
   /** A binary heap; entries that were replaced stay until they come up, or are too many. */
-  #heap: { readonly at: number; readonly key: string }[] = [];
+  #heap: { readonly at: number; readonly key: Key }[] = [];
 
   /** How many entries are kept: at most {@link SPARE} more than two for each key after a time was set. */
   get kept(): number {
     return this.#heap.length;
   }
 
+  /** How many keys have a time. */
+  get size(): number {
+    return this.#times.size;
+  }
+
   /** Sets a key's time, or takes it off with null. */
-  set(key: string, at: number | null): void {
+  set(key: Key, at: number | null): void {
     if (at === null || !Number.isFinite(at)) {
       this.#times.delete(key);
     } else if (this.#times.get(key) !== at) {
@@ -33,14 +38,19 @@ export class Agenda {
   }
 
   /** Takes every key off whose time has come. */
-  due(now: number): string[] {
-    const keys: string[] = [];
-    for (let next = this.next; next !== null && next <= now; next = this.next) {
-      const { key } = this.#pop();
-      this.#times.delete(key);
-      keys.push(key);
-    }
+  due(now: number): Key[] {
+    const keys: Key[] = [];
+    for (let key = this.take(now); key !== undefined; key = this.take(now)) keys.push(key);
     return keys;
+  }
+
+  /** Takes the key off whose time came first; undefined when none has come. */
+  take(now: number): Key | undefined {
+    const { next } = this;
+    if (next === null || next > now) return undefined;
+    const { key } = this.#pop();
+    this.#times.delete(key);
+    return key;
   }
 
   /** Lets go of the entries that were replaced. It takes about as many changes until the next time as there are keys. */
@@ -49,7 +59,7 @@ export class Agenda {
     this.#heap = Array.from(this.#times, ([key, at]) => ({ at, key })).sort((a, b) => a.at - b.at);
   }
 
-  #push(entry: { at: number; key: string }): void {
+  #push(entry: { at: number; key: Key }): void {
     const heap = this.#heap;
     let place = heap.push(entry) - 1;
     while (place > 0) {
@@ -60,7 +70,7 @@ export class Agenda {
     }
   }
 
-  #pop(): { at: number; key: string } {
+  #pop(): { at: number; key: Key } {
     const heap = this.#heap;
     const [first, last] = [heap[0], heap.pop()];
     if (first === undefined || last === undefined) throw new Error("the agenda is empty");

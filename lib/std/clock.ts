@@ -1,3 +1,5 @@
+import { Timers } from "./timers.ts";
+
 /** Time as an interface, so that a whole fleet can run on a virtual clock in tests. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -20,9 +22,6 @@ export function elapsed(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();
 }
 
-/** The longest time that the runtime's timers take, in milliseconds (25 days): what is longer ends at once there. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 /** {@link Clock.sleep} of a clock that has this {@link Clock.after}. */
 export function sleepBy(after: Clock["after"]): Clock["sleep"] {
   return (milliseconds, signal) =>
@@ -43,6 +42,13 @@ export function sleepBy(after: Clock["after"]): Clock["sleep"] {
     });
 }
 
+const timers = new Timers({
+  now: () => performance.now(),
+  start: (callback, milliseconds) => setTimeout(callback, milliseconds),
+  cancel: clearTimeout,
+});
+const after: Clock["after"] = (milliseconds, callback) => timers.after(milliseconds, callback);
+
 /** The machine's own clock. Composition roots and tests take it; elsewhere it is what an optional parameter is by default. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -50,15 +56,3 @@ export const systemClock: Clock = {
   sleep: sleepBy(after),
   after,
 };
-
-/** A long time is waited for in pieces. */
-function after(milliseconds: number, callback: () => void): () => void {
-  if (milliseconds <= LONGEST_TIMER) {
-    const timer = setTimeout(callback, milliseconds);
-    return () => clearTimeout(timer);
-  }
-  let cancel = after(LONGEST_TIMER, () => {
-    cancel = after(milliseconds - LONGEST_TIMER, callback);
-  });
-  return () => cancel();
-}
