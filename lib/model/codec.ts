@@ -8,6 +8,7 @@
 //   C3. Bytes that were written here a moment ago are read without being parsed: most of what a daemon hears of is its
 //       own writes. So neither bytes nor documents are ever changed.
 
+import { utf8 } from "../std/utf8.ts";
 import { parseExactly, plainNumber } from "./exact_json.ts";
 
 /** A document in ZooKeeper that cannot be understood. `message` names the key, the value and what is expected. */
@@ -162,7 +163,6 @@ const written: { readonly data: Uint8Array; readonly document: Json }[] = [];
 let writes = 0;
 const NO_EXTRA: Extra["extra"] = Object.freeze({});
 const DECODER = new TextDecoder();
-const ENCODER = new TextEncoder();
 
 function planOf(table: FieldTable): Plan {
   const known = PLANS.get(table);
@@ -231,7 +231,7 @@ export function encodeDocument<Table extends FieldTable>(table: Table, record: R
   }
   const { extra } = record;
   const document = extra === NO_EXTRA ? known : { ...known, ...extra };
-  const data = ENCODER.encode(write(document));
+  const data = utf8(write(document));
   written[writes % KEPT] = { data, document };
   writes += 1;
   return data;

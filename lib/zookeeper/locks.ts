@@ -11,6 +11,7 @@ import { metrics } from "@opentelemetry/api";
 import { orderContenders } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { deadline } from "../std/deadline.ts";
+import { utf8 } from "../std/utf8.ts";
 import { KazooLock } from "./held_lock.ts";
 import { worthAnotherTry } from "./through_outages.ts";
 import {
@@ -266,8 +267,7 @@ class KazooLocks implements Locks {
 const TIME_IS_UP = new Error("the time for taking the lock is up");
 
 function createContender(prefix: string, identifier: string): Operation & { kind: "create" } {
-  const data = new TextEncoder().encode(identifier);
-  return { kind: "create", path: prefix, data, mode: "ephemeral-sequential" };
+  return { kind: "create", path: prefix, data: utf8(identifier), mode: "ephemeral-sequential" };
 }
 
 function lostError(root: string): ZooKeeperError {

@@ -3,6 +3,7 @@ import type { NodeRecord } from "../../../lib/model/node.ts";
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath, requestPath } from "../../../lib/model/paths.ts";
 import { withRequestState } from "../../../lib/model/request.ts";
+import { utf8 } from "../../../lib/std/utf8.ts";
 import type { HeldLock } from "../../../lib/zookeeper/types.ts";
 import type { LockView } from "../../../lib/zookeeper/view.ts";
 import type { Transaction } from "../transaction.ts";
@@ -64,7 +65,7 @@ function handOverNode(
     const contender = newToken();
     const owner = { lease: request.id, owner: request.record.requestor };
     if (node.held === null) transaction.renewLine(root, node.lock);
-    transaction.enterLease(root, contender, new TextEncoder().encode(JSON.stringify(owner)));
+    transaction.enterLease(root, contender, utf8(JSON.stringify(owner)));
     const userData = encodeNodeLease({ request: request.id, contender });
     const inUse = { ...withNodeState(allocated, "in-use", now), userData };
     transaction.setNode(node.id, inUse, node.version);
