@@ -2,6 +2,7 @@
 import process from "node:process";
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
 import pino from "pino";
+import { type Clock, systemClock } from "../std/clock.ts";
 import type { LogFields, Logger } from "../std/logger.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -16,6 +17,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Takes whole lines. @default standard output */
   readonly destination?: { write(line: string): unknown };
+  /** @default the machine's own */
+  readonly clock?: Pick<Clock, "now">;
 }
 
 /** A logger for a daemon. Times are in UTC; `trace_id` and `span_id` are those of the active span. */
@@ -28,7 +31,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       level: options.level,
       base: { name: options.name },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: timeOfLine(options.clock ?? systemClock),
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeError },
       mixin: activeSpan,
@@ -48,6 +51,16 @@ function wrap(logger: pino.Logger): Logger {
     warn: write("warn"),
     error: write("error"),
     child: (fields) => wrap(logger.child(redact(fields))),
+  };
+}
+
+/** The time as JSON, as pino's own `isoTime` has it; made once for all lines of a millisecond. */
+function timeOfLine(clock: Pick<Clock, "now">): () => string {
+  let [at, text] = [Number.NaN, ""];
+  return () => {
+    const now = clock.now();
+    if (now !== at) [at, text] = [now, `,"time":"${new Date(now).toISOString()}"`];
+    return text;
   };
 }
 

@@ -36,6 +36,26 @@ test("a JSON line has level, time, name, message and the fields, also of the par
   assert.match(lines[0] ?? "", /"zxid":1152921504606846976/);
 });
 
+test("each line has the time at which it was written, to the millisecond", () => {
+  const lines: string[] = [];
+  let now = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
+  const logger = createLogger({
+    name: "nodepool-launcher",
+    level: "info",
+    format: "json",
+    destination: { write: (line) => lines.push(line) },
+    clock: { now: () => now },
+  });
+  logger.info("one");
+  logger.info("another of the same millisecond");
+  now += 1;
+  logger.info("later");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).time),
+    ["2026-01-02T03:04:05.006Z", "2026-01-02T03:04:05.006Z", "2026-01-02T03:04:05.007Z"],
+  );
+});
+
 test("a field called like a part of the line stands beside it", () => {
   const { lines, logger } = recording("json");
   logger.child({ level: "high" }).info("task failed", { name: "claim", time: 5, msg: "m" });
