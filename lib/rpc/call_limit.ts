@@ -72,18 +72,24 @@ export interface CallLimitOptions {
   readonly caller: AbortSignal;
   /** Aborted when the server must let go of the call; null for calls that may finish. */
   readonly draining: AbortSignal | null;
+  /** Hears the error when the call must end, before {@link limitCall} returns where that is so already. */
+  readonly ended: (error: ServerError) => void;
 }
 
 /** Watches over one call. */
 export function limitCall(options: CallLimitOptions): CallLimit {
-  const { clock, deadline, caller, draining } = options;
+  const { clock, deadline, caller, draining, ended } = options;
   const controller = new AbortController();
-  const exceeded = () => controller.abort(new ServerError(Status.DEADLINE_EXCEEDED, "the deadline passed"));
+  const end = (error: ServerError) => {
+    controller.abort(error);
+    ended(error);
+  };
+  const exceeded = () => end(new ServerError(Status.DEADLINE_EXCEEDED, "the deadline passed"));
   const gone = () => {
     if (clock.now() >= deadline - DEADLINE_SLACK_MS) exceeded();
-    else controller.abort(new ServerError(Status.CANCELLED, "the caller has gone"));
+    else end(new ServerError(Status.CANCELLED, "the caller has gone"));
   };
-  const drain = () => controller.abort(drainingError());
+  const drain = () => end(drainingError());
   const cancelTimer = Number.isFinite(deadline)
     ? clock.after(Math.max(0, deadline - clock.now()), exceeded)
     : () => {};

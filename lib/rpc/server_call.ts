@@ -37,11 +37,13 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
     const asked = deadlineOf(callContext.metadata);
     const deadline =
       Number.isFinite(asked) || isStream ? asked : options.clock.now() + options.defaultDeadlineMs;
+    let giveUp: (error: ServerError) => void = () => {};
     const limit = limitCall({
       clock: options.clock,
       deadline,
       caller: callContext.signal,
       draining: isStream ? draining : null,
+      ended: (error) => giveUp(error),
     });
     const record = beginRecord(path, callContext, options, instruments);
     const answers = new Answers(
@@ -49,6 +51,7 @@ export function serverCallMiddleware(options: ServerCallOptions): ServerMiddlewa
       { ...callContext, signal: limit.signal, deadline, draining },
       record.context,
     );
+    giveUp = (error) => answers.giveUp(error);
     try {
       while (true) {
         const result = await answers.next();
@@ -93,12 +96,16 @@ class Answers<Request, Response> {
   ) {
     this.#context = inside;
     this.#signal = callContext.signal;
-    this.#signal.addEventListener("abort", () => this.#giveUp(this.#signal.reason), { once: true });
     this.#answers = context.with(inside, () => call.next(call.request, callContext)) as AsyncGenerator<
       Response,
       Response | undefined,
       undefined
     >;
+  }
+
+  /** Ends the waiting for the next message. */
+  giveUp(reason: unknown): void {
+    this.#giveUp(reason);
   }
 
   /** The next message, or the end. @throws the signal's reason when the call must end */

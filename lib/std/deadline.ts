@@ -11,16 +11,24 @@ export interface Deadline {
 /**
  * A signal that is aborted after a while with the error that `late` makes, or with one of the others. After Infinity
  * milliseconds only with those.
+ *
+ * @param ended hears the reason then, before this returns where one of the others is aborted already
  */
 export function deadline(
   clock: Pick<Clock, "after">,
   milliseconds: number,
   late: () => Error,
   others: readonly AbortSignal[],
+  ended: (reason: unknown) => void = () => {},
 ): Deadline {
-  const { controller, stop } = followSignals(others);
+  const { controller, stop } = followSignals(others, ended);
   const isBounded = Number.isFinite(milliseconds);
-  const cancel = isBounded ? clock.after(milliseconds, () => controller.abort(late())) : () => {};
+  const end = () => {
+    const error = late();
+    controller.abort(error);
+    ended(error);
+  };
+  const cancel = isBounded ? clock.after(milliseconds, end) : () => {};
   return {
     signal: controller.signal,
     stop: () => {

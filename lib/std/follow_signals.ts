@@ -8,14 +8,23 @@ export interface Following {
 /**
  * Makes a signal that is aborted with the first of these, for the same reason; at once where one is aborted already.
  * `AbortSignal.any` does the same without `stop`, and is slow.
+ *
+ * @param ended hears the reason when one of these is aborted, or was already; a listener to the signal itself costs more
  */
-export function followSignals(signals: readonly AbortSignal[]): Following {
+export function followSignals(
+  signals: readonly AbortSignal[],
+  ended: (reason: unknown) => void = () => {},
+): Following {
   const controller = new AbortController();
+  const end = (reason: unknown) => {
+    controller.abort(reason);
+    ended(reason);
+  };
   const follow = ({ target }: Event) => {
-    controller.abort(target instanceof AbortSignal ? target.reason : undefined);
+    if (target instanceof AbortSignal) end(target.reason);
   };
   for (const signal of signals) {
-    if (signal.aborted) controller.abort(signal.reason);
+    if (signal.aborted) end(signal.reason);
     else signal.addEventListener("abort", follow, { once: true });
   }
   const stop = () => {

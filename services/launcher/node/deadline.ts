@@ -1,5 +1,4 @@
 // Bounds a call in time, without listeners that outlive it.
-import { abortable } from "../../../lib/std/abortable.ts";
 import type { Clock } from "../../../lib/std/clock.ts";
 import { deadline } from "../../../lib/std/deadline.ts";
 
@@ -15,10 +14,11 @@ export async function withDeadline<T>(
   signals: readonly AbortSignal[],
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { signal, stop } = deadline(clock, milliseconds, () => new Error(message), signals);
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const { signal, stop } = deadline(clock, milliseconds, () => new Error(message), signals, reject);
   try {
-    signal.throwIfAborted();
-    return await abortable(call(signal), signal);
+    if (!signal.aborted) call(signal).then(resolve, reject);
+    return await promise;
   } finally {
     stop();
   }
