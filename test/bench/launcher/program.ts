@@ -22,7 +22,7 @@ export async function launcherProgram(runtime: Runtime): Promise<LauncherProgram
   if (runtime === "deno") {
     const main = join(PROJECT, "services/launcher/main.ts");
     // As deno.json starts it.
-    const options = "--v8-flags=--max-semi-space-size=8,--heap-growing-percent=50,--no-parallel-scavenge";
+    const options = "--v8-flags=--max-semi-space-size=16,--heap-growing-percent=50,--no-parallel-scavenge";
     const command = [denoProgram(), "run", "-A", "--no-check", options, main] as const;
     return { runtime, command, environment: {}, remove: () => {} };
   }
