@@ -116,9 +116,27 @@ function tellMemory(figures: Figures, megabytes: readonly number[]): void {
   });
 }
 
+/** Lives a second, plain transactions in place of as many, and what share the former are of the latter: medians. */
+interface Turns {
+  readonly lives: number;
+  readonly plain: number;
+  readonly share: number;
+}
+
+/** Lives and plain transactions in turns; both give a rate. */
+async function takeTurns(lives: () => Promise<number>, plain: () => Promise<number>): Promise<Turns> {
+  const turns: Turns[] = [];
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const [one, other] = [await lives(), await plain()];
+    turns.push({ lives: one, plain: other, share: one / other });
+  }
+  const of = (figure: keyof Turns) => median(turns.map((turn) => turn[figure]));
+  return { lives: of("lives"), plain: of("plain"), share: of("share") };
+}
+
 /**
  * Lives beside as many transactions of three writes each, each made alone, by a node-zookeeper-client while nothing else
- * is done: the median of what each turn comes to.
+ * is done.
  */
 async function tellRatio(
   server: ZooKeeperServer,
@@ -139,22 +157,18 @@ async function tellRatio(
     for (let step = 0; step < steps; step += 1) await multi?.();
     return 0;
   };
-  const turns: { readonly lives: number; readonly plain: number }[] = [];
-  for (let turn = 0; turn < TURNS; turn += 1) {
-    const lives = (await repeat(live, atOnce, TURN_SECONDS)).rate;
-    turns.push({ lives, plain: (await repeat(plain, atOnce, TURN_SECONDS)).rate });
-  }
+  const turns = await takeTurns(
+    async () => (await repeat(live, atOnce, TURN_SECONDS)).rate,
+    async () => (await repeat(plain, atOnce, TURN_SECONDS)).rate,
+  );
   client.close();
-  tellShare(figures, `lives, ${atOnce} at once, against`, steps, {
-    lives: median(turns.map((turn) => turn.lives)),
-    plain: median(turns.map((turn) => turn.plain)),
-    share: median(turns.map((turn) => turn.lives / turn.plain)),
-  });
+  tellShare(figures, `lives, ${atOnce} at once, against`, steps, turns);
 }
 
 async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Figures): Promise<void> {
   const cpu = await cpuMilliseconds(stage.pid);
   const often = [String(PYTHON_SECONDS), String(PYTHON_AT_ONCE)] as const;
+  const inTurns = [String(TURN_SECONDS), String(PYTHON_AT_ONCE)] as const;
   const { gone, gone_s } = await zuulLoad(stage.hosts, "stream", "cold", ...often);
   const used = (await cpuMilliseconds(stage.pid)) - cpu;
   const rate = gone.length / gone_s;
@@ -169,16 +183,17 @@ async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Fig
   const transactions = { name: "transactions of a life on demand, beside Zuul", value, unit: "" };
   figures.tell({ ...transactions, target: 20, against: NODEPOOL.transactions });
   const steps = Math.round(value);
-  const plain = (await zuulLoad(stage.hosts, "plain", String(steps), ...often)).rate ?? Number.NaN;
-  tellShare(figures, `${name}, against`, steps, { lives: rate, plain, share: rate / plain });
+  const turns = await takeTurns(
+    async () => {
+      const { gone, gone_s } = await zuulLoad(stage.hosts, "stream", "cold", ...inTurns);
+      return gone.length / gone_s;
+    },
+    async () => (await zuulLoad(stage.hosts, "plain", String(steps), ...inTurns)).rate ?? Number.NaN,
+  );
+  tellShare(figures, `${name}, against`, steps, turns);
 }
 
-function tellShare(
-  figures: Figures,
-  what: string,
-  steps: number,
-  { lives, plain, share }: { readonly lives: number; readonly plain: number; readonly share: number },
-): void {
+function tellShare(figures: Figures, what: string, steps: number, { lives, plain, share }: Turns): void {
   figures.tell({
     name: `${what} ${steps} transactions of three writes each, in lives a second`,
     value: share,
