@@ -1,4 +1,4 @@
-import { Timers } from "./timers.ts";
+import { type Tie, Timers } from "./timers.ts";
 
 /** Time as an interface, so that a whole fleet can run on a virtual clock in tests. */
 export interface Clock {
@@ -48,6 +48,11 @@ const timers = new Timers({
   cancel: clearTimeout,
 });
 const after: Clock["after"] = (milliseconds, callback) => timers.after(milliseconds, callback);
+
+/** Says how callbacks of the machine's own clock are tied to the context in which they were asked for. */
+export function tieTimers(tie: Tie): void {
+  timers.tie = tie;
+}
 
 /** The machine's own clock. Composition roots and tests take it; elsewhere it is what an optional parameter is by default. */
 export const systemClock: Clock = {

@@ -5,6 +5,8 @@
 //   T1. A callback runs at its time or later, never within the call that asks for it, and not at all once it was taken back.
 //   T2. What a callback throws goes to the runtime, as if it had a timer of its own; the others run all the same.
 //   T3. While nothing is to come there is no timer, so the process may end.
+//   T4. A callback runs in the context of whoever asked for it (its span, say), not of whoever started the runtime's timer.
+//       So that this costs nothing where nobody keeps a context, `tie` does it.
 import { Agenda } from "./agenda.ts";
 
 /** The longest time that the runtime's timers take, in milliseconds (25 days): what is longer ends at once there. */
@@ -18,11 +20,15 @@ export interface RuntimeTimers<Timer> {
   cancel(timer: Timer): void;
 }
 
+/** Gives a callback that runs in the context in which this was called. */
+export type Tie = (callback: () => void) => () => void;
+
 /** What is shorter is as long with the runtime. */
 const SHORTEST = 1;
 
 interface Entry {
-  readonly callback: () => void;
+  /** Null once it was taken back: what it refers to need not stay until its time. */
+  callback: (() => void) | null;
 }
 
 /** See the top of this file. */
@@ -32,16 +38,20 @@ export class Timers<Timer> {
   /** The runtime's timer, and when it goes off. */
   #timer: { readonly timer: Timer; readonly at: number } | null = null;
 
+  /** See T4. */
+  tie: Tie = (callback) => callback;
+
   constructor(runtime: RuntimeTimers<Timer>) {
     this.#runtime = runtime;
   }
 
   /** Calls `callback` once after `milliseconds`, never after Infinity; the returned function takes that back. */
   after(milliseconds: number, callback: () => void): () => void {
-    const entry: Entry = { callback };
+    const entry: Entry = { callback: this.tie(callback) };
     this.#agenda.set(entry, this.#runtime.now() + Math.max(milliseconds, SHORTEST));
     this.#arm();
     return () => {
+      entry.callback = null;
       this.#agenda.set(entry, null);
       if (this.#agenda.size === 0) this.#disarm();
     };
@@ -67,7 +77,7 @@ export class Timers<Timer> {
     try {
       // One by one: each may take others back.
       for (let entry = this.#agenda.take(now); entry !== undefined; entry = this.#agenda.take(now)) {
-        entry.callback();
+        entry.callback?.();
       }
     } finally {
       this.#arm();

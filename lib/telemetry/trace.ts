@@ -12,7 +12,11 @@ import {
   TraceFlags,
   trace,
 } from "@opentelemetry/api";
+import { tieTimers } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
+
+// Without an SDK that keeps contexts this gives the callback as it is.
+tieTimers((callback) => context.bind(context.active(), callback));
 
 const KINDS = {
   internal: SpanKind.INTERNAL,

@@ -7,6 +7,7 @@ import {
   InMemorySpanExporter,
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
+import { systemClock } from "../std/clock.ts";
 import { currentTraceparent, withSpan } from "./trace.ts";
 
 const exporter = new InMemorySpanExporter();
@@ -35,6 +36,20 @@ test("a span is the parent of those inside it, across awaits", async () => {
   });
   const [inner, outer] = exporter.getFinishedSpans();
   assert.equal(inner?.parentSpanContext?.spanId, outer?.spanContext().spanId);
+});
+
+test("what a timer calls runs in the span in which the timer was asked for, though others asked before", async () => {
+  const inSpan = () =>
+    withSpan("asks", {}, async () => {
+      const asked = currentTraceparent();
+      const { promise, resolve } = Promise.withResolvers<string | null>();
+      systemClock.after(5, () => resolve(currentTraceparent()));
+      return { asked, called: promise };
+    });
+  const outside = new Promise((resolve) => systemClock.after(5, () => resolve(currentTraceparent())));
+  const spans = [await inSpan(), await inSpan()];
+  assert.equal(await outside, null);
+  for (const { asked, called } of spans) assert.equal(await called, asked);
 });
 
 test("a stored traceparent is continued", async () => {
