@@ -44,10 +44,10 @@ export function followOutage(
   patienceMs: number,
   caller: AbortSignal,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const { controller, stop } = followSignals([caller]);
-  const forget = afterOutage(environment, () => controller.abort(withoutZooKeeper()), patienceMs);
+  const { signal, abort, stop } = followSignals([caller]);
+  const forget = afterOutage(environment, () => abort(withoutZooKeeper()), patienceMs);
   return {
-    signal: controller.signal,
+    signal,
     stop: () => {
       forget();
       stop();

@@ -20,8 +20,8 @@ export async function* withHeartbeat<T>(
   open: (signal: AbortSignal) => AsyncGenerator<T, void, void>,
   { beat, clock, signal }: Heartbeat<T>,
 ): AsyncGenerator<T, void, void> {
-  const { controller, stop } = followSignals([signal]);
-  const items = open(controller.signal);
+  const following = followSignals([signal]);
+  const items = open(following.signal);
   try {
     let next = items.next();
     while (true) {
@@ -35,8 +35,8 @@ export async function* withHeartbeat<T>(
       next = items.next();
     }
   } finally {
-    controller.abort();
-    stop();
+    following.abort();
+    following.stop();
     await items.return();
   }
 }

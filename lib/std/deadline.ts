@@ -21,16 +21,11 @@ export function deadline(
   others: readonly AbortSignal[],
   ended: (reason: unknown) => void = () => {},
 ): Deadline {
-  const { controller, stop } = followSignals(others, ended);
+  const { signal, abort, stop } = followSignals(others, ended);
   const isBounded = Number.isFinite(milliseconds);
-  const end = () => {
-    const error = late();
-    controller.abort(error);
-    ended(error);
-  };
-  const cancel = isBounded ? clock.after(milliseconds, end) : () => {};
+  const cancel = isBounded ? clock.after(milliseconds, () => abort(late())) : () => {};
   return {
-    signal: controller.signal,
+    signal,
     stop: () => {
       cancel();
       stop();

@@ -4,22 +4,33 @@ import { followSignals } from "./follow_signals.ts";
 
 test("a signal is aborted with the first of those that it follows, for its reason", () => {
   const [first, second] = [new AbortController(), new AbortController()];
-  const { controller } = followSignals([first.signal, second.signal]);
+  const { signal } = followSignals([first.signal, second.signal]);
   second.abort("the second");
   first.abort("the first");
-  assert.equal(controller.signal.reason, "the second");
+  assert.equal(signal.reason, "the second");
 });
 
 test("a signal is aborted at once where one of those that it follows is aborted already", () => {
   const living = new AbortController();
-  const { controller } = followSignals([living.signal, AbortSignal.abort("long since")]);
-  assert.equal(controller.signal.reason, "long since");
+  const { signal } = followSignals([living.signal, AbortSignal.abort("long since")]);
+  assert.equal(signal.reason, "long since");
 });
 
 test("a signal that was let go follows nobody", () => {
   const other = new AbortController();
-  const { controller, stop } = followSignals([other.signal]);
+  const { signal, stop } = followSignals([other.signal]);
   stop();
   other.abort("late");
-  assert.equal(controller.signal.aborted, false);
+  assert.equal(signal.aborted, false);
+});
+
+test("a listener that is given at the start hears why the signal was aborted, whoever did it", () => {
+  const heard: unknown[] = [];
+  const ended = (reason: unknown) => heard.push(reason);
+  const other = new AbortController();
+  followSignals([other.signal], ended);
+  other.abort("another's");
+  followSignals([], ended).abort("its own");
+  followSignals([AbortSignal.abort("long since")], ended);
+  assert.deepEqual(heard, ["another's", "its own", "long since"]);
 });

@@ -62,7 +62,7 @@ export class Timers<Timer> {
     const { next } = this.#agenda;
     if (next === null || (this.#timer !== null && this.#timer.at <= next)) return;
     this.#disarm();
-    const delay = Math.min(Math.max(Math.ceil(next - this.#runtime.now()), 1), LONGEST);
+    const delay = Math.min(Math.max(Math.ceil(next - this.#runtime.now()), SHORTEST), LONGEST);
     this.#timer = { timer: this.#runtime.start(() => this.#goOff(), delay), at: next };
   }
 

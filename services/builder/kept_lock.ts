@@ -69,7 +69,7 @@ export class KeptLock {
     while (!signal.aborted) {
       const { signal: lost } = this.#lock;
       const either = followSignals([lost, signal]);
-      await new Promise<void>((resolve) => onAbort(either.controller.signal, resolve));
+      await new Promise<void>((resolve) => onAbort(either.signal, resolve));
       either.stop();
       if (signal.aborted) return;
       this.#logger.warn("work goes on without its lock", { error: messageOf(lost.reason) });
