@@ -35,7 +35,7 @@ describe("clients of launchers whose ZooKeeper is away", { skip }, () => {
 
   for (const [how, begin, end] of [
     ["dead", () => server.stop({ hard: true }), () => server.restart()],
-    ["hung", async () => server.pause(), async () => server.resume()],
+    ["hung", () => server.pause(), async () => server.resume()],
   ] as const) {
     it(`are told so soon while it is ${how}, and what they repeat is done once`, async () => {
       const holder = await world.take(60);

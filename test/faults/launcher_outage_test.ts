@@ -36,7 +36,7 @@ describe("launchers whose ZooKeeper goes away under load", { skip }, () => {
     await server.restart();
   };
   const hung = async (milliseconds: number) => {
-    server.pause();
+    await server.pause();
     await pause(milliseconds);
     server.resume();
   };

@@ -81,7 +81,7 @@ describe("clients of a single server under load", { skip }, () => {
 
   it("come through a server that hangs for longer than their sessions live", async () => {
     await underTrouble([server], async () => {
-      server.pause();
+      await server.pause();
       await pause(2 * SESSION_TIMEOUT_MS);
       server.resume();
     });
@@ -134,7 +134,7 @@ describe("clients of an ensemble under load", { skip }, () => {
   it("come through a leader that hangs", async () => {
     const hanging = await leaderOf(servers);
     await underTrouble(servers, async () => {
-      hanging.pause();
+      await hanging.pause();
       await pause(3 * SESSION_TIMEOUT_MS);
       hanging.resume();
     });

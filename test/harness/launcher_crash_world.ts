@@ -1,7 +1,6 @@
 // A world in which a launcher, as a process of its own, kills itself or stops at a checkpoint, and another one goes on.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import process from "node:process";
 import { ROOT } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
@@ -26,6 +25,7 @@ import {
   type VictimSetting,
 } from "./launcher_crash_victim.ts";
 import type { Program } from "./program.ts";
+import { stopProcess } from "./stop_process.ts";
 import { TreeHand } from "./tree_hand.ts";
 import type { ZooKeeperServer } from "./zookeeper.ts";
 
@@ -131,8 +131,8 @@ export class LauncherCrashWorld {
   }
 
   /** Stops the launcher wherever it is. */
-  stopVictim(): void {
-    process.kill(this.victim.pid, "SIGSTOP");
+  async stopVictim(): Promise<void> {
+    await stopProcess(this.victim.pid);
     this.#stopped.resolve();
   }
 

@@ -60,7 +60,7 @@ export async function liveThroughLateCreate(world: LauncherCrashWorld, carriedOu
   // Those that the cloud has got, and one that the launcher may have been about to make when it was stopped.
   const life = liveThroughPause(world, "grpc", "given back", reach, () => held + 1);
   await Promise.race([life, until("a create is on its way", () => calls.length > 0)]);
-  world.stopVictim();
+  await world.stopVictim();
   held = calls.length;
   weather.gate = null;
   await life;

@@ -136,7 +136,7 @@ export abstract class SoakStrikes<World extends SoakFleet<unknown>> {
         await pause(length / 2);
         await Promise.all(servers.map((server) => server.restart()));
       } else {
-        for (const server of servers) server.pause();
+        await Promise.all(servers.map((server) => server.pause()));
         await pause(length);
         for (const server of servers) server.resume();
       }

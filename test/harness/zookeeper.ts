@@ -12,6 +12,7 @@ import type { Credentials } from "../../lib/zookeeper/handshake.ts";
 import type { Certificate } from "./certificates.ts";
 import { until } from "./launcher.ts";
 import { freePort } from "./ports.ts";
+import { stopProcess } from "./stop_process.ts";
 
 const JAR = "/usr/share/java/zookeeper.jar";
 /** With a logger and Netty's codecs, which the package's class path lacks. */
@@ -40,8 +41,8 @@ export interface ZooKeeperServer {
   stop(options?: { hard?: boolean }): Promise<void>;
   /** Starts it again on the same port with the same data, after stopping it if need be. */
   restart(options?: { hard?: boolean }): Promise<void>;
-  /** SIGSTOP: the process lives, its sockets are open, nothing answers. */
-  pause(): void;
+  /** SIGSTOP: the process lives, its sockets are open; nothing answers once this has resolved. */
+  pause(): Promise<void>;
   /** SIGCONT. */
   resume(): void;
   /** Ends a session as if it had timed out: its ephemerals go, and its client hears that it has expired. */
@@ -223,8 +224,9 @@ class Server implements ZooKeeperServer {
     await this.start();
   }
 
-  pause(): void {
-    this.#signal("SIGSTOP");
+  async pause(): Promise<void> {
+    const pid = this.#child?.pid;
+    if (pid !== undefined) await stopProcess(pid);
   }
 
   resume(): void {
@@ -232,7 +234,7 @@ class Server implements ZooKeeperServer {
   }
 
   /** By pid: Deno's `ChildProcess.kill` takes a child for dead after any signal, also after SIGCONT. */
-  #signal(signal: "SIGCONT" | "SIGSTOP" | "SIGTERM" | "SIGKILL"): void {
+  #signal(signal: "SIGCONT" | "SIGTERM" | "SIGKILL"): void {
     const pid = this.#child?.pid;
     if (pid !== undefined) process.kill(pid, signal);
   }
