@@ -1,9 +1,9 @@
 // The Docker API over a Unix socket, as Docker and Podman both serve it, in promises and with our errors.
-import { Agent } from "node:http";
 import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { messageOf } from "../../../std/errors.ts";
 import { NotFoundError, ProviderError } from "../../contract.ts";
+import { unixAgent } from "./unix_agent.ts";
 
 /** An engine's answer that refuses a call. */
 export class DockerError extends ProviderError {
@@ -28,7 +28,7 @@ export class DockerApi {
       socketPath: socket,
       host: undefined,
       protocol: "http",
-      agent: new Agent({ keepAlive: false }),
+      agent: unixAgent(),
     };
     this.docker = new Docker(connection as Docker.DockerOptions);
   }
