@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { unixAgent } from "./unix_agent.ts";
 
@@ -38,8 +39,8 @@ describe("a request to a Unix socket", () => {
   };
 
   test("carries its body there and the answer back, each longer than what is on its way at once", async () => {
-    answer = async (call, response) => response.end(await bodyOf(call));
-    const body = await bodyOf(await ask({}, LARGE));
+    answer = async (call, response) => response.end(await buffer(call));
+    const body = await buffer(await ask({}, LARGE));
     assert.equal(Buffer.compare(body, LARGE), 0);
   });
 
@@ -53,7 +54,7 @@ describe("a request to a Unix socket", () => {
     const response = await ask();
     const [first] = await once(response, "data");
     resolve();
-    assert.equal(String(first) + String(await bodyOf(response)), "the first, and the rest");
+    assert.equal(String(first) + String(await buffer(response)), "the first, and the rest");
   });
 
   test("closes its connection when it has its answer", async () => {
@@ -89,9 +90,3 @@ describe("a request to a Unix socket", () => {
     await assert.rejects(once(call, "response"), /ENOENT|No such file/);
   });
 });
-
-async function bodyOf(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
