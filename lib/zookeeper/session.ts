@@ -11,12 +11,14 @@ import { TransactionGroups } from "./transaction_groups.ts";
 import { deleteRecursive, ensurePath } from "./tree_operations.ts";
 import {
   type CreateMode,
+  isUncertain,
   isZooKeeperError,
   type Operation,
   type OperationResult,
   type Session,
   type SessionState,
   type Stat,
+  TransactionError,
   type WatchEvent,
   type WideCreateMode,
   type WrittenPaths,
@@ -94,11 +96,8 @@ export class ZooKeeperSession implements Session {
     data: Uint8Array,
     mode: WideCreateMode,
   ): Promise<{ path: string; stat: Stat }> {
-    const request = requests.createWithStat(this.#full(path), data, mode);
-    const created = await this.#write(path, request, (answer) => {
-      return new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]);
-    });
-    return { ...created, path: this.#strip(created.path) };
+    this.#groups.flush();
+    return await this.#createNoted(path, data, mode, (request) => this.#link.call(request));
   }
 
   /** Creates the chroot too, so this works on the server's own paths. */
@@ -215,7 +214,23 @@ export class ZooKeeperSession implements Session {
     return this.#own.call([path], request, (own) => this.#link.call(own), left);
   }
 
+  /** Creates a znode; what that leaves is known by its stat. */
+  async #createNoted(
+    path: string,
+    data: Uint8Array,
+    mode: WideCreateMode,
+    send: <T>(request: Request<T>) => Promise<T>,
+  ): Promise<{ path: string; stat: Stat }> {
+    const request = requests.createWithStat(this.#full(path), data, mode);
+    const created = await this.#own.call([path], request, send, (answer) => {
+      return new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]);
+    });
+    return { ...created, path: this.#strip(created.path) };
+  }
+
   async #commit(operations: readonly Operation[]): Promise<OperationResult[]> {
+    const [step] = operations;
+    if (operations.length === 1 && step?.kind === "create") return [await this.#commitCreation(step)];
     const strip = (path: string) => this.#strip(path);
     const answers = await this.#own.call(
       operations.map(({ path }) => path),
@@ -224,6 +239,19 @@ export class ZooKeeperSession implements Session {
       (results) => leftByTransaction(operations, results, strip),
     );
     return transactionResults(operations, answers, strip);
+  }
+
+  /** A transaction of one creation. As a creation of its own it is answered with the stat, as a transaction it is not. */
+  async #commitCreation(step: Operation & { kind: "create" }): Promise<OperationResult> {
+    try {
+      const { path } = await this.#createNoted(step.path, step.data, step.mode, (request) =>
+        this.#link.send(request),
+      );
+      return { kind: "create", path };
+    } catch (error) {
+      const code = isZooKeeperError(error) ? error.code : null;
+      throw code === null || isUncertain(error) ? error : new TransactionError(code, 0, step);
+    }
   }
 
   /** A watch that has fired meanwhile, or went with its connection, is none to remove: that is as good. */

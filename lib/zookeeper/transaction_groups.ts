@@ -6,7 +6,9 @@
 //   G1. Each caller hears what it would hear alone: its own results, or its own refusal with the number of its own step.
 //   G2. A group that was refused has done nothing. Its transactions are then made one by one, in their order.
 //   G3. An answer that is lost is lost to the whole group: none or all of it was done.
-//   G4. What waits when its session ends is not made in the next one: a lock would be taken there that nobody knows of.
+//   G4. A creation that is a transaction of its own is made alone where nothing is set beside it: the answer to a group
+//       tells when it was committed with what was set, and without that nobody knows what the creation has left.
+//   G5. What waits when its session ends is not made in the next one: a lock would be taken there that nobody knows of.
 import { nextTick } from "node:process";
 import {
   isUncertain,
@@ -69,7 +71,7 @@ export class TransactionGroups {
     this.#bytes = 0;
     if (members.length === 0) return;
     this.#open += 1;
-    const answered = members.length > 1 ? this.#together(members) : this.#oneByOne(members);
+    const answered = isGroup(members) ? this.#together(members) : this.#oneByOne(members);
     void answered.then(() => {
       this.#open -= 1;
       this.#flushInTurn();
@@ -102,6 +104,15 @@ export class TransactionGroups {
       .map(({ operations, resolve, reject }) => this.#send(operations).then(resolve, reject));
     await Promise.all(answers);
   }
+}
+
+/** Whether they are to be made as one. */
+function isGroup(members: readonly Member[]): boolean {
+  if (members.length < 2) return false;
+  const hasSet = members.some(({ operations }) => operations.some(({ kind }) => kind === "set"));
+  return (
+    hasSet || !members.some(({ operations }) => operations.length === 1 && operations[0]?.kind === "create")
+  );
 }
 
 /** Tells those whose session is over. */

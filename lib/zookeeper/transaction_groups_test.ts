@@ -60,6 +60,25 @@ describe("transactions that are asked for in one turn", () => {
     );
   });
 
+  describe("of which one only creates something", () => {
+    const creation = (path: string): Operation => {
+      return { kind: "create", path, data: new Uint8Array(), mode: "persistent" };
+    };
+    const set: Operation = { kind: "set", path: "/set", data: new Uint8Array(), version: -1 };
+
+    it("are sent as one when something is set: the answer tells what was created, too", async () => {
+      const { groups, sent } = opened(() => null);
+      await Promise.all([[creation("/a")], [set], [creation("/b")]].map((steps) => groups.commit(steps)));
+      assert.deepEqual(sent, ["/a /set /b"]);
+    });
+
+    it("are sent one by one when nothing is set", async () => {
+      const { groups, sent } = opened(() => null);
+      await Promise.all([[creation("/a")], [deletion("/b")]].map((steps) => groups.commit(steps)));
+      assert.deepEqual(sent, ["/a", "/b"]);
+    });
+  });
+
   for (const code of ["CONNECTION_LOSS", "OPERATION_TIMEOUT", "SESSION_EXPIRED"] as const) {
     it(`are not sent again when it is not known what became of them: ${code}`, async () => {
       const lost = new ZooKeeperError(code, "no answer");

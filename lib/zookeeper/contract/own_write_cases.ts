@@ -109,6 +109,25 @@ export function ownWriteCases(fixture: Fixture): void {
     assert.equal(view.node(first.path.slice(NODES.length + 1))?.record?.stateTime, 5);
   });
 
+  it("reads no znode that a transaction of its own has created and nothing else, alone and beside others", async () => {
+    const [plain] = await freshSessions();
+    const { session, reads } = listening(plain);
+    const view = await openCurrent(session);
+    reads.length = 0;
+    const make = (time: number) =>
+      session.multi([create(`${NODES}/`, "persistent-sequential", nodeData(time))]);
+    await make(0);
+    await Promise.all([make(1), make(2)]);
+    const set: Operation = { kind: "set", path: `${NODES}/0000000000`, data: nodeData(3), version: 0 };
+    await Promise.all([make(4), session.multi([set]), make(5)]);
+    await view.settled();
+    assert.deepEqual(
+      [...view.nodes()].map(({ record }) => record?.stateTime),
+      [3, 1, 2, 4, 5],
+    );
+    assert.deepEqual(reads, []);
+  });
+
   it("reads what somebody else has made, also where it has made one of the same kind", async () => {
     const [session, other] = await freshSessions();
     const view = await openCurrent(session);

@@ -1,7 +1,7 @@
 // What a server does with transactions, one or many at a time.
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { CreateMode, Operation } from "../types.ts";
+import { type CreateMode, type Operation, TransactionError } from "../types.ts";
 import { type Fixture, text, textOf } from "./fixture.ts";
 
 const NOTHING = new Uint8Array();
@@ -103,9 +103,30 @@ export function transactionCases(fixture: Fixture): void {
     const session = await fixture.session();
     const place = await fixture.place(session);
     const names = ["a", "b", "c"];
-    await Promise.all(names.map((name) => session.multi([create(`${place}/${name}`)])));
+    const creations = names.map((name) => session.multi([create(`${place}/${name}`)]));
+    const set = session.multi([{ kind: "set", path: place, data: text("x"), version: 0 }]);
+    await Promise.all([...creations, set]);
     const stats = await Promise.all(names.map((name) => session.exists(`${place}/${name}`)));
-    assert.equal(new Set(stats.map((stat) => stat?.czxid)).size, 1);
+    const { mzxid } = (await session.get(place)).stat;
+    assert.deepEqual(new Set(stats.map((stat) => stat?.czxid)), new Set([mzxid]));
+  });
+
+  it("answers a transaction of one creation as any other, alone and beside others", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    const others: Operation[][] = [[], [{ kind: "set", path: place, data: NOTHING, version: -1 }]];
+    for (const [turn, other] of others.entries()) {
+      const [created] = await Promise.all([
+        session.multi([create(`${place}/n-`, "persistent-sequential")]),
+        session.multi(other),
+      ]);
+      assert.deepEqual(created, [{ kind: "create", path: `${place}/n-000000000${turn}` }]);
+    }
+    await assert.rejects(session.multi([create(`${place}/none/a`)]), (error) => {
+      assert.ok(error instanceof TransactionError);
+      assert.deepEqual([error.code, error.index, error.path], ["NO_NODE", 0, `${place}/none/a`]);
+      return true;
+    });
   });
 
   it("refuses one of many transactions at a time without harm to the others, and says which step it was", async () => {

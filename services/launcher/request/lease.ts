@@ -5,7 +5,6 @@ import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/mode
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isUncertain } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
-import { throughCheckpoints } from "../checkpoint.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
 import { commitDeletions, type PreparedDeletion, prepareDelete } from "../node/delete.ts";
 import { returned } from "../node/return.ts";
@@ -55,7 +54,7 @@ export function findByRequestId(environment: Environment, requestId: string): Re
  * id. When the answer is lost, the request is looked for before it is made again.
  */
 export async function createLeasedRequest(environment: Environment, wish: LeasedRequest): Promise<string> {
-  const { session, view } = environment.context;
+  const { view } = environment.context;
   const now = nowOf(environment);
   const { duration, requestId, traceparent } = wish;
   const record = newRequest(now, {
@@ -68,13 +67,12 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     eventId: wish.eventId,
     requestorData: encodeOwnData({ traceparent, requestId, lease: { duration, expires: now + duration } }),
   });
+  const steps = transaction(environment, "request.create");
   const prefix = `${REQUESTS}/${String(wish.priority).padStart(3, "0")}-`;
+  const path = steps.create(prefix, encodeRequest(record), "persistent-sequential");
   try {
-    // With the stat the view knows what was written, and need not read it.
-    const { path } = await throughCheckpoints(environment.checkpoint, "request.create", () =>
-      session.createWithStat(prefix, encodeRequest(record), "persistent-sequential"),
-    );
-    const id = path.slice(REQUESTS.length + 1);
+    await steps.commit();
+    const id = path().slice(REQUESTS.length + 1);
     // Whatever was written before is shown by then. Whoever is second takes its own back, so the first one stays.
     await view.settled();
     const first = findByRequestId(environment, requestId)?.id ?? id;
