@@ -26,8 +26,8 @@ import type { ReadableNode } from "./pool/node_share.ts";
 import { unservedPools } from "./pool/unserved.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf, isHoldTakenBack, ownDataOf } from "./request/own_data.ts";
-import { RequestWatchers } from "./request_watchers.ts";
 import { isConflict } from "./transaction.ts";
+import { Watchers } from "./watchers.ts";
 import { WorldIndex } from "./world_index.ts";
 
 /** A clock that is off by this much more than before was set by somebody. */
@@ -37,7 +37,8 @@ const CLOCK_JUMP_SECONDS = 2;
 export class Engine {
   readonly #environment: Environment;
   readonly #components: Components;
-  readonly #watchers = new RequestWatchers();
+  readonly #requestWatchers = new Watchers();
+  readonly #nodeWatchers = new Watchers();
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
   #decision: Decision | null = null;
@@ -161,7 +162,12 @@ export class Engine {
 
   /** Hears when a request, one of its nodes or the reason why it waits may have changed. */
   watchRequest(request: string, listener: () => void): () => void {
-    return this.#watchers.add(request, listener);
+    return this.#requestWatchers.add(request, listener);
+  }
+
+  /** Hears when a node may have changed. */
+  watchNode(node: string, listener: () => void): () => void {
+    return this.#nodeWatchers.add(node, listener);
   }
 
   /** Decides soon; calls until then are one. */
@@ -170,17 +176,21 @@ export class Engine {
     this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
       this.#pass();
-      this.#watchers.tell();
+      this.#requestWatchers.tell();
+      this.#nodeWatchers.tell();
     });
   };
 
   #note({ kind, id }: ViewChange): void {
     if (kind === "component") this.#index.touchPools();
-    if (kind === "node") for (const request of this.#index.noteNode(id)) this.#watchers.note(request);
+    if (kind === "node") {
+      for (const request of this.#index.noteNode(id)) this.#requestWatchers.note(request);
+      this.#nodeWatchers.note(id);
+    }
     if (kind !== "request") return;
     this.#index.touch(keys.request(id));
     this.#noteRequest(id, nowOf(this.#environment));
-    this.#watchers.note(id);
+    this.#requestWatchers.note(id);
   }
 
   #noteRequest(id: string, at: number): void {
@@ -251,14 +261,14 @@ export class Engine {
       const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
       this.#cancelTimer = context.clock.after(delay, this.kick);
     }
-    if (!this.#watchers.isEmpty) this.#noteReasons(before, decision);
+    if (!this.#requestWatchers.isEmpty) this.#noteReasons(before, decision);
   }
 
   #noteReasons(before: Decision | null, { looked, outcomes }: Decision): void {
-    for (const id of looked) this.#watchers.note(id);
+    for (const id of looked) this.#requestWatchers.note(id);
     for (const { key, waiting } of this.#index.queue.kinds()) {
       if (before?.outcomes.get(key)?.reason === outcomes.get(key)?.reason) continue;
-      for (const { id } of waiting.items) this.#watchers.note(id);
+      for (const { id } of waiting.items) this.#requestWatchers.note(id);
     }
   }
 

@@ -13,7 +13,8 @@ import { relativePriority } from "./relative_priority.ts";
 import { nodesOf, toRequest } from "./request_message.ts";
 import { leaseSeconds, waitSeconds } from "./seconds.ts";
 import type { Shared } from "./shared.ts";
-import { untilDone, type WaitingCall } from "./until_done.ts";
+import { untilDone } from "./until_done.ts";
+import type { WaitingCall } from "./wait.ts";
 
 const MAX_LABELS = 100;
 const NORMAL_PRIORITY = 200;

@@ -17,7 +17,7 @@ import { isKnown, recordedInstances, uploadsAt } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
 import { textOf } from "../node/attempt.ts";
 import { currentView, type Shared } from "./shared.ts";
-import type { WaitingCall } from "./until_done.ts";
+import type { WaitingCall } from "./wait.ts";
 
 /** Instances that no node knows. @throws NOT_FOUND for an unknown provider, UNAVAILABLE */
 export async function listAlienInstances(
