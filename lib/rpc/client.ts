@@ -126,22 +126,25 @@ export function connectClients(options: ConnectOptions): Clients {
 }
 
 /**
- * Without an id of its own a request would be made twice when the answer to the first call is lost. One that is to wait
- * for its nodes has that time, too.
+ * Without an id of its own a request would be made twice when the answer to the first call is lost. A call that is to wait
+ * has that time, too.
  */
 function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clients["requests"] {
-  const { createRequest } = requests;
+  const { createRequest, releaseRequest } = requests;
+  const waiting = <Options extends DeadlineOptions>(
+    { waitDuration }: { waitDuration?: Parameters<typeof secondsOf>[0] | undefined },
+    options: Options | undefined,
+  ) => {
+    const wait = secondsOf(waitDuration ?? {});
+    // What is out of range is for the launcher to refuse: no deadline may come before its answer.
+    const more = wait >= 0 && wait <= LONGEST_SECONDS ? wait * 1000 : 0;
+    return { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + more };
+  };
   return {
     ...requests,
-    createRequest: (call, options) => {
-      const wait = secondsOf(call.waitDuration ?? {});
-      // What is out of range is for the launcher to refuse: no deadline may come before its answer.
-      const more = wait >= 0 && wait <= LONGEST_SECONDS ? wait * 1000 : 0;
-      return createRequest(
-        { ...call, requestId: call.requestId || randomUUID() },
-        { ...options, deadlineMs: options?.deadlineMs ?? deadlineMs + more },
-      );
-    },
+    createRequest: (call, options) =>
+      createRequest({ ...call, requestId: call.requestId || randomUUID() }, waiting(call, options)),
+    releaseRequest: (call, options) => releaseRequest(call, waiting(call, options)),
   };
 }
 

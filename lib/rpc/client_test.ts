@@ -140,20 +140,23 @@ function timesLeft() {
   return { hear, expect };
 }
 
-test("a call that is to wait for its nodes has that time besides its own, unless no server waits so long", async () => {
+test("a call that is to wait for nodes has that time besides its own, unless no server waits so long", async () => {
   const { hear, expect } = timesLeft();
-  const createRequest = async (_request: unknown, end: CallEnd) => {
+  const answer = async (_request: unknown, end: CallEnd) => {
     hear(end);
     return {};
   };
-  const clients = await connectTo({}, { createRequest }, standingClock().clock);
+  const methods = { createRequest: answer, releaseRequest: answer };
+  const clients = await connectTo({}, methods, standingClock().clock);
   for (const [seconds, nanos, left] of [
     [600n, 0, 615],
     [-600n, 0, 15],
     [10_000_000n, 0, 15],
     [1n, 999_999_999, 17],
   ] as const) {
-    await expect([left], () => clients.requests.createRequest({ waitDuration: { seconds, nanos } }));
+    const waitDuration = { seconds, nanos };
+    await expect([left], () => clients.requests.createRequest({ waitDuration }));
+    await expect([left], () => clients.requests.releaseRequest({ waitDuration }));
   }
 });
 

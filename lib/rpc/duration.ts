@@ -7,3 +7,9 @@ export const LONGEST_SECONDS = 86_400;
 export function secondsOf({ seconds = 0n, nanos = 0 }: DeepPartial<Duration>): number {
   return Number(seconds) + nanos / 1e9;
 }
+
+/** So many seconds, to the millisecond, as the API has them. */
+export function durationOf(seconds: number): Duration {
+  const milliseconds = Math.trunc(seconds * 1000);
+  return { seconds: BigInt(Math.trunc(milliseconds / 1000)), nanos: (milliseconds % 1000) * 1e6 };
+}

@@ -172,6 +172,7 @@ COMMAND gets its words as they are; a single one is a line for the node's shell,
     help: "give the nodes of requests back",
     options: [
       { flags: "--fault <text>", help: "what their machines did wrong: static hosts are judged by it" },
+      { flags: "--wait <time>", help: "wait until the nodes are gone, for so long at most" },
     ],
     load: () => import("./command/release.ts"),
   },

@@ -1,4 +1,5 @@
 // Resource names as people write them, and back.
+import { LONGEST_SECONDS } from "../../lib/rpc/duration.ts";
 import { UsageError } from "./host.ts";
 
 /** The last part of a resource name: 0000000012 of nodes/0000000012. */
@@ -58,4 +59,15 @@ export function seconds(option: string, text: string): number {
     throw new UsageError(`${option} ${text}: expected a time as 90, 90s, 10m, 2h or 1d`);
   }
   return Number(number) * factor;
+}
+
+/**
+ * The seconds of an option that may be missing. @throws {UsageError} also when they are more than any launcher grants: it
+ * would be asked after the rest of the command was done
+ */
+export function grantedSeconds(option: string, text: unknown): number | undefined {
+  if (typeof text !== "string") return undefined;
+  const granted = seconds(option, text);
+  if (granted <= LONGEST_SECONDS) return granted;
+  throw new UsageError(`${option} ${text}: expected at most ${LONGEST_SECONDS / 86_400}d`);
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
+import { durationOf } from "../../lib/rpc/duration.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import type { TestLauncher } from "../../test/harness/launcher.ts";
@@ -18,8 +19,7 @@ import { launcherCases } from "../../test/harness/suites.ts";
 /** CreateRequest for one small node that waits so many seconds; its answer. */
 async function askAndWait({ requests }: TestLauncher, seconds: number, requestId = "") {
   const request = NodeRequest.fromPartial({ labels: ["small"] });
-  const waitDuration = { seconds: BigInt(Math.floor(seconds)), nanos: Math.round((seconds % 1) * 1e9) };
-  const call = { request, requestId, leaseDuration: undefined, waitDuration };
+  const call = { request, requestId, leaseDuration: undefined, waitDuration: durationOf(seconds) };
   return await requests.createRequest(call, callContext);
 }
 

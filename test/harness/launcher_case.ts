@@ -6,6 +6,7 @@ import { ServerError, Status } from "nice-grpc-common";
 import { REQUESTS } from "../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { CallEnd } from "../../lib/rpc/call_limit.ts";
+import { durationOf } from "../../lib/rpc/duration.ts";
 import type { Node } from "../../lib/rpc/gen/nodepool/v1/node.ts";
 import type { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { NodeRequest as NodeRequestMessage } from "../../lib/rpc/gen/nodepool/v1/request.ts";
@@ -155,10 +156,7 @@ export async function ask(
   more: Partial<NodeRequest> & { requestId?: string; leaseSeconds?: number } = {},
 ): Promise<string> {
   const { requestId = "", leaseSeconds, ...fields } = more;
-  const leaseDuration =
-    leaseSeconds === undefined
-      ? undefined
-      : { seconds: BigInt(Math.trunc(leaseSeconds)), nanos: Math.round((leaseSeconds % 1) * 1e9) };
+  const leaseDuration = leaseSeconds === undefined ? undefined : durationOf(leaseSeconds);
   const request = { ...NodeRequestMessage.fromPartial({ labels, requestor: "tester" }), ...fields };
   const call = { request, requestId, leaseDuration, waitDuration: undefined };
   const reply = await launcher.requests.createRequest(call, callContext);
@@ -205,8 +203,16 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof ServerError && error.code === Status.UNAVAILABLE;
 }
 
-export async function release(launcher: TestLauncher, name: string): Promise<void> {
-  await launcher.requests.releaseRequest({ name, fault: "" }, callContext);
+/** ReleaseRequest; the names of the nodes that are on their way out. Waits so many seconds at most until there are none. */
+export async function release(
+  launcher: TestLauncher,
+  name: string,
+  waitSeconds?: number,
+): Promise<readonly string[]> {
+  const waitDuration = waitSeconds === undefined ? undefined : durationOf(waitSeconds);
+  const call = { name, fault: "", waitDuration };
+  const { nodes = [] } = await launcher.requests.releaseRequest(call, callContext);
+  return nodes;
 }
 
 /** The id in a resource name. */

@@ -16,7 +16,7 @@ import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import { Allocations } from "./allocations.ts";
 import { awakeTime } from "./awake_time.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
-import { callContext, idOf, isUnavailable, LauncherCase } from "./launcher_case.ts";
+import { callContext, idOf, isUnavailable, LauncherCase, release as releaseAt } from "./launcher_case.ts";
 import {
   type Ending,
   MAX_SERVERS,
@@ -242,7 +242,7 @@ export class LauncherCrashWorld {
   async release(request: string): Promise<void> {
     await this.#call<unknown>(
       (clients, options) => clients.requests.releaseRequest({ name: request }, options),
-      async ({ requests }) => await requests.releaseRequest({ name: request, fault: "" }, callContext),
+      async (launcher) => await releaseAt(launcher, request),
     );
   }
 

@@ -1,6 +1,6 @@
 // nodepool request: waits for nodes, says how to log in, and gives them back at the end.
 import { randomUUID } from "node:crypto";
-import { LONGEST_SECONDS } from "../../../lib/rpc/duration.ts";
+import { durationOf } from "../../../lib/rpc/duration.ts";
 import { Node } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { NodeRequest_State, type RequestStatus } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
@@ -12,7 +12,7 @@ import { identityOf } from "../identity.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import { Outage } from "../outage.ts";
 import { ProgressTeller, watchRequest } from "../request_watch.ts";
-import { seconds, shortName } from "../resource.ts";
+import { grantedSeconds, shortName } from "../resource.ts";
 import {
   checkReachable,
   isSshNode,
@@ -41,7 +41,7 @@ export const run: Command = (context, labels, options) => {
   const wish: Wish = {
     labels,
     detach,
-    lease: typeof options.lease === "string" ? leaseOf(options.lease) : detach ? DETACHED_LEASE : LEASE,
+    lease: grantedSeconds("--lease", options.lease) ?? (detach ? DETACHED_LEASE : LEASE),
     identity: identityOf(context.host, options.identity),
     options,
   };
@@ -51,13 +51,6 @@ export const run: Command = (context, labels, options) => {
   if (context.trailing !== null && detach) throw new UsageError("--detach and a command exclude each other");
   return untilInterrupted(context.host, (interrupt) => request(context, wish, interrupt));
 };
-
-/** The seconds of --lease. @throws {UsageError} when no launcher grants them: it would be asked after the nodes are there */
-function leaseOf(text: string): number {
-  const lease = seconds("--lease", text);
-  if (lease <= LONGEST_SECONDS) return lease;
-  throw new UsageError(`--lease ${text}: expected at most ${LONGEST_SECONDS / 86_400}d`);
-}
 
 async function request(context: CommandContext, wish: Wish, interrupt: AbortSignal): Promise<number> {
   const held: { name: string | null; keep: boolean } = { name: null, keep: false };
@@ -109,7 +102,7 @@ async function create(context: CommandContext, wish: Wish, signal: AbortSignal):
         provider: text(wish.options.provider),
       },
       requestId: randomUUID(),
-      leaseDuration: { seconds: BigInt(untilDetached(wish)), nanos: 0 },
+      leaseDuration: durationOf(untilDetached(wish)),
     },
     { signal },
   );
@@ -182,7 +175,7 @@ async function renew(
   interrupt: AbortSignal,
 ): Promise<void> {
   const { requests } = await context.clients();
-  const leaseDuration = { seconds: BigInt(wish.lease), nanos: 0 };
+  const leaseDuration = durationOf(wish.lease);
   const outage = new Outage(context);
   while (true) {
     try {

@@ -61,7 +61,7 @@ export function launcherServices(
     watchRequest: (request, { signal }) => watchRequest(shared, request, signal),
     renewRequest: (request, { signal }) => write(signal, () => renewRequest(shared, request)),
     updateRequest: (request, { signal }) => write(signal, () => updateRequest(shared, request)),
-    releaseRequest: (request, { signal }) => write(signal, () => releaseRequest(shared, request)),
+    releaseRequest: (request, call) => releaseRequest(shared, request, call),
     explain: (request) => read(() => explain(shared, request)),
   });
   const providers = rpcService(ProviderServiceDefinition, {

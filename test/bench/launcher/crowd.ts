@@ -100,7 +100,7 @@ async function putNodes(session: Session, cloud: FakeCloud, count: number): Prom
 }
 
 async function warm(stage: Stage): Promise<number> {
-  const load = new GrpcLoad(stage.clients, stage.session);
+  const load = new GrpcLoad(stage.clients);
   await oneByOne(load, LABEL, WARM_UP);
   const { wait } = await oneByOne(load, LABEL, WARM);
   return percentile(wait, 50);

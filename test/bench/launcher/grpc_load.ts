@@ -1,7 +1,6 @@
 // A gRPC client that takes nodes and gives them back, and clocks what it waits for.
 import type { Clients } from "../../../lib/rpc/client.ts";
 import { type NodeRequest, NodeRequest_State } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
-import type { Session } from "../../../lib/zookeeper/types.ts";
 
 /** How it is heard that a request has its nodes: as the answer to the call that asked, or on a stream. */
 export type Hearing = "call" | "stream";
@@ -9,7 +8,6 @@ export type Hearing = "call" | "stream";
 /** A request that has its nodes. Where a stream watches it, it stays open, for it keeps the lease. */
 export interface Taken {
   readonly name: string;
-  readonly nodes: readonly string[];
   readonly client: Clients["requests"];
   /** Milliseconds from the call that made it to the news that it is fulfilled. */
   readonly wait: number;
@@ -21,16 +19,11 @@ const WAIT = { seconds: 60n, nanos: 0 };
 
 export class GrpcLoad {
   readonly #clients: readonly Clients[];
-  readonly #session: Session;
   #calls = 0;
 
-  /**
-   * @param clients whose connections are taken in turns
-   * @param session one that reaches the launcher's tree: it hears when a node's record is gone
-   */
-  constructor(clients: readonly Clients[], session: Session) {
+  /** @param clients whose connections are taken in turns */
+  constructor(clients: readonly Clients[]) {
     this.#clients = clients;
-    this.#session = session;
   }
 
   #nextClient(): Clients["requests"] {
@@ -50,7 +43,7 @@ export class GrpcLoad {
     const taken = (given: NodeRequest | undefined) => {
       if (given?.state === NodeRequest_State.STATE_FAILED) throw new Error(`${name} failed: ${given.reason}`);
       if (given?.state !== NodeRequest_State.STATE_FULFILLED) return null;
-      return { name, nodes: given.nodes, client, wait: performance.now() - begun };
+      return { name, client, wait: performance.now() - begun };
     };
     const answer = taken(request);
     if (answer !== null) return { ...answer, watched: Promise.resolve() };
@@ -67,12 +60,11 @@ export class GrpcLoad {
     return { ...(await promise), watched };
   }
 
-  /** Gives the nodes back; resolves with the milliseconds from the call until their records are gone. */
-  async giveBack({ name, nodes, client, watched }: Taken): Promise<number> {
+  /** Gives the nodes back; resolves with the milliseconds from the call to the answer that they are gone. */
+  async giveBack({ name, client, watched }: Taken): Promise<number> {
     const begun = performance.now();
-    await client.releaseRequest({ name });
-    // Not from before the call: a node's record changes once more as it is returned, and would be read twice.
-    await Promise.all(nodes.map((node) => this.#session.gone(`/nodepool/${node}`)));
+    const { nodes } = await client.releaseRequest({ name, waitDuration: WAIT });
+    if (nodes.length > 0) throw new Error(`${nodes} of ${name} are still there`);
     const took = performance.now() - begun;
     await watched;
     return took;

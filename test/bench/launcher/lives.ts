@@ -34,7 +34,7 @@ export async function measureLives(
   const stage = await Stage.open(server, { program, labels: { cold: 0 }, cloud: null });
   try {
     await stage.start();
-    const load = new GrpcLoad(stage.clients, stage.session);
+    const load = new GrpcLoad(stage.clients);
     const live = async () => await load.giveBack(await load.take("cold"));
     await repeat(live, AT_ONCE, WARM_UP_SECONDS);
     if (options.profile) stage.toggleProfile();

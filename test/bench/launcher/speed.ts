@@ -29,7 +29,7 @@ export async function measureSpeed(
   const stage = await Stage.open(server, { program, labels: { warm: MIN_READY, cold: 0 }, cloud: null });
   try {
     await stage.start();
-    const load = new GrpcLoad(stage.clients, stage.session);
+    const load = new GrpcLoad(stage.clients);
     await oneByOne(load, "warm", WARM_UP);
     tellWaits(figures, "warm", "gRPC", await oneByOne(load, "warm", WARM));
     tellWaits(figures, "warm", "gRPC by a stream", await oneByOne(load, "warm", WARM, "stream"));

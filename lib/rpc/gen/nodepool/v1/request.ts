@@ -278,10 +278,19 @@ export interface ReleaseRequestRequest {
    * characters; elsewhere it has no effect.
    */
   fault: string;
+  /**
+   * How long to wait until its nodes are gone from their providers. Absent: the answer comes as soon as they are
+   * returned. It may come before they are gone, after this time, shortly before the deadline of the call (30 s when it has
+   * none) or when this launcher ends: whoever calls again, here or elsewhere, goes on waiting. Nodes that are held, and
+   * ready ones that go to others, are not waited for.
+   */
+  waitDuration: Duration | undefined;
 }
 
-/** ReleaseRequestResponse is empty. */
+/** ReleaseRequestResponse says what is left of the request. */
 export interface ReleaseRequestResponse {
+  /** Resource names of its nodes (nodes/{node}) that are on their way out and not gone yet when the call is answered. */
+  nodes: string[];
 }
 
 /** ExplainRequest names what is to be explained. */
@@ -1939,7 +1948,7 @@ export const UpdateRequestResponse: MessageFns<UpdateRequestResponse> = {
 };
 
 function createBaseReleaseRequestRequest(): ReleaseRequestRequest {
-  return { name: "", fault: "" };
+  return { name: "", fault: "", waitDuration: undefined };
 }
 
 export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
@@ -1949,6 +1958,9 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
     }
     if (message.fault !== "") {
       writer.uint32(18).string(message.fault);
+    }
+    if (message.waitDuration !== undefined) {
+      Duration.encode(message.waitDuration, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1982,6 +1994,14 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
             message.fault = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waitDuration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1998,6 +2018,11 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       fault: isSet(object.fault) ? globalThis.String(object.fault) : "",
+      waitDuration: isSet(object.waitDuration)
+        ? Duration.fromJSON(object.waitDuration)
+        : isSet(object.wait_duration)
+        ? Duration.fromJSON(object.wait_duration)
+        : undefined,
     };
   },
 
@@ -2009,6 +2034,9 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
     if (message.fault !== "") {
       obj.fault = message.fault;
     }
+    if (message.waitDuration !== undefined) {
+      obj.waitDuration = Duration.toJSON(message.waitDuration);
+    }
     return obj;
   },
 
@@ -2019,16 +2047,22 @@ export const ReleaseRequestRequest: MessageFns<ReleaseRequestRequest> = {
     const message = createBaseReleaseRequestRequest();
     message.name = object.name ?? "";
     message.fault = object.fault ?? "";
+    message.waitDuration = (object.waitDuration !== undefined && object.waitDuration !== null)
+      ? Duration.fromPartial(object.waitDuration)
+      : undefined;
     return message;
   },
 };
 
 function createBaseReleaseRequestResponse(): ReleaseRequestResponse {
-  return {};
+  return { nodes: [] };
 }
 
 export const ReleaseRequestResponse: MessageFns<ReleaseRequestResponse> = {
-  encode(_: ReleaseRequestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ReleaseRequestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.nodes) {
+      writer.uint32(10).string(v!);
+    }
     return writer;
   },
 
@@ -2045,6 +2079,14 @@ export const ReleaseRequestResponse: MessageFns<ReleaseRequestResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nodes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2057,20 +2099,24 @@ export const ReleaseRequestResponse: MessageFns<ReleaseRequestResponse> = {
     }
   },
 
-  fromJSON(_: any): ReleaseRequestResponse {
-    return {};
+  fromJSON(object: any): ReleaseRequestResponse {
+    return { nodes: globalThis.Array.isArray(object?.nodes) ? object.nodes.map((e: any) => globalThis.String(e)) : [] };
   },
 
-  toJSON(_: ReleaseRequestResponse): unknown {
+  toJSON(message: ReleaseRequestResponse): unknown {
     const obj: any = {};
+    if (message.nodes?.length) {
+      obj.nodes = message.nodes;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ReleaseRequestResponse>): ReleaseRequestResponse {
     return ReleaseRequestResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ReleaseRequestResponse>): ReleaseRequestResponse {
+  fromPartial(object: DeepPartial<ReleaseRequestResponse>): ReleaseRequestResponse {
     const message = createBaseReleaseRequestResponse();
+    message.nodes = object.nodes?.map((e) => e) || [];
     return message;
   },
 };
@@ -2512,8 +2558,8 @@ export const RequestServiceDefinition = {
       options: {},
     },
     /**
-     * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
-     * gone already succeeds.
+     * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits, and waits until the
+     * nodes are gone if it is told to (wait_duration). Releasing what is gone already succeeds.
      */
     releaseRequest: {
       name: "ReleaseRequest",
@@ -2581,8 +2627,8 @@ export interface RequestServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UpdateRequestResponse>>;
   /**
-   * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
-   * gone already succeeds.
+   * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits, and waits until the
+   * nodes are gone if it is told to (wait_duration). Releasing what is gone already succeeds.
    */
   releaseRequest(
     request: ReleaseRequestRequest,
@@ -2638,8 +2684,8 @@ export interface RequestServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<UpdateRequestResponse>;
   /**
-   * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits. Releasing what is
-   * gone already succeeds.
+   * ReleaseRequest gives the nodes of a request back, or withdraws a request that still waits, and waits until the
+   * nodes are gone if it is told to (wait_duration). Releasing what is gone already succeeds.
    */
   releaseRequest(
     request: DeepPartial<ReleaseRequestRequest>,
