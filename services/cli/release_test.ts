@@ -54,6 +54,19 @@ test("--wait ends with the time, and names the nodes that are left", async () =>
   assert.match(stderr, /not gone within 1 s: 0000000007/);
 });
 
+test("--wait ends with the time when no launcher answers, and says so", async () => {
+  let calls = 0;
+  const requests: Answers["requests"] = {
+    releaseRequest: async () => {
+      calls += 1;
+      if (calls > 1) throw unavailable("DRAINING", "going", 1);
+      return {};
+    },
+  };
+  const { code, stderr } = await nodepool({ requests }, ["release", "200-0000000009", "--wait", "1s"]);
+  assert.deepEqual([code, stderr], [69, "going: trying again\nnodepool: going\n"]);
+});
+
 test("a wait that no launcher grants is refused before anything is released", async () => {
   const { asked, requests } = leaving(1);
   const { code, stderr } = await nodepool({ requests }, ["release", "200-0000000009", "--wait", "2d"]);

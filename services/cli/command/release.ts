@@ -72,6 +72,7 @@ async function leftOf(
       outage.over();
       if (nodes.length === 0 || rest() <= 0) return nodes.map(shortName);
     } catch (error) {
+      if (rest() <= 0) throw error;
       await outage.tryAgain(error, interrupt);
     }
   }
