@@ -1,6 +1,8 @@
 // A release that waits until the nodes are gone, on a real ZooKeeper with a provider in memory.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { durationOf } from "../../lib/rpc/duration.ts";
+import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
 import type { TestLauncher } from "../../test/harness/launcher.ts";
 import { until } from "../../test/harness/launcher.ts";
@@ -93,6 +95,21 @@ describe("launcher: a release that waits for its nodes to go", () => {
     gate.resolve();
     assert.deepEqual(await released, []);
     assert.deepEqual([statesOf(launcher), driver.instances.size], [[], 0]);
+  });
+
+  it("waits at any launcher, also for what another one has handed over just now", async () => {
+    const driver = new FakeProvider("cloud");
+    one = await cases.begin("cloud");
+    const launchers = [await one.launcher(simple(driver)), await one.launcher(simple(driver))] as const;
+    for (let turn = 0; turn < 10; turn += 1) {
+      const [here, there] = turn % 2 === 0 ? launchers : [launchers[1], launchers[0]];
+      const request = NodeRequest.fromPartial({ labels: ["small"] });
+      const wish = { request, requestId: "", leaseDuration: undefined, waitDuration: durationOf(60) };
+      const { request: made } = await here.requests.createRequest(wish, callContext);
+      assert.equal(made?.state, "STATE_FULFILLED");
+      assert.deepEqual(await release(there, made.name ?? "", 60), []);
+      assert.equal(driver.instances.size, 0);
+    }
   });
 
   it("ends at once where the request is gone and nothing of it is left", async () => {

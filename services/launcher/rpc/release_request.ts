@@ -48,7 +48,7 @@ export async function releaseRequest(
   return { nodes: leaving().map(nodeName) };
 }
 
-/** Releases it. Gives its nodes, those of one that was released before among them: whoever calls again waits for them, too. */
+/** Releases it. Gives its nodes, also where it was released before: whoever calls again waits for the same. */
 async function released(
   { environment }: Shared,
   id: string,
@@ -56,14 +56,16 @@ async function released(
 ): Promise<string[]> {
   const { context } = environment;
   const entry = await freshly(context, requestPath(id), () => context.view.request(id));
-  const nodes = environment.nodesOf(id).map((node) => node.id);
-  if (entry === undefined) return nodes;
+  const nodes = () => environment.nodesOf(id).map((node) => node.id);
+  if (entry === undefined) return nodes();
   refuseWithoutLease(entry.record === null ? null : ownDataOf(entry.record).lease, name);
   if (fault.length > FAULT_LENGTH) {
     throw invalidArgument("fault", `has ${fault.length} characters; at most ${FAULT_LENGTH} are kept`);
   }
+  // A launch that is abandoned is nobody's afterwards. What another launcher has just handed over may not be shown before.
+  const before = nodes();
   await release(environment, id, fault === "" ? null : fault);
-  return nodes;
+  return [...new Set([...before, ...nodes()])];
 }
 
 /** Whether a node that a released request had is still to go: it is not held, nor ready for others. */
