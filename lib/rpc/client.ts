@@ -91,7 +91,7 @@ export function connectClients(options: ConnectOptions): Clients {
       getNode: REPEATED,
       getConsoleLog: PATIENT,
     }),
-    requests: withRequestIds(
+    requests: withRequestDefaults(
       launcher.make(RequestServiceDefinition, {
         listRequests: REPEATED,
         getRequest: REPEATED,
@@ -129,7 +129,7 @@ export function connectClients(options: ConnectOptions): Clients {
  * Without an id of its own a request would be made twice when the answer to the first call is lost. A call that is to wait
  * has that time, too.
  */
-function withRequestIds(requests: Clients["requests"], deadlineMs: number): Clients["requests"] {
+function withRequestDefaults(requests: Clients["requests"], deadlineMs: number): Clients["requests"] {
   const { createRequest, releaseRequest } = requests;
   const waiting = <Options extends DeadlineOptions>(
     { waitDuration }: { waitDuration?: Parameters<typeof secondsOf>[0] | undefined },

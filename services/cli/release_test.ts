@@ -54,6 +54,19 @@ test("--wait ends with the time, and names the nodes that are left", async () =>
   assert.match(stderr, /not gone within 1 s: 0000000007/);
 });
 
+test("--wait waits for those that were released, and what was refused is told too", async () => {
+  const requests: Answers["requests"] = {
+    releaseRequest: async ({ name = "" }) => {
+      if (name.endsWith("zuul")) throw failedPrecondition("NO_LEASE", "it has no lease");
+      return { nodes: ["nodes/0000000007"] };
+    },
+  };
+  const words = ["release", "zuul", "200-0000000009", "--wait", "1s"];
+  const { code, stderr } = await nodepool({ requests }, words);
+  assert.equal(code, 1);
+  assert.match(stderr, /not gone within 1 s: 0000000007.*it has no lease/s);
+});
+
 test("--wait ends with the time when no launcher answers, and says so", async () => {
   let calls = 0;
   const requests: Answers["requests"] = {

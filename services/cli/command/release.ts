@@ -21,17 +21,14 @@ export const run: Command = async (context, ids, { fault, wait }) => {
       (error: unknown) => failures.push(error),
     );
   }
-  const { stderr } = context.host;
-  if (failures.length > 0)
-    stderr.write(
-      failures
-        .slice(1)
-        .map((error) => `nodepool: ${messageOf(error)}\n`)
-        .join(""),
-    );
-  const code = limit === undefined ? EXIT.ok : await untilGone(context, released, limit);
-  if (failures.length > 0) throw failures[0];
-  return code;
+  const waited =
+    limit === undefined
+      ? EXIT.ok
+      : await untilGone(context, released, limit).catch((error: unknown) => failures.push(error));
+  const [first, ...others] = failures;
+  for (const error of others) context.host.stderr.write(`nodepool: ${messageOf(error)}\n`);
+  if (failures.length > 0) throw first;
+  return waited;
 };
 
 /** Waits until no node of these requests is on its way out any more. @throws {CommandError} when one still is then */
