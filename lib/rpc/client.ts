@@ -15,6 +15,7 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import { parseAddress } from "./address.ts";
 import { attemptMiddleware, clientCallMiddleware, type DeadlineOptions } from "./client_call.ts";
 import { LONGEST_SECONDS, secondsOf } from "./duration.ts";
+import type { DeepPartial, Duration } from "./gen/google/protobuf/duration.ts";
 import { ComponentServiceDefinition } from "./gen/nodepool/v1/component.ts";
 import { ConfigServiceDefinition } from "./gen/nodepool/v1/config.ts";
 import { ImageServiceDefinition } from "./gen/nodepool/v1/image.ts";
@@ -132,7 +133,7 @@ export function connectClients(options: ConnectOptions): Clients {
 function withRequestDefaults(requests: Clients["requests"], deadlineMs: number): Clients["requests"] {
   const { createRequest, releaseRequest } = requests;
   const waiting = <Options extends DeadlineOptions>(
-    { waitDuration }: { waitDuration?: Parameters<typeof secondsOf>[0] | undefined },
+    { waitDuration }: { waitDuration?: DeepPartial<Duration> | undefined },
     options: Options | undefined,
   ) => {
     const wait = secondsOf(waitDuration ?? {});

@@ -4,8 +4,7 @@ import { describe, it } from "node:test";
 import { durationOf } from "../../lib/rpc/duration.ts";
 import { NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { FakeProvider } from "../../test/harness/fake_provider.ts";
-import type { TestLauncher } from "../../test/harness/launcher.ts";
-import { until } from "../../test/harness/launcher.ts";
+import { type TestLauncher, until } from "../../test/harness/launcher.ts";
 import {
   ask,
   callContext,

@@ -21,14 +21,16 @@ export const run: Command = async (context, ids, { fault, wait }) => {
       (error: unknown) => failures.push(error),
     );
   }
-  const waited =
-    limit === undefined
-      ? EXIT.ok
-      : await untilGone(context, released, limit).catch((error: unknown) => failures.push(error));
+  let code: number = EXIT.ok;
+  try {
+    if (limit !== undefined) code = await untilGone(context, released, limit);
+  } catch (error) {
+    failures.push(error);
+  }
   const [first, ...others] = failures;
   for (const error of others) context.host.stderr.write(`nodepool: ${messageOf(error)}\n`);
   if (failures.length > 0) throw first;
-  return waited;
+  return code;
 };
 
 /** Waits until no node of these requests is on its way out any more. @throws {CommandError} when one still is then */

@@ -21,7 +21,7 @@ describe("a request whose creation is not answered", () => {
     const { session } = launcher;
     const done = session.multi.bind(session);
     session.multi = async (steps) => {
-      if (!steps.some(({ kind, path }) => kind === "create" && path.startsWith(REQUESTS)))
+      if (!steps.some(({ kind, path }) => kind === "create" && path.startsWith(`${REQUESTS}/`)))
         return await done(steps);
       session.multi = done;
       return await create(done)(steps);

@@ -35,7 +35,6 @@ export async function releaseRequest(
     await waitFor(environment, {
       call,
       seconds: wait,
-      patienceMs: Number.POSITIVE_INFINITY,
       listen: (listener) => {
         const stops = nodes.map((node) => engine.watchNode(node, listener));
         return () => {

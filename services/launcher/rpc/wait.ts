@@ -15,8 +15,8 @@ export interface Wait {
   readonly call: WaitingCall;
   /** For how long at most; less where the call must end before. */
   readonly seconds: number;
-  /** For how long it may be without a connection to ZooKeeper, in milliseconds; {@link PATIENCE_MS} at most. */
-  readonly patienceMs: number;
+  /** For how long it may be without a connection to ZooKeeper, in milliseconds. @default {@link PATIENCE_MS}, the most */
+  readonly patienceMs?: number;
   /** Calls the listener whenever there may be news; returns what ends that. */
   readonly listen: (listener: () => void) => () => void;
   /** Undefined while it is not there yet; then what is left to do before the answer. It is asked until it gives that. */
@@ -29,7 +29,7 @@ export interface Wait {
  * @throws UNAVAILABLE when there is no connection to ZooKeeper, the call's own reason, or what `look` rejects with
  */
 export async function waitFor({ context }: Environment, wait: Wait): Promise<void> {
-  const { call, seconds, patienceMs, listen, look } = wait;
+  const { call, seconds, patienceMs = PATIENCE_MS, listen, look } = wait;
   const { clock } = context;
   const stops: (() => void)[] = [];
   try {
