@@ -1,5 +1,6 @@
 // The Docker API over a Unix socket, as Docker and Podman both serve it, in promises and with our errors.
 import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import Docker from "dockerode";
 import { messageOf } from "../../../std/errors.ts";
 import { NotFoundError, ProviderError } from "../../contract.ts";
@@ -94,10 +95,8 @@ export async function unlessGone<T>(call: Promise<T>): Promise<T | null> {
 
 /** Reads a stream of JSON lines to its end and gives the last of them. @throws {ProviderError} of an `error` line */
 export async function lastReport(stream: Readable): Promise<Readonly<Record<string, unknown>>> {
-  let text = "";
-  for await (const chunk of stream) text += String(chunk);
   let last: Readonly<Record<string, unknown>> = {};
-  for (const line of text.split("\n")) {
+  for (const line of (await text(stream)).split("\n")) {
     if (line.trim() === "") continue;
     last = JSON.parse(line);
     if (typeof last.error === "string") throw new ProviderError(last.error);
