@@ -1,4 +1,4 @@
-// How znodes of the wider kinds are asked for: the package knows the plain ones only.
+// How a znode of any kind is asked for, so that the answer has its stat; the package has no such requests.
 import type { RequestBody } from "node-zookeeper-client/lib/jute/index.js";
 import type { WideCreateMode } from "./types.ts";
 import { CREATE_MODES, createRecord } from "./write_records.ts";
@@ -9,8 +9,9 @@ const CREATE_TTL = 21;
 const CONTAINER_FLAG = 4;
 const TTL_FLAG = 5;
 const TTL_SEQUENTIAL_FLAG = 6;
+
 /** The request types that the package lacks; a time to live follows the record that they share. */
-export function wideCreation(
+export function creation(
   path: string,
   data: Uint8Array,
   mode: WideCreateMode,

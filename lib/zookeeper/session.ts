@@ -10,7 +10,6 @@ import { type LinkOptions, SessionLink } from "./session_link.ts";
 import { TransactionGroups } from "./transaction_groups.ts";
 import { deleteRecursive, ensurePath } from "./tree_operations.ts";
 import {
-  type CreateMode,
   isUncertain,
   isZooKeeperError,
   type Operation,
@@ -87,24 +86,15 @@ export class ZooKeeperSession implements Session {
     return this.#link.connected(signal);
   }
 
-  async create(path: string, data: Uint8Array, mode: CreateMode): Promise<string> {
-    return this.#strip(await this.#call(requests.create(this.#full(path), data, mode)));
-  }
-
-  async createWithStat(
-    path: string,
-    data: Uint8Array,
-    mode: WideCreateMode,
-  ): Promise<{ path: string; stat: Stat }> {
-    this.#groups.flush();
-    return await this.#createNoted(path, data, mode, (request) => this.#link.call(request));
+  async create(path: string, data: Uint8Array, mode: WideCreateMode): Promise<string> {
+    return this.#strip((await this.#call(requests.create(this.#full(path), data, mode))).path);
   }
 
   /** Creates the chroot too, so this works on the server's own paths. */
   ensurePath(path: string): Promise<void> {
     const calls = {
-      create: (at: string, data: Uint8Array, mode: CreateMode) => {
-        return this.#call(requests.create(at, data, mode));
+      create: async (at: string, data: Uint8Array, mode: WideCreateMode) => {
+        return (await this.#call(requests.create(at, data, mode))).path;
       },
       exists: (at: string) => this.#call(requests.exists(at)).catch(nullWhenMissing),
     };
@@ -214,20 +204,6 @@ export class ZooKeeperSession implements Session {
     return this.#own.call([path], request, (own) => this.#link.call(own), left);
   }
 
-  /** Creates a znode; what that leaves is known by its stat. */
-  async #createNoted(
-    path: string,
-    data: Uint8Array,
-    mode: WideCreateMode,
-    send: <T>(request: Request<T>) => Promise<T>,
-  ): Promise<{ path: string; stat: Stat }> {
-    const request = requests.createWithStat(this.#full(path), data, mode);
-    const created = await this.#own.call([path], request, send, (answer) => {
-      return new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]);
-    });
-    return { ...created, path: this.#strip(created.path) };
-  }
-
   async #commit(operations: readonly Operation[]): Promise<OperationResult[]> {
     const [step] = operations;
     if (operations.length === 1 && step?.kind === "create") return [await this.#commitCreation(step)];
@@ -243,11 +219,15 @@ export class ZooKeeperSession implements Session {
 
   /** A transaction of one creation. As a creation of its own it is answered with the stat, as a transaction it is not. */
   async #commitCreation(step: Operation & { kind: "create" }): Promise<OperationResult> {
+    const { path, data, mode } = step;
     try {
-      const { path } = await this.#createNoted(step.path, step.data, step.mode, (request) =>
-        this.#link.send(request),
+      const created = await this.#own.call(
+        [path],
+        requests.create(this.#full(path), data, mode),
+        (own) => this.#link.send(own),
+        (answer) => new Map([[this.#strip(answer.path), { data, stat: answer.stat }]]),
       );
-      return { kind: "create", path };
+      return { kind: "create", path: this.#strip(created.path) };
     } catch (error) {
       const code = isZooKeeperError(error) ? error.code : null;
       throw code === null || isUncertain(error) ? error : new TransactionError(code, 0, step);

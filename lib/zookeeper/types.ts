@@ -78,14 +78,12 @@ export interface Session {
   /** Resolves when connected. @throws the signal's reason, or {@link ZooKeeperError} `CLOSED`. */
   connected(signal?: AbortSignal): Promise<void>;
 
-  /** Creates a znode and returns its path (with the sequence number, if any). Parents must exist. */
-  create(path: string, data: Uint8Array, mode: CreateMode): Promise<string>;
   /**
-   * Creates a znode of any kind and returns its stat too (ZooKeeper's create2, createContainer and createTTL).
+   * Creates a znode and returns its path (with the sequence number, if any). Parents must exist.
    * @throws {ZooKeeperError} `BAD_ARGUMENTS` for a time to live that is not above 0, `UNIMPLEMENTED` where the server
    * takes none
    */
-  createWithStat(path: string, data: Uint8Array, mode: WideCreateMode): Promise<{ path: string; stat: Stat }>;
+  create(path: string, data: Uint8Array, mode: WideCreateMode): Promise<string>;
   /** Creates a persistent, empty znode and all its missing parents; no error when they exist. */
   ensurePath(path: string): Promise<void>;
   get(path: string): Promise<{ data: Uint8Array; stat: Stat }>;

@@ -1,14 +1,12 @@
 // ZooKeeper's wire protocol on top of node-zookeeper-client's records: requests to frames, frames to answers.
 import { Buffer } from "node:buffer";
 import jute, { type JuteRecord, type RequestBody } from "node-zookeeper-client/lib/jute/index.js";
-import { wideCreation } from "./create_request.ts";
+import { creation } from "./create_request.ts";
 import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
 import { readStat } from "./stat.ts";
-import { type CreateMode, type Operation, type Stat, type WideCreateMode, ZooKeeperError } from "./types.ts";
+import { type Operation, type Stat, type WideCreateMode, ZooKeeperError } from "./types.ts";
 import {
-  CREATE_MODES,
-  createRecord,
   type PathMap,
   pathAndNumber,
   readStepResults,
@@ -65,20 +63,10 @@ function readData(frame: Buffer, offset: number): { data: Uint8Array; stat: Stat
 
 /** Requests by name. Paths are the server's own: a chroot has been put before them. */
 export const requests = {
-  create: (path: string, data: Uint8Array, mode: CreateMode): Request<string> => ({
+  /** Answered with the stat, too: ZooKeeper's create2, createContainer and createTTL. */
+  create: (path: string, data: Uint8Array, mode: WideCreateMode): Request<{ path: string; stat: Stat }> => ({
     name: "create",
-    type: OP_CODES.CREATE,
-    path,
-    payload: createRecord(path, data, CREATE_MODES[mode]),
-    read: (frame, offset) => readInto(new protocol.CreateResponse(), frame, offset).path,
-  }),
-  createWithStat: (
-    path: string,
-    data: Uint8Array,
-    mode: WideCreateMode,
-  ): Request<{ path: string; stat: Stat }> => ({
-    name: "create",
-    ...wideCreation(path, data, mode),
+    ...creation(path, data, mode),
     path,
     read: (frame, offset) => {
       const created = new protocol.CreateResponse();

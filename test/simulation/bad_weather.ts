@@ -5,7 +5,7 @@ import { Random } from "./random.ts";
 
 /** Requests that faults are dealt to, by name. */
 const REQUESTS: ReadonlyMap<number, string> = new Map([
-  [opCode.create, "create"],
+  [opCode.create2, "create"],
   [opCode.delete, "delete"],
   [opCode.multi, "multi"],
   [opCode.getData, "get"],

@@ -100,22 +100,11 @@ export function callCases(fixture: Fixture): void {
     }
   });
 
-  it("tells the stat of a new znode", async () => {
-    const session = await fixture.session();
-    const place = await fixture.place(session);
-    const { path, stat } = await session.createWithStat(`${place}/a-`, text("one"), "ephemeral-sequential");
-    assert.equal(path, `${place}/a-0000000000`);
-    assert.deepEqual(stat, await session.exists(path));
-    assert.equal(stat.ephemeralOwner, session.sessionId);
-    assert.equal(stat.dataLength, 3);
-    await refused(session.createWithStat(path, NOTHING, "persistent"), "NODE_EXISTS");
-  });
-
   it("deletes a container after its last child, and none that never had one", async () => {
     const session = await fixture.session();
     const place = await fixture.place(session);
     for (const name of ["used", "unused"]) {
-      await session.createWithStat(`${place}/${name}`, text("kept"), "container");
+      await session.create(`${place}/${name}`, text("kept"), "container");
     }
     await session.create(`${place}/used/child`, NOTHING, "persistent");
     await pause(3 * REAP_INTERVAL_MS);
@@ -128,22 +117,22 @@ export function callCases(fixture: Fixture): void {
   it("deletes a znode when its time to live is over, unless it has a child", async () => {
     const session = await fixture.session();
     const place = await fixture.place(session);
-    await session.createWithStat(`${place}/short`, NOTHING, { ttlMs: 100 });
-    const numbered = await session.createWithStat(`${place}/s-`, NOTHING, { ttlMs: 100, isSequential: true });
-    assert.equal(numbered.path, `${place}/s-0000000001`);
-    await session.createWithStat(`${place}/long`, NOTHING, { ttlMs: 3_600_000 });
+    await session.create(`${place}/short`, NOTHING, { ttlMs: 100 });
+    const numbered = await session.create(`${place}/s-`, NOTHING, { ttlMs: 100, isSequential: true });
+    assert.equal(numbered, `${place}/s-0000000001`);
+    await session.create(`${place}/long`, NOTHING, { ttlMs: 3_600_000 });
     // Together: the parent may not be over before it has its child.
     await Promise.all([
-      session.createWithStat(`${place}/parent`, NOTHING, { ttlMs: 100 }),
+      session.create(`${place}/parent`, NOTHING, { ttlMs: 100 }),
       session.create(`${place}/parent/child`, NOTHING, "persistent"),
     ]);
-    for (const path of [`${place}/short`, numbered.path]) {
+    for (const path of [`${place}/short`, numbered]) {
       await within(PATIENCE_MS, session.gone(path), `the end of ${path}`);
     }
     assert.deepEqual((await session.children(place)).sort(), ["long", "parent"]);
     await session.delete(`${place}/parent/child`, -1);
     await within(PATIENCE_MS, session.gone(`${place}/parent`), "the end of the parent");
-    await refused(session.createWithStat(`${place}/never`, NOTHING, { ttlMs: 0 }), "BAD_ARGUMENTS");
+    await refused(session.create(`${place}/never`, NOTHING, { ttlMs: 0 }), "BAD_ARGUMENTS");
   });
 
   it("answers with the error that fits", async () => {

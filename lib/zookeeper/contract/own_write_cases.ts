@@ -22,6 +22,13 @@ const create = (
   return { kind: "create", path, data, mode };
 };
 
+/** Creates a numbered znode in a transaction of its own, and gives its path. */
+async function make(session: Session, prefix: string, data: Uint8Array): Promise<string> {
+  const [made] = await session.multi([create(prefix, "persistent-sequential", data)]);
+  assert.ok(made?.kind === "create");
+  return made.path;
+}
+
 /** The session, with the paths that are read through it. */
 function listening(session: Session): { session: Session; reads: string[] } {
   const reads: string[] = [];
@@ -67,11 +74,7 @@ export function ownWriteCases(fixture: Fixture): void {
     const view = await openCurrent(session);
     reads.length = 0;
     const asked = encodeRequest(newRequest(1, { nodeTypes: ["small"] }));
-    const { path: request } = await session.createWithStat(
-      `${REQUESTS}/200-`,
-      asked,
-      "persistent-sequential",
-    );
+    const request = await make(session, `${REQUESTS}/200-`, asked);
     const lock = `${LOCKS}/${request.slice(REQUESTS.length + 1)}`;
     const pending = encodeRequest(newRequest(1, { state: "pending", nodeTypes: ["small"] }));
     const [, , , first] = await session.multi([
@@ -114,12 +117,11 @@ export function ownWriteCases(fixture: Fixture): void {
     const { session, reads } = listening(plain);
     const view = await openCurrent(session);
     reads.length = 0;
-    const make = (time: number) =>
-      session.multi([create(`${NODES}/`, "persistent-sequential", nodeData(time))]);
-    await make(0);
-    await Promise.all([make(1), make(2)]);
+    const makeNode = (time: number) => make(session, `${NODES}/`, nodeData(time));
+    await makeNode(0);
+    await Promise.all([makeNode(1), makeNode(2)]);
     const set: Operation = { kind: "set", path: `${NODES}/0000000000`, data: nodeData(3), version: 0 };
-    await Promise.all([make(4), session.multi([set]), make(5)]);
+    await Promise.all([makeNode(4), session.multi([set]), makeNode(5)]);
     await view.settled();
     assert.deepEqual(
       [...view.nodes()].map(({ record }) => record?.stateTime),
@@ -131,10 +133,10 @@ export function ownWriteCases(fixture: Fixture): void {
   it("reads what somebody else has made, also where it has made one of the same kind", async () => {
     const [session, other] = await freshSessions();
     const view = await openCurrent(session);
-    const make = async (maker: Session, time: number) => {
-      await maker.createWithStat(`${NODES}/`, nodeData(time), "persistent-sequential");
-    };
-    await Promise.all(Array.from({ length: 40 }, (_, turn) => make(turn % 2 === 0 ? session : other, turn)));
+    const makers = Array.from({ length: 40 }, (_, turn) =>
+      make(turn % 2 === 0 ? session : other, `${NODES}/`, nodeData(turn)),
+    );
+    await Promise.all(makers);
     await session.sync("/");
     await view.settled();
     const times = [...view.nodes()].map(({ record }) => record?.stateTime ?? -1);
@@ -147,7 +149,7 @@ export function ownWriteCases(fixture: Fixture): void {
   it("ends with the last of many writes to one znode, whoever made it, and never goes back", async () => {
     const [one, other] = await freshSessions();
     const views = [await openCurrent(one), await openCurrent(other)];
-    const { path } = await one.createWithStat(`${NODES}/`, nodeData(0), "persistent-sequential");
+    const path = await make(one, `${NODES}/`, nodeData(0));
     const id = path.slice(NODES.length + 1);
     const backwards: number[] = [];
     for (const view of views) {
@@ -192,7 +194,7 @@ export function ownWriteCases(fixture: Fixture): void {
       }
     });
     const live = async (turn: number) => {
-      const { path } = await one.createWithStat(`${NODES}/`, nodeData(0), "persistent-sequential");
+      const path = await make(one, `${NODES}/`, nodeData(0));
       const set = (version: number) => one.set(path, nodeData(turn), version).catch(() => undefined);
       const deleter = turn % 3 === 0 ? other : one;
       const steps = [set(7), other.set(path, nodeData(turn), -1).catch(() => undefined), set(-1), set(-1)];
