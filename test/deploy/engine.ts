@@ -98,7 +98,8 @@ function podman(folder: string, storage: readonly string[]): Engine {
     close: async () => {
       await runCommand("podman", [...storage, "rmi", "--all", "--force"]);
       await runCommand("umount", [path.join(folder, "root", "overlay")]);
-      await rm(folder, { recursive: true, force: true });
+      // What is mounted below may be busy for a moment more.
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
