@@ -8,14 +8,15 @@ import { type Figures, percentile } from "./measure.ts";
 import { cpuMilliseconds, watchMemory } from "./process_meter.ts";
 import type { LauncherProgram } from "./program.ts";
 import { Stage } from "./stage.ts";
-import { zuulLoad } from "./zuul_load.ts";
+import { rateOf, zuulLoad } from "./zuul_load.ts";
 
 const AT_ONCE = 64;
 /** Enough to find out what each of them can do. */
 const MANY_AT_ONCE = 256;
 const WARM_UP_SECONDS = 5;
 const STREAM_SECONDS = 10;
-const PYTHON_AT_ONCE = 16;
+/** So many do not fill the machine: while the client's one thread is busy the others wait. */
+const FEW_AT_ONCE = 16;
 const PYTHON_SECONDS = 15;
 /** Lives and plain transactions take turns of so long, so many times: the disk's speed changes from second to second. */
 const TURN_SECONDS = 4;
@@ -167,14 +168,12 @@ async function tellRatio(
 
 async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Figures): Promise<void> {
   const cpu = await cpuMilliseconds(stage.pid);
-  const often = [String(PYTHON_SECONDS), String(PYTHON_AT_ONCE)] as const;
-  const inTurns = [String(TURN_SECONDS), String(PYTHON_AT_ONCE)] as const;
-  const { gone, gone_s } = await zuulLoad(stage.hosts, "stream", "cold", ...often);
+  const often = [String(PYTHON_SECONDS), String(FEW_AT_ONCE)] as const;
+  const report = await zuulLoad(stage.hosts, "stream", "cold", ...often);
   const used = (await cpuMilliseconds(stage.pid)) - cpu;
-  const rate = gone.length / gone_s;
-  const name = `lives with ${PYTHON_AT_ONCE} at once, Python`;
-  figures.tell({ name, value: rate, unit: "lives/s", against: NODEPOOL.rate });
-  const each = { name: "the launcher's processor time for a life, Python", value: used / gone.length };
+  const name = `lives with ${FEW_AT_ONCE} at once, Python`;
+  figures.tell({ name, value: rateOf(report), unit: "lives/s", against: NODEPOOL.rate });
+  const each = { name: "the launcher's processor time for a life, Python", value: used / report.gone.length };
   figures.tell({ ...each, unit: "ms", target: 5, against: NODEPOOL.cpu });
   const zxid = await lastZxid(server.port);
   await zuulLoad(stage.hosts, "one", "cold", String(COUNTED));
@@ -182,15 +181,23 @@ async function measurePython(server: ZooKeeperServer, stage: Stage, figures: Fig
   const value = (Number((await lastZxid(server.port)) - zxid) - 2) / COUNTED;
   const transactions = { name: "transactions of a life on demand, beside Zuul", value, unit: "" };
   figures.tell({ ...transactions, target: 20, against: NODEPOOL.transactions });
-  const steps = Math.round(value);
+  for (const atOnce of [FEW_AT_ONCE, AT_ONCE]) {
+    await tellPythonRatio(stage, figures, { atOnce, steps: Math.round(value) });
+  }
+}
+
+/** The same of the Python client: both are made by kazoo, in a process that does nothing else. */
+async function tellPythonRatio(
+  stage: Stage,
+  figures: Figures,
+  { atOnce, steps }: { atOnce: number; steps: number },
+): Promise<void> {
+  const turn = [String(TURN_SECONDS), String(atOnce)] as const;
   const turns = await takeTurns(
-    async () => {
-      const { gone, gone_s } = await zuulLoad(stage.hosts, "stream", "cold", ...inTurns);
-      return gone.length / gone_s;
-    },
-    async () => (await zuulLoad(stage.hosts, "plain", String(steps), ...inTurns)).rate ?? Number.NaN,
+    async () => rateOf(await zuulLoad(stage.hosts, "stream", "cold", ...turn)),
+    async () => (await zuulLoad(stage.hosts, "plain", String(steps), ...turn)).rate ?? Number.NaN,
   );
-  tellShare(figures, `${name}, against`, steps, turns);
+  tellShare(figures, `lives with ${atOnce} at once, Python, against`, steps, turns);
 }
 
 function tellShare(figures: Figures, what: string, steps: number, { lives, plain, share }: Turns): void {

@@ -16,6 +16,11 @@ export interface ZuulReport {
   readonly rate?: number;
 }
 
+/** How many lives a second there were. */
+export function rateOf({ gone, gone_s }: ZuulReport): number {
+  return gone.length / gone_s;
+}
+
 export async function zuulLoad(hosts: string, ...words: readonly string[]): Promise<ZuulReport> {
   const script = join(PROJECT, "test/bench/launcher/zuul_load.py");
   const { code, stdout, stderr } = await runCommand("/usr/bin/python3", [script, hosts, ...words], {
