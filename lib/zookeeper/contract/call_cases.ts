@@ -100,6 +100,17 @@ export function callCases(fixture: Fixture): void {
     }
   });
 
+  it("makes an ephemeral znode that is its session's, and none where there is one", async () => {
+    const session = await fixture.session();
+    const place = await fixture.place(session);
+    const path = await session.create(`${place}/a-`, text("one"), "ephemeral-sequential");
+    assert.equal(path, `${place}/a-0000000000`);
+    const stat = await session.exists(path);
+    assert.equal(stat?.ephemeralOwner, session.sessionId);
+    assert.equal(stat?.dataLength, 3);
+    await refused(session.create(path, NOTHING, "persistent"), "NODE_EXISTS");
+  });
+
   it("deletes a container after its last child, and none that never had one", async () => {
     const session = await fixture.session();
     const place = await fixture.place(session);
