@@ -113,7 +113,7 @@ export function ownWriteCases(fixture: Fixture): void {
   });
 
   it("reads no znode that a transaction of its own has created and nothing else, alone and beside others", async () => {
-    const [plain] = await freshSessions();
+    const [plain, other] = await freshSessions();
     const { session, reads } = listening(plain);
     const view = await openCurrent(session);
     reads.length = 0;
@@ -128,6 +128,7 @@ export function ownWriteCases(fixture: Fixture): void {
       [3, 1, 2, 4, 5],
     );
     assert.deepEqual(reads, []);
+    assert.deepEqual(shown(view), shown(await openCurrent(other)));
   });
 
   it("reads what somebody else has made, also where it has made one of the same kind", async () => {
