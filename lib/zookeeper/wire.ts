@@ -1,6 +1,6 @@
 // ZooKeeper's wire protocol on top of node-zookeeper-client's records: requests to frames, frames to answers.
 import { Buffer } from "node:buffer";
-import jute, { type JuteRecord, type RequestBody } from "node-zookeeper-client/lib/jute/index.js";
+import jute, { type RequestBody } from "node-zookeeper-client/lib/jute/index.js";
 import { creation } from "./create_request.ts";
 import { errorCodeOf } from "./error_codes.ts";
 import { ProtocolError } from "./frame_reader.ts";
@@ -48,11 +48,6 @@ export interface Request<T> {
 
 const nothing = () => undefined;
 
-function readInto<R extends JuteRecord>(record: R, frame: Buffer, offset: number): R {
-  record.deserialize(frame, offset);
-  return record;
-}
-
 /** The answer to a get: the data with its length before it, then the stat. */
 function readData(frame: Buffer, offset: number): { data: Uint8Array; stat: Stat } {
   const length = Math.max(0, frame.readInt32BE(offset));
@@ -94,7 +89,11 @@ export const requests = {
     type: OP_CODES.GET_CHILDREN2,
     path,
     payload: new protocol.GetChildren2Request(path, false),
-    read: (frame, offset) => readInto(new protocol.GetChildren2Response(), frame, offset).children ?? [],
+    read: (frame, offset) => {
+      const response = new protocol.GetChildren2Response();
+      response.deserialize(frame, offset);
+      return response.children ?? [];
+    },
   }),
   set: (path: string, data: Uint8Array, version: number): Request<Stat> => ({
     name: "set",
