@@ -5,8 +5,8 @@
 //       value, whole numbers too that JavaScript's numbers cannot hold (exact_json.ts).
 //   C2. A missing key reads as the table's default; a value of a wrong type is refused with the key, what was
 //       found and what was expected. The caller adds the znode's path.
-//   C3. Bytes that were written here a moment ago are read without being parsed: most of what a daemon hears of is its
-//       own writes. So neither bytes nor documents are ever changed.
+//   C3. Bytes that were written here are not read anew, they give the record that was written: most of what a daemon
+//       hears of is its own writes. So neither bytes nor records are ever changed.
 
 import { utf8 } from "../std/utf8.ts";
 import { parseExactly, plainNumber } from "./exact_json.ts";
@@ -155,12 +155,18 @@ interface Plan {
   readonly blank: Readonly<Record<string, unknown>>;
 }
 
+/** Under this the bytes that were written here keep what they were written from. (A WeakMap costs as much as parsing.) */
+const ORIGIN = Symbol("origin");
+
+/** What bytes were written from. */
+interface Origin {
+  readonly table: FieldTable;
+  readonly record: Extra;
+}
+
+type OwnBytes = Uint8Array & { readonly [ORIGIN]?: Origin };
+
 const PLANS = new WeakMap<FieldTable, Plan>();
-/** How many of the documents that were written last are kept: as many may well be on their way at a time. */
-const KEPT = 512;
-/** What was written last, round and round. (A WeakMap would cost as much as parsing does.) */
-const written: { readonly data: Uint8Array; readonly document: Json }[] = [];
-let writes = 0;
 const NO_EXTRA: Extra["extra"] = Object.freeze({});
 const DECODER = new TextDecoder();
 
@@ -177,7 +183,9 @@ function planOf(table: FieldTable): Plan {
 
 /** Reads a document. @throws {DocumentError} when it is no JSON object or a value has a wrong type. */
 export function decodeDocument<Table extends FieldTable>(table: Table, data: Uint8Array): RecordOf<Table> {
-  const document = writtenAs(data) ?? parseObject(DECODER.decode(data));
+  const origin = (data as OwnBytes)[ORIGIN];
+  if (origin?.table === table) return origin.record as RecordOf<Table>;
+  const document = parseObject(DECODER.decode(data));
   const { fields, keys } = planOf(table);
   // The copy of the table has every name already: filling it is quick, and the record stays small.
   const record: Record<string, unknown> = { ...table, extra: NO_EXTRA };
@@ -193,15 +201,6 @@ export function decodeDocument<Table extends FieldTable>(table: Table, data: Uin
     record.extra = Object.fromEntries(all.filter((key) => !keys.has(key)).map((key) => [key, document[key]]));
   }
   return record as RecordOf<Table>;
-}
-
-/** What these very bytes were written from, the newest first; undefined when that is not known (any more). */
-function writtenAs(data: Uint8Array): Json | undefined {
-  for (let age = 1; age <= written.length; age += 1) {
-    const one = written[(writes - age) % KEPT];
-    if (one?.data === data) return one.document;
-  }
-  return undefined;
 }
 
 function parseObject(text: string): Json {
@@ -232,9 +231,9 @@ export function encodeDocument<Table extends FieldTable>(table: Table, record: R
   const { extra } = record;
   const document = extra === NO_EXTRA ? known : { ...known, ...extra };
   const data = utf8(write(document));
-  written[writes % KEPT] = { data, document };
-  writes += 1;
-  return data;
+  const origin: Origin = { table, record };
+  // Not to be seen by whoever compares bytes.
+  return Object.defineProperty(data, ORIGIN, { value: origin });
 }
 
 function write(document: Readonly<Record<string, unknown>>): string {

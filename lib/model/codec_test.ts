@@ -116,6 +116,21 @@ describe("a document", () => {
     }
   });
 
+  it("reads the same to who has written it and to others", () => {
+    const record = blankRecord(TABLE, { count: 2, extra: { later: { a: [1] } } });
+    const data = encodeDocument(TABLE, record);
+    assert.equal(decodeDocument(TABLE, data), record);
+    assert.deepEqual(decodeDocument(TABLE, new Uint8Array(data)), record);
+  });
+
+  it("is read as what is asked for, whatever it was written as", () => {
+    const data = encodeDocument(TABLE, blankRecord(TABLE, { count: 2 }));
+    assert.deepEqual(decodeDocument({ count: numberField("count") }, data), {
+      count: 2,
+      extra: { full_name: "nobody" },
+    });
+  });
+
   it("that is new has the default of every key that is not given, and what else is given", () => {
     assert.deepEqual(blankRecord(TABLE, { count: 3 }), { name: "nobody", error: null, count: 3, extra: {} });
     assert.equal(

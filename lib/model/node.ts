@@ -104,12 +104,15 @@ export type NodeRecord = RecordOf<typeof NODE_FIELDS>;
 export function decodeNode(data: Uint8Array): NodeRecord {
   const record = decodeDocument(NODE_FIELDS, data);
   const port = record.connectionPort ?? record.sshPort ?? 22;
-  return Object.assign(record, { connectionPort: port, sshPort: port });
+  return record.connectionPort === port && record.sshPort === port
+    ? record
+    : { ...record, connectionPort: port, sshPort: port };
 }
 
 /** Writes a node's document with all of Nodepool's keys; `ssh_port` repeats `connection_port`. */
 export function encodeNode(record: NodeRecord): Uint8Array {
-  return encodeDocument(NODE_FIELDS, { ...record, sshPort: record.connectionPort });
+  const { connectionPort: port, sshPort } = record;
+  return encodeDocument(NODE_FIELDS, sshPort === port ? record : { ...record, sshPort: port });
 }
 
 /** A node as it is first stored: state `init`, created now. `now` is in seconds. */
