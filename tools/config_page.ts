@@ -1,8 +1,13 @@
 // The reference of nodepool.yaml for people, made of its JSON Schema.
 import type { JsonSchema } from "../lib/config/kinds.ts";
 
-/** docs/configuration.md. @param drivers those that are served, in the order in which they are shown */
-export function configPage(schema: JsonSchema, drivers: readonly string[]): string {
+/**
+ * docs/configuration.md.
+ *
+ * @param secure what the secure file may say
+ * @param drivers those that are served, in the order in which they are shown
+ */
+export function configPage(schema: JsonSchema, secure: JsonSchema, drivers: readonly string[]): string {
   const { providers, ...others } = propertiesOf(schema);
   const definitions = schema.$defs as Readonly<Record<string, JsonSchema>>;
   const sections = drivers.map((name) => {
@@ -15,6 +20,14 @@ export function configPage(schema: JsonSchema, drivers: readonly string[]): stri
 ## The file
 
 ${table({ ...others, providers: { type: "array", description: `${providers?.description ?? ""} See below.` } }, requiredOf(schema))}
+## The secure file
+
+What not everybody may read can stand in a file of its own, which daemons take by \`-s FILE\` and \`nodepool config-validate\` and \`plan\`, too. It has
+these keys and no others; what it says goes before what \`nodepool.yaml\` says, or is added to it. A diskimage named here must be in \`nodepool.yaml\`
+and not be abstract; the variables are its own alone, and none of those that have it as their parent. \`%(NAME)\` works here, too. A change of this file is
+taken as one of \`nodepool.yaml\` is.
+
+${table(propertiesOf(secure), requiredOf(secure))}
 ## Providers
 
 Without \`driver\` a provider is of \`openstack\`. \`nodepool config-validate\` knows the keys of Nodepool's other drivers too; their providers are
@@ -29,7 +42,7 @@ What \`nodepool.yaml\` may say. It is Nodepool's own file; [migrating](migrating
 key \`b\` of the mapping \`a\`, and \`a[].b\` that of each mapping in the list \`a\`. **Bold** keys must be there. Times are in seconds, memory in MiB and
 volumes in GB, unless something else is said. \`%(NAME)\` takes a variable of the environment whose name begins with \`NODEPOOL_\`.
 
-This page is made of what the daemons check the file against, by \`node tools/config_reference.ts\`; \`nodepool.schema.json\` says the same to editors.
+This page is made of what the daemons check the file against, by \`npx node tools/config_reference.ts\`; \`nodepool.schema.json\` says the same to editors.
 `;
 
 type Properties = Readonly<Record<string, JsonSchema>>;

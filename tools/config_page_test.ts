@@ -26,6 +26,7 @@ const page = configPage(
       small: { title: "A|B", properties: { engine: { enum: ["a", "b"] } } },
     },
   },
+  { properties: { secrets: { type: "array", items: { type: "object", properties: { word: text } } } } },
   ["big", "small"],
 );
 
@@ -38,6 +39,7 @@ describe("the page of the configuration", () => {
     { what: "a list of mappings", line: "| `pools` | list of: mapping |  | Groups. |" },
     { what: "the keys of its mappings", line: "| **`pools[].name`** | text |  |  |" },
     { what: "a lower bound", line: "| `pools[].size` | whole number, 1 or more |  |  |" },
+    { what: "what the secure file may have", line: "| `secrets[].word` | text |  |  |" },
     { what: "choices", line: "| `engine` | `a`, `b` |  |  |" },
   ]) {
     it(`tells ${what}`, () => assert.ok(page.split("\n").includes(line), page));
@@ -49,6 +51,6 @@ describe("the page of the configuration", () => {
   });
 
   it("refuses a driver that the schema does not have", () => {
-    assert.throws(() => configPage({ $defs: {} }, ["none"]), /no driver none/);
+    assert.throws(() => configPage({ $defs: {} }, {}, ["none"]), /no driver none/);
   });
 });

@@ -3,12 +3,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { configJsonSchema } from "../lib/config/json_schema.ts";
+import { secureRoot } from "../lib/config/schema.ts";
 import { configPage } from "./config_page.ts";
 
 const schema = configJsonSchema();
 const FILES: readonly (readonly [string, string])[] = [
   ["nodepool.schema.json", `${JSON.stringify(schema, null, 1)}\n`],
-  ["docs/configuration.md", configPage(schema, ["openstack", "static", "local", "metastatic"])],
+  [
+    "docs/configuration.md",
+    configPage(schema, secureRoot.json, ["openstack", "static", "local", "metastatic"]),
+  ],
 ];
 
 const stale = FILES.filter(([path, text]) => readOrEmpty(path) !== text);

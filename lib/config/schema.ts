@@ -1,4 +1,4 @@
-import type { DriverSchema } from "./drivers/driver.ts";
+import { type DriverSchema, WITHOUT_EFFECT } from "./drivers/driver.ts";
 import { IMAGE_NAME_FIELDS, unfillablePart } from "./image_name.ts";
 import {
   anyMapping,
@@ -90,11 +90,11 @@ export const anyProvider = mapping(
 export const root = mapping({
   webapp: optional(
     mapping({
-      port: optional(port, 8005, "Port of the web pages."),
-      listen_address: optional(text, "0.0.0.0", "Address of the web pages."),
+      port: optional(port, 8005, WITHOUT_EFFECT),
+      listen_address: optional(text, "0.0.0.0", WITHOUT_EFFECT),
     }),
     undefined,
-    "Web pages.",
+    WITHOUT_EFFECT,
   ),
   "elements-dir": optional(path, undefined, "Folders of elements, with colons between them."),
   "images-dir": optional(path, undefined, "Folder of built images; the builder needs it."),
@@ -147,6 +147,10 @@ const imageNameFormat: Kind<string> = kind({ type: "string" }, (at) => {
 /** A provider of one driver: the keys that several drivers share, with the driver's own. */
 export function provider(driver: DriverSchema) {
   const { open } = driver;
+  const hostKeyChecking =
+    driver.provider.own["host-key-checking"] === undefined
+      ? `Scan the SSH host keys of nodes, others have to take a connection; ${driver.hostKeyChecking} when it is left out.`
+      : "As the provider's; it goes before.";
   const poolLabel = mapping(
     {
       name: required(text, "The label, as at the top."),
@@ -169,11 +173,7 @@ export function provider(driver: DriverSchema) {
       "max-ram": optional(mebibytes, undefined, "Memory in MiB."),
       priority: optional(integer(), undefined, "As the provider's; it goes before."),
       "node-attributes": optional(anyMapping, {}, "Written into the records of its nodes."),
-      "host-key-checking": optional(
-        boolean,
-        undefined,
-        "Scan the SSH host keys of nodes; others have to take a connection.",
-      ),
+      "host-key-checking": optional(boolean, undefined, hostKeyChecking),
       "ignore-provider-quota": optional(boolean, false, "Do not look at the cloud's quota."),
       labels: optional(list(poolLabel), [], "Labels that it serves."),
     },

@@ -95,6 +95,9 @@ export function interpreter(python?: string): Fields {
 
 export const RATE = "Calls to the API in a second.";
 
+/** Of a key that is read and counts for nothing. */
+export const WITHOUT_EFFECT = "Without effect, kept for old files.";
+
 /** Limits of a provider that pools without their own take. */
 export const PROVIDER_LIMITS: Fields = {
   "max-servers": optional(limit, undefined, "Instances; no limit when it is left out."),

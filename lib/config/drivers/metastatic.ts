@@ -1,7 +1,7 @@
 import type { Cursor } from "../cursor.ts";
 import { integer, number, seconds, text } from "../kinds.ts";
 import { optional, required } from "../mapping.ts";
-import { driver, RATE, SHARED } from "./driver.ts";
+import { driver, SHARED, WITHOUT_EFFECT } from "./driver.ts";
 
 /** On which terms backing nodes are shared, where a label does not say; a max-age of 0 is none. */
 export const METASTATIC_TERMS = {
@@ -51,7 +51,7 @@ export const metastatic = driver({
   bootTimeout: 120,
   hostKeyChecking: false,
   provider: {
-    own: { rate: optional(number({ minimum: 0 }), 1, RATE) },
+    own: { rate: optional(number({ minimum: 0 }), 1, WITHOUT_EFFECT) },
     without: [...SHARED.images, ...SHARED.cloudImages],
   },
   pool: { own: {}, without: ["ignore-provider-quota", ...SHARED.amounts], check: checkPool },

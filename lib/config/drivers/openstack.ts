@@ -11,7 +11,7 @@ import {
   texts,
 } from "../kinds.ts";
 import { atLeastOne, atMostOne, expected, optional } from "../mapping.ts";
-import { CONNECTION, driver } from "./driver.ts";
+import { CONNECTION, driver, WITHOUT_EFFECT } from "./driver.ts";
 
 const configDrive = optional(
   boolean,
@@ -30,7 +30,7 @@ export const openstack = driver({
       rate: optional(number({ unit: "seconds", minimum: 0 }), 1, "Seconds between calls to the API."),
       "clean-floating-ips": optional(boolean, false, "Delete floating addresses that no server has."),
       "port-cleanup-interval": optional(seconds, 600, "How often ports that are DOWN are deleted; 0: never."),
-      "nodepool-id": optional(text, undefined, "Without effect, kept for old files."),
+      "nodepool-id": optional(text, undefined, WITHOUT_EFFECT),
     },
   },
   diskimage: { own: { "config-drive": configDrive } },

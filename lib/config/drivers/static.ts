@@ -2,7 +2,7 @@ import { parseHostKey } from "../../std/host_key.ts";
 import type { Cursor } from "../cursor.ts";
 import { boolean, integer, list, port, text, textOrTexts, timeout } from "../kinds.ts";
 import { expected, optional, record, required } from "../mapping.ts";
-import { CONNECTION, driver, SHARED } from "./driver.ts";
+import { CONNECTION, driver, SHARED, WITHOUT_EFFECT } from "./driver.ts";
 
 const portText = "Port of the SSH or WinRM server; 22 when it is left out.";
 
@@ -74,7 +74,12 @@ function checkKeys(pools: readonly Cursor[]): void {
 export const staticHosts = driver({
   about: "Machines that are there already",
   provider: {
-    own: {},
+    // Nothing is launched here.
+    own: {
+      "boot-timeout": optional(timeout, 60, WITHOUT_EFFECT),
+      "launch-timeout": optional(timeout, 3600, WITHOUT_EFFECT),
+      "launch-retries": optional(integer({ minimum: 0 }), 3, WITHOUT_EFFECT),
+    },
     without: [...SHARED.images, ...SHARED.cloudImages],
     check: (at) => {
       const pools = at.key("pools")?.items() ?? [];
