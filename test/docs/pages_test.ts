@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, it } from "node:test";
+import { RichServerError } from "nice-grpc-error-details";
 import { parseFlags } from "../../lib/daemon/flags.ts";
 import { LAST_RESORT_MS } from "../../lib/daemon/stopping.ts";
+import { notFound } from "../../lib/rpc/errors.ts";
 import { COMMANDS } from "../../services/cli/commands.ts";
 import { exists } from "../deploy/engine.ts";
 import { documentedMetrics } from "../harness/documented_metrics.ts";
@@ -95,15 +97,39 @@ it("the tables of the pages begin with a header", async () => {
   }
 });
 
-/** The names of the metrics that the sources create. */
-async function metrics(): Promise<string[]> {
+/** The texts of the program, without its tests. */
+async function sources(): Promise<string[]> {
   const files = await Promise.all(
     ["lib", "services"].map(async (folder) => {
       const names = await readdir(path.join(PROJECT, folder), { recursive: true });
       return names.filter((name) => /(?<!_test)\.ts$/.test(name)).map((name) => path.join(folder, name));
     }),
   );
-  const texts = await Promise.all(files.flat().map(read));
+  return Promise.all(files.flat().map(read));
+}
+
+/** The reasons that errors of the API may have. */
+async function reasons(): Promise<string[]> {
+  const given =
+    /\b(?:failedPrecondition|aborted|unavailable|outOfRange|resourceExhausted|info|refuse)\(\s*"([A-Z]+(?:_[A-Z]+)*)"/g;
+  const found = (await sources()).flatMap((text) => [
+    ...Array.from(text.matchAll(given), ([, reason = ""]) => reason),
+    ...Array.from(text.matchAll(/\bnotFound\(\s*"([^"]+)"/g), ([, kind = ""]) =>
+      reasonOf(notFound(kind, "x")),
+    ),
+  ]);
+  return [...new Set(found)].sort();
+}
+
+/** The reason that an error gives to programs. */
+function reasonOf(error: unknown): string {
+  assert.ok(error instanceof RichServerError);
+  return error.extra.flatMap((detail) => ("reason" in detail ? [String(detail.reason)] : [])).join();
+}
+
+/** The names of the metrics that the sources create. */
+async function metrics(): Promise<string[]> {
+  const texts = await sources();
   const created = /(?:create(?:Counter|Histogram|UpDownCounter|Gauge|Observable\w+)|gauge)\(\s*"([\w.]+)"/g;
   return texts.flatMap((text) => Array.from(text.matchAll(created), ([, name = ""]) => name));
 }
@@ -148,6 +174,13 @@ describe("docs/api.md", () => {
     const methods = marked(await read("docs/api.md"), "Methods", "now");
     const names = methods.map((name) => name.slice(name.lastIndexOf(".") + 1));
     assert.deepEqual(names.sort(), (await rpcs()).sort());
+  });
+
+  it("has exactly the reasons that errors may have", async () => {
+    const section = (await read("docs/api.md")).split(/^### /m).find((part) => part.startsWith("Reasons"));
+    const cells = Array.from((section ?? "").matchAll(/^\| (`[^|]+) \|/gm), ([, cell = ""]) => cell);
+    const told = cells.flatMap((cell) => Array.from(cell.matchAll(/`(\w+)`/g), ([, reason = ""]) => reason));
+    assert.deepEqual(told.sort(), await reasons());
   });
 
   it("marks as there exactly the commands that the command line has", async () => {
