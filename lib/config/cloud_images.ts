@@ -2,7 +2,7 @@
 import type { ProviderConfig } from "./types.ts";
 
 export interface CloudImageConfig {
-  /** Null: whatever the provider's driver has as its usual one. */
+  /** Null: nothing is said of it, and whoever logs in takes his own default. */
   readonly username: string | null;
   readonly pythonPath: string;
   readonly shellType: string | null;

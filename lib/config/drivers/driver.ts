@@ -76,7 +76,11 @@ export const SHARED = {
 
 /** How Ansible reaches a node of an image that is not built here. */
 export const CONNECTION: Fields = {
-  username: optional(text, undefined, "User that jobs log in as."),
+  username: optional(
+    text,
+    undefined,
+    "User that jobs log in as; Zuul's default_username when it is left out.",
+  ),
   "connection-type": optional(text, "ssh", "How jobs connect: ssh, winrm or network_cli."),
   "connection-port": optional(port, undefined, "22, or 5986 for winrm, when it is left out."),
   ...interpreter("auto"),

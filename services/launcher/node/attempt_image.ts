@@ -54,7 +54,7 @@ function imageOf(
 function connectionOf(image: LaunchImage) {
   return {
     imageId: image.imageId,
-    username: image.username ?? "zuul",
+    username: image.username,
     pythonPath: image.pythonPath,
     shellType: image.shellType,
     connectionType: image.connectionType,

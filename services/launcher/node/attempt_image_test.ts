@@ -56,4 +56,18 @@ describe("an attempt to launch a node", () => {
     const none = given([], { imageId: OLD });
     assert.equal(withImage(none.environment, none.launch, none.launch.record).imageId, OLD);
   });
+
+  it("leaves the user of a cloud image that names none to whoever logs in", () => {
+    const { environment, launch } = given([]);
+    const userOf = (image: object) => {
+      const settings = { "cloud-images": [{ name: "debian", ...image }] };
+      const served = pool("cloud/main", [], { provider: { settings } });
+      const [label] = launch.pool.pool.labels;
+      assert.ok(label);
+      const labels = [{ ...label, diskimage: null, cloudImage: "debian" }];
+      const of = { ...launch, pool: { ...served, pool: { ...served.pool, labels } } };
+      return withImage(environment, of, launch.record).username;
+    };
+    assert.deepEqual([userOf({}), userOf({ username: "admin" })], [null, "admin"]);
+  });
 });
