@@ -157,7 +157,7 @@ export function provider(driver: DriverSchema) {
       diskimage: optional(text, undefined, "The image, by its name in diskimages."),
       "cloud-image": optional(text, undefined, "The image, by its name in cloud-images."),
       "host-key-checking": optional(boolean, undefined, "As the pool's; it goes before."),
-      "console-log": optional(boolean, false, "Log the console of a node whose launch fails."),
+      "console-log": optional(boolean, false, "Log the last 200 lines of the console of a node whose launch fails."),
     },
     { ...driver.label, open },
   );
