@@ -5,6 +5,7 @@ import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
 import type { LaterFit, Rule } from "../pool/obstacle.ts";
 import { poolKey, type ServedPool } from "../pool/served.ts";
+import { type UnservedPool, unservedFor } from "../pool/unserved.ts";
 
 const offeredBy = new WeakMap<PoolRecord, ReadonlySet<string>>();
 
@@ -28,6 +29,16 @@ export function whyNobody(registered: readonly PoolEntry[], labels: readonly str
 /** A registered pool as provider/pool. */
 export function registeredName(pool: PoolEntry): string {
   return poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
+}
+
+/** Pools of ours that may come to offer what is asked for: their providers are tried again. */
+export function expectedFor(
+  { unserved }: Pick<World, "unserved">,
+  registered: readonly PoolEntry[],
+  labels: readonly string[],
+): readonly UnservedPool[] {
+  const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
+  return unservedFor(unserved, isRegistered, labels).filter(({ isExpected }) => isExpected);
 }
 
 /** What may keep a pool from serving for longer than a moment. */

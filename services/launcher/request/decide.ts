@@ -2,7 +2,7 @@
 //
 // Those that wait for a pool are asked for by kind: when the first of a kind has to wait, so have all behind it, for
 // within a pass room only shrinks. Requests in hand are decided about when something of them has changed.
-import { compareRequests, MIN_READY_REQUESTOR, type RequestRecord } from "../../../lib/model/request.ts";
+import { compareRequests, MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { isReadable, type PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type Outcome, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
@@ -11,9 +11,10 @@ import { fitOf } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
 import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
-import { type UnservedPool, unservedFor, whyUnserved } from "../pool/unserved.ts";
+import { whyUnserved } from "../pool/unserved.ts";
 import type { Touched } from "../world_index.ts";
 import {
+  expectedFor,
   letsOthersPass,
   offersAll,
   registeredName,
@@ -116,7 +117,7 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   const { id, record } = entry;
   const able = registered.filter((pool) => offersAll(pool, record.nodeTypes));
   if (able.length === 0) {
-    const expected = expectedFor(pass, record);
+    const expected = expectedFor(world, registered, record.nodeTypes);
     if (expected.length > 0) {
       draft.outcomes.set(kind.key, { reason: expected.map(whyUnserved).join("; "), fits: [], yields: NONE });
       return false;
@@ -138,12 +139,6 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   return choose(pass, kind, entry, candidates, { fits, yields });
 }
 
-/** Pools of ours that may come to offer what is asked for: their providers are tried again. */
-function expectedFor({ world, registered }: Pass, { nodeTypes }: RequestRecord): readonly UnservedPool[] {
-  const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
-  return unservedFor(world.unserved, isRegistered, nodeTypes).filter(({ isExpected }) => isExpected);
-}
-
 /** That another request goes before this one where the pool has to launch. */
 function behindOf({ draft }: Pass, pool: ServedPool, { record }: ReadableRequest): Obstacle | null {
   const aged = draft.aged.get(nameOf(pool));
@@ -159,7 +154,7 @@ function choose(
   candidates: readonly PoolEntry[],
   { fits, yields }: Omit<Outcome, "reason">,
 ): boolean {
-  const { census, draft } = pass;
+  const { world, census, draft, registered } = pass;
   const { id, record } = entry;
   const best = bestOf(fits);
   if (best !== null && !fits.some((fit) => isWorthAMoment(fit, best))) {
@@ -176,7 +171,7 @@ function choose(
   const reason = [...laters, ...nevers].map((fit) => fit.reason).join("; ");
   const declined = nevers.map((fit) => fit.pool.id);
   const undecided = candidates.filter((pool) => !declined.includes(pool.record?.id ?? ""));
-  const expected = undecided.length === 0 ? expectedFor(pass, record) : [];
+  const expected = undecided.length === 0 ? expectedFor(world, registered, record.nodeTypes) : [];
   const failed = undecided.length === 0 && expected.length === 0;
   if (nevers.length > 0 || failed) {
     const all = failureOf(record) ?? "every pool that offers its labels has declined";

@@ -6,7 +6,7 @@ import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { whyUseless } from "../pool/node_index.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
-import { offersAll, registeredName } from "./courtesy.ts";
+import { expectedFor, offersAll, registeredName } from "./courtesy.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
 import { keepRoom, keptFor, waitForRoom } from "./room.ts";
 
@@ -183,13 +183,15 @@ function supplement(
   if (kept !== null) keepRoom(world, census, draft, entry, kept);
 }
 
-/** Whether no other pool could take the request when this one declines. */
+/** Whether no other pool could take the request when this one declines, nor one whose provider is yet to be opened. */
 function lastCandidate(world: World, entry: ReadableRequest, pool: ServedPool): boolean {
   const { declinedBy, nodeTypes } = entry.record;
-  return ![...world.tree.pools()].some((other) => {
+  const registered = [...world.tree.pools()].filter(({ record }) => record !== null);
+  const isLeft = registered.some((other) => {
     const id = other.record?.id ?? "";
-    return other.record !== null && id !== pool.id && !declinedBy.includes(id) && offersAll(other, nodeTypes);
+    return id !== pool.id && !declinedBy.includes(id) && offersAll(other, nodeTypes);
   });
+  return !isLeft && expectedFor(world, registered, nodeTypes).length === 0;
 }
 
 /** A pending request that nobody works on: whoever serves its nodes' pool goes on with it, else it starts anew. */

@@ -162,6 +162,24 @@ describe("a pending request", () => {
     assert.deepEqual(actionsIn({ ...scene, others, requests: both }), ["give up 200-1 for 0001, failed"]);
   });
 
+  it("is given up for a pool whose provider is yet to be opened, and failed when that is not tried again", () => {
+    const nodes = [node("0001", "building", { allocatedTo: "200-1", locked: true })];
+    const launches = new Map([launch("0001", served, { request: "200-1", status: "failed" })]);
+    const far = { pool: "far/main", labels: ["small"], problem: "no route", isExpected: true };
+    const scene = { nodes, requests: [pending], hand: hand({ launches }) };
+    assert.deepEqual(actionsIn({ ...scene, unserved: [far] }), ["give up 200-1 for 0001"]);
+    const never = [{ ...far, isExpected: false }];
+    assert.deepEqual(actionsIn({ ...scene, unserved: never }), ["give up 200-1 for 0001, failed"]);
+    const whole = {
+      pools: [pool("cloud/main", ["small"], { maxCores: 1 })],
+      requests: [pending],
+      hand: hand(),
+    };
+    const [late = ""] = actionsIn({ ...whole, unserved: [far] });
+    assert.match(late, /^give up 200-1 for cloud\/main: it would exceed the quota: .*needed 2$/);
+    assert.deepEqual(actionsIn({ ...whole, unserved: never }), [`${late}, failed`]);
+  });
+
   it("is given up, and gets nothing more, when it does not fit any more into its pool as that is configured now", () => {
     const now = pool("cloud/main", ["large"]);
     const others = [otherPool("b/main", ["small"])];
