@@ -6,7 +6,15 @@ import { fitHosts, neverOnHosts } from "../host/fit.ts";
 import { ownDataOf } from "../request/own_data.ts";
 import type { Census } from "./census.ts";
 import { findImage } from "./image.ts";
-import { type Fit, type Obstacle, type Rule, tenantTurn, type Wait, wishOf } from "./obstacle.ts";
+import {
+  type Fit,
+  type LaterFit,
+  type Obstacle,
+  type Rule,
+  tenantTurn,
+  type Wait,
+  wishOf,
+} from "./obstacle.ts";
 import {
   type Amounts,
   add,
@@ -61,7 +69,7 @@ export function fitOf(
   const never = ({ rule, text }: Obstacle): Fit => {
     return { kind: "never", pool, rule, reason: `${nameOf(pool)}: ${text}` };
   };
-  const later = ({ rule, text }: Obstacle): Fit => {
+  const later = ({ rule, text }: Obstacle): LaterFit => {
     return { kind: "later", pool, wait: waitFor(rule), rule, reason: `${nameOf(pool)}: ${text}` };
   };
   if (!isEnabled(pool)) return never(DISABLED);
@@ -85,11 +93,10 @@ export function fitOf(
   const impossible = exceeded(world, pool, whole);
   if (impossible !== null) return never(impossible);
   if (tenant !== null) return later(tenant);
-  const refused = quotaObstacle(world, pool) ?? turnOf(census, pool, launches.length);
-  if (refused !== null) return later(refused);
-  if (behind !== null) return later(behind);
   const wish = launches.length === nodes.length ? whole : wishOf(pool, launches);
-  const shortage = roomNow(world, census, pool, wish);
+  const turn = quotaObstacle(world, pool) ?? turnOf(census, pool, launches.length);
+  const shortage = behind ?? roomNow(world, census, pool, wish);
+  if (turn !== null) return { ...later(turn), isBrief: turn.rule !== "refused" && shortage === null };
   return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);
 }
 

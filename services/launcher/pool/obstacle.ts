@@ -57,6 +57,8 @@ export type Fit =
       readonly wait: Wait;
       readonly rule: Rule;
       readonly reason: string;
+      /** There is room: all that it waits for is an answer, or launches that are under way. @default false */
+      readonly isBrief?: boolean;
     }
   | { readonly kind: "never"; readonly pool: ServedPool; readonly rule: Rule; readonly reason: string };
 

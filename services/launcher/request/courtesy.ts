@@ -3,8 +3,8 @@ import type { PoolRecord } from "../../../lib/model/component.ts";
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
-import type { LaterFit, Rule } from "../pool/obstacle.ts";
-import { poolKey, type ServedPool } from "../pool/served.ts";
+import type { Fit, LaterFit, Rule } from "../pool/obstacle.ts";
+import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
 import { type UnservedPool, unservedFor } from "../pool/unserved.ts";
 
 const offeredBy = new WeakMap<PoolRecord, ReadonlySet<string>>();
@@ -69,7 +69,7 @@ const NONE: ReadonlyMap<string, string> = new Map();
 /**
  * Those of our pools that leave a request to others, by their ids in the order of priority, and why: the preferred
  * provider goes first, then pools of other launchers that have a higher priority. Which of our own goes first is decided
- * by what they can do.
+ * by what they can do, see {@link yieldingToOwn}.
  */
 export function yielding(
   candidates: readonly PoolEntry[],
@@ -90,8 +90,27 @@ export function yielding(
     if (preferred.length > 0 && own.name !== provider) {
       yields.set(id, `waits for preferred provider '${provider}'${elsewhere}`);
     } else if (first !== undefined) {
-      yields.set(id, `waits for ${registeredName(first)}, which has a higher priority`);
+      yields.set(id, sayFirst(registeredName(first)));
     }
   }
   return yields;
 }
+
+/**
+ * Those of our pools that leave a request to another one of ours, for that has a higher priority and makes it wait but
+ * a moment. Launches under way may take long where a cloud is ill: a request that has waited long does not wait for them.
+ */
+export function yieldingToOwn(fits: readonly Fit[], hasWaitedLong: boolean): ReadonlyMap<string, string> {
+  const isBrief = (fit: Fit) =>
+    fit.kind === "later" &&
+    (fit.rule === "host-check" || (fit.isBrief === true && !(fit.rule === "concurrency" && hasWaitedLong)));
+  const brief = fits.filter(isBrief).map(({ pool }) => pool);
+  const [first] = brief.sort((a, b) => a.pool.priority - b.pool.priority);
+  if (first === undefined) return NONE;
+  const behind = fits.filter(
+    ({ kind, pool }) => kind !== "never" && pool.pool.priority > first.pool.priority,
+  );
+  return new Map(behind.map(({ pool }) => [pool.id, sayFirst(nameOf(first))]));
+}
+
+const sayFirst = (pool: string) => `waits for ${pool}, which has a higher priority`;

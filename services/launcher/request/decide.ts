@@ -21,11 +21,12 @@ import {
   waitsForOthers,
   whyNobody,
   yielding,
+  yieldingToOwn,
 } from "./courtesy.ts";
 import { Cursors } from "./cursors.ts";
 import { decideHeld, decideLost, tellProgress } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
-import type { Kind, ReadableRequest } from "./queue.ts";
+import { AGING_SECONDS, type Kind, type ReadableRequest, waitingSince } from "./queue.ts";
 import { type Kept, keepRoom, keptFor, waitForRoom } from "./room.ts";
 
 const NONE: Outcome["yields"] = new Map();
@@ -152,10 +153,13 @@ function choose(
   kind: Kind,
   entry: ReadableRequest,
   candidates: readonly PoolEntry[],
-  { fits, yields }: Omit<Outcome, "reason">,
+  of: Omit<Outcome, "reason">,
 ): boolean {
   const { world, census, draft, registered } = pass;
   const { id, record } = entry;
+  const leaving = yieldingToOwn(of.fits, isAged(world, entry));
+  const yields = leaving.size === 0 ? of.yields : new Map([...of.yields, ...leaving]);
+  const fits = of.fits.filter(({ pool }) => !leaving.has(pool.id));
   const best = bestOf(fits);
   if (best !== null && !fits.some((fit) => isWorthAMoment(fit, best))) {
     for (const [index, node] of best.nodes.entries()) {
@@ -217,11 +221,15 @@ function askForChecks(
   for (const host of checks) draft.checks.add(host);
 }
 
-/** A host that is to be checked first, which takes a moment, goes before a launch and before pools that come later. */
+/** A host that is to be checked first, which takes a moment, goes before a launch in a pool of the same priority. */
 function isWorthAMoment(fit: Fit, best: Fit & { kind: "now" }): boolean {
   if (fit.kind !== "later" || fit.rule !== "host-check") return false;
-  const [own, other] = [fit.pool.pool.priority, best.pool.pool.priority];
-  return own < other || (own === other && best.nodes.includes(null));
+  return fit.pool.pool.priority === best.pool.pool.priority && best.nodes.includes(null);
+}
+
+/** Whether it has waited for so long that nobody may pass it any more. */
+function isAged({ now }: World, entry: ReadableRequest): boolean {
+  return entry.record.requestor !== MIN_READY_REQUESTOR && now - waitingSince(entry) >= AGING_SECONDS;
 }
 
 // By priority; among equals a pool whose nodes are ready goes before one that has to launch.
