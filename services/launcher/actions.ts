@@ -208,6 +208,8 @@ export interface World {
   readonly tree: Tree;
   readonly config: Pick<Config, "labels" | "maxHoldAge" | "tenantLimits">;
   readonly pools: readonly ServedPool[];
+  /** The providers that can be used here, those without pools among them. */
+  readonly providers: ReadonlySet<string>;
   /** Pools of ours that would be there if their providers could be used. */
   readonly unserved: readonly UnservedPool[];
   readonly hand: Hand;

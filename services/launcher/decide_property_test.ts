@@ -77,10 +77,9 @@ function causeOf(action: Action): RegExp | null {
 
 /** Compares what explain says of every node with what the decision does, once that is begun. */
 function checkNodes({ world, decision }: Decided, place: string): void {
-  const served = new Set(world.pools.map(({ provider }) => provider.name));
   for (const entry of world.tree.nodes()) {
     const { id, record } = entry;
-    if (record === null || !served.has(record.provider ?? "")) continue;
+    if (record === null || !world.providers.has(record.provider ?? "")) continue;
     const told = explainNode({ world }, entry);
     const says = `${place}: ${id} is ${record.state}: ${[told.summary, ...told.facts].join("; ")}`;
     assert.ok(!isDue(told, record) || isInHand(world, entry), `${says}, and nothing is done`);

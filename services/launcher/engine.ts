@@ -76,7 +76,9 @@ export class Engine {
     const { context, pools, hand } = this.#environment;
     const { view: tree, config } = context;
     const unserved = unservedPools(context.config, context.unserved);
-    return { tree, config, pools, unserved, hand, index: this.#index, now: nowOf(this.#environment) };
+    const providers = new Set(context.providers.map(({ name }) => name));
+    const now = nowOf(this.#environment);
+    return { tree, config, pools, providers, unserved, hand, index: this.#index, now };
   }
 
   /** Why a request waits, as the last decision has it. */

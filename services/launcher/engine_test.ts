@@ -19,7 +19,7 @@ describe("an engine with another configuration that ZooKeeper does not show yet"
     () => 0.5,
   );
   const view = { ...seen.tree, current: true };
-  const context = { view, config: seen.config, session: { state: "connected" } };
+  const context = { view, config: seen.config, providers: [], session: { state: "connected" } };
   const environment = { context, pools: seen.pools, hand } as unknown as Environment;
   const components = { shows: () => false } as unknown as Components;
   const engine = new Engine(environment, components);

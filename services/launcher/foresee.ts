@@ -65,7 +65,7 @@ class Stage {
   }
 
   surroundings(): Situation {
-    const { tree, config, pools, unserved, hand } = this.#from;
+    const { tree, config, pools, providers, unserved, hand } = this.#from;
     const stage: Tree = {
       node: (id) => this.#nodes.get(id),
       nodes: () => this.#nodes.values(),
@@ -94,7 +94,7 @@ class Stage {
       hosts: hand.hosts,
       keeping: hand.keeping,
     };
-    return { tree: stage, config, pools, unserved, hand: own };
+    return { tree: stage, config, pools, providers, unserved, hand: own };
   }
 
   future(): Future {

@@ -28,12 +28,17 @@ export interface Situation {
 export function planChange(situation: Situation, next: Config): PlannedChange[] {
   const { tree, now } = situation;
   const pools = poolsThen(situation, next);
-  const before = foresee(situation, now);
+  const providers = namesOf(providersThen(situation, next));
+  const before = foresee(
+    { ...situation, providers: namesOf(providersThen(situation, situation.config)) },
+    now,
+  );
   const after = foresee(
     {
       tree: treeThen(tree, situation.pools, pools, next),
       config: next,
       pools,
+      providers,
       unserved: unservedThen(situation, next),
       hand: handThen(situation.hand, situation.pools, pools),
     },
@@ -44,22 +49,30 @@ export function planChange(situation: Situation, next: Config): PlannedChange[] 
     ...requestChanges(tree, before, after),
     ...launchChanges(before, after),
     ...deletionChanges(before, after),
-    ...drains(tree, situation.pools, pools, after),
+    ...drains(tree, situation.pools, pools, providers, after),
     ...limitChanges(tree, situation.pools, pools),
   ];
 }
 
 /**
- * The pools of the other configuration. A pool that stays keeps its id. Whether a new provider answers is not known; one that
- * is not served now, and stays as it is, does not.
+ * The providers of a configuration that can be used. Whether a new one answers is not known, nor one without pools; one
+ * whose pools are not served now, and that stays as it is, does not.
  */
-function poolsThen({ config, pools: now }: Situation, next: Config): ServedPool[] {
+function providersThen({ config, pools: now }: Situation, next: Config): ProviderConfig[] {
   const isServed = ({ name }: ProviderConfig) => now.some(({ provider }) => provider.name === name);
   const isKnown = (provider: ProviderConfig) =>
     config.providers.some((known) => isDeepStrictEqual(known, provider));
   const mayServe = (provider: ProviderConfig) =>
-    hasDriver(provider.driver) && (isServed(provider) || !isKnown(provider));
-  return next.providers.filter(mayServe).flatMap((provider) =>
+    hasDriver(provider.driver) && (provider.pools.length === 0 || isServed(provider) || !isKnown(provider));
+  return next.providers.filter(mayServe);
+}
+
+const namesOf = (providers: readonly ProviderConfig[]) => new Set(providers.map(({ name }) => name));
+
+/** The pools of the other configuration. A pool that stays keeps its id. */
+function poolsThen(situation: Situation, next: Config): ServedPool[] {
+  const { pools: now } = situation;
+  return providersThen(situation, next).flatMap((provider) =>
     provider.pools.map((pool): ServedPool => {
       const before = now.find((served) => nameOf(served) === poolKey(provider.name, pool.name));
       const known = new Set(before?.pool.labels.map(({ name }) => name));
@@ -155,7 +168,7 @@ function deletionChanges(before: Future, after: Future): PlannedChange[] {
   return [...after.deletions].flatMap(([node, why]) =>
     before.deletions.has(node)
       ? []
-      : [{ kind: "delete-node", subject: node, reason: `it ${why}`, destructive: true }],
+      : [{ kind: "delete-node", subject: node, reason: why, destructive: true }],
   );
 }
 
@@ -212,6 +225,7 @@ function drains(
   tree: Tree,
   now: readonly ServedPool[],
   then: readonly ServedPool[],
+  providers: ReadonlySet<string>,
   after: Future,
 ): PlannedChange[] {
   const isOpen = (pools: readonly ServedPool[]) =>
@@ -221,7 +235,7 @@ function drains(
     const place = poolKey(record?.provider ?? null, record?.pool ?? null);
     if (record === null || record.state === "deleting" || !open.has(place) || stays.has(place)) return [];
     if (after.deletions.has(id)) return [];
-    const isLeft = !then.some(({ provider }) => provider.name === record.provider);
+    const isLeft = !providers.has(record.provider ?? "");
     const reason = isLeft
       ? `provider ${record.provider} goes: nobody deletes the node (${record.state})${endOf(now, record)}`
       : `pool ${place} is closed: the node (${record.state}) lives out its life, and none follows it`;

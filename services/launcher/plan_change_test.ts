@@ -161,6 +161,31 @@ providers:
     }
   });
 
+  it("that takes all pools of a provider out tells which nodes live on and which go", () => {
+    const nodes = [node("0001", "in-use", { locked: true }), node("0002", "ready")];
+    const { tree, pools, hand, now } = world({ nodes });
+    const known = { tree, config: configOf(LABELS, MAIN), pools, unserved: [], hand, now };
+    const next = configOf(LABELS, "");
+    const plan = planChange(known, next).filter(({ subject }) => /^000/.test(subject));
+    assert.deepEqual(
+      plan.map(({ kind, subject, reason }) => [kind, subject, reason]),
+      [
+        ["delete-node", "0002", "no pool offers any of its labels any more"],
+        [
+          "drain",
+          "0001 (small)",
+          "pool cloud/main is closed: the node (in-use) lives out its life, and none follows it",
+        ],
+      ],
+    );
+    const left = { ...known, config: next, pools: [], tree: { ...tree, pools: () => [] } };
+    const aging = configOf(LABELS.replace("name: small", "name: small, max-ready-age: 60"), "");
+    assert.deepEqual(
+      planChange(left, aging).map(({ subject, reason }) => [subject, reason]),
+      [["0002", "has been ready for longer than max-ready-age (60 s)"]],
+    );
+  });
+
   it("without a provider tells that nobody deletes its nodes, and that they end where they are on this machine", () => {
     const none = parseConfig("labels: [{name: small}]", "nodepool.yaml");
     const reasonAt = (driver: string) => {

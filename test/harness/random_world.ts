@@ -85,7 +85,15 @@ export class RandomWorld {
   }
 
   #surroundings() {
-    return { tree: this.#tree, config: this.#config, pools: this.pools, unserved: [], hand: this.hand };
+    const providers = new Set(this.pools.map(({ provider }) => provider.name));
+    return {
+      tree: this.#tree,
+      config: this.#config,
+      pools: this.pools,
+      providers,
+      unserved: [],
+      hand: this.hand,
+    };
   }
 
   /** Decides with the indexes that were kept up change by change; the world as decided about comes with it. */

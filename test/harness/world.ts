@@ -115,6 +115,8 @@ export interface Scene {
   readonly maxHoldAge?: number;
   /** Limits of tenants. */
   readonly tenants?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Providers that can be used although they have no pools. */
+  readonly poolless?: readonly string[];
   readonly unserved?: readonly UnservedPool[];
   readonly hand?: Partial<Hand>;
   readonly busy?: readonly string[];
@@ -160,6 +162,7 @@ export function world(scene: Scene): World {
       tenantLimits: new Map(Object.entries(scene.tenants ?? {})),
     },
     pools,
+    providers: new Set([...pools.map(({ provider }) => provider.name), ...(scene.poolless ?? [])]),
     unserved: scene.unserved ?? [],
     hand: { ...emptyHand(scene.busy ?? []), ...scene.hand },
   };

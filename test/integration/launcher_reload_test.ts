@@ -58,6 +58,26 @@ describe("a launcher whose configuration changes", () => {
     assert.equal(cloud.instances.size, 0);
   });
 
+  it("still looks after the nodes of a provider that has no pools any more", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(setting(cloud, [{ name: "main", offers: ["small"] }], 1));
+    await untilStates(launcher, "ready");
+    const name = await ask(launcher, ["small"]);
+    await fulfilled(launcher, name);
+    await untilStates(launcher, "in-use", "ready");
+    await reload(launcher, setting(cloud, []));
+    await untilStates(launcher, "in-use");
+    const states = new Set<string | undefined>();
+    launcher.view.subscribe(({ kind, id }) => {
+      if (kind === "node") states.add(launcher.view.node(id)?.record?.state);
+    });
+    await release(launcher, name);
+    await untilStates(launcher);
+    assert.equal(cloud.instances.size, 0);
+    assert.equal(states.has("used"), false, "it goes at once, with its lease");
+  });
+
   it("keeps the nodes of a provider that cannot be used for now, and lets who asks for them wait", async () => {
     one = await cases.begin("cloud");
     const cloud = new FakeProvider("cloud");

@@ -94,17 +94,14 @@ function stateOf(hand: Hand, { id, lock }: NodeEntry, record: NodeRecord): strin
 }
 
 /** Who has to do with its provider where that is not this launcher. */
-function strangerOf({ pools, tree }: Decided["world"], { provider }: NodeRecord): string {
+function strangerOf({ providers, tree }: Decided["world"], { provider }: NodeRecord): string {
   if (provider === null) return "; it names no provider";
-  if (isServed(pools, provider)) return "";
+  if (providers.has(provider)) return "";
   const isElsewhere = [...tree.pools()].some(({ record }) => record?.providerName === provider);
   if (isElsewhere) return `; another launcher serves provider '${provider}'`;
   const remedy = `put it back into a configuration, or forget its records with nodepool erase ${provider}`;
   return `; no launcher serves provider '${provider}': ${remedy}`;
 }
-
-const isServed = (pools: Decided["world"]["pools"], name: string | null) =>
-  pools.some(({ provider }) => provider.name === name);
 
 /** What it shares, what it stands on, or why it has nothing to stand on yet. */
 function sharingOf({ pools, tree }: Decided["world"], id: string, record: NodeRecord): string[] {
@@ -124,8 +121,12 @@ function sharingOf({ pools, tree }: Decided["world"], id: string, record: NodeRe
 }
 
 /** When age alone ends it: at the first of its limits, at a launcher that serves its provider. */
-function endOf({ config, now, pools }: Decided["world"], { lock }: NodeEntry, record: NodeRecord): string[] {
-  if (!isServed(pools, record.provider)) return [];
+function endOf(
+  { config, now, providers }: Decided["world"],
+  { lock }: NodeEntry,
+  record: NodeRecord,
+): string[] {
+  if (!providers.has(record.provider ?? "")) return [];
   const limits: [string, number][] = [];
   if (record.state === "ready" && record.allocatedTo === null) {
     for (const label of record.type) {

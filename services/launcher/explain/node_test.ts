@@ -83,6 +83,7 @@ describe("the summary of a node", () => {
   it("says who serves its provider, if anybody", () => {
     const nodes = (provider: string | null) => [node("0001", "used", { provider })];
     assert.equal(summary({ nodes: nodes("cloud") }), "it waits for its deletion");
+    assert.equal(summary({ nodes: nodes("bare"), poolless: ["bare"] }), "it waits for its deletion");
     assert.equal(
       summary({ nodes: nodes("b"), others: [otherPool("b/main", ["small"])] }),
       "it waits for its deletion; another launcher serves provider 'b'",

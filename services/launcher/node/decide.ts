@@ -10,7 +10,6 @@ import type { Touched } from "../world_index.ts";
 
 /** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
 export function decideNodes(world: World, draft: Draft, { nodes }: Touched): void {
-  const providers = new Set(world.pools.map((pool) => pool.provider.name));
   const evicted = new Set(draft.actions.flatMap((action) => (action.kind === "delete" ? [action.node] : [])));
   const planned = new Set(
     draft.actions.flatMap((action) =>
@@ -20,7 +19,7 @@ export function decideNodes(world: World, draft: Draft, { nodes }: Touched): voi
   for (const id of [...nodes].sort()) {
     const entry = world.tree.node(id);
     const record = entry?.record;
-    if (entry === undefined || !record || !providers.has(record.provider ?? "")) continue;
+    if (entry === undefined || !record || !world.providers.has(record.provider ?? "")) continue;
     if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
     decideNode(world, draft, { ...entry, record });
@@ -60,6 +59,8 @@ function decideNode(world: World, draft: Draft, node: ReadableNode): void {
       decideHold(world, draft, node, remove);
       return;
     case "testing":
+      // A slot of a host that is out of service.
+      if (isOutOfUse(world, record)) remove(OUT_OF_USE);
       return;
     default:
       remove(`is ${record.state}`);
@@ -67,6 +68,8 @@ function decideNode(world: World, draft: Draft, node: ReadableNode): void {
 }
 
 type Remove = (reason: string) => void;
+
+const OUT_OF_USE = "no pool offers any of its labels any more";
 
 function isPending(world: World, request: string | null): boolean {
   const state = request === null ? undefined : world.tree.request(request)?.record?.state;
@@ -122,7 +125,7 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
     return;
   }
   if (isOutOfUse(world, record)) {
-    remove("no pool offers any of its labels any more");
+    remove(OUT_OF_USE);
     return;
   }
   const ages = record.type.map((label) => world.config.labels.get(label)?.maxReadyAge ?? 0);

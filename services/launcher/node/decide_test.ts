@@ -125,6 +125,39 @@ describe("an unlocked node", () => {
   });
 });
 
+describe("a node of a provider that has no pools here", () => {
+  it("is looked after like any other, for the provider can be used", () => {
+    const nodes = [
+      node("0001", "used"),
+      node("0002", "hold", { stateTime: NOW - 100, holdExpiration: 60 }),
+      node("0003", "ready", { stateTime: NOW - 100 }),
+      node("0004", "ready", { allocatedTo: "200-9" }),
+      node("0005", "in-use", { locked: true }),
+    ];
+    const scene = { pools: [], nodes, labels: { small: { maxReadyAge: 60 } } };
+    assert.deepEqual(actionsIn({ ...scene, poolless: ["cloud"] }), [
+      "delete 0001: was returned",
+      "delete 0002: has been held for longer than 60 s",
+      "delete 0003: has been ready for longer than max-ready-age (60 s)",
+      "free 0004",
+    ]);
+    assert.deepEqual(actionsIn(scene), [], "it cannot be used");
+  });
+
+  it("is deleted when it is idle and its pool was taken out while we ran, as a slot of a host that is out of service", () => {
+    const out = "no pool offers any of its labels any more";
+    const nodes = [node("0001", "ready"), node("0002", "testing"), node("0003", "hold")];
+    const hand = { retired: new Set(["cloud/main"]) };
+    assert.deepEqual(actionsIn({ pools: [], poolless: ["cloud"], nodes, hand }), [
+      `delete 0001: ${out}`,
+      `delete 0002: ${out}`,
+    ]);
+    assert.deepEqual(actionsIn({ pools: [], poolless: ["cloud"], nodes }), [], "we never knew the pool");
+    const lab = hostPool("cloud/other", [host()]);
+    assert.deepEqual(actionsIn({ pools: [lab], nodes: [node("0002", "testing")], hand }), []);
+  });
+});
+
 describe("a ready node of which the configuration has no use any more", () => {
   const none = "no pool offers any of its labels any more";
   const old = [node("0001", "ready", { type: ["old"] })];

@@ -5,7 +5,7 @@ import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/mode
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isUncertain } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
-import { type Environment, nowOf, transaction } from "../environment.ts";
+import { driverOf, type Environment, nowOf, transaction } from "../environment.ts";
 import { commitDeletions, type PreparedDeletion, prepareDelete } from "../node/delete.ts";
 import { returned } from "../node/return.ts";
 import { freshly, retryConflicts } from "../retry.ts";
@@ -174,7 +174,7 @@ function returnNode(
   const plain = returned(node.record, wish, nowOf(environment));
   const record = fault === null ? plain : withSuspicionOf(plain, fault);
   const own = node.lock.contenders.filter((name) => name.startsWith(lease.contender));
-  const isOurs = environment.pools.some((pool) => pool.provider.name === record.provider);
+  const isOurs = driverOf(environment, record.provider) !== undefined;
   if (record.state === "used" && isOurs && own.length === node.lock.contenders.length) {
     return prepareDelete(environment, steps, { ...node, record }, "was returned", own);
   }

@@ -27,7 +27,7 @@ function scene(given: NodeEntry, isThere: boolean) {
     },
   };
   const environment = {
-    context: { view, session, clock: { now: () => 0 } },
+    context: { view, session, providers: [], clock: { now: () => 0 } },
     pools: [],
     hand: { deletions: new Set(), holdWishes: new Map() },
     checkpoint: async () => {},
