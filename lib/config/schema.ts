@@ -157,7 +157,11 @@ export function provider(driver: DriverSchema) {
       diskimage: optional(text, undefined, "The image, by its name in diskimages."),
       "cloud-image": optional(text, undefined, "The image, by its name in cloud-images."),
       "host-key-checking": optional(boolean, undefined, "As the pool's; it goes before."),
-      "console-log": optional(boolean, false, "Log the last 200 lines of the console of a node whose launch fails."),
+      "console-log": optional(
+        boolean,
+        false,
+        "Log the last 200 lines of the console of a node whose launch fails.",
+      ),
     },
     { ...driver.label, open },
   );
@@ -198,7 +202,11 @@ export function provider(driver: DriverSchema) {
     {
       name: required(recordName, "What records and messages call it."),
       driver: optional(text, "openstack", "What it runs nodes on."),
-      "max-concurrency": optional(integer(), -1, "Launches at once; below 0: no limit, 0: none."),
+      "max-concurrency": optional(
+        integer(),
+        -1,
+        "Launches at once; below 0: no limit; 0: nothing is served there, and requests wait.",
+      ),
       priority: optional(integer(), 100, "The lower, the earlier it is asked."),
       "boot-timeout": optional(timeout, driver.bootTimeout, "How long a node may take to answer."),
       "launch-timeout": optional(timeout, driver.launchTimeout, "How long a launch may take at all."),

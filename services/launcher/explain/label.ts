@@ -3,7 +3,7 @@ import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { keys, type World } from "../actions.ts";
 import { hostShortage } from "../host/fit.ts";
 import { Census } from "../pool/census.ts";
-import { launchObstacle, neverFits } from "../pool/fit.ts";
+import { launchObstacle, neverFits, stoppedBy } from "../pool/fit.ts";
 import { askerFor } from "../pool/min_ready.ts";
 import { waitsFirst } from "../pool/obstacle.ts";
 import { labelOf, nameOf, type ServedPool } from "../pool/served.ts";
@@ -30,6 +30,7 @@ export function explainLabel(decided: Decided, name: string): Explanation | null
     const never = neverFits(world, pool, [name], null);
     const obstacle =
       never ??
+      stoppedBy(pool) ??
       (pool.hosts
         ? hostShortage(world, census, pool, name)
         : (launchObstacle(world, census, pool, [name]) ?? firstIn(pool)));

@@ -5,7 +5,7 @@ import { keys, type Outcome, type World } from "../actions.ts";
 import { reasonOf } from "../decide.ts";
 import { DISABLED } from "../pool/fit.ts";
 import type { Fit } from "../pool/obstacle.ts";
-import { isEnabled, labelOf, nameOf } from "../pool/served.ts";
+import { isOpen, labelOf, nameOf } from "../pool/served.ts";
 import { offersAll, registeredName } from "../request/courtesy.ts";
 import { failureOf } from "../request/own_data.ts";
 import type { ReadableRequest } from "../request/queue.ts";
@@ -93,12 +93,12 @@ function waitsFor({ pool, kind, rule, reason }: Exclude<Fit, { readonly kind: "n
   return { pool: nameOf(pool), verdict, rule, reason, remedy: remedyOf(rule) };
 }
 
-/** A pool that does not offer all labels: it lacks them, or it is switched off and offers nothing. */
+/** A pool that does not offer all labels: it lacks them, or it is closed and offers nothing. */
 function explainLacking({ pools }: World, entry: PoolEntry, request: RequestRecord): PoolExplanation {
   const { record } = entry;
   const pool = registeredName(entry);
   const own = pools.find(({ id }) => id === record?.id);
-  const off = own !== undefined && !isEnabled(own) ? own : null;
+  const off = own !== undefined && !isOpen(own) ? own : null;
   const missing = request.nodeTypes.filter((label) =>
     off === null ? !record?.supportedLabels.includes(label) : labelOf(off, label) === undefined,
   );

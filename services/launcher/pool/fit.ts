@@ -25,7 +25,7 @@ import {
   poolLimits,
   shortageOf,
 } from "./quota.ts";
-import { isEnabled, labelOf, listedZones, nameOf, type ServedPool } from "./served.ts";
+import { isOpen, labelOf, listedZones, nameOf, type ServedPool } from "./served.ts";
 
 const WAITS: Readonly<Record<Rule, Wait>> = {
   disabled: "turn",
@@ -51,11 +51,18 @@ export const waitFor = (rule: Rule): Wait => WAITS[rule];
 /** While a provider says that its quota is used up, nothing is launched there for this many seconds. */
 export const QUOTA_PAUSE_SECONDS = 5;
 
-/** In the way of every launch in a pool that is switched off. */
-export const DISABLED: Obstacle = {
+/** In the way of every launch in a pool that is closed. */
+export const DISABLED: Obstacle = { rule: "disabled", text: "pool is disabled by max-servers" };
+
+const STOPPED: Obstacle = {
   rule: "disabled",
-  text: "pool is disabled by max-servers or max-concurrency",
+  text: "max-concurrency of the provider is 0: nothing is served there until it is raised",
 };
+
+/** In the way of whatever an open pool could do while its provider takes no requests; or null. */
+export function stoppedBy({ provider }: ServedPool): Obstacle | null {
+  return provider.maxConcurrency > 0 ? null : STOPPED;
+}
 
 /** Looks at one pool that offers all labels of the request. `behind`: that an older request gets the room first. */
 export function fitOf(
@@ -72,7 +79,9 @@ export function fitOf(
   const later = ({ rule, text }: Obstacle): LaterFit => {
     return { kind: "later", pool, wait: waitFor(rule), rule, reason: `${nameOf(pool)}: ${text}` };
   };
-  if (!isEnabled(pool)) return never(DISABLED);
+  if (!isOpen(pool)) return never(DISABLED);
+  const stopped = stoppedBy(pool);
+  if (stopped !== null) return later(stopped);
   if (pool.hosts) return fitHosts(world, census, pool, request);
   const nodes = record.reuse
     ? census.pick(pool, { labels: record.nodeTypes, zone: null })
@@ -86,10 +95,7 @@ export function fitOf(
     return tenant === null ? { kind: "now", pool, nodes, zone } : later(tenant);
   }
   const withoutImage = imageMissing(world, pool, launches);
-  if (withoutImage !== null) {
-    const own = ownDataOf(record);
-    return own.lease !== null || own.minReady ? later(withoutImage) : never(withoutImage);
-  }
+  if (withoutImage !== null) return waitsForImage(record) ? later(withoutImage) : never(withoutImage);
   const impossible = exceeded(world, pool, whole);
   if (impossible !== null) return never(impossible);
   if (tenant !== null) return later(tenant);
@@ -100,6 +106,11 @@ export function fitOf(
   return shortage === null ? { kind: "now", pool, nodes, zone } : later(shortage);
 }
 
+function waitsForImage(record: RequestRecord): boolean {
+  const { lease, minReady } = ownDataOf(record);
+  return lease !== null || minReady;
+}
+
 /** Why a pool can never serve a request for these labels, as it is configured now; or null. */
 export function neverFits(
   world: World,
@@ -107,7 +118,7 @@ export function neverFits(
   labels: readonly string[],
   tenant: string | null,
 ): Obstacle | null {
-  if (!isEnabled(pool)) return DISABLED;
+  if (!isOpen(pool)) return DISABLED;
   const gone = labels.find((name) => labelOf(pool, name) === undefined);
   if (gone !== undefined) return { rule: "image", text: `label '${gone}' is not in the pool` };
   const whole = wishOf(pool, labels);
@@ -137,6 +148,7 @@ export function launchObstacle(
   labels: readonly string[],
 ): Obstacle | null {
   return (
+    stoppedBy(pool) ??
     imageMissing(world, pool, labels) ??
     quotaObstacle(world, pool) ??
     turnOf(census, pool, labels.length) ??

@@ -9,9 +9,9 @@ import { formatTime } from "../../../lib/std/format_time.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
 import type { Census } from "./census.ts";
-import { endOfRefusal, imageMissing, quotaObstacle, roomNow } from "./fit.ts";
+import { endOfRefusal, imageMissing, quotaObstacle, roomNow, stoppedBy } from "./fit.ts";
 import { type Obstacle, waitsFirst, wishOf } from "./obstacle.ts";
-import { isEnabled, labelOf, nameOf, type ServedPool } from "./served.ts";
+import { isOpen, labelOf, nameOf, type ServedPool } from "./served.ts";
 
 /** Adds a request for what is missing of each label, after the requests were decided. */
 export function decideMinReady(world: World, census: Census, draft: Draft): void {
@@ -50,9 +50,7 @@ function askFor(
 ): void {
   const offering = pools.filter(({ record }) => record?.supportedLabels.includes(name));
   // Hosts are ready as it is: no request makes more of them.
-  const ours = world.pools.filter(
-    (pool) => isEnabled(pool) && !pool.hosts && labelOf(pool, name) !== undefined,
-  );
+  const ours = world.pools.filter((pool) => isOpen(pool) && !pool.hosts && labelOf(pool, name) !== undefined);
   const othersMayServe = offering.some(({ record }) => !world.pools.some((pool) => pool.id === record?.id));
   const { count, reason } = plan(world, census, draft, ours, name, missing);
   if (reason !== null) {
@@ -76,7 +74,9 @@ function plan(
     let reason = "no pool of this launcher offers it";
     const pool = pools.find((candidate) => {
       const obstacle =
-        imageMissing(world, candidate, [label]) ?? askObstacle(world, census, draft, candidate, label);
+        stoppedBy(candidate) ??
+        imageMissing(world, candidate, [label]) ??
+        askObstacle(world, census, draft, candidate, label);
       if (obstacle !== null) reason = `${nameOf(candidate)}: ${obstacle.text}`;
       return obstacle === null;
     });

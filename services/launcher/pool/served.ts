@@ -30,14 +30,19 @@ export function nameOf(served: ServedPool): string {
   return poolKey(served.provider.name, served.pool.name);
 }
 
-/** Whether the pool may launch at all: `max-servers` or `max-concurrency` of 0 or less switches it off. */
-export function isEnabled({ pool, provider }: Pick<ServedPool, "pool" | "provider">): boolean {
-  return pool.maxServers > 0 && provider.maxConcurrency > 0;
+/** Whether the pool has anything to offer: `max-servers` of 0 or less closes it. */
+export function isOpen({ pool }: Pick<ServedPool, "pool">): boolean {
+  return pool.maxServers > 0;
 }
 
-/** The labels that the pool offers: none while it is switched off. */
+/** Whether the pool may serve at all: it is open, and its provider not stopped by a `max-concurrency` of 0. */
+export function isEnabled({ pool, provider }: Pick<ServedPool, "pool" | "provider">): boolean {
+  return isOpen({ pool }) && provider.maxConcurrency > 0;
+}
+
+/** The labels that the pool offers: none while it is closed. While its provider is stopped, requests wait for it. */
 export function offeredLabels(served: ServedPool): string[] {
-  return isEnabled(served) ? served.pool.labels.map((label) => label.name) : [];
+  return isOpen(served) ? served.pool.labels.map((label) => label.name) : [];
 }
 
 const labelsOf = new WeakMap<PoolConfig, ReadonlyMap<string, PoolLabelConfig>>();

@@ -5,6 +5,7 @@ import type { Provider } from "../../../lib/provider/contract.ts";
 import { pool } from "../../../test/harness/world.ts";
 import {
   isEnabled,
+  isOpen,
   labelOf,
   listedZones,
   offeredLabels,
@@ -14,16 +15,17 @@ import {
 } from "./served.ts";
 
 describe("a pool that is served", () => {
-  it("is switched off, with all its labels, by max-servers or max-concurrency of 0 or less", () => {
-    for (const [maxServers, maxConcurrency, isOn] of [
-      [1, 1, true],
-      [0, 1, false],
-      [-1, 1, false],
-      [1, 0, false],
+  it("is switched off by max-servers or max-concurrency of 0 or less, with all its labels by max-servers alone", () => {
+    for (const [maxServers, maxConcurrency, isOn, offers] of [
+      [1, 1, true, true],
+      [0, 1, false, false],
+      [-1, 1, false, false],
+      [1, 0, false, true],
     ] as const) {
       const served = pool("cloud/main", ["small", "large"], { maxServers, provider: { maxConcurrency } });
       assert.equal(isEnabled(served), isOn);
-      assert.deepEqual(offeredLabels(served), isOn ? ["small", "large"] : []);
+      assert.equal(isOpen(served), offers);
+      assert.deepEqual(offeredLabels(served), offers ? ["small", "large"] : []);
     }
   });
 

@@ -1,7 +1,7 @@
 // Pools of the configuration whose provider cannot be used here: they are not registered. Pure.
 import type { Config } from "../../../lib/config/types.ts";
 import type { UnservedProvider } from "../../../lib/daemon/providers.ts";
-import { isEnabled, poolKey } from "./served.ts";
+import { isOpen, poolKey } from "./served.ts";
 
 /** A pool that would be there if its provider could be used. */
 export interface UnservedPool {
@@ -10,7 +10,7 @@ export interface UnservedPool {
   readonly labels: readonly string[];
   /** Why the provider cannot be used. */
   readonly problem: string;
-  /** Whether it may be there later: its provider is tried again, and it is not switched off. */
+  /** Whether it may be there later: its provider is tried again, and it is not closed. */
   readonly isExpected: boolean;
 }
 
@@ -29,7 +29,7 @@ export function unservedPools(
       pool: poolKey(provider.name, pool.name),
       labels: pool.labels.map((label) => label.name),
       problem: found.problem,
-      isExpected: found.retryable && isEnabled({ provider, pool }),
+      isExpected: found.retryable && isOpen({ pool }),
     }));
   });
 }

@@ -9,11 +9,11 @@ const expected = (more: Parameters<typeof pool>[2], provider = away) =>
     (one) => one.isExpected,
   );
 
-it("the pools of a provider that is tried again are expected, unless they are switched off", () => {
+it("the pools of a provider that is tried again are expected, unless they are closed: requests wait for them also while max-concurrency is 0", () => {
   assert.deepEqual(expected({}), [true]);
   assert.deepEqual(expected({}, { ...away, retryable: false }), [false]);
   assert.deepEqual(expected({ maxServers: 0 }), [false]);
-  assert.deepEqual(expected({ provider: { maxConcurrency: 0 } }), [false]);
+  assert.deepEqual(expected({ provider: { maxConcurrency: 0 } }), [true]);
 });
 
 it("pools of providers that are there are not told of", () => {

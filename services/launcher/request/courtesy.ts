@@ -42,7 +42,14 @@ export function expectedFor(
 }
 
 /** What may keep a pool from serving for longer than a moment. */
-const LASTING: ReadonlySet<Rule> = new Set(["image", "hosts", "refused", "pool-limit", "provider-limit"]);
+const LASTING: ReadonlySet<Rule> = new Set([
+  "disabled",
+  "image",
+  "hosts",
+  "refused",
+  "pool-limit",
+  "provider-limit",
+]);
 
 /**
  * Whether a pool that cannot serve a request now has to say so: else pools of other launchers that come after it would
