@@ -25,10 +25,11 @@ function checkLabel(at: Cursor): void {
   }
 }
 
-/** Labels of one backing label share its nodes, so they must agree on how. */
-function checkPool(at: Cursor): void {
+/** Labels of one backing label share its nodes, in whatever pools they are, so they must agree on how. */
+function checkTerms(provider: Cursor): void {
   const first = new Map<string, Cursor>();
-  for (const label of at.key("labels")?.items() ?? []) {
+  const pools = provider.key("pools")?.items() ?? [];
+  for (const label of pools.flatMap((pool) => pool.key("labels")?.items() ?? [])) {
     const backing = label.key("backing-label")?.text();
     if (backing === null || backing === undefined) continue;
     const before = first.get(backing);
@@ -53,8 +54,9 @@ export const metastatic = driver({
   provider: {
     own: { rate: optional(number({ minimum: 0 }), 1, WITHOUT_EFFECT) },
     without: [...SHARED.images, ...SHARED.cloudImages],
+    check: checkTerms,
   },
-  pool: { own: {}, without: ["ignore-provider-quota", ...SHARED.amounts], check: checkPool },
+  pool: { own: {}, without: ["ignore-provider-quota", ...SHARED.amounts] },
   label: {
     own: {
       "backing-label": required(text, "The label of the nodes that are shared; another provider serves it."),

@@ -3,17 +3,18 @@ import { describe, it } from "node:test";
 import { parseConfig } from "../load.ts";
 import { ConfigError } from "../types.ts";
 
-const site = (labels: string) => `
+/** A provider with a pool for each list of labels. */
+const site = (...pools: readonly string[]) => `
 labels: [{name: host}, {name: slot}, {name: other}]
 providers:
 - {name: s, driver: static, pools: [{name: p, nodes: [{name: h, labels: host}]}]}
-- {name: m, driver: metastatic, pools: [{name: p, labels: [${labels}]}]}
+- {name: m, driver: metastatic, pools: [${pools.map((labels, at) => `{name: p${at}, labels: [${labels}]}`).join(", ")}]}
 `;
 
 /** What is wrong with a configuration, without its place. */
-function problemsOf(labels: string): string[] {
+function problemsOf(...pools: readonly string[]): string[] {
   try {
-    parseConfig(site(labels), "f", {});
+    parseConfig(site(...pools), "f", {});
   } catch (error) {
     if (error instanceof ConfigError)
       return error.message.split("\n").map((line) => line.replace(/^f:\d+:\d+: /, ""));
@@ -77,6 +78,15 @@ describe("the keys of metastatic labels", () => {
     assert.deepEqual(two(2), []);
     assert.deepEqual(two(3), [
       "providers[1].pools[0].labels[1]: has another max-parallel-jobs than providers[1].pools[0].labels[0], which has the same backing-label host",
+    ]);
+  });
+
+  it("agree across the pools of a provider", () => {
+    const two = (age: number) =>
+      problemsOf("{name: slot, backing-label: host}", `{name: slot, backing-label: host, max-age: ${age}}`);
+    assert.deepEqual(two(0), []);
+    assert.deepEqual(two(60), [
+      "providers[1].pools[1].labels[0]: has another max-age than providers[1].pools[0].labels[0], which has the same backing-label host",
     ]);
   });
 });
