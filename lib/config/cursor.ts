@@ -1,16 +1,21 @@
 import { plain, type Value } from "./document.ts";
-import type { Problems } from "./problems.ts";
+import { type Report, tolerant } from "./problems.ts";
 
 /** A value within the file, with the path to it. */
 export class Cursor {
   readonly value: Value;
   readonly path: string;
-  readonly problems: Problems;
+  readonly problems: Report;
 
-  constructor(value: Value, path: string, problems: Problems) {
+  constructor(value: Value, path: string, problems: Report) {
     this.value = value;
     this.path = path;
     this.problems = problems;
+  }
+
+  /** The same place, where errors are no more than warnings. */
+  tolerant(): Cursor {
+    return new Cursor(this.value, this.path, tolerant(this.problems));
   }
 
   error(message: string | (() => string)): undefined {

@@ -28,6 +28,15 @@ export const DRIVERS: ReadonlyMap<string, DriverSchema> = new Map([
 
 const UNKNOWN = driver({ about: "", open: true });
 
+/** Drivers that lib/provider runs. Of the others we know the keys only. */
+export const SERVED_DRIVERS: ReadonlySet<string> = new Set([
+  "local",
+  "openstack",
+  "static",
+  "metastatic",
+  "fake",
+]);
+
 export const DRIVER_NAMES: readonly string[] = [...DRIVERS.keys()];
 
 /** The schema of a driver; of one that nobody knows, the keys that all share, with any other. */

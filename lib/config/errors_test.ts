@@ -163,11 +163,6 @@ const invalid: readonly [string, string, string, string?][] = [
     "7:40: providers[0].pools[0].labels[0].name: label huge-gpu is not defined; add it to the top-level labels",
   ],
   [
-    "a label without an image",
-    label("{name: small}"),
-    "7:33: providers[0].pools[0].labels[0]: label small must name a diskimage, but names none",
-  ],
-  [
     "a label with an unknown image",
     label("{name: small, diskimage: dsik}"),
     '7:58: providers[0].pools[0].labels[0].diskimage: diskimage dsik is not defined; did you mean "disk"?',
@@ -211,11 +206,6 @@ const invalid: readonly [string, string, string, string?][] = [
     "a cloud-image that is not there",
     "labels: [{name: l}]\nproviders: [{name: p, cloud: c, cloud-images: [{name: focal}], pools: [{name: m, labels: [{name: l, min-ram: 1, cloud-image: jammy}]}]}]",
     "2:126: providers[0].pools[0].labels[0].cloud-image: cloud-image jammy does not exist in provider p but is referenced in label l",
-  ],
-  [
-    "both images",
-    "labels: [{name: l}]\ndiskimages: [{name: d}]\nproviders: [{name: p, cloud: c, diskimages: [{name: d}], cloud-images: [{name: c}], pools: [{name: m, labels: [{name: l, min-ram: 1, diskimage: d, cloud-image: c}]}]}]",
-    "3:112: providers[0].pools[0].labels[0]: label l must name either a diskimage or a cloud-image, but names both",
   ],
   [
     "a static host without labels",

@@ -57,7 +57,7 @@ export interface Additions {
 
 /**
  * A mapping with these keys; of unknown ones it warns. A field that cannot be read has its fallback, so that what
- * refers to the mapping is not blamed as well.
+ * refers to the mapping is not blamed as well. Without one of `fields` that is required there it cannot be used.
  */
 export function mapping<F extends Fields>(fields: F, additions: Additions = {}): Kind<Row<F>> {
   const { own = {}, without = [], open = false, check } = additions;
@@ -67,17 +67,18 @@ export function mapping<F extends Fields>(fields: F, additions: Additions = {}):
   const fallbacks = Object.fromEntries(Object.entries(fields).map(([key, { fallback }]) => [key, fallback]));
   const extra = Object.entries(own).filter(([key]) => fields[key] === undefined);
   const known = new Set([...applicable, ...extra].map(([key]) => key));
+  const needed = Object.keys(fields).filter((key) => fields[key]?.need === "required");
   const json = objectSchema([...applicable, ...extra], open);
   return kind(json, (at) => {
     if (at.value.kind !== "map") return at.refuse("a mapping of keys to values");
     const row: Record<string, unknown> = { ...fallbacks, at };
     const others: Record<string, unknown> = {};
-    const read = applicable.map((entry) => readField(at, entry, row));
-    read.push(...extra.map((entry) => readField(at, entry, others)));
+    for (const entry of applicable) readField(at, entry, row);
+    for (const entry of extra) readField(at, entry, others);
     if (!open) warnOfUnknown(at, known);
     check?.(at);
     row.own = others;
-    return read.every((isUsable) => isUsable) ? (row as Row<F>) : undefined;
+    return needed.every((key) => row[key] !== undefined) ? (row as Row<F>) : undefined;
   });
 }
 
@@ -90,12 +91,12 @@ export function record(fields: Fields, check?: (at: Cursor) => void): Kind<Recor
   });
 }
 
-/** Reads a key into `row`. False when the mapping cannot be used without it. */
+/** Reads a key into `row`. */
 function readField(
   at: Cursor,
   [key, field]: readonly [string, Field<unknown>],
   row: Record<string, unknown>,
-): boolean {
+): void {
   const child = at.key(key);
   if (child === null && field.need === "required") at.error(`${key} is missing`);
   if (child === null && field.need === "expected") {
@@ -103,7 +104,6 @@ function readField(
   }
   const value = (child === null ? undefined : field.kind(child)) ?? field.fallback;
   if (value !== undefined) row[key] = value;
-  return value !== undefined || field.need !== "required";
 }
 
 function warnOfUnknown(at: Cursor, known: ReadonlySet<string>): void {

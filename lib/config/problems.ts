@@ -4,12 +4,23 @@ import { ConfigError, type ConfigProblem } from "./types.ts";
 /** After so many there is nothing to learn from one more. */
 const MAXIMUM_PROBLEMS = 100;
 
+/** Takes what is wrong or doubtful in a file. A message that takes time to find, as one with a near word, is a function. */
+export interface Report {
+  error(part: Placed, path: string, message: string | (() => string)): void;
+  warning(part: Placed, path: string, message: string | (() => string)): void;
+}
+
+/** Hands errors on as warnings: for what is in the file and not used here. */
+export function tolerant(report: Report): Report {
+  const warning: Report["warning"] = (part, path, message) => report.warning(part, path, message);
+  return { error: warning, warning };
+}
+
 /** Collects what is wrong in the files, so that all of it is said at once. */
-export class Problems {
+export class Problems implements Report {
   readonly #problems: ConfigProblem[] = [];
   readonly #counts = { error: 0, warning: 0 };
 
-  /** A message that takes time to find, as one with a near word, is given as a function. */
   error(part: Placed, path: string, message: string | (() => string)): void {
     this.#add("error", part, path, message);
   }

@@ -5,7 +5,7 @@ import { type CloudOf, fingerprintOf } from "./clouds/cloud_reader.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DriverSchema } from "./drivers/driver.ts";
 import { labelsOf } from "./drivers/static.ts";
-import { DRIVER_NAMES, driverSchema } from "./drivers.ts";
+import { DRIVER_NAMES, driverSchema, SERVED_DRIVERS } from "./drivers.ts";
 import { plainKeys } from "./mapping.ts";
 import { didYouMean } from "./nearest.ts";
 import { type PoolRow, type ProviderRow, provider } from "./schema.ts";
@@ -23,8 +23,16 @@ export interface Definitions {
   readonly before: readonly ProviderConfig[];
 }
 
-/** Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. */
-export function readProvider(at: Cursor, driver: string, defined: Definitions): ProviderConfig | undefined {
+/**
+ * Reads one provider and checks what it refers to. Undefined when it cannot be used; the problems say why. What is wrong
+ * with a provider that nobody runs here must not stop the others, so it is a warning.
+ */
+export function readProvider(
+  given: Cursor,
+  driver: string,
+  defined: Definitions,
+): ProviderConfig | undefined {
+  const at = SERVED_DRIVERS.has(driver) ? given : given.tolerant();
   const facts = driverSchema(driver);
   if (!DRIVER_NAMES.includes(driver)) {
     const known = DRIVER_NAMES.join(", ");
@@ -179,23 +187,27 @@ function readLabels(pool: PoolRow, row: ProviderRow, around: PoolSurroundings): 
   const ofProvider = row.own["host-key-checking"];
   const common = typeof ofProvider === "boolean" ? ofProvider : facts.hostKeyChecking;
   const checking = pool["host-key-checking"] ?? common;
-  return [...byName(pool.labels, "label").values()].map((label) => {
+  return [...byName(pool.labels, "label").values()].flatMap((label) => {
     checkLabel(label.at.key("name"), label.name, defined);
     if (label.diskimage !== undefined)
       checkLabelImage(label.at.key("diskimage"), label.diskimage, row, around);
     if (label["cloud-image"] !== undefined)
       checkCloudImage(label.at.key("cloud-image"), label["cloud-image"], label.name, { row, around });
-    const images = [label.diskimage, label["cloud-image"]].filter((image) => image !== undefined);
-    if (facts.needsImage && images.length !== 1) {
-      const allowed = driver === "local" ? "a diskimage" : "either a diskimage or a cloud-image";
-      label.at.error(
-        `label ${label.name} must name ${allowed}, but names ${images.length === 0 ? "none" : "both"}`,
+    const { diskimage = null, "cloud-image": cloudImage = null } = label;
+    if (facts.needsImage && diskimage === null && cloudImage === null) {
+      const remedy = driver === "local" ? "a diskimage" : "a diskimage or a cloud-image";
+      label.at.warning(`names no image, so this pool does not serve label ${label.name}; name ${remedy}`);
+      return [];
+    }
+    if (facts.needsImage && diskimage !== null && cloudImage !== null) {
+      label.at.warning(
+        `names both a diskimage and a cloud-image; the diskimage counts, remove the cloud-image`,
       );
     }
     return {
       name: label.name,
-      diskimage: label.diskimage ?? null,
-      cloudImage: label["cloud-image"] ?? null,
+      diskimage,
+      cloudImage: facts.needsImage && diskimage !== null ? null : cloudImage,
       hostKeyChecking: label["host-key-checking"] ?? checking,
       consoleLog: label["console-log"],
       settings: settingsOf(label, facts),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { hasDriver } from "../provider/registry.ts";
 import { cloudImageOf } from "./cloud_images.ts";
+import { DRIVER_NAMES, SERVED_DRIVERS } from "./drivers.ts";
 import { parseConfig } from "./load.ts";
 import { ConfigError, type ConfigProblem } from "./types.ts";
 
@@ -59,7 +61,7 @@ describe("a label of a pool", () => {
     assert.deepEqual(imagesOf("diskimage: disk"), [null, "disk"]);
   });
 
-  it("names one that is there, and just one", () => {
+  it("names one that is there", () => {
     const place = "pools[0].labels[0]";
     const image = (name: string) => saidOf(cloud(`diskimage: ${name}`));
     assert.deepEqual(image("base"), [
@@ -71,11 +73,25 @@ describe("a label of a pool", () => {
     assert.deepEqual(saidOf(cloud("cloud-image: debain")), [
       `${place}.cloud-image: cloud-image debain does not exist in provider p but is referenced in label small; did you mean "debian"?`,
     ]);
-    const many = "must name either a diskimage or a cloud-image, but names";
-    assert.deepEqual(saidOf(cloud("key-name: k")), [`${place}: label small ${many} none`]);
-    assert.deepEqual(saidOf(`diskimages: [{name: disk}], ${cloud("cloud-image: debian, diskimage: disk")}`), [
-      `${place}: label small ${many} both`,
+  });
+
+  it("is launched from its diskimage when it names a cloud image as well, which is warned of", () => {
+    const both = `diskimages: [{name: disk}], ${cloud("cloud-image: debian, diskimage: disk")}`;
+    const [label] = first(both).pools[0]?.labels ?? [];
+    assert.deepEqual([label?.diskimage, label?.cloudImage], ["disk", null]);
+    assert.deepEqual(saidOf(both), [
+      "pools[0].labels[0]: names both a diskimage and a cloud-image; the diskimage counts, remove the cloud-image",
     ]);
+  });
+
+  it("is not served without an image, which is warned of", () => {
+    const remedies = { "cloud: c": "a diskimage or a cloud-image", "driver: local": "a diskimage" };
+    for (const [driver, remedy] of Object.entries(remedies)) {
+      const alone = `${driver}, pools: [{name: m, labels: [{name: small, flavor-name: f}]}]`;
+      const said = `pools[0].labels[0]: names no image, so this pool does not serve label small; name ${remedy}`;
+      assert.ok(saidOf(alone).includes(said), saidOf(alone).join("\n"));
+      assert.deepEqual(first(alone).pools[0]?.labels, []);
+    }
   });
 
   it("has of several images with one name the last, which is warned of", () => {
@@ -166,5 +182,48 @@ describe("a key that is told to be ignored", () => {
       [rate, diskimages, served?.settings, served?.labels[0]?.settings],
       [undefined, [{ name: "disk" }], {}, {}],
     );
+  });
+});
+
+describe("a provider of a driver that is not served", () => {
+  const broken =
+    "driver: aws, rate: often, diskimages: [{name: disc}, {pause: true}], pools: [{name: m, labels: [{}]}]";
+
+  it("stops nobody, whatever is wrong with it: it is warned of, and keeps what can be used", () => {
+    const text = `${TOP}- {name: p, ${broken}}\n- {name: q, driver: static, pools: [{name: m, nodes: [{name: h, labels: small}]}]}`;
+    const { providers, warnings } = parseConfig(text, "f");
+    assert.deepEqual(
+      providers.map(({ name, diskimages, pools }) => [
+        name,
+        diskimages.map((image) => image.name),
+        pools.map(({ labels }) => labels.length),
+      ]),
+      [
+        ["p", ["disc"], [0]],
+        ["q", [], [1]],
+      ],
+    );
+    assert.deepEqual(
+      warnings.map(({ path, message }) => `${path}: ${message}`),
+      [
+        "providers[0]: region-name is missing",
+        'providers[0].rate: must be a number of 0 or more, but is the text "often"',
+        'providers[0].diskimages[0].name: diskimage disc is not defined; did you mean "disk"?',
+        "providers[0].diskimages[1]: name is missing",
+        "providers[0].pools[0].labels[0]: name is missing",
+        "providers[0].pools[0].labels[0]: key-name is missing",
+        "providers[0].pools[0].labels[0]: must have exactly one of cloud-image, diskimage, but none is there",
+        "providers[0].pools[0].labels[0]: must have exactly one of instance-type, fleet, but none is there",
+      ],
+    );
+  });
+
+  it("is refused all the same when it has no name, or is of a driver that is served", () => {
+    assert.throws(() => parseConfig(`${TOP}- {${broken}}`, "f"), /name is missing/);
+    assert.throws(() => read(broken.replace("aws", "local")), /disc is not defined/);
+  });
+
+  it("is one that lib/provider does not open", () => {
+    assert.deepEqual([...SERVED_DRIVERS].sort(), DRIVER_NAMES.filter(hasDriver).sort());
   });
 });

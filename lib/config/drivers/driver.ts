@@ -17,7 +17,7 @@ export interface DriverSchema {
   readonly hostKeyChecking: boolean;
   /** Whether a pool without limits of its own has those of its provider. */
   readonly inheritsLimits: boolean;
-  /** Whether a label must name one of diskimage and cloud-image. */
+  /** Whether a label is served only when it names one of diskimage and cloud-image. */
   readonly needsImage: boolean;
   /** Whether it has keys that nobody wrote down. */
   readonly open: boolean;
