@@ -35,8 +35,9 @@ export class Cursor {
   key(name: string): Cursor | null {
     if (this.value.kind !== "map") return null;
     const entry = this.value.entries.get(name);
-    if (entry === undefined || isNothing(entry.value)) return null;
-    return new Cursor(entry.value, this.path === "" ? name : `${this.path}.${name}`, this.problems);
+    if (entry === undefined) return null;
+    const child = new Cursor(entry.value, this.path === "" ? name : `${this.path}.${name}`, this.problems);
+    return child.isNothing ? null : child;
   }
 
   /** Those of the keys that are there and have something. */
@@ -44,14 +45,29 @@ export class Cursor {
     return names.filter((name) => this.key(name) !== null);
   }
 
-  item(index: number, value: Value): Cursor {
-    return new Cursor(value, `${this.path}[${index}]`, this.problems);
+  /** The items of a list that have something; none of what is not a list. */
+  items(): Cursor[] {
+    return this.places().filter((item) => !item.isNothing);
   }
 
-  /** The items of a list; none of what is not a list. */
-  items(): Cursor[] {
+  /** All items of a list, those with nothing too. */
+  places(): Cursor[] {
     if (this.value.kind !== "list") return [];
-    return this.value.items.map((value, index) => this.item(index, value));
+    return this.value.items.map((value, index) => new Cursor(value, `${this.path}[${index}]`, this.problems));
+  }
+
+  /** All entries of a mapping, those with nothing too. */
+  entries(): [key: string, value: Cursor][] {
+    if (this.value.kind !== "map") return [];
+    return [...this.value.entries].map(([key, { value }]) => [
+      key,
+      new Cursor(value, `${this.path}.${key}`, this.problems),
+    ]);
+  }
+
+  /** Whether YAML reads what stands there as nothing. */
+  get isNothing(): boolean {
+    return this.value.kind === "scalar" && this.value.value === null;
   }
 
   /** The text of a scalar, or null. */
@@ -77,8 +93,4 @@ export function describe(value: Value): string {
     return `${kind} (not shown)`;
   const text = value.text.length > 60 ? `${value.text.slice(0, 60)}...` : value.text;
   return typeof value.value === "string" ? `${kind} ${JSON.stringify(text)}` : `${kind} ${text}`;
-}
-
-function isNothing(value: Value): boolean {
-  return value.kind === "scalar" && value.value === null;
 }

@@ -1,4 +1,4 @@
-import { Cursor, describe } from "./cursor.ts";
+import { type Cursor, describe } from "./cursor.ts";
 import { didYouMean } from "./nearest.ts";
 
 // What a key of the file may hold. A kind reads a value, reports what is wrong with it where it stands, and gives
@@ -144,6 +144,12 @@ export function oneOf<T extends string>(...allowed: readonly T[]): Kind<T> {
   });
 }
 
+/** Whether an entry of a list or a mapping has something. One that has nothing is left out, with a warning. */
+function isFilled(at: Cursor): boolean {
+  if (at.isNothing) at.warning("has no value, so it is left out; remove it, or give it one");
+  return !at.isNothing;
+}
+
 /** A list; entries that cannot be used are left out. */
 export function list<T>(item: Kind<T>): Kind<T[]> {
   return kind({ type: "array", items: item.json }, (at) => {
@@ -151,19 +157,23 @@ export function list<T>(item: Kind<T>): Kind<T[]> {
       const remedy = at.value.kind === "scalar" ? "; write it as [VALUE]" : "; begin each entry with a dash";
       return at.refuse("a list", remedy);
     }
-    return at.items().flatMap((each) => item(each) ?? []);
+    return at
+      .places()
+      .filter(isFilled)
+      .flatMap((each) => item(each) ?? []);
   });
 }
 
-const TEXTS = { type: "object", additionalProperties: { type: ["string", "number", "boolean", "null"] } };
+const TEXTS = { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } };
 
 /** Words to texts, as environment variables and metadata; what is not a text is taken as it is written. */
 export const texts: Kind<Record<string, string>> = kind(TEXTS, (at) => {
   if (at.value.kind !== "map") return at.refuse("a mapping of names to texts");
   const entries: [string, string][] = [];
-  for (const [key, { value }] of at.value.entries) {
-    if (value.kind === "scalar") entries.push([key, value.text]);
-    else new Cursor(value, `${at.path}.${key}`, at.problems).refuse("a text");
+  for (const [key, place] of at.entries()) {
+    if (!isFilled(place)) continue;
+    if (place.value.kind === "scalar") entries.push([key, place.value.text]);
+    else place.refuse("a text");
   }
   return Object.fromEntries(entries);
 });
@@ -174,8 +184,8 @@ export const counts: Kind<Record<string, number>> = kind(
   (at) => {
     if (at.value.kind !== "map") return at.refuse("a mapping of names to whole numbers");
     const entries: [string, number][] = [];
-    for (const [key, { value }] of at.value.entries) {
-      const count = limit(new Cursor(value, `${at.path}.${key}`, at.problems));
+    for (const [key, value] of at.entries()) {
+      const count = isFilled(value) ? limit(value) : undefined;
       if (count !== undefined) entries.push([key, count]);
     }
     return Object.fromEntries(entries);

@@ -41,6 +41,7 @@ function read(kind: Kind<unknown>, yaml: string, env: Readonly<Record<string, st
 
 const NAME = ': must be a name without "/", but is the text';
 const WHOLE = "x: must be a whole number (a port) from 1 to 65535, but is";
+const EMPTY = "warning: has no value, so it is left out; remove it, or give it one";
 const BOOLEAN = "x: must be true or false, but is the text";
 
 const cases: readonly [
@@ -160,6 +161,7 @@ const cases: readonly [
     list(port),
     [
       ["[]", []],
+      ["[1, ~, null]", [1], EMPTY, EMPTY],
       [
         "[1, no, 2]",
         [1, 2],
@@ -175,6 +177,7 @@ const cases: readonly [
     [
       ["a b", "a b"],
       ["[a, b]", ["a", "b"]],
+      ["[a, ~]", ["a"], EMPTY],
       ["{a: b}", undefined, "x: must be a list, but is a mapping; begin each entry with a dash"],
     ],
   ],
@@ -182,7 +185,8 @@ const cases: readonly [
     "texts by name",
     texts,
     [
-      ["{a: yes, b: 010, c: , d: e}", { a: "yes", b: "010", c: "", d: "e" }],
+      ["{a: yes, b: 010, c: '', d: e}", { a: "yes", b: "010", c: "", d: "e" }],
+      ["{a: ~, b: null, c: , d: e}", { d: "e" }, EMPTY, EMPTY, EMPTY],
       ["{a: b, c: [d]}", { a: "b" }, "x.c: must be a text, but is a list"],
       ["[a]", undefined, "x: must be a mapping of names to texts, but is a list"],
     ],
@@ -192,6 +196,7 @@ const cases: readonly [
     counts,
     [
       ["{a: 1, b: -2}", { a: 1, b: -2 }],
+      ["{a: 1, b: ~}", { a: 1 }, EMPTY],
       ["{a: 1, b: c}", { a: 1 }, 'x.b: must be a whole number, but is the text "c"'],
       ["5", undefined, "x: must be a mapping of names to whole numbers, but is the number 5"],
     ],

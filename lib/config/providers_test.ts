@@ -155,6 +155,16 @@ describe("the labels of a static pool", () => {
     ]);
   });
 
+  it("are none of an entry that has nothing", () => {
+    const hosts = pool("{name: h, labels: [~, small]}, ~");
+    assert.deepEqual(
+      first(hosts).pools[0]?.labels.map(({ name }) => name),
+      ["small"],
+    );
+    const empty = "has no value, so it is left out; remove it, or give it one";
+    assert.deepEqual(saidOf(hosts), [`pools[0].nodes[0].labels[0]: ${empty}`, `pools[0].nodes[1]: ${empty}`]);
+  });
+
   it("are none without hosts", () => {
     assert.deepEqual(first("driver: static, pools: [{name: m}]").pools[0]?.labels, []);
   });
