@@ -61,10 +61,9 @@ export function mergeDiskImage(
   chain: readonly DiskImageRow[],
   additions: DiskImageAdditions,
 ): DiskImageConfig {
-  /** The youngest value that was given; `accept` says which count. */
-  const last = <T>(pick: (row: DiskImageRow) => T | undefined, accept = (_value: T) => true): T | undefined =>
-    chain.map(pick).findLast((value) => value !== undefined && accept(value));
-  const isSet = (value: number) => value !== 0;
+  /** The youngest value that was given. */
+  const last = <T>(pick: (row: DiskImageRow) => T | undefined): T | undefined =>
+    chain.map(pick).findLast((value) => value !== undefined && !isEmpty(value));
   const formats = new Set([...(last((row) => row.formats) ?? []), ...additions.formats]);
   return {
     name: image.name,
@@ -77,10 +76,15 @@ export function mergeDiskImage(
     pause: chain.some((row) => row.pause === true),
     pythonPath: last((row) => row["python-path"]) ?? "auto",
     shellType: last((row) => row["shell-type"]) ?? null,
-    rebuildAge: last((row) => row["rebuild-age"], isSet) ?? 86400,
-    buildTimeout: last((row) => row["build-timeout"], isSet) ?? 28800,
+    rebuildAge: last((row) => row["rebuild-age"]) ?? 86400,
+    buildTimeout: last((row) => row["build-timeout"]) ?? 28800,
     release: last((row) => row.release) ?? "",
     username: last((row) => row.username) ?? "zuul",
     metadata: image.metadata,
   };
+}
+
+/** Whether it is as good as left out, as for Nodepool; a false is something. */
+function isEmpty(value: unknown): boolean {
+  return value === "" || value === 0 || (Array.isArray(value) && value.length === 0);
 }

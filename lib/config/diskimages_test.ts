@@ -51,12 +51,24 @@ providers:
     assert.deepEqual(diskimages.get("unused")?.formats, []);
   });
 
+  it("keeps what its parent has where it has an empty value, or a variable of the environment is empty", () => {
+    const full =
+      "dib-cmd: dib, python-path: /p, shell-type: sh, release: '9', username: ci, formats: [raw], keep-formats: [vhd], rebuild-age: 5, build-timeout: 6";
+    const empty =
+      "dib-cmd: '', python-path: '', shell-type: '', release: '', username: '%(NODEPOOL_USER)', formats: [], keep-formats: [], rebuild-age: 0, build-timeout: 0";
+    const text = `diskimages: [{name: root, ${full}}, {name: child, parent: root, ${empty}}, {name: own, ${empty}}]`;
+    const { diskimages } = parseConfig(text, "f", { env: { NODEPOOL_USER: "" } });
+    assert.deepEqual(diskimages.get("child"), { ...diskimages.get("root"), name: "child" });
+    const own = parse("diskimages: [{name: own}]").diskimages.get("own");
+    assert.deepEqual(diskimages.get("own"), own);
+  });
+
   it("keeps the formats of its parent where it names none, each once and in order", () => {
     const { diskimages } = parse(`
 diskimages:
   - {name: root, formats: [vhd, raw], keep-formats: [vhd, raw, vhd], delete-after-upload: true}
   - {name: child, parent: root}
-  - {name: other, parent: root, formats: [], keep-formats: [], delete-after-upload: false}
+  - {name: other, parent: root, formats: [vmdk], keep-formats: [raw], delete-after-upload: false}
 `);
     const kept = [...diskimages.values()].map((image) => [
       image.formats,
@@ -64,7 +76,7 @@ diskimages:
       image.deleteAfterUpload,
     ]);
     const own = [["raw", "vhd"], ["raw", "vhd"], true];
-    assert.deepEqual(kept, [own, own, [[], [], false]]);
+    assert.deepEqual(kept, [own, own, [["vmdk"], ["raw"], false]]);
   });
 });
 
