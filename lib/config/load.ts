@@ -21,7 +21,7 @@ import {
   type DiskImageConfig,
   type ProviderConfig,
 } from "./types.ts";
-import { readZooKeeper } from "./zookeeper.ts";
+import { readTls, readZooKeeper } from "./zookeeper.ts";
 
 export interface LoadOptions {
   /** A second YAML file for what not everyone may read. */
@@ -156,9 +156,9 @@ function build(row: RootRow, secure: SecureRow, { folder, cloudOf, before, isExa
   const providers = rows.flatMap(({ at, driver }) => readProvider(at, driver, defined) ?? []);
   const secret = secure?.["zookeeper-servers"] ?? [];
   const servers = secret.length > 0 ? secret : row["zookeeper-servers"];
-  const tls = secure?.["zookeeper-tls"] ?? row["zookeeper-tls"];
+  const tls = readTls(row["zookeeper-tls"], secure?.["zookeeper-tls"]);
   const built = new FrozenMap(buildDiskImages(images, providers, secure));
-  if (isExamined()) examine({ row, providers, images, built, servers, usesTls: tls !== undefined });
+  if (isExamined()) examine({ row, providers, images, built, servers, usesTls: tls !== null });
   return {
     zookeeper: readZooKeeper(servers, tls, row["zookeeper-timeout"]),
     imagesDir: row["images-dir"] === undefined ? null : absolute(row["images-dir"]),

@@ -51,6 +51,27 @@ zookeeper-timeout: 5.5`,
     assert.equal(parse("zookeeper-servers: [{host: a}]\nzookeeper-timeout: 10").zookeeper?.timeout, 10);
   });
 
+  it("takes the TLS files of the secure file instead of the other's, unless it names none", () => {
+    const tlsOf = (main: string, secret: string) =>
+      parse(`zookeeper-servers: [{host: a}]\n${main}`, { secure: { text: secret, file: "s" } }).zookeeper
+        ?.tls;
+    const [first, second] = ["{cert: c, key: k, ca: a}", "{cert: x, key: y, ca: z}"].map(
+      (files) => `zookeeper-tls: ${files}`,
+    ) as [string, string];
+    const [one, two] = [
+      { cert: "c", key: "k", ca: "a" },
+      { cert: "x", key: "y", ca: "z" },
+    ];
+    assert.deepEqual(tlsOf(first, second), two);
+    assert.deepEqual([tlsOf(first, ""), tlsOf(first, "zookeeper-tls: {}")], [one, one]);
+    assert.deepEqual(tlsOf("zookeeper-tls: {ca: a}", second), two);
+    assert.deepEqual(tlsOf("zookeeper-tls: {}", "zookeeper-tls: {cert: }"), null);
+    assert.throws(
+      () => tlsOf(first, "zookeeper-tls: {cert: x}"),
+      /^ConfigError: s:1:16: zookeeper-tls: key is missing\ns:1:16: zookeeper-tls: ca is missing$/,
+    );
+  });
+
   it("takes a chroot of several parts, with any slashes at its end, and none from a slash alone", () => {
     const chrootOf = (chroot: string) =>
       parse(`zookeeper-servers: [{host: a, chroot: ${chroot}}]`).zookeeper?.servers[0]?.chroot;

@@ -32,10 +32,11 @@ const zookeeperServers = list(
     chroot: optional(text, "", "Path that everything is kept under; at the last server only."),
   }),
 );
+/** Only that which counts of the two files needs all three. */
 const zookeeperTls = mapping({
-  cert: required(text, "File of the client's certificate."),
-  key: required(text, "File of its key."),
-  ca: required(text, "File of the authority's certificate."),
+  cert: optional(text, undefined, "File of the client's certificate."),
+  key: optional(text, undefined, "File of its key."),
+  ca: optional(text, undefined, "File of the authority's certificate."),
 });
 
 const label = mapping({
@@ -105,7 +106,7 @@ export const root = mapping({
     "Older logs to keep beside the newest, at least one; below 0: all.",
   ),
   "zookeeper-servers": optional(zookeeperServers, [], "The ensemble."),
-  "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble."),
+  "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble; all three keys."),
   "zookeeper-timeout": optional(number({ unit: "seconds", minimum: 0.1 }), 10, "Timeout of the session."),
   labels: optional(list(label), [], "What requests may ask for."),
   "max-hold-age": optional(seconds, 0, "Held nodes older than this are deleted; 0: never."),
@@ -121,7 +122,11 @@ export type TenantRow = RootRow["tenant-resource-limits"][number];
 /** The secure file. */
 export const secureRoot = mapping({
   "zookeeper-servers": optional(zookeeperServers, undefined, "The ensemble, instead of the other file's."),
-  "zookeeper-tls": optional(zookeeperTls, undefined, "How to be known to the ensemble."),
+  "zookeeper-tls": optional(
+    zookeeperTls,
+    undefined,
+    "How to be known to the ensemble, instead of the other file's; all three keys.",
+  ),
   diskimages: optional(
     list(
       mapping({

@@ -19,9 +19,9 @@ testKeys(
   server      port                     port     2281                        2181
   server      chroot                   text     ""                          "/nodepool"
   top         zookeeper-tls            record   -                           {"cert": "c", "key": "k", "ca": "a"}
-  tls         cert                     text     required                    "c.pem"
-  tls         key                      text     required                    "k.pem"
-  tls         ca                       text     required                    "a.pem"
+  tls         cert                     text     -                           "c.pem"
+  tls         key                      text     -                           "k.pem"
+  tls         ca                       text     -                           "a.pem"
   top         zookeeper-timeout        number   10                          2.5
   top         labels                   list     []                          [{"name": "l"}]
   label       name                     title    required                    "l"
@@ -75,9 +75,9 @@ testKeys(
   server     port               port    2281      2181
   server     chroot             text    ""        "/nodepool"
   top        zookeeper-tls      record  -         {"cert": "c", "key": "k", "ca": "a"}
-  tls        cert               text    required  "c.pem"
-  tls        key                text    required  "k.pem"
-  tls        ca                 text    required  "a.pem"
+  tls        cert               text    -         "c.pem"
+  tls        key                text    -         "k.pem"
+  tls        ca                 text    -         "a.pem"
   top        diskimages         list    []        [{"name": "d"}]
   diskimage  name               text    required  "d"
   diskimage  env-vars           texts   {}        {"A": "b"}

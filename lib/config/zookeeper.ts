@@ -3,11 +3,22 @@ import type { RootRow } from "./schema.ts";
 import type { ZooKeeperConfig } from "./types.ts";
 
 type ServerRow = RootRow["zookeeper-servers"][number];
+type TlsRow = RootRow["zookeeper-tls"];
+
+const TLS_KEYS = ["cert", "key", "ca"] as const;
+
+/** The files for TLS, or null without any. Those of the secure file take the place of the other's, all three together. */
+export function readTls(main: TlsRow, secure: TlsRow): ZooKeeperConfig["tls"] {
+  const row = [secure, main].find((each) => each !== undefined && each.at.given(TLS_KEYS).length > 0);
+  if (row === undefined) return null;
+  for (const key of TLS_KEYS) if (row[key] === undefined) row.at.error(`${key} is missing`);
+  return { cert: row.cert ?? "", key: row.key ?? "", ca: row.ca ?? "" };
+}
 
 /** The ensemble, or null when no server is named. */
 export function readZooKeeper(
   servers: readonly ServerRow[],
-  tls: RootRow["zookeeper-tls"],
+  tls: ZooKeeperConfig["tls"],
   timeout: number,
 ): ZooKeeperConfig | null {
   if (servers.length === 0) return null;
@@ -18,7 +29,7 @@ export function readZooKeeper(
       port: server.port,
       chroot,
     })),
-    tls: tls === undefined ? null : { cert: tls.cert, key: tls.key, ca: tls.ca },
+    tls,
     timeout,
   };
 }
