@@ -88,16 +88,19 @@ export function integer(range: Range = {}): Kind<number> {
   return numeric("integer", "a whole number", Number.isSafeInteger, /^-?\d+$/, range);
 }
 
-/** A number with or without a fraction. */
+/** What Python's `float` takes of what YAML 1.1 reads as a text: "0.5", and 1e-3 as well. */
+const FLOAT = /^\s*[-+]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[-+]?\d+)?\s*$/i;
+
+/** A number with or without a fraction; a text that Python takes for one is taken for it, with a warning. */
 export function number(range: Range = {}): Kind<number> {
-  return numeric("number", "a number", Number.isFinite, /^-?\d+(\.\d+)?$/, range);
+  return numeric("number", "a number", Number.isFinite, FLOAT, range);
 }
 
 function numeric(
   type: "integer" | "number",
   what: string,
   fits: (value: number) => boolean,
-  quoted: RegExp,
+  written: RegExp,
   range: Range,
 ): Kind<number> {
   const { minimum = -Infinity, maximum = Infinity, unit } = range;
@@ -116,12 +119,12 @@ function numeric(
   };
   return kind(json, (at) => {
     const scalar = at.value.kind === "scalar" ? at.value : null;
-    const isQuoted = typeof scalar?.value === "string" && quoted.test(scalar.value);
-    const value = isQuoted ? Number(scalar?.value) : scalar?.value;
+    const isText = typeof scalar?.value === "string" && written.test(scalar.value);
+    const value = isText ? Number(scalar.text.replaceAll("_", "")) : scalar?.value;
     if (typeof value !== "number" || !fits(value) || value < minimum || value > maximum)
       return at.refuse(allowed);
-    if (isQuoted && scalar !== null && !scalar.source.isInterpolated(scalar.start, scalar.end)) {
-      at.warning(`is a text of digits, taken as the number ${value}; remove the quotes`);
+    if (isText && !scalar.source.isInterpolated(scalar.start, scalar.end)) {
+      at.warning(`is a text to YAML, taken as the number ${value}; write ${value}, without quotes`);
     }
     return value;
   });

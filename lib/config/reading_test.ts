@@ -73,7 +73,7 @@ describe("a doubtful file", () => {
     [
       "digits in quotes",
       "build-log-retention: '5'",
-      "1:22: warning: build-log-retention: is a text of digits, taken as the number 5; remove the quotes",
+      "1:22: warning: build-log-retention: is a text to YAML, taken as the number 5; write 5, without quotes",
     ],
     [
       "a variable that is not set",
