@@ -169,17 +169,38 @@ export function list<T>(item: Kind<T>): Kind<T[]> {
 
 const TEXTS = { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } };
 
-/** Words to texts, as environment variables and metadata; what is not a text is taken as it is written. */
-export const texts: Kind<Record<string, string>> = kind(TEXTS, (at) => {
-  if (at.value.kind !== "map") return at.refuse("a mapping of names to texts");
-  const entries: [string, string][] = [];
-  for (const [key, place] of at.entries()) {
-    if (!isFilled(place)) continue;
-    if (place.value.kind === "scalar") entries.push([key, place.value.text]);
-    else place.refuse("a text");
-  }
-  return Object.fromEntries(entries);
-});
+/** Words to texts, as environment variables; what is not a text is taken as it is written. */
+export const texts: Kind<Record<string, string>> = textsOr((place) => place.refuse("a text"));
+
+/**
+ * Words to texts that are handed on to a cloud or written down. A list or a mapping among them, which Nodepool loads
+ * as well, is handed on as JSON: with a warning, but for the list of a key of `lists`, which the cloud takes as one.
+ */
+export function properties(...lists: readonly string[]): Kind<Record<string, string>> {
+  const read = textsOr((place, key) => {
+    const json = JSON.stringify(place.plain());
+    if (place.value.kind !== "list" || !lists.includes(key)) {
+      place.warning(`is ${describe(place.value)}, which is handed on as JSON; write a text`);
+    }
+    return json;
+  });
+  if (lists.length === 0) return read;
+  const patternProperties = { [`^(?:${lists.join("|")})$`]: { type: "array", items: { type: "string" } } };
+  return kind({ ...read.json, patternProperties }, read);
+}
+
+function textsOr(other: (place: Cursor, key: string) => string | undefined): Kind<Record<string, string>> {
+  return kind(TEXTS, (at) => {
+    if (at.value.kind !== "map") return at.refuse("a mapping of names to texts");
+    const entries: [string, string][] = [];
+    for (const [key, place] of at.entries()) {
+      if (!isFilled(place)) continue;
+      const value = place.value.kind === "scalar" ? place.value.text : other(place, key);
+      if (value !== undefined) entries.push([key, value]);
+    }
+    return Object.fromEntries(entries);
+  });
+}
 
 /** Words to whole numbers, as limits of resources that have no key of their own. */
 export const counts: Kind<Record<string, number>> = kind(

@@ -178,6 +178,35 @@ describe("the keys of a driver that nobody knows", () => {
   });
 });
 
+describe("what is handed on to a cloud or written down", () => {
+  it("may be more than a text, and a variable of the environment may not", () => {
+    const text = (keys: string) => `labels: [{name: small}]
+diskimages: [{name: disk, ${keys}}]
+providers:
+- name: p
+  cloud: c
+  diskimages: [{name: disk, meta: {tags: [a]}}]
+  pools:
+  - name: m
+    labels: [{name: small, diskimage: disk, min-ram: 1, instance-properties: {b: [c]}, dynamic-instance-properties: {d: [e]}}]`;
+    const { diskimages, providers } = parseConfig(text("metadata: {f: {g: h}}"), "f");
+    const [provider] = providers;
+    const own = provider?.pools[0]?.labels[0]?.settings ?? {};
+    assert.deepEqual(
+      [diskimages.get("disk")?.metadata, provider?.diskimages[0]?.meta],
+      [{ f: '{"g":"h"}' }, { tags: '["a"]' }],
+    );
+    assert.deepEqual(
+      [own["instance-properties"], own["dynamic-instance-properties"]],
+      [{ b: '["c"]' }, { d: '["e"]' }],
+    );
+    assert.throws(
+      () => parseConfig(text("env-vars: {A: [b]}"), "f"),
+      /env-vars\.A: must be a text, but is a list/,
+    );
+  });
+});
+
 describe("a key that is told to be ignored", () => {
   it("reaches no driver that has written down its keys: not of the provider, its images, pools and labels", () => {
     const label = "{name: small, diskimage: disk, min-ram: 0}";

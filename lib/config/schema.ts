@@ -13,6 +13,7 @@ import {
   number,
   path,
   port,
+  properties,
   recordName,
   release,
   seconds,
@@ -62,7 +63,7 @@ const diskimage = mapping({
   "build-timeout": optional(seconds, undefined, "How long a build may take; 28800 when it is left out."),
   release: optional(release, undefined, "The distribution's release, for the elements."),
   username: optional(text, undefined, "User that jobs log in as; zuul when it is left out."),
-  metadata: optional(texts, {}, "Facts for who lists builds; not taken over from the parent."),
+  metadata: optional(properties(), {}, "Facts for who lists builds; not taken over from the parent."),
 });
 
 /** Limits of one tenant: resources that have no key of their own go by their name. */
@@ -194,7 +195,7 @@ export function provider(driver: DriverSchema) {
       pause: optional(boolean, false, "Do not upload it here."),
       "connection-type": optional(text, "ssh", "How jobs connect: ssh, winrm or network_cli."),
       "connection-port": optional(port, undefined, "22, or 5986 for winrm, when it is left out."),
-      meta: optional(texts, {}, "Properties of the image in the cloud."),
+      meta: optional(properties("tags"), {}, "Properties of the image in the cloud."),
     },
     { ...driver.diskimage, open },
   );

@@ -6,9 +6,9 @@ import {
   list,
   mebibytes,
   number,
+  properties,
   seconds,
   text,
-  texts,
 } from "../kinds.ts";
 import { atLeastOne, atMostOne, expected, optional } from "../mapping.ts";
 import { CONNECTION, driver, WITHOUT_EFFECT } from "./driver.ts";
@@ -60,9 +60,9 @@ export const openstack = driver({
       "key-name": optional(text, undefined, "The key pair to put on the server."),
       "boot-from-volume": optional(boolean, false, "Boot from a volume that is made of the image."),
       "volume-size": optional(gigabytes, 50, "Size of that volume in GB."),
-      "instance-properties": optional(texts, undefined, "Metadata of the server."),
+      "instance-properties": optional(properties(), undefined, "Metadata of the server."),
       "dynamic-instance-properties": optional(
-        texts,
+        properties(),
         undefined,
         "Metadata with fields of the request, as {request.tenant_name}.",
       ),

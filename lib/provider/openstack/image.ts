@@ -95,7 +95,7 @@ export class ImageApi {
     const body = {
       // Its own keys come last: no property may take their place.
       ...wish.properties,
-      ...sizesIn(wish.properties),
+      ...typedIn(wish.properties),
       name: wish.name,
       disk_format: wish.diskFormat,
       container_format: "bare",
@@ -157,8 +157,25 @@ function readImage(raw: RawImage): GlanceImage {
   };
 }
 
-/** Properties of Glance's own that are numbers; in `meta` every value is a text. */
-function sizesIn(properties: Readonly<Record<string, string>>): Record<string, number> {
+/** Properties of Glance's own that are no texts; in `meta` every value is one. One that it cannot read it refuses. */
+function typedIn(properties: Readonly<Record<string, string>>): Record<string, unknown> {
   const sizes = ["min_disk", "min_ram"].map((key) => [key, Number(properties[key] ?? Number.NaN)] as const);
-  return Object.fromEntries(sizes.filter(([, size]) => Number.isInteger(size)));
+  const { protected: truth = "", tags = "" } = properties;
+  const list = listIn(tags);
+  return {
+    ...Object.fromEntries(sizes.filter(([, size]) => Number.isInteger(size))),
+    ...(/^(?:true|yes|on)$/i.test(truth) ? { protected: true } : {}),
+    ...(/^(?:false|no|off)$/i.test(truth) ? { protected: false } : {}),
+    ...(list === null ? {} : { tags: list }),
+  };
+}
+
+/** The texts of a list, which `meta` has as JSON; null for another text. */
+function listIn(text: string): string[] | null {
+  if (!text.startsWith("[")) return null;
+  try {
+    return (JSON.parse(text) as unknown[]).map(String);
+  } catch {
+    return null;
+  }
 }

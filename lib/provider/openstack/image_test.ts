@@ -65,6 +65,19 @@ describe("images in Glance", () => {
     assert.deepEqual([name, visibility, format, min_disk, min_ram], ["img-1", "private", "raw", 5, 64]);
   });
 
+  test("a property that Glance has as a list or a truth value is sent as one, and as a text where it is none", async () => {
+    const { image, cloud } = await glanceWith([]);
+    const sent = async (properties: Readonly<Record<string, string>>) => {
+      await image.create({ name: "img-1", diskFormat: "raw", properties }, signal);
+      const { protected: isProtected, tags } = JSON.parse(cloud.calls.at(-1)?.body ?? "");
+      return [isProtected, tags];
+    };
+    assert.deepEqual(await sent({ protected: "true", tags: '["ci",8]' }), [true, ["ci", "8"]]);
+    assert.deepEqual(await sent({ protected: "No", tags: "8" }), [false, "8"]);
+    assert.deepEqual(await sent({ protected: "maybe", tags: "[ci" }), ["maybe", "[ci"]);
+    assert.deepEqual(await sent({}), [undefined, undefined]);
+  });
+
   test("its properties are those that somebody gave it", async () => {
     const { image } = await glanceWith([
       { id, name: "i", checksum: "c", os_hidden: false, colour: "red", n: 1 },
