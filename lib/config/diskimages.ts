@@ -31,9 +31,10 @@ export class Family {
       if (parent === undefined) {
         // Said once, by the image that names it.
         if (child === row) {
+          const others = [...this.#rows.keys()].filter((name) => name !== row.name);
           place?.error(
             () =>
-              `diskimage ${row.name} has the parent ${wanted}, which is not among the diskimages${didYouMean(wanted, this.#rows.keys())}`,
+              `diskimage ${row.name} has the parent ${wanted}, which is not among the diskimages${didYouMean(wanted, others)}`,
           );
         }
         return null;

@@ -91,6 +91,15 @@ describe("the parents of a diskimage", () => {
     ]);
   });
 
+  it("are not told to be the image itself where a name is misspelt", () => {
+    const missed =
+      "diskimages[0].parent: diskimage focal has the parent focl, which is not among the diskimages";
+    assert.deepEqual(errorsOf("diskimages: [{name: focal, parent: focl}, {name: x}]"), [missed]);
+    assert.deepEqual(errorsOf("diskimages: [{name: focal, parent: focl}, {name: foc}]"), [
+      `${missed}; did you mean "foc"?`,
+    ]);
+  });
+
   it("form no circle, which is said by each image in it", () => {
     const text = "diskimages: [{name: a, parent: b}, {name: b, parent: c}, {name: c, parent: b}]";
     assert.deepEqual(errorsOf(text), [

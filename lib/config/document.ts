@@ -26,10 +26,10 @@ export interface ScalarValue extends Placed {
 /** Values that a file may have when its aliases and merges are written out: more is an attack or a mistake. */
 const MAXIMUM_VALUES = 1_000_000;
 /**
- * Characters that may structure a file: ten times of what is known from large sites. The parser takes some ten
- * microseconds for each, and nothing else goes on meanwhile.
+ * Line ends and characters that may structure a file: twenty times of what is known from large sites, and enough for
+ * some 7,000 static hosts of ten lines. The parser takes a few microseconds for each, and nothing else goes on meanwhile.
  */
-const MAXIMUM_MARKS = 150_000;
+const MAXIMUM_MARKS = 300_000;
 /** Lists and mappings that may stand in one another: a configuration has eight. */
 const MAXIMUM_DEPTH = 300;
 
@@ -37,21 +37,18 @@ const MAXIMUM_DEPTH = 300;
 export function readDocument(source: Source, problems: Problems): Value | null | undefined {
   const refusal = isTooDeep(source.text)
     ? "is nested too deeply to be a configuration"
-    : isTooMuch(source.text)
-      ? "has more lines, lists and mappings than any configuration"
-      : null;
+    : tooMuchOf(source.text);
   if (refusal === null) return new DocumentReader(source, problems).read();
   problems.error({ source, start: 0, end: 0 }, "", refusal);
   return undefined;
 }
 
-function isTooMuch(text: string): boolean {
-  let marks = 0;
-  for (const _ of text.matchAll(/[\n[\]{}:,?&*!|>"'%-]/g)) {
-    marks += 1;
-    if (marks > MAXIMUM_MARKS) return true;
-  }
-  return false;
+/** What is to be said of a file that takes too long to parse; null for others. */
+function tooMuchOf(text: string): string | null {
+  const marks = text.replaceAll(/[^\n[\]{}:,?&*!|>"'%-]+/g, "").length;
+  if (marks <= MAXIMUM_MARKS) return null;
+  const [found, limit] = [marks, MAXIMUM_MARKS].map((count) => count.toLocaleString("en"));
+  return `has ${found} line ends and marks of YAML (as : - , [ {), and ${limit} are read at most; leave out keys that have their default, or divide the providers among launchers with files of their own`;
 }
 
 /** Whether the file nests so deeply that the parser, which recurses, would run out of stack. A rough measure. */
@@ -85,10 +82,12 @@ class DocumentReader {
   read(): Value | null | undefined {
     const { document, toOriginal } = parseLeniently(this.#source.text);
     this.#toOriginal = toOriginal;
+    const isIni = looksLikeIni(this.#source.text);
     for (const error of [...document.errors, ...document.warnings]) {
       const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here" : error.message;
       const part = this.#part(error.pos);
-      this.#problems.error(part, "", `not valid YAML: ${this.#isHidden(part) ? unquoted(message) : message}`);
+      const said = this.#isHidden(part) ? unquoted(message) : message;
+      this.#problems.error(part, "", `not valid YAML: ${said}${isIni ? INI_REMEDY : ""}`);
     }
     if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
     if (document.contents === null) return null;
@@ -189,6 +188,14 @@ class DocumentReader {
       return [];
     });
   }
+}
+
+const INI_REMEDY = "; it looks like an INI file: write it in YAML, as KEY: VALUE";
+
+/** Whether the first line that says something is the head of a section. */
+function looksLikeIni(text: string): boolean {
+  const first = text.split("\n").find((line) => !/^\s*(?:[#;]|$)/.test(line)) ?? "";
+  return /^\s*\[[\w. -]+\]\s*$/.test(first);
 }
 
 /** What the parser says, without what it repeats of the file, which stands at the end. */

@@ -21,6 +21,12 @@ const label = (keys: string) =>
   provider(`diskimages: [{name: disk}]\n  pools: [{name: main, labels: [${keys}]}]`);
 
 const invalid: readonly [string, string, string, string?][] = [
+  [
+    "an INI file as the secure one",
+    "",
+    "s:3:1: not valid YAML: Unexpected scalar at node end; it looks like an INI file: write it in YAML, as KEY: VALUE",
+    "# our database\n[database]\ndburi=x",
+  ],
   ["a list as the file", "- a", "1:1: must be a mapping of keys to values, but is a list"],
   ["a word as the file", "hello", '1:1: must be a mapping of keys to values, but is the text "hello"'],
   [

@@ -58,12 +58,19 @@ describe("a hostile file is refused in a moment", () => {
   });
 
   it("when there is more of it than anybody writes", () => {
-    for (const piece of ["&a ", "- a\n", "|\n", '"', "{name: a},", "\n"]) {
+    const pieces = { "&a ": 1, "- a\n": 2, "|\n": 2, '"': 1, "{name: a},": 4, "\n": 1 };
+    for (const [piece, marks] of Object.entries(pieces)) {
+      const found = (marks * 400_000).toLocaleString("en");
       assert.equal(
         messageOf(piece.repeat(400_000)),
-        "1:1: has more lines, lists and mappings than any configuration",
+        `1:1: has ${found} line ends and marks of YAML (as : - , [ {), and 300,000 are read at most; leave out keys that have their default, or divide the providers among launchers with files of their own`,
       );
     }
+  });
+
+  it("from one mark beyond the limit on, and not before", () => {
+    assert.equal(messageSoon("\n".repeat(300_000)), "accepted");
+    assert.match(messageSoon("\n".repeat(300_001)), /has 300,001 line ends/);
   });
 
   it("when it nests without end", () => {

@@ -112,6 +112,10 @@ function readTop(source: Source, problems: Problems): Cursor | undefined {
     const part = { source, start: offset, end: offset };
     problems.warning(part, "", `the environment has no ${name}: %(${name}) is left as it is`);
   }
+  for (const { name, offset } of source.suffixed) {
+    const part = { source, start: offset, end: offset };
+    problems.warning(part, "", `an s follows %(${name}) and goes on as a letter of the value; remove it`);
+  }
   const value = readDocument(source, problems);
   if (value === undefined) return undefined;
   const isEmpty = value === null || (value.kind === "scalar" && value.value === null);

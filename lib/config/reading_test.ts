@@ -81,13 +81,20 @@ describe("a doubtful file", () => {
       "2:16: warning: the environment has no NODEPOOL_B: %(NODEPOOL_B) is left as it is",
     ],
     [
+      "an s behind a variable",
+      "images-dir: /x/%(NODEPOOL_C)s",
+      "1:16: warning: an s follows %(NODEPOOL_C) and goes on as a letter of the value; remove it",
+    ],
+    [
       "an image that is not uploaded",
       base("    pools: [{name: p, labels: [{name: small, diskimage: disk}]}]"),
       "7:57: warning: providers[0].pools[0].labels[0].diskimage: diskimage disk is never uploaded to provider cloud; add it to the provider's diskimages",
     ],
   ];
   for (const [name, text, expected] of cases) {
-    it(`loads with a warning: ${name}`, () => assert.deepEqual(warningsOf(text), [expected]));
+    it(`loads with a warning: ${name}`, () => {
+      assert.deepEqual(warningsOf(text, { env: { NODEPOOL_C: "c" } }), [expected]);
+    });
   }
 
   it("may be empty", () => {

@@ -6,6 +6,8 @@ export interface Source {
   readonly secret: boolean;
   /** Variables that the text names and the environment lacks, with the offset of each in `text`. */
   readonly missing: readonly { readonly name: string; readonly offset: number }[];
+  /** Variables with a letter s behind them, as Python's own %(NAME)s has, where it goes on as a part of the value. */
+  readonly suffixed: readonly { readonly name: string; readonly offset: number }[];
   /** The 1-based place in the file of an offset in `text`. */
   place(offset: number): { readonly line: number; readonly column: number };
   /** Whether a part of `text` holds a value of the environment. */
@@ -31,6 +33,7 @@ export function interpolate(
   const original = raw.startsWith("\uFEFF") ? raw.slice(1) : raw;
   const pieces: { start: number; end: number; rawStart: number; rawEnd: number }[] = [];
   const missing: { name: string; offset: number }[] = [];
+  const suffixed: typeof missing = [];
   let text = "";
   let copied = 0;
   let inComment = isComment(original, 0);
@@ -41,6 +44,9 @@ export function interpolate(
     if (newline >= 0) inComment = isComment(original, copied + newline + 1);
     text += between;
     copied = match.index + whole.length;
+    if (!inComment && /^s(?![\w-])/.test(original.slice(copied, copied + 2))) {
+      suffixed.push({ name, offset: text.length });
+    }
     const value = env[name];
     if (value === undefined) {
       if (!inComment) missing.push({ name, offset: text.length });
@@ -72,6 +78,7 @@ export function interpolate(
     text,
     secret,
     missing,
+    suffixed,
     place: (offset) => placeIn(lines, toOriginal(offset)),
     isInterpolated: (start, end) => pieces.some((piece) => piece.start < end && start < piece.end),
   };

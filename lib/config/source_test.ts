@@ -64,3 +64,18 @@ describe("variables that the environment lacks", () => {
     assert.deepEqual(missing("# a\nb %(NODEPOOL_X) # %(NODEPOOL_Y)"), ["NODEPOOL_X 6", "NODEPOOL_Y 22"]);
   });
 });
+
+describe("variables with an s behind them", () => {
+  it("are told, whether they are set or not, where the s ends the word", () => {
+    const { text, suffixed } = interpolate(
+      "%(NODEPOOL_C)s, %(NODEPOOL_X)s\n# %(NODEPOOL_C)s\n%(NODEPOOL_C)small %(NODEPOOL_C)s-1 %(NODEPOOL_C) s",
+      "f",
+      env,
+    );
+    assert.equal(text, "cs, %(NODEPOOL_X)s\n# cs\ncsmall cs-1 c s");
+    assert.deepEqual(suffixed, [
+      { name: "NODEPOOL_C", offset: 0 },
+      { name: "NODEPOOL_X", offset: 4 },
+    ]);
+  });
+});
