@@ -33,11 +33,16 @@ export class Cursor {
 
   /** The value of a key, or null when the key is not there or has nothing. */
   key(name: string): Cursor | null {
+    const place = this.place(name);
+    return place?.isNothing ? null : place;
+  }
+
+  /** The value of a key, which may be nothing, or null when the key is not there. */
+  place(name: string): Cursor | null {
     if (this.value.kind !== "map") return null;
     const entry = this.value.entries.get(name);
     if (entry === undefined) return null;
-    const child = new Cursor(entry.value, this.path === "" ? name : `${this.path}.${name}`, this.problems);
-    return child.isNothing ? null : child;
+    return new Cursor(entry.value, this.path === "" ? name : `${this.path}.${name}`, this.problems);
   }
 
   /** Those of the keys that are there and have something. */

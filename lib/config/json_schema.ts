@@ -26,11 +26,17 @@ export function configJsonSchema(): JsonSchema {
     title: "nodepool.yaml",
     description: "The configuration of Nodepool.",
     ...root.json,
+    type: ["object", "null"],
     properties: {
       ...properties,
       providers: {
         ...properties.providers,
-        items: { type: "object", required: ["name"], allOf: choices },
+        items: {
+          type: "object",
+          required: ["name"],
+          properties: { driver: { type: "string" } },
+          allOf: choices,
+        },
       },
     },
     $defs: definitions,

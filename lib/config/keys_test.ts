@@ -138,6 +138,23 @@ describe("a key of nodepool.yaml", () => {
     assert.deepEqual(parse("webapp: {listen_address: '::1'}").webapp, { port: 8005, listenAddress: "::1" });
   });
 
+  it("that has nothing is warned of, unless Nodepool takes an explicit null for it", () => {
+    const said = (text: string) => parse(text).warnings.map(({ path, message }) => `${path}: ${message}`);
+    const empty = "has no value, so it is as if left out; remove the key, or give it one";
+    assert.deepEqual(said("images-dir: ~\nlabels: [{name: a, min-ready: }]"), [
+      `images-dir: ${empty}`,
+      `labels[0].min-ready: ${empty}`,
+    ]);
+    assert.deepEqual(said("providers: [{name: k, driver: kubernetes, context: ~}]"), []);
+    const image = "{name: a, import-method: snapshot, imds-support: ~}";
+    assert.deepEqual(
+      said(
+        `diskimages: [{name: a}]\nproviders: [{name: k, driver: aws, region-name: r, diskimages: [${image}]}]`,
+      ),
+      [],
+    );
+  });
+
   it("is what is left out when it has nothing", () => {
     assert.deepEqual(
       [parse("labels:\nimages-dir:").labels.size, parse("images-dir: ~").imagesDir],

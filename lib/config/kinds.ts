@@ -9,6 +9,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export interface Kind<T> {
   (at: Cursor): T | undefined;
   readonly json: JsonSchema;
+  /** Whether a key that has nothing is as good as one that is left out. */
+  readonly takesNothing?: boolean;
 }
 
 /** A kind of what it takes and how it is read. */
@@ -226,6 +228,12 @@ export const anyMapping: Kind<Readonly<Record<string, unknown>>> = kind({ type: 
 
 /** One word, or a list of words. Taken as it is written. */
 export const textOrTexts: Kind<string | string[]> = either(text, list(text));
+
+/** What Nodepool's validator takes an explicit null for as well. */
+export function nothingOr<T>(other: Kind<T>): Kind<T> {
+  const json = { anyOf: [other.json, { type: "null" }] };
+  return Object.assign(kind(json, other), { takesNothing: true });
+}
 
 /** One kind for a word, another for what has parts. */
 export function either<A, B>(scalar: Kind<A>, parts: Kind<B>): Kind<A | B> {

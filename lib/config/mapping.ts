@@ -49,8 +49,8 @@ export interface Additions {
   readonly own?: Fields;
   /** Keys of `fields` that do not count here: whoever writes them is told so. */
   readonly without?: readonly string[];
-  /** Whether any other key is welcome, because nobody knows them all. */
-  readonly open?: boolean;
+  /** Whether any other key is welcome, because nobody knows them all; or what each of them holds. */
+  readonly open?: boolean | JsonSchema;
   /** Looks at what no single key can tell. */
   readonly check?: (at: Cursor) => void;
 }
@@ -75,7 +75,7 @@ export function mapping<F extends Fields>(fields: F, additions: Additions = {}):
     const others: Record<string, unknown> = {};
     for (const entry of applicable) readField(at, entry, row);
     for (const entry of extra) readField(at, entry, others);
-    if (!open) warnOfUnknown(at, known);
+    if (open === false) warnOfUnknown(at, known);
     check?.(at);
     row.own = others;
     return needed.every((key) => row[key] !== undefined) ? (row as Row<F>) : undefined;
@@ -97,10 +97,13 @@ function readField(
   [key, field]: readonly [string, Field<unknown>],
   row: Record<string, unknown>,
 ): void {
+  const place = at.place(key);
   const child = at.key(key);
   if (child === null && field.need === "required") at.error(`${key} is missing`);
-  if (child === null && field.need === "expected") {
+  else if (child === null && field.need === "expected") {
     at.warning(`${key} is missing; Nodepool's config-validate asks for it`);
+  } else if (place !== null && child === null && field.kind.takesNothing !== true) {
+    place.warning("has no value, so it is as if left out; remove the key, or give it one");
   }
   const value = (child === null ? undefined : field.kind(child)) ?? field.fallback;
   if (value !== undefined) row[key] = value;
@@ -119,7 +122,10 @@ function warnOfUnknown(at: Cursor, known: ReadonlySet<string>): void {
   }
 }
 
-function objectSchema(fields: readonly (readonly [string, Field<unknown>])[], open: boolean): JsonSchema {
+function objectSchema(
+  fields: readonly (readonly [string, Field<unknown>])[],
+  open: boolean | JsonSchema,
+): JsonSchema {
   const required = fields.filter(([, { need }]) => need === "required").map(([key]) => key);
   const properties = fields.map(([key, field]) => {
     const { kind, about, fallback } = field;
@@ -131,7 +137,7 @@ function objectSchema(fields: readonly (readonly [string, Field<unknown>])[], op
     type: "object",
     properties: Object.fromEntries(properties),
     ...(required.length === 0 ? {} : { required }),
-    ...(open ? {} : { additionalProperties: false }),
+    ...(open === true ? {} : { additionalProperties: open }),
   };
 }
 

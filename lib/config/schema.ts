@@ -76,7 +76,7 @@ const tenantLimits = mapping(
     "max-volumes": optional(limit, undefined, "Volumes."),
     "max-volume-gb": optional(integer({ unit: "GB" }), undefined, "Size of all volumes."),
   },
-  { open: true },
+  { open: limit.json },
 );
 
 /** A provider before its driver is known. */

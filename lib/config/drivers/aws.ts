@@ -1,5 +1,17 @@
 import type { Cursor } from "../cursor.ts";
-import { boolean, counts, gigabytes, integer, list, number, oneOf, text, texts, timeout } from "../kinds.ts";
+import {
+  boolean,
+  counts,
+  gigabytes,
+  integer,
+  list,
+  nothingOr,
+  number,
+  oneOf,
+  text,
+  texts,
+  timeout,
+} from "../kinds.ts";
 import { exactlyOne, optional, record, required } from "../mapping.ts";
 import { CONNECTION, driver, interpreter, PROVIDER_LIMITS, RATE } from "./driver.ts";
 
@@ -75,7 +87,11 @@ export const aws = driver({
       "volume-size": optional(gigabytes, undefined, "Size of the root volume in GB."),
       "volume-type": optional(text, "gp3", "Type of the root volume."),
       "import-method": optional(oneOf("snapshot", "ebs-direct", "image"), "snapshot", "How it is imported."),
-      "imds-support": optional(oneOf("v2.0"), undefined, "Which metadata service the image needs."),
+      "imds-support": optional(
+        nothingOr(oneOf("v2.0")),
+        undefined,
+        "Which metadata service the image needs.",
+      ),
       iops: operations,
       throughput,
       tags: optional(texts, undefined, "Tags of the image."),
@@ -158,7 +174,11 @@ export const aws = driver({
         "Tags with fields of the request, as {request.tenant_name}.",
       ),
       "use-spot": optional(boolean, false, "Ask for a spot instance."),
-      imdsv2: optional(oneOf("required", "optional"), undefined, "Version 2 of the metadata service."),
+      imdsv2: optional(
+        nothingOr(oneOf("required", "optional")),
+        undefined,
+        "Version 2 of the metadata service.",
+      ),
       "dedicated-host": optional(boolean, false, "Launch on a host of its own."),
     },
     without: ["console-log"],

@@ -9,6 +9,7 @@ import {
   limit,
   list,
   mebibytes,
+  nothingOr,
   number,
   oneOf,
   text,
@@ -133,7 +134,11 @@ const pullSecrets = {
 export const kubernetes = pods({
   about: "Kubernetes",
   provider: {
-    context: optional(text, undefined, `${context}; the cluster that we run in when it is left out.`),
+    context: optional(
+      nothingOr(text),
+      undefined,
+      `${context}; the cluster that we run in when it is left out.`,
+    ),
   },
   types: oneOf("namespace", "pod"),
 });
