@@ -4,6 +4,7 @@ import {
   counts,
   gigabytes,
   integer,
+  kind,
   list,
   nothingOr,
   number,
@@ -24,6 +25,26 @@ const addresses = {
   "public-ipv4": optional(boolean, undefined, "Give nodes a public IPv4 address."),
   "public-ipv6": optional(boolean, undefined, "Give nodes an IPv6 address."),
 };
+
+const filterName = required(text, "What to filter by.");
+const filterValues = required(list(text), "What it may be.");
+const filter = record({ name: filterName, values: filterValues });
+const capitalFilter = record({ Name: filterName, Values: filterValues });
+/** Nodepool takes the keys as Amazon writes them, too. */
+const eitherFilter = kind(
+  {
+    anyOf: [
+      filter.json,
+      {
+        type: "object",
+        patternProperties: { "^Name$": filterName.kind.json, "^Values$": filterValues.kind.json },
+        required: ["Name", "Values"],
+        additionalProperties: false,
+      },
+    ],
+  },
+  (at) => (at.given(["Name", "Values"]).length > 0 ? capitalFilter(at) : filter(at)),
+);
 
 /** What EC2 refuses to combine. */
 function checkPool(pool: Cursor): void {
@@ -107,16 +128,7 @@ export const aws = driver({
       ...CONNECTION,
       username: required(text, "User that jobs log in as."),
       "image-id": optional(text, undefined, "The AMI's id."),
-      "image-filters": optional(
-        list(
-          record({
-            name: required(text, "What to filter by."),
-            values: required(list(text), "What it may be."),
-          }),
-        ),
-        undefined,
-        "Which AMIs; the newest of them is taken.",
-      ),
+      "image-filters": optional(list(eitherFilter), undefined, "Which AMIs; the newest of them is taken."),
     },
     check: (at) => {
       if (at.given(["image-id", "image-filters"]).length === 1) return;

@@ -40,6 +40,7 @@ const LABEL = "pools[0].labels[0]";
 const only = (keys: string, found: string) => `must have exactly one of ${keys}, but ${found}`;
 const images = "cloud-image, diskimage";
 const [ami, filters] = [{ "image-id": "ami-1" }, { "image-filters": [{ name: "n", values: ["v"] }] }];
+const amazon = { "image-filters": [{ Name: "n", Values: ["v"] }] };
 const network = { "subnet-id": "s" };
 const place = { zone: "z", subnet: "s" };
 
@@ -95,6 +96,7 @@ const cases: readonly [string, string, Json, ...string[]][] = [
   ],
   ["aws", "an image by its id", cloudImage(ami)],
   ["aws", "an image by filters", cloudImage(filters)],
+  ["aws", "an image by filters as Amazon writes them", cloudImage(amazon)],
   ...[{}, { ...ami, ...filters }].map((keys): [string, string, Json, string] => [
     "aws",
     `an image by ${Object.keys(keys).join(" and ") || "nothing"}`,
@@ -155,8 +157,8 @@ const cases: readonly [string, string, Json, ...string[]][] = [
     "ibmvpc",
     "names that it has no place for",
     { ...place, name: "my_cloud", pools: [{ name: "my_pool" }] },
-    'error name: must not contain "_", which this cloud has no place for; write "-" instead',
-    'error pools[0].name: must not contain "_", which this cloud has no place for; write "-" instead',
+    'warning name: must not contain "_", which this cloud has no place for; write "-" instead',
+    'warning pools[0].name: must not contain "_", which this cloud has no place for; write "-" instead',
   ],
   [
     "ibmvpc",

@@ -6,7 +6,7 @@ import { CONNECTION, driver, interpreter, RATE, SHARED } from "./driver.ts";
 function checkName(at: Cursor): void {
   const name = at.key("name");
   if (name?.text()?.includes("_")) {
-    name.error(`must not contain "_", which this cloud has no place for; write "-" instead`);
+    name.warning(`must not contain "_", which this cloud has no place for; write "-" instead`);
   }
 }
 
