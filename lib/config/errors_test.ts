@@ -194,11 +194,6 @@ const invalid: readonly [string, string, string, string?][] = [
     '6:11: providers[0].engine: must be one of auto, container, sandbox, process, but is the text "contaner"; did you mean "container"?',
   ],
   [
-    "negative retries",
-    provider("launch-retries: -1"),
-    "6:19: providers[0].launch-retries: must be a whole number of 0 or more, but is the number -1",
-  ],
-  [
     "an image name of unknown parts",
     provider('image-name-format: "{name}-{timestamp}"'),
     "6:22: providers[0].image-name-format: has {name}; the fields are {image_name}, {upload_id} and {timestamp}",

@@ -83,6 +83,8 @@ export interface Range {
   readonly maximum?: number;
   /** As "seconds" or "a port". */
   readonly unit?: string;
+  /** Whether less counts as the minimum, with a warning, where Nodepool takes any number. */
+  readonly raises?: boolean;
 }
 
 /** A whole number; a text of digits is taken for one, with a warning. */
@@ -105,7 +107,7 @@ function numeric(
   written: RegExp,
   range: Range,
 ): Kind<number> {
-  const { minimum = -Infinity, maximum = Infinity, unit } = range;
+  const { minimum = -Infinity, maximum = Infinity, unit, raises = false } = range;
   const bounds =
     maximum !== Infinity
       ? ` from ${minimum} to ${maximum}`
@@ -123,8 +125,12 @@ function numeric(
     const scalar = at.value.kind === "scalar" ? at.value : null;
     const isText = typeof scalar?.value === "string" && written.test(scalar.value);
     const value = isText ? Number(scalar.text.replaceAll("_", "")) : scalar?.value;
-    if (typeof value !== "number" || !fits(value) || value < minimum || value > maximum)
+    if (typeof value !== "number" || !fits(value) || (value < minimum && !raises) || value > maximum)
       return at.refuse(allowed);
+    if (value < minimum) {
+      at.warning(`is ${describe(at.value)}, which counts as ${minimum}; write ${minimum} or more`);
+      return minimum;
+    }
     if (isText && !scalar.source.isInterpolated(scalar.start, scalar.end)) {
       at.warning(`is a text to YAML, taken as the number ${value}; write ${value}, without quotes`);
     }
@@ -133,7 +139,8 @@ function numeric(
 }
 
 export const seconds = integer({ unit: "seconds" });
-export const timeout = integer({ unit: "seconds", minimum: 1 });
+export const timeout = integer({ unit: "seconds", minimum: 1, raises: true });
+export const retries = integer({ minimum: 0, raises: true });
 export const port = integer({ unit: "a port", minimum: 1, maximum: 65535 });
 /** A limit on a count; zero or less closes what it limits. */
 export const limit = integer();

@@ -156,6 +156,17 @@ const cases: readonly [
     ],
   ],
   [
+    "a whole number that is raised to a bound",
+    integer({ minimum: 1, raises: true }),
+    [
+      ["1", 1],
+      ["0", 1, "warning: is the number 0, which counts as 1; write 1 or more"],
+      ["'-5'", 1, 'warning: is the text "-5", which counts as 1; write 1 or more'],
+      ["0.5", undefined, "x: must be a whole number of 1 or more, but is the number 0.5"],
+      ["none", undefined, 'x: must be a whole number of 1 or more, but is the text "none"'],
+    ],
+  ],
+  [
     "one of some words",
     oneOf("snapshot", "image"),
     [

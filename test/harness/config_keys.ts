@@ -39,10 +39,15 @@ const WRONG: Readonly<Record<string, readonly [unknown, RegExp]>> = {
   format: ["{name}", /has \{name\}; the fields are \{image_name\}, \{upload_id\} and \{timestamp\}$/],
 };
 
-function wrongOf(type: string): readonly [unknown, RegExp] {
-  const bound = /^(integer|number)>=(\d+)$/.exec(type);
+/** A value that is not of a type, what must be said of it, and how grave it is; `~` behind a bound: it is raised. */
+function wrongOf(type: string): readonly [unknown, RegExp, severity?: "warning"] {
+  const bound = /^(integer|number)>=(\d+)(~?)$/.exec(type);
   if (bound !== null) {
     const least = Number(bound[2]);
+    if (bound[3] === "~") {
+      const said = `is the number ${least - 1}, which counts as ${least}; write ${least} or more`;
+      return [least - 1, new RegExp(`^${said}$`), "warning"];
+    }
     return [least - 1, new RegExp(`of ${least} or more, but is the number ${least - 1}$`)];
   }
   if (type.includes("|")) {
@@ -182,11 +187,11 @@ export function testKeys(
         assert.deepEqual(at(written.problems), []);
         if (isPlain(row)) assert.deepEqual(get(written.value, path), sample);
         if (type === "anything") return;
-        const [wrong, message] = wrongOf(type);
+        const [wrong, message, severity = "error"] = wrongOf(type);
         const [problem, ...others] = at(read(kind, put(document, path, wrong)).problems);
         assert.match(problem?.message ?? "nothing is said", message);
-        const more = others.filter(({ severity }) => severity === "error");
-        assert.deepEqual([problem?.severity, problem?.line, more], ["error", 1, []]);
+        const more = others.filter((other) => other.severity === "error");
+        assert.deepEqual([problem?.severity, problem?.line, more], [severity, 1, []]);
       });
     }
 

@@ -7,9 +7,9 @@ testDriver(
   provider    driver                    text        "openstack"  "aws"
   provider    max-concurrency           integer     -1           5
   provider    priority                  integer     100          7
-  provider    boot-timeout              integer>=1  180          90
-  provider    launch-timeout            integer>=1  3600         90
-  provider    launch-retries            integer>=0  3            0
+  provider    boot-timeout              integer>=1~ 180          90
+  provider    launch-timeout            integer>=1~ 3600         90
+  provider    launch-retries            integer>=0~ 3            0
   provider    post-upload-hook          text        -            "/usr/bin/hook"
   provider    region-name               text        required     "us-east-1"
   provider    profile-name              text        -            "work"
@@ -17,7 +17,7 @@ testDriver(
   provider    object-storage            record      -            {"bucket-name": "b"}
   provider    object-storage/bucket-name  text      required     "b"
   provider    image-format              ova|vhd|vhdx|vmdk|raw  "raw"  "vhd"
-  provider    image-import-timeout      integer>=1  -            900
+  provider    image-import-timeout      integer>=1~ -            900
   provider    max-servers               integer     -            9
   provider    max-cores                 integer     -            9
   provider    max-ram                   integer     -            9

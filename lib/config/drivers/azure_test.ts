@@ -9,9 +9,9 @@ testDriver(
   provider    driver                    text        "openstack"  "azure"
   provider    max-concurrency           integer     -1           5
   provider    priority                  integer     100          7
-  provider    boot-timeout              integer>=1  120          90
-  provider    launch-timeout            integer>=1  3600         90
-  provider    launch-retries            integer>=0  3            0
+  provider    boot-timeout              integer>=1~ 120          90
+  provider    launch-timeout            integer>=1~ 3600         90
+  provider    launch-retries            integer>=0~ 3            0
   provider    post-upload-hook          text        -            "/usr/bin/hook"
   provider    location                  text        required     "centralus"
   provider    resource-group            text        required     "group"

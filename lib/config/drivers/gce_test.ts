@@ -7,9 +7,9 @@ testDriver(
   provider    driver             text        "openstack"    "gce"
   provider    max-concurrency    integer     -1             5
   provider    priority           integer     100            7
-  provider    boot-timeout       integer>=1  60             90
-  provider    launch-timeout     integer>=1  3600           90
-  provider    launch-retries     integer>=0  3              0
+  provider    boot-timeout       integer>=1~ 60             90
+  provider    launch-timeout     integer>=1~ 3600           90
+  provider    launch-retries     integer>=0~ 3              0
   provider    region             text        required       "us-central1"
   provider    project            text        required       "project"
   provider    zone               text        required       "us-central1-a"

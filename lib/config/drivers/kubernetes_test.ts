@@ -4,7 +4,7 @@ const SHARED = `
   provider  name                           name        required        "p"
   provider  max-concurrency                integer     -1              5
   provider  priority                       integer     100             7
-  provider  launch-retries                 integer>=0  3               0
+  provider  launch-retries                 integer>=0~ 3               0
   provider  max-servers                    integer     -               9
   provider  max-cores                      integer     -               9
   provider  max-ram                        integer     -               9

@@ -4,9 +4,9 @@ const COMMON = `
   provider    name                   name        required                    "p"
   provider    max-concurrency        integer     -1                          5
   provider    priority               integer     100                         7
-  provider    boot-timeout           integer>=1  60                          90
-  provider    launch-retries         integer>=0  3                           0
-  provider    image-upload-timeout   integer>=1  3600                        90
+  provider    boot-timeout           integer>=1~ 60                          90
+  provider    launch-retries         integer>=0~ 3                           0
+  provider    image-upload-timeout   integer>=1~ 3600                        90
   provider    image-name-format      format      "{image_name}-{timestamp}"  "a-{upload_id}"
   provider    post-upload-hook       text        -                           "/usr/bin/hook"
   provider    diskimages             list        []                          [{"name": "d"}]
@@ -37,7 +37,7 @@ testDriver(
   "local",
   `${COMMON}
   provider  driver          text                            "openstack"  "local"
-  provider  launch-timeout  integer>=1                      300          90
+  provider  launch-timeout  integer>=1~                     300          90
   provider  engine          auto|container|sandbox|process  "auto"       "sandbox"
   provider  socket          text                            -            "/run/podman.sock"
   provider  state-dir       text                            -            "state"
@@ -49,5 +49,5 @@ testDriver(
   "fake",
   `${COMMON}
   provider  driver          text        "openstack"  "fake"
-  provider  launch-timeout  integer>=1  3600         90`,
+  provider  launch-timeout  integer>=1~ 3600         90`,
 );

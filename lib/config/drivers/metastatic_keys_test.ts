@@ -7,9 +7,9 @@ testDriver(
   provider  driver              text        "openstack"  "metastatic"
   provider  max-concurrency     integer     -1           5
   provider  priority            integer     100          7
-  provider  boot-timeout        integer>=1  120          90
-  provider  launch-timeout      integer>=1  3600         90
-  provider  launch-retries      integer>=0  3            0
+  provider  boot-timeout        integer>=1~ 120          90
+  provider  launch-timeout      integer>=1~ 3600         90
+  provider  launch-retries      integer>=0~ 3            0
   provider  rate                number>=0   1            0.5
   provider  pools               list        []           [{"name": "main"}]
   pool      name                title       required     "main"

@@ -7,10 +7,10 @@ testDriver(
   provider    driver                       text        "openstack"                   "openstack"
   provider    max-concurrency              integer     -1                            5
   provider    priority                     integer     100                           7
-  provider    boot-timeout                 integer>=1  60                            90
-  provider    launch-timeout               integer>=1  3600                          90
-  provider    launch-retries               integer>=0  3                             0
-  provider    image-upload-timeout         integer>=1  3600                          90
+  provider    boot-timeout                 integer>=1~ 60                            90
+  provider    launch-timeout               integer>=1~ 3600                          90
+  provider    launch-retries               integer>=0~ 3                             0
+  provider    image-upload-timeout         integer>=1~ 3600                          90
   provider    image-name-format            format      "{image_name}-{timestamp}"    "a-{upload_id}"
   provider    post-upload-hook             text        -                             "/usr/bin/hook"
   provider    cloud                        text        expected                      "mycloud"

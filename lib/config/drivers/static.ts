@@ -1,6 +1,6 @@
 import { parseHostKey } from "../../std/host_key.ts";
 import type { Cursor } from "../cursor.ts";
-import { boolean, integer, list, port, text, textOrTexts, timeout } from "../kinds.ts";
+import { boolean, integer, list, port, retries, text, textOrTexts, timeout } from "../kinds.ts";
 import { expected, optional, record, required } from "../mapping.ts";
 import { CONNECTION, driver, SHARED, WITHOUT_EFFECT } from "./driver.ts";
 
@@ -18,7 +18,11 @@ const node = record({
   "ssh-port": optional(port, undefined, "The old name of connection-port."),
   "connection-type": CONNECTION["connection-type"] ?? optional(text, "ssh"),
   "shell-type": optional(text, undefined, "Shell for Ansible, as cmd or powershell."),
-  "max-parallel-jobs": optional(integer({ minimum: 0 }), 1, "Nodes that may share the host; 0: none."),
+  "max-parallel-jobs": optional(
+    integer({ minimum: 0, raises: true }),
+    1,
+    "Nodes that may share the host; 0: none.",
+  ),
   "python-path": optional(text, "auto", "Python on the host; auto lets Ansible find it."),
 });
 
@@ -78,7 +82,7 @@ export const staticHosts = driver({
     own: {
       "boot-timeout": optional(timeout, 60, WITHOUT_EFFECT),
       "launch-timeout": optional(timeout, 3600, WITHOUT_EFFECT),
-      "launch-retries": optional(integer({ minimum: 0 }), 3, WITHOUT_EFFECT),
+      "launch-retries": optional(retries, 3, WITHOUT_EFFECT),
     },
     without: [...SHARED.images, ...SHARED.cloudImages],
     check: (at) => {
