@@ -10,9 +10,8 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
-import { messageOf } from "../../lib/std/errors.ts";
-import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { isReadable, type ViewChange } from "../../lib/zookeeper/view.ts";
+import { tellFailure } from "./action_failure.ts";
 import { keysOf } from "./action_keys.ts";
 import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
 import type { Components } from "./components.ts";
@@ -287,22 +286,13 @@ export class Engine {
         closeClaim(this.#environment, action, true);
         hand.succeed(touched);
       } catch (error) {
-        this.#report(action, error);
+        tellFailure(this.#environment, action, error);
         await this.#environment.context.view.settled().catch(() => undefined);
         closeClaim(this.#environment, action, false);
         hand.fail(touched, isConflict(error));
       }
       this.kick();
     });
-  }
-
-  #report(action: Action, error: unknown): void {
-    const { context, metrics } = this.#environment;
-    const fields = { action: action.kind, subject: keysOf(action).join(" "), error: messageOf(error) };
-    if (isZooKeeperError(error)) {
-      metrics.conflict({ action: action.kind });
-      context.logger.debug("action refused, deciding anew", fields);
-    } else context.logger.error("action failed", fields);
   }
 }
 

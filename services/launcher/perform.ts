@@ -11,7 +11,12 @@ import { decline, drop, freeNode, fulfil, giveUp, reset } from "./request/fulfil
 import { endLease, returnOrphan } from "./request/lease.ts";
 import { askMinReady, settleMinReady } from "./request/min_ready.ts";
 
-/** Carries an action out. @throws {ZooKeeperError} when somebody else was faster: nothing was changed then */
+/**
+ * Carries an action out.
+ *
+ * @throws {ZooKeeperError} with one of the codes of a conflict when somebody else was faster: nothing was changed then. With
+ * another code ZooKeeper refuses the action or is away; anything else is a provider's failure or a defect
+ */
 export function perform(environment: Environment, action: Action): Promise<void> {
   switch (action.kind) {
     case "serve":

@@ -2,14 +2,18 @@
 // have no record, so that no slot is recorded twice; the others stand in line.
 import { HOSTS, hostsLockPath } from "../../../lib/model/paths.ts";
 import type { Provider } from "../../../lib/provider/contract.ts";
+import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import type { HeldLock } from "../../../lib/zookeeper/types.ts";
+import { isOutage } from "../action_failure.ts";
 import type { Environment } from "../environment.ts";
+import { isConflict } from "../transaction.ts";
 
 /** Standing in line is renewed after so many milliseconds. */
 const PATIENCE_MS = 600_000;
-const RETRY_MS = 1000;
+/** After a failure it is tried again at once where somebody was faster or ZooKeeper was away, and else less and less often. */
+const [RETRY_MS, LONGEST_RETRY_MS] = [1000, 60_000];
 
 export class HostKeepers {
   readonly #environment: Environment;
@@ -47,14 +51,23 @@ export class HostKeepers {
 
   async #keep(provider: string, signal: AbortSignal): Promise<void> {
     const { context } = this.#environment;
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted; ) {
       try {
         const lock = await this.#take(provider, signal);
+        failures = 0;
         if (lock !== null) await this.#hold(provider, lock, signal);
       } catch (error) {
         if (signal.aborted) return;
-        context.logger.debug("hosts are not kept here yet", { provider, error: messageOf(error) });
-        await context.clock.sleep(RETRY_MS, signal).catch(() => {});
+        const fields = { provider, error: messageOf(error) };
+        if (isConflict(error) || isOutage(error)) {
+          failures = 0;
+          context.logger.debug("hosts are not kept here yet", fields);
+        } else {
+          failures += 1;
+          context.logger.error("hosts cannot be kept here", fields);
+        }
+        const pause = backoffDelay(failures, { initial: RETRY_MS, maximum: LONGEST_RETRY_MS });
+        await context.clock.sleep(pause, signal).catch(() => {});
       }
     }
   }
