@@ -1,5 +1,6 @@
 // What an action works on, so that no two work on the same at a time.
 import { type Action, keys } from "./actions.ts";
+import type { Environment } from "./environment.ts";
 import { hostKey } from "./host/slots.ts";
 
 /** The keys of all that an action may change. */
@@ -32,4 +33,13 @@ export function keysOf(action: Action): string[] {
     default:
       return [keys.request(action.request)];
   }
+}
+
+/** Whether there is still what a key is about. */
+export function exists(environment: Pick<Environment, "context" | "hand">, key: string): boolean {
+  const { view, config } = environment.context;
+  const [kind, name = ""] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+  if (kind === "node") return view.node(name) !== undefined;
+  if (kind === "host") return environment.hand.hosts.has(name);
+  return kind === "request" ? view.request(name) !== undefined : config.labels.has(name);
 }

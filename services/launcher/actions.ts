@@ -198,6 +198,8 @@ export const keys = {
   label: (name: string) => `label:${name}`,
   /** By provider/identity. */
   host: (key: string) => `host:${key}`,
+  /** By what the index of hosts calls it. */
+  machine: (key: string) => `machine:${key}`,
 };
 
 /** The tree as decisions see it. */
@@ -235,6 +237,8 @@ export interface Decision {
   readonly waitsForRoom: ReadonlyMap<string, string>;
   /** Ids of our pools in which a request waits for room, or whose room is kept for one: pools of lower priority may go first. */
   readonly paused: ReadonlySet<string>;
+  /** What was thrown where something could not be decided about, by its {@link keys}. */
+  readonly undecided: ReadonlyMap<string, unknown>;
   /** When (seconds) time alone may change the decision; null when only events can. */
   readonly wakeAt: number | null;
 }
@@ -269,6 +273,7 @@ export class Draft implements Decision {
   readonly labelReasons = new Map<string, string>();
   readonly satisfied = new Set<string>();
   readonly paused = new Set<string>();
+  readonly undecided = new Map<string, unknown>();
   wakeAt: number | null = null;
 
   /** Looks at a node again at this time (seconds). */

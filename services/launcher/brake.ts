@@ -117,6 +117,12 @@ export class Brake {
 export class Brakes {
   readonly #brakes = new Map<string, Readonly<Record<BrakeSubject, Brake>>>();
   readonly #released = new Set<() => void>();
+  readonly #onError: (error: unknown, provider: string) => void;
+
+  /** @param onError hears what a listener throws; the others are called all the same */
+  constructor(onError: (error: unknown, provider: string) => void) {
+    this.#onError = onError;
+  }
 
   of(provider: string, subject: BrakeSubject): Brake {
     return this.#both(provider)[subject];
@@ -130,7 +136,13 @@ export class Brakes {
 
   release(provider: string, now: number): void {
     for (const brake of Object.values(this.#both(provider))) brake.release(now);
-    for (const listener of this.#released) listener();
+    for (const listener of this.#released) {
+      try {
+        listener();
+      } catch (error) {
+        this.#onError(error, provider);
+      }
+    }
   }
 
   #both(provider: string): Readonly<Record<BrakeSubject, Brake>> {

@@ -85,7 +85,7 @@ describe("the brake", () => {
 
 describe("the brakes", () => {
   it("of a provider are told as one, and released as one", () => {
-    const brakes = new Brakes();
+    const brakes = new Brakes(() => {});
     for (const subject of ["nodes", "images"] as const)
       brakes.of("cloud", subject).note(suspects(9), 9, 1000);
     const { on, reason } = brakes.decision("cloud");
@@ -96,7 +96,7 @@ describe("the brakes", () => {
   });
 
   it("tell of a release until nobody wants to hear of it", () => {
-    const brakes = new Brakes();
+    const brakes = new Brakes(() => {});
     let released = 0;
     const stop = brakes.onRelease(() => {
       released += 1;
@@ -107,8 +107,19 @@ describe("the brakes", () => {
     assert.equal(released, 1);
   });
 
+  it("tell of a release though a listener throws, which is told as well", () => {
+    const heard: unknown[] = [];
+    const brakes = new Brakes((error, provider) => heard.push([String(error), provider]));
+    brakes.onRelease(() => {
+      throw new Error("poison");
+    });
+    brakes.onRelease(() => heard.push("released"));
+    brakes.release("cloud", 1000);
+    assert.deepEqual(heard, [["Error: poison", "cloud"], "released"]);
+  });
+
   it("of a provider are as new when it comes back into the configuration", () => {
-    const brakes = new Brakes();
+    const brakes = new Brakes(() => {});
     for (const provider of ["cloud", "other"]) brakes.of(provider, "nodes").note(suspects(9), 9, 1000);
     brakes.keepOnly(new Set(["other"]));
     assert.equal(brakes.decision("cloud").on, false);

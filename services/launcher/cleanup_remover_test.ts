@@ -24,7 +24,7 @@ function begin({ graceMs = 0 } = {}) {
   const context = { clock, logger: { error: tell("error"), warn: tell("warning") } };
   const metrics = { brake: () => {} };
   const tasks = new TaskGroup((error) => assert.fail(String(error)));
-  const environment = { context, brakes: new Brakes(), metrics, tasks } as unknown as Environment;
+  const environment = { context, brakes: new Brakes(() => {}), metrics, tasks } as unknown as Environment;
   const remover = new Remover(environment, "nodes", graceMs);
   const removeIt = async (thing: string): Promise<void> => {
     removed.push(thing);

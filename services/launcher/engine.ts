@@ -10,34 +10,36 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
+import type { LogFields } from "../../lib/std/logger.ts";
 import { isReadable, type ViewChange } from "../../lib/zookeeper/view.ts";
-import { tellFailure } from "./action_failure.ts";
-import { keysOf } from "./action_keys.ts";
-import { type Action, type Decision, Draft, keys, type World } from "./actions.ts";
+import { exists } from "./action_keys.ts";
+import { type Decision, Draft, keys, type World } from "./actions.ts";
+import { begin } from "./begin.ts";
 import type { Components } from "./components.ts";
 import { decide, reasonOf } from "./decide.ts";
 import { type Environment, type HostKnowledge, nowOf } from "./environment.ts";
 import { judge } from "./host/judge.ts";
 import { hostKey } from "./host/slots.ts";
-import { perform } from "./perform.ts";
 import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_share.ts";
 import { unservedPools } from "./pool/unserved.ts";
-import { closeClaim, openClaim } from "./request/claims.ts";
 import { holdWishOf, isHoldTakenBack, ownDataOf } from "./request/own_data.ts";
-import { isConflict } from "./transaction.ts";
+import { AGAIN_SECONDS } from "./undecided.ts";
 import { Watchers } from "./watchers.ts";
 import { WorldIndex } from "./world_index.ts";
 
 /** A clock that is off by this much more than before was set by somebody. */
 const CLOCK_JUMP_SECONDS = 2;
 
+/** After a pass that has failed, everything is decided about anew at the next event, or in so many seconds. */
+const PASS_AGAIN_SECONDS = 10;
+
 /** Decides and acts until it is stopped. */
 export class Engine {
   readonly #environment: Environment;
   readonly #components: Components;
-  readonly #requestWatchers = new Watchers();
-  readonly #nodeWatchers = new Watchers();
+  readonly #requestWatchers = new Watchers((error, request) => this.#listenerFailed({ request, error }));
+  readonly #nodeWatchers = new Watchers((error, node) => this.#listenerFailed({ node, error }));
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
   #decision: Decision | null = null;
@@ -176,11 +178,28 @@ export class Engine {
     if (this.#stopped || this.#scheduled !== undefined) return;
     this.#scheduled = setImmediate(() => {
       this.#scheduled = undefined;
-      this.#pass();
+      try {
+        this.#pass();
+      } catch (error) {
+        this.#passFailed(error);
+      }
       this.#requestWatchers.tell();
       this.#nodeWatchers.tell();
     });
   };
+
+  #listenerFailed(fields: LogFields): void {
+    this.#environment.context.logger.error("a listener to a request or node failed", fields);
+  }
+
+  // What one thing throws is kept to it. This was thrown by what is done for all of them, and nobody knows how far it went.
+  #passFailed(error: unknown): void {
+    const { clock, logger } = this.#environment.context;
+    logger.error("deciding failed", { error, next: PASS_AGAIN_SECONDS });
+    this.#index.touchAll();
+    this.#cancelTimer?.();
+    this.#cancelTimer = clock.after(PASS_AGAIN_SECONDS * 1000, this.kick);
+  }
 
   #note({ kind, id }: ViewChange): void {
     if (kind === "component") this.#index.touchPools();
@@ -254,9 +273,12 @@ export class Engine {
     const { now } = world;
     const [before, decision] = [this.#decision, decide(world)];
     this.#decision = decision;
+    for (const [subject, error] of decision.undecided) {
+      context.logger.error("deciding failed", { subject, error, next: AGAIN_SECONDS });
+    }
     hand.prune((key) => exists(this.#environment, key));
     for (const label of decision.satisfied) hand.setbacks.delete(label);
-    for (const action of decision.actions) this.#begin(action);
+    for (const action of decision.actions) begin(this.#environment, action);
     this.#components.setPaused(decision.paused);
     if (decision.wakeAt !== null) {
       const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
@@ -272,34 +294,4 @@ export class Engine {
       for (const { id } of waiting.items) this.#requestWatchers.note(id);
     }
   }
-
-  #begin(action: Action): void {
-    const { hand, tasks } = this.#environment;
-    const touched = keysOf(action);
-    if (touched.some((key) => hand.isBusy(key))) return;
-    hand.begin(touched);
-    openClaim(this.#environment, action);
-    tasks.start(`${action.kind} ${touched.join(" ")}`, async () => {
-      try {
-        await perform(this.#environment, action);
-        await this.#environment.context.view.settled();
-        closeClaim(this.#environment, action, true);
-        hand.succeed(touched);
-      } catch (error) {
-        tellFailure(this.#environment, action, error);
-        await this.#environment.context.view.settled().catch(() => undefined);
-        closeClaim(this.#environment, action, false);
-        hand.fail(touched, isConflict(error));
-      }
-      this.kick();
-    });
-  }
-}
-
-function exists(environment: Environment, key: string): boolean {
-  const { view, config } = environment.context;
-  const [kind, name = ""] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-  if (kind === "node") return view.node(name) !== undefined;
-  if (kind === "host") return environment.hand.hosts.has(name);
-  return kind === "request" ? view.request(name) !== undefined : config.labels.has(name);
 }

@@ -65,7 +65,9 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     requestIds: new RequestIds(view),
     tasks,
     metrics,
-    brakes: new Brakes(),
+    brakes: new Brakes((error, provider) =>
+      logger.error("a listener to a brake failed", { provider, error }),
+    ),
     checkpoint: options.checkpoint ?? (() => {}),
     scanHostKeys: options.scanHostKeys ?? (await import("../../lib/provider/key_scan.ts")).scanHostKeys,
     reach: options.reach ?? ((there) => reach({ ...there, clock })),

@@ -2,8 +2,14 @@
 // has found.
 
 export class Watchers {
+  readonly #onError: (error: unknown, id: string) => void;
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #news = new Set<string>();
+
+  /** @param onError hears what a listener throws, and to which id it has listened; the others are called all the same */
+  constructor(onError: (error: unknown, id: string) => void) {
+    this.#onError = onError;
+  }
 
   get isEmpty(): boolean {
     return this.#listeners.size === 0;
@@ -29,6 +35,14 @@ export class Watchers {
     if (this.#news.size === 0) return;
     const news = [...this.#news];
     this.#news.clear();
-    for (const id of news) for (const listener of this.#listeners.get(id) ?? []) listener();
+    for (const id of news) for (const listener of this.#listeners.get(id) ?? []) this.#call(listener, id);
+  }
+
+  #call(listener: () => void, id: string): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#onError(error, id);
+    }
   }
 }

@@ -11,6 +11,7 @@ import { Reservations } from "./pool/reservations.ts";
 import type { ServedPool } from "./pool/served.ts";
 import { leaseEnd, ownDataOf } from "./request/own_data.ts";
 import { AGING_SECONDS, type Kind, Queue, waitingSince } from "./request/queue.ts";
+import { AGAIN_SECONDS, attempt, type Failures, type Undecided, whyUndecided } from "./undecided.ts";
 
 /** What has to be decided about. */
 export interface Touched {
@@ -18,6 +19,8 @@ export interface Touched {
   readonly requests: ReadonlySet<string>;
   /** Machines of static pools. */
   readonly machines: ReadonlySet<string>;
+  /** What could not even be counted, and so is not among the others. */
+  readonly failures: Failures;
 }
 
 /** What the index is made over. */
@@ -42,6 +45,10 @@ export class WorldIndex {
   readonly hungry = new Map<string, LaterFit>();
   /** Requests whose next step depends on who is registered: pending ones that nobody holds, failed ones for min-ready. */
   readonly #lost = new Set<string>();
+  /** What could not be decided about, by key. */
+  readonly undecided = new Map<string, Undecided>();
+  /** Those of it that are not counted, or as they were: nobody knows what the sums lack. */
+  readonly uncounted = new Set<string>();
   #nodes = new Set<string>();
   #requests = new Set<string>();
 
@@ -59,13 +66,19 @@ export class WorldIndex {
     if (key.startsWith("node:")) this.#nodes.add(key.slice("node:".length));
     else if (key.startsWith("request:")) this.#requests.add(key.slice("request:".length));
     else if (key.startsWith("host:")) this.hosts.touch(key.slice("host:".length));
+    else if (key.startsWith("machine:")) this.hosts.touchMachine(key.slice("machine:".length));
+    else this.undecided.delete(key);
   }
 
   /** Counts a node at once as the tree shows it; gives the requests that it belongs to or has belonged to. */
   noteNode(id: string): readonly string[] {
     this.#nodes.add(id);
-    this.hosts.update(id);
-    const requests = this.nodes.update(id);
+    let requests: readonly string[] = [];
+    // What is thrown is thrown again when the decision is prepared, and told then.
+    attempt(new Map(), keys.node(id), () => {
+      this.hosts.update(id);
+      requests = this.nodes.update(id);
+    });
     for (const request of requests) this.#requests.add(request);
     return requests;
   }
@@ -83,6 +96,7 @@ export class WorldIndex {
     for (const id of this.#hand.requests.keys()) this.#requests.add(id);
     for (const id of this.#hand.claims.keys()) this.#requests.add(id);
     this.hosts.touchAll();
+    this.undecided.clear();
   }
 
   /** Brings the indexes up to date and gives what is to be decided about. */
@@ -94,17 +108,36 @@ export class WorldIndex {
     for (const id of requests) {
       for (const node of this.nodes.nodesOf(id)) nodes.add(node.id);
     }
+    const failures: Failures = new Map();
     for (const id of nodes) {
-      const key = keys.node(id);
-      // When first, whether then: a pause may end in between.
-      this.#agenda.set(key, this.#hand.retryAt(key));
-      this.hosts.update(id);
-      for (const request of this.nodes.update(id)) requests.add(request);
-      // What stands on a node that goes is looked at in this loop, too.
-      if (isGoing(this.#tree.node(id))) for (const node of this.nodes.standingOn(id)) nodes.add(node);
+      const isCounted = this.#count(failures, keys.node(id), (key) => {
+        // When first, whether then: a pause may end in between.
+        this.#agenda.set(key, this.#hand.retryAt(key));
+        this.hosts.update(id);
+        for (const request of this.nodes.update(id)) requests.add(request);
+        // What stands on a node that goes is looked at in this loop, too.
+        if (isGoing(this.#tree.node(id))) for (const node of this.nodes.standingOn(id)) nodes.add(node);
+      });
+      if (!isCounted) nodes.delete(id);
     }
-    for (const id of requests) this.#place(id, now);
-    return { nodes, requests, machines: this.hosts.takeTouched() };
+    for (const id of requests) {
+      if (this.#count(failures, keys.request(id), () => this.#place(id, now))) continue;
+      requests.delete(id);
+      // It may have got as far as into the queue.
+      this.queue.remove(id);
+    }
+    const machines = this.hosts.takeTouched();
+    for (const machine of machines) this.undecided.delete(keys.machine(machine));
+    return { nodes, requests, machines, failures };
+  }
+
+  /** Counts one thing anew. False when that throws. */
+  #count(failures: Failures, key: string, count: (key: string) => void): boolean {
+    this.undecided.delete(key);
+    const isCounted = attempt(failures, key, () => count(key));
+    if (isCounted) this.uncounted.delete(key);
+    else this.uncounted.add(key);
+    return isCounted;
   }
 
   #place(id: string, now: number): void {
@@ -132,8 +165,8 @@ export class WorldIndex {
     this.#agenda.set(key, Math.min(end > now ? end : Infinity, waits && aging > now ? aging : Infinity));
   }
 
-  /** Takes over what a decision has found. */
-  absorb(draft: Draft): void {
+  /** Takes over what a decision has found. @param now seconds since the epoch */
+  absorb(draft: Draft, now: number): void {
     for (const id of draft.looked) {
       this.#reasons.delete(id);
       this.hungry.delete(id);
@@ -142,6 +175,19 @@ export class WorldIndex {
     for (const [id, fit] of draft.hungry) this.hungry.set(id, fit);
     for (const [id, at] of draft.reminders) this.#agenda.set(keys.node(id), at);
     for (const [key, at] of draft.hostReminders) this.#agenda.set(keys.host(key), at);
+    for (const [key, error] of draft.undecided) this.#setAside(key, error, now);
+  }
+
+  #setAside(key: string, error: unknown, now: number): void {
+    const until = now + AGAIN_SECONDS;
+    this.undecided.set(key, { reason: whyUndecided(error), until });
+    this.#agenda.set(key, until);
+    const request = key.startsWith("request:") ? key.slice("request:".length) : null;
+    if (request === null) return;
+    this.#reasons.set(request, whyUndecided(error));
+    const entry = this.#tree.request(request);
+    // It leaves its kind to others, and still counts for min-ready.
+    if (isReadable(entry) && !this.uncounted.has(key)) this.queue.update(entry, false, now);
   }
 
   /** The kind of a request that waits for a pool; null for others, also while something is being done about it. */

@@ -1,12 +1,14 @@
 // What others may have written, and clocks that somebody sets: it is named, and everything else goes on.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { requestPath } from "../../lib/model/paths.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { FakeProvider } from "../harness/fake_provider.ts";
 import { until } from "../harness/launcher.ts";
 import {
   ask,
+  askAsZuul,
   callContext,
   fulfilled,
   type LauncherCase,
@@ -79,6 +81,25 @@ describe("a launcher", () => {
     assert.equal(node?.provider, "cloud");
     // The node that was in use, unlocked, is deleted; the rest is not ours to judge.
     await untilStates(launcher, "ready", "ready", "ready", "hold", "in-use");
+  });
+
+  it("serves others beside a request that its driver throws for, says why, and tries it again when it changes", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const { resourcesOf } = cloud;
+    cloud.resourcesOf = (pool, label) => {
+      if (label === "large") throw new Error("no such flavor");
+      return resourcesOf.call(cloud, pool, label);
+    };
+    const launcher = await one.launcher(simple(cloud, { minReady: 1 }));
+    const id = await askAsZuul(launcher, { nodeTypes: ["large"] });
+    for (const label of ["small", "small"]) await fulfilled(launcher, await ask(launcher, [label]));
+    const { request } = await look(launcher, `nodeRequests/${id}`);
+    assert.equal(request.reason, "it cannot be decided because of an error: no such flavor");
+    cloud.resourcesOf = resourcesOf;
+    const { data } = await launcher.session.get(requestPath(id));
+    await launcher.session.set(requestPath(id), data, -1);
+    await fulfilled(launcher, `nodeRequests/${id}`);
   });
 
   it("deletes a node with all that somebody has put below it", async () => {

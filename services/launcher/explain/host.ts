@@ -1,4 +1,5 @@
 // Explains the host of a node. Pure.
+import { keys } from "../actions.ts";
 import { memoryOf } from "../host/memory.ts";
 import { hostKey } from "../host/slots.ts";
 import type { Decided } from "./explanation.ts";
@@ -12,6 +13,9 @@ export function hostFacts({ hand, index, now }: Decided["world"], id: string): s
   const ago = (time: number) => `${Math.max(0, Math.round(now - time))} s ago`;
   const slots = `${host.slots} ${host.slots === 1 ? "slot" : "slots"}`;
   const facts = [`it is slot ${number} of host ${host.identity}, which has ${slots}`];
+  const machine = index.hosts.machineOf(hostKey(slot)) ?? "";
+  const undecided = index.undecided.get(keys.machine(machine));
+  if (undecided !== undefined) facts.push(`its host: ${undecided.reason}`);
   const status = hand.hosts.get(hostKey(slot));
   if (status?.last) {
     const { at, problem } = status.last;

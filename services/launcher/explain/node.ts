@@ -45,6 +45,10 @@ export function explainNode(
   const launch = hand.launches.get(id);
   if (launch !== undefined)
     facts.push(`this launcher's launch of it: ${launch.status}${reasonAfter(launch.reason)}`);
+  const undecided = world.index.undecided.get(keys.node(id));
+  if (undecided !== undefined) {
+    facts.push(`${undecided.reason}; next try in ${secondsTo(undecided.until, world.now)} s`);
+  }
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${secondsTo(retry, world.now)} s`);
   if (lost !== null) facts.push(lossOf(lost, node, world.now));

@@ -6,6 +6,7 @@
 import type { Draft, HostStatus, World } from "../actions.ts";
 import { keys } from "../actions.ts";
 import { isEnabled } from "../pool/served.ts";
+import { decideOne } from "../undecided.ts";
 import { SLOW_SECONDS } from "./free_slots.ts";
 import { type Judgement, judge, knownKeys } from "./judge.ts";
 import { CLOCK_SKEW, memoryOf, merged } from "./memory.ts";
@@ -27,25 +28,36 @@ const AGAIN_SECONDS = 1;
 /** Decides about the machines of which something has changed, and about hosts that a request waits for. */
 export function decideHosts(world: World, draft: Draft, machines: ReadonlySet<string>): void {
   const { hosts } = world.index;
-  const asked = [...draft.checks].flatMap((key) => hosts.machineOf(key) ?? []);
+  const asked = [...draft.checks]
+    .flatMap((key) => hosts.machineOf(key) ?? [])
+    .filter((machine) => !world.index.undecided.has(keys.machine(machine)));
   const planned = new Set(
     draft.actions.flatMap((action) =>
       action.kind === "serve" ? action.nodes : "node" in action ? [action.node] : [],
     ),
   );
   for (const machine of new Set([...machines, ...asked])) {
-    const { slots, surplus } = hosts.assignment(machine);
-    for (const { node, reason } of surplus) {
-      const isKept = world.hand.keeping.has(node.record.provider ?? "");
-      if (!isKept || !isNobodys(node) || planned.has(node.id) || world.hand.isBusy(keys.node(node.id)))
-        continue;
-      if (world.hand.deletions.has(node.id)) continue;
-      draft.actions.push({ kind: "delete", node: node.id, reason });
-    }
-    const byHost = new Map<string, Slot[]>();
-    for (const slot of slots) byHost.set(hostKey(slot), [...(byHost.get(hostKey(slot)) ?? []), slot]);
-    for (const own of byHost.values()) decideHost(world, draft, own, planned);
+    decideOne(draft, keys.machine(machine), () => decideMachine(world, draft, machine, planned));
   }
+}
+
+function decideMachine(
+  world: World,
+  draft: Draft,
+  machine: string,
+  planned: ReadonlySet<string | null>,
+): void {
+  const { slots, surplus } = world.index.hosts.assignment(machine);
+  for (const { node, reason } of surplus) {
+    const isKept = world.hand.keeping.has(node.record.provider ?? "");
+    if (!isKept || !isNobodys(node) || planned.has(node.id) || world.hand.isBusy(keys.node(node.id)))
+      continue;
+    if (world.hand.deletions.has(node.id)) continue;
+    draft.actions.push({ kind: "delete", node: node.id, reason });
+  }
+  const byHost = new Map<string, Slot[]>();
+  for (const slot of slots) byHost.set(hostKey(slot), [...(byHost.get(hostKey(slot)) ?? []), slot]);
+  for (const own of byHost.values()) decideHost(world, draft, own, planned);
 }
 
 function decideHost(

@@ -45,6 +45,10 @@ export class HostIndex {
     if (machine !== undefined) this.#touched.add(machine);
   }
 
+  touchMachine(machine: string): void {
+    this.#touched.add(machine);
+  }
+
   /** Takes a node as it is now. */
   update(id: string): void {
     const record = this.#tree.node(id)?.record ?? null;

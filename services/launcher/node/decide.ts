@@ -6,6 +6,7 @@ import { whyUseless } from "../pool/node_index.ts";
 import { isUnoffered, nameOf, poolKey } from "../pool/served.ts";
 import { registeredName } from "../request/courtesy.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
+import { decideOne } from "../undecided.ts";
 import type { Touched } from "../world_index.ts";
 
 /** Decides about the touched nodes of our providers, and about launches that nobody waits for. */
@@ -22,11 +23,11 @@ export function decideNodes(world: World, draft: Draft, { nodes }: Touched): voi
     if (entry === undefined || !record || !world.providers.has(record.provider ?? "")) continue;
     if (evicted.has(id) || planned.has(id) || world.hand.isBusy(keys.node(id))) continue;
     if (world.hand.launches.has(id) || world.hand.deletions.has(id)) continue;
-    decideNode(world, draft, { ...entry, record });
+    decideOne(draft, keys.node(id), () => decideNode(world, draft, { ...entry, record }));
   }
   for (const id of nodes) {
     const launch = world.hand.launches.get(id);
-    if (launch !== undefined) decideLaunch(world, draft, launch);
+    if (launch !== undefined) decideOne(draft, keys.node(id), () => decideLaunch(world, draft, launch));
   }
 }
 

@@ -4,10 +4,12 @@
 // for a label: the one whose pool was registered first among those that say that they keep its min-ready. So several
 // launchers never ask for the same node. A node counts until it is given away in the tree: what was only decided may
 // be refused, as when its request is withdrawn meanwhile, and the node asked for in its place would be one too many.
+import type { LabelConfig } from "../../../lib/config/types.ts";
 import { isWaiting } from "../../../lib/std/backoff.ts";
 import { formatTime } from "../../../lib/std/format_time.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
+import { decideOne } from "../undecided.ts";
 import type { Census } from "./census.ts";
 import { endOfRefusal, imageMissing, quotaObstacle, roomNow, stoppedBy } from "./fit.ts";
 import { type Obstacle, waitsFirst, wishOf } from "./obstacle.ts";
@@ -15,28 +17,52 @@ import { isOpen, labelOf, nameOf, type ServedPool } from "./served.ts";
 
 /** Adds a request for what is missing of each label, after the requests were decided. */
 export function decideMinReady(world: World, census: Census, draft: Draft): void {
-  const { config, hand, index } = world;
+  const { config } = world;
   const wanted = [...config.labels.values()].filter((label) => label.minReady > 0);
   if (wanted.length === 0) return;
   const pools = stayingPools(world);
-  for (const { name, minReady } of wanted) {
-    const ready = index.nodes.readyOf(name);
-    if (ready >= minReady) draft.satisfied.add(name);
-    const missing = minReady - ready - index.queue.comingOf(name) - index.nodes.comingOf(name);
-    const setback = hand.setbacks.get(name);
-    const retry = hand.retryAt(keys.label(name));
-    if (retry !== null) draft.wake(retry);
-    else if (hand.isBusy(keys.label(name))) continue;
-    else if (missing <= 0 || !isOurs(world, keeperOf(pools, name))) continue;
-    else if (setback === undefined || !isWaiting(setback, world.now)) {
-      askFor(world, census, draft, pools, name, missing);
-    } else {
-      // The time, and not how long it is until then: the sentence is told until the next decision.
-      const next = formatTime(Math.ceil(setback.until));
-      const reason = `the last one failed (${setback.reason}); the next is asked for at ${next}`;
-      draft.labelReasons.set(name, reason);
-      draft.wake(setback.until);
+  for (const label of wanted) {
+    const aside = whyAside(world, label.name);
+    if (aside !== null) draft.labelReasons.set(label.name, aside);
+    else {
+      decideOne(draft, keys.label(label.name), () => decideLabel(world, census, draft, pools, label));
     }
+  }
+}
+
+/** Why nothing is asked for, whatever a label lacks; null where there is no such reason. */
+function whyAside({ index }: World, label: string): string | null {
+  const own = index.undecided.get(keys.label(label));
+  if (own !== undefined) return own.reason;
+  // What is not counted would be asked for again and again.
+  const [uncounted] = index.uncounted;
+  return uncounted === undefined ? null : `${uncounted} may be one of them, and cannot be counted`;
+}
+
+function decideLabel(
+  world: World,
+  census: Census,
+  draft: Draft,
+  pools: readonly PoolEntry[],
+  { name, minReady }: Pick<LabelConfig, "name" | "minReady">,
+): void {
+  const { hand, index } = world;
+  const ready = index.nodes.readyOf(name);
+  if (ready >= minReady) draft.satisfied.add(name);
+  const missing = minReady - ready - index.queue.comingOf(name) - index.nodes.comingOf(name);
+  const setback = hand.setbacks.get(name);
+  const retry = hand.retryAt(keys.label(name));
+  if (retry !== null) draft.wake(retry);
+  else if (hand.isBusy(keys.label(name))) return;
+  else if (missing <= 0 || !isOurs(world, keeperOf(pools, name))) return;
+  else if (setback === undefined || !isWaiting(setback, world.now)) {
+    askFor(world, census, draft, pools, name, missing);
+  } else {
+    // The time, and not how long it is until then: the sentence is told until the next decision.
+    const next = formatTime(Math.ceil(setback.until));
+    const reason = `the last one failed (${setback.reason}); the next is asked for at ${next}`;
+    draft.labelReasons.set(name, reason);
+    draft.wake(setback.until);
   }
 }
 

@@ -12,6 +12,7 @@ import { endsRequests } from "../pool/min_ready.ts";
 import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
 import { whyUnserved } from "../pool/unserved.ts";
+import { decideOne } from "../undecided.ts";
 import type { Touched } from "../world_index.ts";
 import {
   expectedFor,
@@ -23,7 +24,7 @@ import {
   yielding,
   yieldingToOwn,
 } from "./courtesy.ts";
-import { Cursors } from "./cursors.ts";
+import { type Cursor, Cursors } from "./cursors.ts";
 import { decideHeld, decideLost, tellProgress } from "./decide_pending.ts";
 import { failureOf, leaseEnd, ownDataOf } from "./own_data.ts";
 import { AGING_SECONDS, type Kind, type ReadableRequest, waitingSince } from "./queue.ts";
@@ -47,19 +48,31 @@ export function decideRequests(world: World, census: Census, draft: Draft, touch
   const pass: Pass = { world, census, draft, registered };
   const single = singles(pass, touched);
   const cursors = new Cursors(world.index.queue.kinds());
+  const decideFirst = (entry: ReadableRequest) =>
+    decideOne(draft, keys.request(entry.id), () => decideSingle(pass, entry));
   for (let cursor = cursors.take(); cursor !== undefined; cursor = cursors.take()) {
-    const { kind, head, kept } = cursor;
+    const { head } = cursor;
     while (single[0] !== undefined && compareRequests(single[0], head) < 0) {
-      decideSingle(pass, single.shift() ?? head);
+      decideFirst(single.shift() ?? head);
     }
+    decideCursor(pass, cursors, cursor);
+  }
+  for (const entry of single) decideFirst(entry);
+}
+
+/** Decides about the request whose turn it is, and has its kind go on where it need not wait. */
+function decideCursor(pass: Pass, cursors: Cursors, cursor: Cursor): void {
+  const { world, census, draft } = pass;
+  const { kind, head, kept } = cursor;
+  const isDecided = decideOne(draft, keys.request(head.id), () => {
     if (kept !== null) keepRoom(world, census, draft, head, kept);
     else if (decideWaiting(pass, kind, head)) cursors.goOn(cursor);
     else {
-      const kept = keptOf(pass, kind, head);
-      if (kept !== null) cursors.goOnWithAged(cursor, kept);
+      const more = keptOf(pass, kind, head);
+      if (more !== null) cursors.goOnWithAged(cursor, more);
     }
-  }
-  for (const entry of single) decideSingle(pass, entry);
+  });
+  if (!isDecided && kept === null) cursors.goOn(cursor);
 }
 
 /** What is kept for the first of a kind that has waited long, once the kind has to wait. */
