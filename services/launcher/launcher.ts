@@ -54,8 +54,12 @@ export async function startLauncher(given: ServiceContext, options: LauncherOpti
     logger.error("task failed", { task: name, error: messageOf(error) });
   });
   const named = () => context.providers.map(({ name }) => name);
-  const limitsOfTenants = () => context.config.tenantLimits;
-  const metrics = createMetrics(view, () => environment.pools, named, limitsOfTenants);
+  const metrics = createMetrics(
+    view,
+    () => environment.pools,
+    named,
+    () => context.config,
+  );
   const environment: Mutable<Environment> = {
     context,
     pools,

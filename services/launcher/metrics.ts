@@ -1,7 +1,8 @@
 // What the launcher measures. Names and units follow OpenTelemetry; without an SDK nothing is recorded.
 import { type Attributes, type BatchObservableResult, metrics } from "@opentelemetry/api";
 import type { Config } from "../../lib/config/types.ts";
-import type { RequestEntry, View } from "../../lib/zookeeper/view.ts";
+import type { NodeState } from "../../lib/model/node.ts";
+import type { NodeEntry, RequestEntry, View } from "../../lib/zookeeper/view.ts";
 import { poolLimits } from "./pool/quota.ts";
 import { offeredLabels, type ServedPool } from "./pool/served.ts";
 
@@ -25,12 +26,26 @@ export interface Metrics {
   stop(): void;
 }
 
+/**
+ * The states in which a label's nodes spend their lives: of these it is shown, too, that there are none, or nobody could
+ * be told of it. Of the others, through which a node passes in a moment, only what there is.
+ */
+const SHOWN_STATES = [
+  "building",
+  "testing",
+  "ready",
+  "in-use",
+  "used",
+  "hold",
+  "deleting",
+] satisfies NodeState[];
+
 /** Creates the instruments; gauges observe the view, and the pools, providers and limits that are in force at that time. */
 export function createMetrics(
-  view: Pick<View, "nodes" | "requests">,
+  view: Pick<View, "nodes" | "requests" | "current">,
   pools: () => readonly ServedPool[],
   providers: () => readonly string[],
-  tenantLimits: () => Config["tenantLimits"],
+  config: () => Pick<Config, "labels" | "tenantLimits">,
 ): Metrics {
   const meter = metrics.getMeter("nodepool.launcher");
   const launches = meter.createHistogram("nodepool.launch.duration", { unit: "s" });
@@ -42,6 +57,7 @@ export function createMetrics(
   const brakes = meter.createObservableGauge("nodepool.brake");
   const conflicts = meter.createCounter("nodepool.action.conflicts");
   const nodes = meter.createObservableGauge("nodepool.nodes");
+  const ofLabels = meter.createObservableGauge("nodepool.label.nodes");
   const requests = meter.createObservableGauge("nodepool.requests");
   const addressable = meter.createObservableGauge("nodepool.requests.addressable");
   const ofPools = meter.createObservableGauge("nodepool.pool.limit");
@@ -63,12 +79,21 @@ export function createMetrics(
       if (brake !== null) result.observe(brakes, brake ? 1 : 0, { provider });
     }
   };
+  const observeLabels = (result: BatchObservableResult) => {
+    // That there are none is said by who knows it.
+    if (!view.current) return;
+    for (const [key, count] of countByLabel(view.nodes(), config().labels.keys())) {
+      const [label = "", state = ""] = key.split("\n");
+      result.observe(ofLabels, count, { label, state });
+    }
+  };
   const observe = (result: BatchObservableResult) => {
     observeFound(result);
     for (const [key, count] of countBy(view.nodes(), ({ record }) => [record?.provider, record?.state])) {
       const [provider = "", state = ""] = key.split("\n");
       result.observe(nodes, count, { provider, state });
     }
+    observeLabels(result);
     for (const [state, count] of countBy(view.requests(), ({ record }) => [record?.state])) {
       result.observe(requests, count, { state });
     }
@@ -80,11 +105,11 @@ export function createMetrics(
         result.observe(ofPools, limit, { ...attributes, resource });
       }
     }
-    for (const [tenant, limits] of tenantLimits()) {
+    for (const [tenant, limits] of config().tenantLimits) {
       for (const [resource, limit] of finite(limits)) result.observe(ofTenants, limit, { tenant, resource });
     }
   };
-  const observed = [nodes, requests, addressable, ofPools, ofTenants, drifts, brakes];
+  const observed = [nodes, ofLabels, requests, addressable, ofPools, ofTenants, drifts, brakes];
   meter.addBatchObservableCallback(observe, observed);
   return {
     launch: (duration, attributes) => launches.record(duration, attributes),
@@ -131,6 +156,19 @@ function addressableBy(served: ServedPool, open: readonly OpenRequests[]): numbe
     .filter(({ labels }) => labels.every((label) => offered.has(label)))
     .filter(({ provider }) => provider === null || provider === served.provider.name)
     .reduce((sum, { count }) => sum + count, 0);
+}
+
+/** How many nodes each label has in each state, by label and state; a node of several labels is one of each. */
+function countByLabel(nodes: Iterable<NodeEntry>, configured: Iterable<string>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const label of configured) for (const state of SHOWN_STATES) counts.set(`${label}\n${state}`, 0);
+  for (const { record } of nodes) {
+    for (const label of record?.type ?? []) {
+      const key = `${label}\n${record?.state}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+  }
+  return counts;
 }
 
 function countBy<T>(items: Iterable<T>, keyOf: (item: T) => readonly (string | null | undefined)[]) {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Config } from "../../lib/config/types.ts";
-import type { RequestEntry } from "../../lib/zookeeper/view.ts";
+import type { NodeEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
 import { measure } from "../../test/harness/metrics.ts";
-import { pool, request } from "../../test/harness/world.ts";
+import { node, pool, request } from "../../test/harness/world.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { ServedPool } from "./pool/served.ts";
 
@@ -14,19 +14,32 @@ async function shown(
   scene: {
     pools?: ServedPool[];
     requests?: RequestEntry[];
+    nodes?: () => NodeEntry[];
+    labels?: () => readonly string[];
+    current?: () => boolean;
     providers?: () => readonly string[];
     tenants?: Config["tenantLimits"];
   },
   ...acts: ((instruments: Metrics) => void)[]
 ): Promise<Record<string, unknown>[]> {
   const measured = measure();
-  const { pools = [], requests = [], providers = () => [], tenants = new Map() } = scene;
-  const view = { nodes: () => [], requests: () => requests };
+  const { pools = [], requests = [], providers = () => [], tenants: tenantLimits = new Map() } = scene;
+  const { nodes = () => [], labels = () => [], current = () => true } = scene;
+  const view = {
+    nodes,
+    requests: () => requests,
+    get current() {
+      return current();
+    },
+  };
   const instruments = createMetrics(
     view,
     () => pools,
     providers,
-    () => tenants,
+    () => ({
+      tenantLimits,
+      labels: new Map(labels().map((name) => [name, { name, minReady: 0, maxReadyAge: 0 }])),
+    }),
   );
   const looks: Record<string, unknown>[] = [];
   for (const act of acts) {
@@ -72,6 +85,54 @@ test("a request for one provider is addressable by no pool of another", async ()
 test("a pool that is switched off could serve nothing", async () => {
   const pools = [pool("cloud/main", ["small"], { maxServers: 0 })];
   assert.deepEqual(await addressable(pools, [request("200-1")]), { "cloud/main": 0 });
+});
+
+const states = (...counts: readonly (readonly [string, number])[]) => {
+  const none = ["building", "testing", "ready", "in-use", "used", "hold", "deleting"].map((state) => [
+    state,
+    0,
+  ]);
+  return Object.fromEntries([...none, ...counts]);
+};
+const ofLabel = (label: string, counts: object) =>
+  Object.fromEntries(Object.entries(counts).map(([state, count]) => [`${label}/${state}`, count]));
+
+// Nodepool's test_node_assignment: "zero-filled label states".
+test("each configured label shows how many nodes it has in each state, none as well, before the first and after the last", async () => {
+  let [nodes, labels]: [NodeEntry[], string[]] = [[], ["small", "large"]];
+  const scene = { nodes: () => nodes, labels: () => labels };
+  const come = () => {
+    const unreadable = { ...node("0005", "ready"), record: null };
+    nodes = [
+      ...[node("0001", "ready"), node("0002", "ready"), node("0003", "in-use", { type: ["small", "other"] })],
+      ...[node("0004", "init"), unreadable],
+    ];
+  };
+  const go = () => {
+    nodes = [];
+    labels = ["small"];
+  };
+  const looks = await shown("nodepool.label.nodes", ["label", "state"], scene, () => {}, come, go);
+  const none = states();
+  assert.deepEqual(looks, [
+    { ...ofLabel("small", none), ...ofLabel("large", none) },
+    {
+      ...ofLabel("small", states(["ready", 2], ["in-use", 1], ["init", 1])),
+      ...ofLabel("large", none),
+      "other/in-use": 1,
+    },
+    ofLabel("small", none),
+  ]);
+});
+
+test("no label is said to have no nodes while nobody knows how things are", async () => {
+  let isCurrent = true;
+  const scene = { labels: () => ["small"], current: () => isCurrent };
+  const lose = () => {
+    isCurrent = false;
+  };
+  const [before, after] = await shown("nodepool.label.nodes", ["label", "state"], scene, () => {}, lose);
+  assert.deepEqual([before, after], [ofLabel("small", states()), {}]);
 });
 
 // Nodepool's gauges max_servers and tenant_limits.

@@ -107,6 +107,16 @@ describe("launcher: metrics", () => {
     await shows("nodepool.requests", [{ state: "fulfilled" }, 1]);
   });
 
+  it("show how many nodes each label has, also that it has none", async () => {
+    await untilStates(await one.launcher(simple(cloud, { minReady: 2 })), "ready", "ready");
+    const shown = await measured.shown("nodepool.label.nodes");
+    const ready = shown.filter(([{ state }]) => state === "ready");
+    assert.deepEqual(ready, [
+      [{ label: "large", state: "ready" }, 0],
+      [{ label: "small", state: "ready" }, 2],
+    ]);
+  });
+
   it("show the limits of its pools and tenants", async () => {
     await one.launcher({ ...simple(cloud, { maxServers: 3 }), tenants: { acme: { cores: 8 } } });
     const [place, resource] = [{ provider: "cloud", pool: "main" }, "instances"];
