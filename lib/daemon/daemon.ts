@@ -25,7 +25,7 @@ import { turnWriter } from "../telemetry/turn_writer.ts";
 import { openServiceContext, serversOf } from "./context.ts";
 import { type DaemonFlags, helpText, type NumberFlag, parseFlags, UsageError } from "./flags.ts";
 import { type FollowedConfig, followConfig } from "./follow_config.ts";
-import { fullHostName } from "./host_name.ts";
+import { fullHostName, instanceName } from "./host_name.ts";
 import { type DaemonProcess, EXIT } from "./process.ts";
 import { followReadiness } from "./readiness.ts";
 import { Stopping, startGrace } from "./stopping.ts";
@@ -112,7 +112,8 @@ async function run(options: DaemonOptions, flags: DaemonFlags, program: string):
   const version = readVersion();
   for (const warning of config.warnings) logger.warn("configuration", { problem: formatProblem(warning) });
   for (const ignored of flags.ignored) logger.warn("a flag is accepted and ignored", { flag: ignored });
-  const telemetry = await startTelemetry({ service: program, version, env: host.env });
+  const instance = instanceName(randomUUID());
+  const telemetry = await startTelemetry({ service: program, version, instance, env: host.env });
   const stopping = new Stopping({ host, program, logger, clock, profileFolder: tmpdir() });
   const late = lateServices(
     SERVICE_DEFINITIONS[options.name],

@@ -17,6 +17,11 @@ export async function fullHostName(): Promise<string> {
   return found;
 }
 
+/** What tells this process from all others of its service, and a reader on which machine it runs. @param uuid a new one */
+export function instanceName(uuid: string): string {
+  return `${hostname()}-${uuid.slice(0, 8)}`;
+}
+
 async function askNameService(short: string): Promise<string> {
   try {
     const { address } = await lookup(short);

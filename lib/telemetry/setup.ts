@@ -13,6 +13,8 @@ export interface TelemetryOptions {
   /** As nodepool-launcher; OTEL_SERVICE_NAME goes before it. */
   readonly service: string;
   readonly version: string;
+  /** Tells the process from others of its service; `service.instance.id` of OTEL_RESOURCE_ATTRIBUTES goes before it. @default none */
+  readonly instance?: string;
   readonly env: Environment;
   /** Where a console exporter writes. @default standard error */
   readonly write?: (line: string) => void;
@@ -121,8 +123,10 @@ async function metricReader(
   return target === "prometheus" ? await fetchedReader(env, write) : await sendingReader(target, env, write);
 }
 
-function resourceAttributes({ service, version, env }: TelemetryOptions): Record<string, string> {
+function resourceAttributes({ service, version, instance, env }: TelemetryOptions): Record<string, string> {
   const attributes: Record<string, string> = { "service.name": service, "service.version": version };
+  // A collector makes it the label `instance`: without it two launchers were one, with the values now of this, now of that.
+  if (instance !== undefined) attributes["service.instance.id"] = instance;
   for (const pair of (env.OTEL_RESOURCE_ATTRIBUTES ?? "").split(",")) {
     const [key, value] = pair.split("=", 2);
     if (key !== undefined && value !== undefined) attributes[key.trim()] = decoded(value.trim());

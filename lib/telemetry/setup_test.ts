@@ -86,6 +86,23 @@ test("an OTLP endpoint gets spans and metrics, with the resource, before shutdow
   assert.match(received.get("/v1/metrics") ?? "", /things/);
 });
 
+for (const [given, wanted] of [
+  ["", "host-1"],
+  ["service.instance.id=mine", "mine"],
+] as const) {
+  test(`metrics say which instance sends them: ${wanted}`, async () => {
+    const received: string[] = [];
+    const { endpoint, close } = await collect((_path, body) => received.push(body));
+    const env = { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint, OTEL_RESOURCE_ATTRIBUTES: given };
+    const telemetry = await startTelemetry({ ...who, instance: "host-1", env });
+    metrics.getMeter("nodepool").createCounter("things").add(1);
+    await telemetry.shutdown();
+    close();
+    const attribute = JSON.stringify({ key: "service.instance.id", value: { stringValue: wanted } });
+    assert.ok(received.at(-1)?.includes(attribute), received.at(-1));
+  });
+}
+
 test("an empty OTLP endpoint is as none: that of the one signal counts", async () => {
   const received = new Set<string>();
   const { endpoint, close } = await collect((path) => received.add(path));

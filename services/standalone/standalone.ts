@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { ConfigError, formatProblem } from "../../lib/config/types.ts";
 import { UsageError } from "../../lib/daemon/flags.ts";
 import { type FollowedConfig, followConfig } from "../../lib/daemon/follow_config.ts";
-import { fullHostName } from "../../lib/daemon/host_name.ts";
+import { fullHostName, instanceName } from "../../lib/daemon/host_name.ts";
 import { type DaemonProcess, EXIT } from "../../lib/daemon/process.ts";
 import { followReadiness } from "../../lib/daemon/readiness.ts";
 import { Stopping, startGrace } from "../../lib/daemon/stopping.ts";
@@ -152,6 +152,7 @@ async function start(parts: Start): Promise<void> {
   const telemetry = await startTelemetry({
     service: PROGRAM,
     version,
+    instance: instanceName(randomUUID()),
     env: host.env,
     write: (line) => screen.note(line.trimEnd()),
   });

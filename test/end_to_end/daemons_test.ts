@@ -1,7 +1,7 @@
 // Builder and launcher as processes of their own beside a real ZooKeeper, used by Zuul, by the CLI, and traced.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { findProgram } from "../../lib/host/machine.ts";
@@ -89,6 +89,17 @@ describe("builder and launcher with a real ZooKeeper", () => {
     await Promise.all([builder.stop(), launcher.stop()]);
     await zookeeper.close();
     rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("say which of them it is", async () => {
+    const instances = await Promise.all(
+      metricsAt.map(async (address) => {
+        const text = await (await fetch(`http://${address}/metrics`)).text();
+        return /^target_info\{.*service_instance_id="([^"]+)"/m.exec(text)?.[1] ?? "";
+      }),
+    );
+    assert.equal(new Set(instances).size, 2);
+    for (const instance of instances) assert.ok(instance.startsWith(`${hostname()}-`), instance);
   });
 
   it("are scraped by a Prometheus, which knows our alerts", {
