@@ -66,7 +66,8 @@ export interface Gauged {
 /** Begins to show how things are whenever somebody collects; returns what ends it. */
 export function observeBuilder(gauged: Gauged): () => void {
   const meter = metrics.getMeter("nodepool");
-  const gauge = (name: string, description: string, unit = "1") =>
+  // A count has no unit: "1" is that of a ratio, and Prometheus' names would say so.
+  const gauge = (name: string, description: string, unit = "") =>
     meter.createObservableGauge(name, { description, unit });
   const gauges = {
     builds: gauge("nodepool.builder.builds", "Builds that are recorded, by image and state"),

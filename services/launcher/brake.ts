@@ -1,6 +1,7 @@
 // Stops the cleanup of a provider when too much of it looks wrong at once: an emptied ZooKeeper, a list that lies or a
-// wrong configuration would otherwise delete everything. Only what the cleanup deletes of itself is stopped; nodes
-// that are returned, too old or deleted by somebody go as ever.
+// wrong configuration would otherwise delete everything. Only what the cleanup concludes from comparing is stopped and
+// counted. Nodes that are returned, left by their user, too old, not offered any more or deleted by somebody go as ever:
+// that is in their records or was configured, nobody holds them, and kept they would take the room of others.
 
 /** More than this part of a provider's nodes. */
 export const BRAKE_PART = 0.4;
