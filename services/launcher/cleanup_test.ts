@@ -129,6 +129,21 @@ describe("launcher: cleanup", () => {
     await until("nothing left", () => cloud.instances.size === 0 && cloud.cloud.leftovers.size === 0);
   });
 
+  it("goes on after a pass that has thrown", async () => {
+    one = await cases.begin("cloud");
+    const launcher = await one.launcher(simple(new FakeProvider("cloud")), OFTEN);
+    const { orphanedRequestLocks } = launcher.view;
+    let passes = 0;
+    Object.assign(launcher.view, {
+      orphanedRequestLocks: () => {
+        passes += 1;
+        if (passes === 1) throw new Error("poison");
+        return orphanedRequestLocks();
+      },
+    });
+    await until("another pass", () => passes > 1);
+  });
+
   it("goes on with a provider while another one hangs", async () => {
     one = await cases.begin("cloud", "stuck");
     const [cloud, stuck] = [new FakeProvider("cloud"), new FakeProvider("stuck")];

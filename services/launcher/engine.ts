@@ -24,15 +24,12 @@ import { planChange } from "./plan_change.ts";
 import type { ReadableNode } from "./pool/node_share.ts";
 import { unservedPools } from "./pool/unserved.ts";
 import { holdWishOf, isHoldTakenBack, ownDataOf } from "./request/own_data.ts";
-import { AGAIN_SECONDS } from "./undecided.ts";
+import { AGAIN_SECONDS, attempt, type Failures, PASS_AGAIN_SECONDS } from "./undecided.ts";
 import { Watchers } from "./watchers.ts";
 import { WorldIndex } from "./world_index.ts";
 
 /** A clock that is off by this much more than before was set by somebody. */
 const CLOCK_JUMP_SECONDS = 2;
-
-/** After a pass that has failed, everything is decided about anew at the next event, or in so many seconds. */
-const PASS_AGAIN_SECONDS = 10;
 
 /** Decides and acts until it is stopped. */
 export class Engine {
@@ -123,13 +120,10 @@ export class Engine {
 
   start(): void {
     const { view, session } = this.#environment.context;
-    for (const node of view.nodes()) this.#rememberWish({ kind: "node", id: node.id });
+    const failures: Failures = new Map();
+    for (const { id } of view.nodes()) attempt(failures, keys.node(id), () => this.#rememberWish(id));
     this.#unsubscribe.push(
-      view.subscribe((change) => {
-        if (change.kind === "node") this.#rememberWish(change);
-        this.#note(change);
-        this.kick();
-      }),
+      view.subscribe((change) => this.#note(change)),
       view.onCurrent((current) => {
         this.#noteCurrent(current);
         this.#index.touchAll();
@@ -141,7 +135,10 @@ export class Engine {
         if (state === "connected") this.kick();
       }),
     );
-    for (const { id } of view.requests()) this.#noteRequest(id, Number.NEGATIVE_INFINITY);
+    for (const { id } of view.requests()) {
+      attempt(failures, keys.request(id), () => this.#noteRequest(id, Number.NEGATIVE_INFINITY));
+    }
+    this.#tellOf(failures);
     this.#index.touchAll();
     this.#noteCurrent(view.current);
     this.kick();
@@ -188,6 +185,12 @@ export class Engine {
     });
   };
 
+  #tellOf(failures: ReadonlyMap<string, unknown>): void {
+    for (const [subject, error] of failures) {
+      this.#environment.context.logger.error("deciding failed", { subject, error, next: AGAIN_SECONDS });
+    }
+  }
+
   #listenerFailed(fields: LogFields): void {
     this.#environment.context.logger.error("a listener to a request or node failed", fields);
   }
@@ -202,15 +205,18 @@ export class Engine {
   }
 
   #note({ kind, id }: ViewChange): void {
+    // First, since the rest may throw.
+    this.kick();
     if (kind === "component") this.#index.touchPools();
     if (kind === "node") {
       for (const request of this.#index.noteNode(id)) this.#requestWatchers.note(request);
       this.#nodeWatchers.note(id);
+      this.#rememberWish(id);
     }
     if (kind !== "request") return;
     this.#index.touch(keys.request(id));
-    this.#noteRequest(id, nowOf(this.#environment));
     this.#requestWatchers.note(id);
+    this.#noteRequest(id, nowOf(this.#environment));
   }
 
   #noteRequest(id: string, at: number): void {
@@ -243,7 +249,7 @@ export class Engine {
     hand.currentSince = current ? nowOf(this.#environment) : Infinity;
   }
 
-  #rememberWish({ id }: ViewChange): void {
+  #rememberWish(id: string): void {
     const { context, hand } = this.#environment;
     const record = context.view.node(id)?.record;
     if (record === undefined || record === null || record.state === "hold" || isHoldTakenBack(record)) {
@@ -273,9 +279,7 @@ export class Engine {
     const { now } = world;
     const [before, decision] = [this.#decision, decide(world)];
     this.#decision = decision;
-    for (const [subject, error] of decision.undecided) {
-      context.logger.error("deciding failed", { subject, error, next: AGAIN_SECONDS });
-    }
+    this.#tellOf(decision.undecided);
     hand.prune((key) => exists(this.#environment, key));
     for (const label of decision.satisfied) hand.setbacks.delete(label);
     for (const action of decision.actions) begin(this.#environment, action);

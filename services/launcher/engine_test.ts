@@ -1,9 +1,9 @@
 // What the engine knows before it has decided with a configuration; its decisions are tested with launchers.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { newRequest } from "../../lib/model/request.ts";
+import type { NodeEntry, ViewChange } from "../../lib/zookeeper/view.ts";
 import { host, hostPool, slotNode } from "../../test/harness/host_world.ts";
-import { request, world } from "../../test/harness/world.ts";
+import { node, request, world } from "../../test/harness/world.ts";
 import type { Components } from "./components.ts";
 import { Engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
@@ -40,9 +40,16 @@ describe("an engine with another configuration that ZooKeeper does not show yet"
 
 describe("an engine", () => {
   /** An engine that may do nothing but decide, what it logs and which of its timers (milliseconds) run. */
-  function begun({ setPaused = () => {}, nodesOf = () => [] as never[] } = {}) {
-    const seen = world({});
-    const requests = new Map([poisoned("200-1"), request("200-2")].map((one) => [one.id, one]));
+  function begun({
+    setPaused = () => {},
+    nodesOf = () => [] as never[],
+    field = "nodeTypes",
+    nodes = [] as NodeEntry[],
+  } = {}) {
+    const seen = world({ nodes });
+    const requests = new Map(
+      [poisoned(request("200-1"), field), request("200-2")].map((one) => [one.id, one]),
+    );
     const tree = {
       ...seen.tree,
       request: (id: string) => requests.get(id),
@@ -53,6 +60,7 @@ describe("an engine", () => {
       () => 0.5,
     );
     const [lines, timers, begun]: [string[], number[], string[]] = [[], [], []];
+    const listeners: ((change: ViewChange) => void)[] = [];
     const error = (message: string, fields: object) =>
       void lines.push(`${message} ${JSON.stringify(fields)}`);
     const clock = {
@@ -63,9 +71,14 @@ describe("an engine", () => {
       },
     };
     const context = {
-      view: { ...tree, current: true },
+      view: {
+        ...tree,
+        current: true,
+        subscribe: (listener: (typeof listeners)[number]) => void listeners.push(listener),
+        onCurrent: () => {},
+      },
       config: { ...seen.config, providers: [] },
-      session: { state: "connected" },
+      session: { state: "connected", onState: () => {} },
       unserved: new Map(),
       logger: { error },
       clock,
@@ -79,22 +92,31 @@ describe("an engine", () => {
       tasks,
       chains,
       nodesOf,
+      requestIds: { update: () => {} },
       kick: () => engine.kick(),
       metrics: {},
     } as unknown as Environment;
     const engine = new Engine(environment, { shows: () => true, setPaused } as unknown as Components);
-    return { engine, lines, timers, begun };
+    const tell = (change: ViewChange) => {
+      for (const listener of listeners) listener(change);
+    };
+    return { engine, lines, timers, begun, tell };
   }
 
-  /** A request whose labels cannot be read. */
-  function poisoned(id: string) {
-    const record = new Proxy(newRequest(0, {}), {
+  /** An entry with a record of which a field cannot be read. */
+  function poisoned<T extends object>(
+    entry: { readonly record: T | null } & Omit<NodeEntry, "record">,
+    field: string,
+  ) {
+    const { record } = entry;
+    assert.ok(record !== null);
+    const broken = new Proxy(record, {
       get: (target, key) => {
-        if (key === "nodeTypes") throw new Error("poison");
+        if (key === field) throw new Error("poison");
         return Reflect.get(target, key);
       },
     });
-    return { ...request(id), record };
+    return { ...entry, record: broken };
   }
 
   const passed = () => new Promise((resolve) => setImmediate(resolve));
@@ -129,6 +151,28 @@ describe("an engine", () => {
     assert.deepEqual(told, ["200-1"]);
     assert.equal(lines.at(-1), 'a listener to a request or node failed {"request":"200-1","error":{}}');
     assert.ok(timers.length === 1 && timers[0] !== 10_000);
+  });
+
+  it("begins though what it notes of each request throws for one, and decides after a change that it cannot note", async () => {
+    const {
+      engine,
+      lines,
+      begun: actions,
+      tell,
+    } = begun({
+      field: "requestorData",
+      nodes: [poisoned(node("0001", "used"), "extra")],
+    });
+    engine.start();
+    await passed();
+    assert.deepEqual(actions, ["serve request:200-2"]);
+    const failed = (subject: string) => `deciding failed {"subject":"${subject}","error":{},"next":60}`;
+    const both = ["node:0001", "request:200-1"].map(failed);
+    assert.deepEqual(lines.splice(0), [...both, ...both.reverse()]);
+    // The tree logs what a listener throws.
+    assert.throws(() => tell({ kind: "request", id: "200-1" }), /poison/);
+    await passed();
+    assert.deepEqual(lines, [failed("request:200-1")]);
   });
 
   it("decides anew about what could not be begun", async () => {

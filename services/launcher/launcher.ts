@@ -204,7 +204,10 @@ function repeat(
     const stop = environment.brakes.onRelease(() => again());
     try {
       while (!signal.aborted) {
-        await pass(signal);
+        await pass(signal).catch((error: unknown) => {
+          // The next one may do better.
+          if (!signal.aborted) environment.context.logger.error("task failed", { task: name, error });
+        });
         const wake = new AbortController();
         again = () => wake.abort();
         await clock.sleep(interval, AbortSignal.any([signal, wake.signal])).catch(() => {});

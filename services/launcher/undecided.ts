@@ -6,6 +6,9 @@ import type { Draft } from "./actions.ts";
 /** After so many seconds it is tried again, though nothing has changed. */
 export const AGAIN_SECONDS = 60;
 
+/** After a pass that has failed as a whole, all is decided about anew at the next event, or in so many seconds. */
+export const PASS_AGAIN_SECONDS = 10;
+
 /** A thing that was set aside. */
 export interface Undecided {
   /** As people are told. */
