@@ -176,6 +176,27 @@ describe("a launch that cannot be decided about", () => {
   });
 });
 
+describe("a slot's record of which a field cannot be read", () => {
+  const [one, other] = ["h", "other"].map((name) => host({ name }));
+  assert.ok(one && other);
+  for (const field of fieldsOf(slotNode("0000", "ready", 0))) {
+    for (const id of ["0000", "0002"]) {
+      it(`does not keep a request from a slot of another machine: ${field} of ${id}`, () => {
+        const bad = poisoned(slotNode(id, "ready", 0), field);
+        const seen = world({
+          pools: [hostPool("lab/main", [one, other])],
+          hand: knowing(checked(one), checked(other)),
+          nodes: [bad, slotNode("0001", "ready", 0, { hostname: "other" })],
+          requests: [request("200-1")],
+        });
+        assert.match(told(decide(seen)).join(), /serve 200-1 at lab\/main with 000[012]/);
+        seen.index.touchAll();
+        assert.match(told(again(seen, 1)).join(), /serve 200-1 at lab\/main with 000[012]/);
+      });
+    }
+  }
+});
+
 describe("a machine that cannot be decided about", () => {
   it("is tried again after a while by itself, and not each time that a request waits for its host", () => {
     const state = { bad: true };
@@ -225,6 +246,22 @@ describe("a machine that cannot be decided about", () => {
     assert.ok(facts.includes(`its host: ${REASON}`), facts.join("; "));
     const tried = (later: number) => again(seen, later).undecided.size === 1;
     assert.ok(!tried(1) && tried(AGAIN_SECONDS), "also where nobody waits for it");
+  });
+
+  it("has no slots where its records cannot be assigned, and has them again when they can", () => {
+    const state = { bad: true };
+    const seen = world({
+      pools: [hostPool("lab/main", [host()])],
+      hand: knowing(checked(host())),
+      nodes: [poisoned(slotNode("0000", "ready", 0), "slot", state)],
+      requests: [request("200-1")],
+    });
+    assert.deepEqual(told(decide(seen)), []);
+    assert.deepEqual([...seen.index.undecided.keys()], ["machine:lab\nh"]);
+    assert.equal(seen.index.hosts.slotOf("0000"), undefined);
+    state.bad = false;
+    assert.deepEqual(told(again(seen, AGAIN_SECONDS)), [`check lab/${host().identity}`]);
+    assert.equal(seen.index.hosts.slotOf("0000")?.node?.id, "0000");
   });
 });
 

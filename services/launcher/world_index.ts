@@ -127,7 +127,13 @@ export class WorldIndex {
       this.queue.remove(id);
     }
     const machines = this.hosts.takeTouched();
-    for (const machine of machines) this.undecided.delete(keys.machine(machine));
+    for (const machine of machines) {
+      const key = keys.machine(machine);
+      this.undecided.delete(key);
+      if (attempt(failures, key, () => this.hosts.assignment(machine))) continue;
+      // Requests look at the slots of all machines of a pool.
+      this.hosts.leaveOut(machine);
+    }
     return { nodes, requests, machines, failures };
   }
 

@@ -18,6 +18,8 @@ export class HostIndex {
   readonly #nodes = new Map<string, Set<string>>();
   readonly #machineOfNode = new Map<string, string>();
   readonly #assignments = new Map<string, Assignment>();
+  /** Machines whose records cannot be assigned: they have no slots until something of them changes. */
+  readonly #leftOut = new Set<string>();
   #touched = new Set<string>();
 
   constructor(tree: Pick<Tree, "node">, pools: readonly ServedPool[]) {
@@ -74,7 +76,14 @@ export class HostIndex {
   takeTouched(): Set<string> {
     const touched = this.#touched;
     this.#touched = new Set();
+    for (const machine of touched) if (this.#leftOut.delete(machine)) this.#assignments.delete(machine);
     return touched;
+  }
+
+  /** Takes a machine out, as if it had no slots, until it is touched. */
+  leaveOut(machine: string): void {
+    this.#leftOut.add(machine);
+    this.#assignments.set(machine, EMPTY);
   }
 
   machineOf(key: string): string | undefined {
