@@ -78,6 +78,7 @@ describe("an engine", () => {
         onCurrent: () => {},
       },
       config: { ...seen.config, providers: [] },
+      providers: [{ name: "cloud" }],
       session: { state: "connected", onState: () => {} },
       unserved: new Map(),
       logger: { error },
