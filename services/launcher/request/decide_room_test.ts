@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { NodeRecord } from "../../../lib/model/node.ts";
+import { NODE_STATES, type NodeRecord } from "../../../lib/model/node.ts";
 import { decideIn, launch, NOW, node, pool, request, type Scene } from "../../../test/harness/world.ts";
 import type { Claim } from "../actions.ts";
 import type { ServedPool } from "../pool/served.ts";
@@ -73,6 +73,46 @@ describe("a request that waits for room", () => {
     const scene = { pools: [without], nodes, hand: usedUp, requests: [request("200-1")] };
     assert.deepEqual(actionsIn(scene), ["serve 200-1 at cloud/main with new"], "it takes none of those");
   });
+
+  // As in Nodepool: what is there takes its place until its record is gone, whoever has it and whatever becomes of it.
+  for (const state of NODE_STATES.filter((one) => one !== "ready")) {
+    for (const locked of [false, true]) {
+      it(`counts a node in state '${state}', ${locked ? "locked" : "unlocked"}, against every limit`, () => {
+        const acme = { tenantName: "acme" };
+        const plain = pool("cloud/main", ["small"]);
+        const scenes: [string, ServedPool, Scene][] = [
+          [
+            "cloud/main: max-servers is 1, in use 1, needed 1",
+            pool("cloud/main", ["small"], { maxServers: 1 }),
+            {},
+          ],
+          [
+            "cloud/main: the provider's quota of instances is 1, in use 1, needed 1",
+            plain,
+            { hand: { limits: new Map([["cloud", { instances: 1 }]]) } },
+          ],
+          [
+            "cloud/main: the limit of instances of tenant 'acme' is 1, in use 1, needed 1",
+            plain,
+            { tenants: { acme: { instances: 1 } } },
+          ],
+        ];
+        const nodes = [node("0001", state, { locked, ...acme })];
+        for (const [reason, served, scene] of scenes) {
+          const { actions, reasons } = decideIn({
+            ...scene,
+            pools: [served],
+            nodes,
+            requests: [request("200-1", acme)],
+          });
+          assert.deepEqual(
+            [actions.filter((one) => one.startsWith("serve")), reasons["200-1"]],
+            [[], reason],
+          );
+        }
+      });
+    }
+  }
 
   it("counts what is just being claimed and what was decided a moment before, against every limit", () => {
     const acme = { tenantName: "acme" };
