@@ -11,10 +11,12 @@ import {
   askAsZuul,
   callContext,
   fulfilled,
+  idOf,
   type LauncherCase,
   look,
   release,
   simple,
+  statesOf,
   untilStates,
 } from "../harness/launcher_case.ts";
 import { launcherCases } from "../harness/suites.ts";
@@ -59,6 +61,36 @@ describe("a launcher", () => {
       const { data } = await session.get(`/nodepool/${path}`);
       assert.equal(new TextDecoder().decode(data), text);
     }
+  });
+
+  it("fulfils a request that names no labels with no nodes, as Nodepool does, though the pool is full", async () => {
+    one = await cases.begin("cloud");
+    const cloud = new FakeProvider("cloud");
+    const launcher = await one.launcher(simple(cloud, { maxServers: 1 }));
+    await fulfilled(launcher, await ask(launcher, ["small"]));
+    const session = await one.session();
+    const own = { requestor: "zuul", requestor_data: { job: "empty" }, event_id: "event", provider: null };
+    for (const labels of [{}, { node_types: [] }]) {
+      const document = { state: "requested", state_time: Date.now() / 1000, ...own, ...labels };
+      const data = new TextEncoder().encode(JSON.stringify(document));
+      const path = await session.create("/nodepool/requests/200-", data, "persistent-sequential");
+      const answer = await until("an answer", async () => {
+        const found = JSON.parse(new TextDecoder().decode((await session.get(path)).data));
+        return found.state === "requested" || found.state === "pending" ? null : found;
+      });
+      const { state, nodes, node_types, declined_by } = answer;
+      assert.deepEqual(
+        { state, nodes, node_types, declined_by },
+        { state: "fulfilled", nodes: [], node_types: [], declined_by: [] },
+      );
+      for (const [key, value] of Object.entries(own)) assert.deepEqual(answer[key], value, key);
+      await until("nobody has it in hand", () => {
+        const seen = launcher.view.request(idOf(path));
+        return seen?.record?.state === "fulfilled" && seen.lock.contenders.length === 0;
+      });
+      await session.delete(path, -1);
+    }
+    assert.deepEqual([statesOf(launcher), cloud.calls.length], [["in-use"], 1]);
   });
 
   it("counts and serves beside nodes without type, pool, resources, and of a provider that nobody knows", async () => {
