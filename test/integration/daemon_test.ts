@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,7 @@ import {
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 
 const LAUNCHER = "services/launcher/main.ts";
+const withoutZooKeeper = zooKeeperInstalled ? false : "needs Debian's package zookeeper";
 const folder = mkdtempSync(join(tmpdir(), "nodepool-daemon-"));
 let zookeeper: ZooKeeperServer | null = null;
 
@@ -31,6 +32,15 @@ after(async () => {
   await zookeeper?.close();
   rmSync(folder, { recursive: true });
 });
+
+/** The part of a .cpuprofile file that is looked at. */
+interface CpuProfile {
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string } }[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
 
 function config(port: number): string {
   const file = join(folder, `nodepool-${port}.yaml`);
@@ -145,7 +155,7 @@ test("a daemon outlives the reader of its log", async () => {
 });
 
 test("a launcher serves, loses ZooKeeper, finds it again, and ends in order", {
-  skip: zooKeeperInstalled ? false : "needs Debian's package zookeeper",
+  skip: withoutZooKeeper,
 }, async () => {
   assert.ok(zookeeper);
   const address = `127.0.0.1:${await freePort()}`;
@@ -175,4 +185,34 @@ test("a launcher serves, loses ZooKeeper, finds it again, and ends in order", {
   assert.equal(await stop(daemon, "SIGINT"), 0);
   assert.match(daemon.output(), /INFO nodepool-launcher: stopped\n$/);
   assert.equal(existsSync(pidfile), false);
+});
+
+test("a launcher profiles itself from one SIGUSR2 to the next, says where the profile is, and serves all the while", {
+  skip: withoutZooKeeper,
+}, async () => {
+  assert.ok(zookeeper);
+  const address = `127.0.0.1:${await freePort()}`;
+  const args = ["-c", config(zookeeper.port), "--listen", address];
+  const daemon = startProgram(LAUNCHER, args, { TMPDIR: folder });
+  try {
+    await daemon.waitFor(/"serving"/);
+    process.kill(daemon.pid, "SIGUSR2");
+    await daemon.waitFor(/cpu profile started/);
+    await untilHealth(address, "SERVING");
+    process.kill(daemon.pid, "SIGUSR2");
+    const [, file = ""] = await daemon.waitFor(/"file":"([^"]+)","msg":"cpu profile written/);
+    assert.equal(file, join(folder, `nodepool-launcher-${daemon.pid}-1.cpuprofile`));
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile;
+    assert.ok(profile.startTime < profile.endTime);
+    // A tree of functions, and which of them ran when: what the developer tools of a browser show.
+    const ids = new Set(profile.nodes.map(({ id }) => id));
+    assert.ok(profile.samples.length > 0 && profile.samples.every((id) => ids.has(id)));
+    assert.equal(profile.timeDeltas.length, profile.samples.length);
+    assert.ok(profile.nodes.some(({ callFrame }) => callFrame.functionName === "(root)"));
+    await untilHealth(address, "SERVING");
+    assert.equal(await stop(daemon, "SIGTERM"), 0);
+  } finally {
+    await daemon.stop("SIGKILL");
+  }
 });
