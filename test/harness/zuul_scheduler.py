@@ -1,10 +1,17 @@
 """A scheduler that uses Nodepool's znodes as Zuul does: many requests at once, of one and of several nodes.
 
-  zuul_scheduler.py HOSTS LABEL JOBS
+  zuul_scheduler.py HOSTS LABEL
 
-Writes one JSON document a line: {"event": "taken"|"returned"|"held"|"revised"|"done", ...}. A line on its standard
-input lets the first half of the jobs return their nodes; before that nothing comes back, so the other requests wait.
-Exits with 1 and a message when a promise to Zuul is broken.
+Does what it reads from its standard input, one JSON document a line:
+
+  {"do": "ask", "job": 1, "nodes": 2}         asks for nodes; the job takes them as soon as it has them
+  {"do": "revise", "job": 1, "priority": 3}   gives the job's request, which waits, another relative priority
+  {"do": "return", "job": 1}                  gives its nodes back; with "hold" they are kept for somebody to look at
+  {"do": "release", "job": 1}                 ends such a hold
+  {"do": "end"}                               waits until all nodes are deleted
+
+and writes what has happened, in the same form: {"event": "asked"|"revised"|"taken"|"returned"|"held"|"released"|"done",
+...}. Exits with 1 and a message when a promise to Zuul is broken.
 """
 import json
 import os
@@ -23,9 +30,12 @@ PATIENCE = 240
 # In seconds. With its session a scheduler loses the locks of its nodes, and so the nodes: a busy machine must not do that.
 SESSION_TIMEOUT = 40
 
+writing = threading.Lock()
+
 
 def say(event, **fields):
-    print(json.dumps(dict(event=event, **fields)), flush=True)
+    with writing:
+        print(json.dumps(dict(event=event, **fields)), flush=True)
 
 
 class Job:
@@ -41,8 +51,10 @@ class Job:
                     'tenant_name': 'tenant'}
         self.path = zk.create(REQUESTS + '/200-', json.dumps(document).encode(), sequence=True, makepath=True)
         self.id = self.path.rsplit('/', 1)[1]
-        self.fulfilled = threading.Event()
+        say('asked', job=number, request=self.id)
+        self.fulfilled, self.taken = threading.Event(), threading.Event()
         zk.DataWatch(self.path)(self.changed)
+        threading.Thread(target=self.take, daemon=True).start()
 
     def changed(self, data, stat):
         if data is None:
@@ -95,12 +107,26 @@ class Job:
             fail('request %s asked for %s and got %s' % (self.id, self.labels, types))
         self.zk.retry(self.zk.delete, self.path)
         say('taken', job=self.number, nodes=self.nodes)
+        self.taken.set()
 
     def put_back(self, state='used', **fields):
         for node, lock in zip(self.nodes, self.locks):
             self.write(node, dict(self.read(node), **fields), state)
             lock.release()
         say('held' if state == 'hold' else 'returned', job=self.number, nodes=self.nodes)
+
+    def release_hold(self):
+        """As Zuul does when an autohold is deleted."""
+        for node in self.nodes:
+            lock = Lock(self.zk, '%s/%s/lock' % (NODES, node))
+            if not lock.acquire(blocking=False):
+                fail('the held node %s is locked' % node)
+            document = self.read(node)
+            if document['state'] != 'hold':
+                fail('the held node %s is %s' % (node, document['state']))
+            self.write(node, document, 'used')
+            lock.release()
+        say('released', job=self.number, nodes=self.nodes)
 
     def read(self, node):
         return json.loads(self.zk.retry(self.zk.get, '%s/%s' % (NODES, node))[0].decode())
@@ -115,61 +141,46 @@ def fail(message):
     os._exit(1)
 
 
-def run(jobs, held):
-    """Takes and returns the nodes of jobs as they come; one job's nodes are held for somebody to look at."""
-    def work(job):
-        job.take()
-        if job.number == held:
-            job.put_back('hold', hold_job='tenant project job ref', comment='a failure to look at')
-        else:
-            job.put_back()
-    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def release_hold(zk, node):
-    """As Zuul does when an autohold is deleted."""
-    lock = Lock(zk, '%s/%s/lock' % (NODES, node))
-    if not lock.acquire(blocking=False):
-        fail('the held node %s is locked' % node)
-    document = json.loads(zk.get('%s/%s' % (NODES, node))[0].decode())
-    if document['state'] != 'hold':
-        fail('the held node %s is %s' % (node, document['state']))
-    document.update(state='used', state_time=time.time())
-    zk.set('%s/%s' % (NODES, node), json.dumps(document).encode())
-    lock.release()
-
-
-def main(hosts, label, count):
-    zk = KazooClient(hosts=hosts, timeout=SESSION_TIMEOUT)
-    zk.start(timeout=SESSION_TIMEOUT)
-    # Every third job wants two nodes.
-    first = [Job(zk, number, [label] * (2 if number % 3 == 0 else 1)) for number in range(count // 2)]
-    for job in first:
-        job.take()
-    rest = [Job(zk, number, [label] * (2 if number % 3 == 0 else 1)) for number in range(count // 2, count)]
-    revised = sum(1 for job in rest if job.revise(count - job.number))
-    say('revised', requests=revised)
-    sys.stdin.readline()
-    for job in first:
-        job.put_back()
-    run(rest, held=count - 1)
-    release_hold(zk, rest[-1].nodes[0])
-    nodes = [node for job in first + rest for node in job.nodes]
+def end(zk, jobs):
+    for job in jobs:
+        if not job.taken.is_set():
+            fail('job %d has no nodes' % job.number)
+    nodes = [node for job in jobs for node in job.nodes]
     if len(nodes) != len(set(nodes)):
         fail('a node was given twice: %s' % sorted(nodes))
-    end = time.time() + PATIENCE
+    limit = time.time() + PATIENCE
     left = nodes
-    while left and time.time() < end:
+    while left and time.time() < limit:
         left = [node for node in left if zk.retry(zk.exists, '%s/%s' % (NODES, node))]
         time.sleep(0.05)
     if left:
         fail('nodes are not deleted: %s' % left)
-    say('done', jobs=count, nodes=len(nodes))
+    say('done', jobs=len(jobs), nodes=len(nodes))
+
+
+def main(hosts, label):
+    zk = KazooClient(hosts=hosts, timeout=SESSION_TIMEOUT)
+    zk.start(timeout=SESSION_TIMEOUT)
+    jobs = {}
+    for line in sys.stdin:
+        command = json.loads(line)
+        what, number = command['do'], command.get('job')
+        if what == 'ask':
+            jobs[number] = Job(zk, number, [label] * command['nodes'])
+        elif what == 'revise':
+            say('revised', job=number, done=jobs[number].revise(command['priority']))
+        elif what == 'return' and command.get('hold'):
+            jobs[number].put_back('hold', hold_job='tenant project job ref', comment='a failure to look at')
+        elif what == 'return':
+            jobs[number].put_back()
+        elif what == 'release':
+            jobs[number].release_hold()
+        elif what == 'end':
+            end(zk, list(jobs.values()))
+            break
+        else:
+            fail('unknown: %s' % line)
     zk.stop()
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+main(sys.argv[1], sys.argv[2])
