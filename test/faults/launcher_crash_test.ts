@@ -3,7 +3,13 @@
 import { describe, it } from "node:test";
 import { MOMENTS, type Step } from "../../services/launcher/checkpoint.ts";
 import { casesHere } from "../harness/crash_places.ts";
-import { type CrashCase, LIFE_STEPS, liveAndSettle, runCrashWorlds } from "../harness/launcher_crash_runs.ts";
+import {
+  type CrashCase,
+  LIFE_LAUNCHES,
+  LIFE_STEPS,
+  liveAndSettle,
+  runCrashWorlds,
+} from "../harness/launcher_crash_runs.ts";
 
 /** At each moment of these steps. */
 const casesOf = (more: Omit<CrashCase, "place">, ...steps: Step[]): CrashCase[] =>
@@ -17,7 +23,10 @@ describe("a launcher that is killed", () => {
     ...casesOf({ client: "zuul", time: 2 }, "request.claim", "request.fulfil"),
     ...casesOf({ client: "zuul", time: 1 }, "request.assign", "node.delete"),
   ]);
-  const ended = runCrashWorlds(cases, (world, { client }) => liveAndSettle(world, client));
+  const ended = runCrashWorlds(cases, async (world, { client }) => {
+    await liveAndSettle(world, client);
+    world.checkMade(LIFE_LAUNCHES);
+  });
   for (const one of cases) {
     const { place, client, time } = one;
     it(`at ${place.replace(":", ", ")}, time ${time}, with nodes of ${client}`, () => ended(one));

@@ -46,6 +46,7 @@ async function withdrawDuringLaunch(world: LauncherCrashWorld): Promise<void> {
 async function servedForNobody(world: LauncherCrashWorld, id: string): Promise<void> {
   await world.tree.untilRequest(id, "fulfilled");
   const node = await world.tree.node(id, "ready");
+  world.noteGiven(id, [node]);
   await world.tree.withdraw(id);
   await world.tree.untilFree(node);
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { LONGEST_SESSION_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import type { Step } from "../../services/launcher/checkpoint.ts";
 import { casesHere, momentsOf } from "../harness/crash_places.ts";
 import { type CrashPlace, SharedCrashWorld } from "../harness/shared_crash_world.ts";
@@ -54,7 +55,7 @@ describe("a launcher of nodes that share others is killed", () => {
   const outcomes = places.map(() => Promise.withResolvers<void>());
   for (const { promise } of outcomes) promise.catch(() => {});
   before(async () => {
-    server = await startZooKeeper();
+    server = await startZooKeeper({ longestSessionMs: LONGEST_SESSION_MS });
     folder = await mkdtemp(join(tmpdir(), "nodepool-shared-crash-"));
     const waiting = places.map((place, index) => async () => {
       await runWorld(server, folder, place).then(outcomes[index]?.resolve, outcomes[index]?.reject);
@@ -78,10 +79,14 @@ describe("a launcher of nodes that share others is killed", () => {
 async function runWorld(server: ZooKeeperServer, folder: string, place: CrashPlace): Promise<void> {
   const world = await SharedCrashWorld.open(server, folder, place);
   try {
-    if (place.checkpoint.startsWith("backing.withdraw")) await world.failForWantOfABackingNode();
-    await world.fillAndEmpty();
-    await world.settled();
+    await world.during(live(world, place));
   } finally {
     await world.close();
   }
+}
+
+async function live(world: SharedCrashWorld, { checkpoint }: CrashPlace): Promise<void> {
+  if (checkpoint.startsWith("backing.withdraw")) await world.failForWantOfABackingNode();
+  await world.fillAndEmpty();
+  await world.settled();
 }

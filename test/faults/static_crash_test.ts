@@ -50,8 +50,7 @@ describe("a launcher of static hosts that is killed", () => {
 async function live(stage: HostStage, folder: string, place: Checkpoint): Promise<void> {
   const world = await HostCrashWorld.open(stage, folder, place);
   try {
-    await world.useAll();
-    await world.settled();
+    await world.during(world.useAll().then(() => world.settled()));
   } finally {
     await world.close();
   }

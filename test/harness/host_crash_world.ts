@@ -7,10 +7,14 @@ import { decodeNode, encodeNode, newNode, withNodeState } from "../../lib/model/
 import { NODES, nodeLockPath, nodePath } from "../../lib/model/paths.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
+import { LONGEST_SESSION_MS } from "../../lib/zookeeper/contract/fixture.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { Session } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import type { Checkpoint } from "../../services/launcher/checkpoint.ts";
+import { duringSuccession, untilAtPlace } from "./crash_end.ts";
+import { CrashWatch } from "./crash_watch.ts";
 import type { HostStage } from "./host_stage.ts";
 import { type HostSettings, hostsConfig, hostsDocument, recordsIn, untilSlots } from "./hosts.ts";
 import type { TestLauncher } from "./launcher.ts";
@@ -23,6 +27,9 @@ import { recordsAndLocks, wakeUp } from "./wake.ts";
 
 const PATIENCE_MS = 120_000;
 const SLOTS = [0, 1];
+const SESSION_TIMEOUT_MS = 4000;
+/** What docs/robustness.md promises. */
+const RECOVERED_MS = SESSION_TIMEOUT_MS + 5000;
 
 /** One ZooKeeper tree, a host with two slots, the launcher that ends, and the one that goes on. */
 export class HostCrashWorld {
@@ -33,7 +40,12 @@ export class HostCrashWorld {
   readonly #identity: string;
   readonly #victim: Program;
   readonly #clients: Clients;
+  readonly #place: Checkpoint;
   readonly #ending: Ending;
+  readonly #watch: CrashWatch;
+  /** The slots' records that were ready and free when the launcher ended. */
+  #free: readonly string[] = [];
+  readonly #used = new Set<string>();
   readonly #succession: Promise<TestLauncher | null>;
   readonly #doubled: string[] = [];
   #isClosed = false;
@@ -62,7 +74,11 @@ export class HostCrashWorld {
     const file = join(folder, `${one.chroot.slice(1)}.yaml`);
     const { host, port } = stage.server;
     const servers = [{ host, port, chroot: one.chroot }];
-    const document = { "zookeeper-servers": servers, "zookeeper-timeout": 4, ...hostsDocument(hosts) };
+    const document = {
+      "zookeeper-servers": servers,
+      "zookeeper-timeout": SESSION_TIMEOUT_MS / 1000,
+      ...hostsDocument(hosts),
+    };
     await writeFile(file, JSON.stringify(document));
     const address = `127.0.0.1:${await freePort()}`;
     const words = ["-c", file, "--listen", address];
@@ -70,30 +86,33 @@ export class HostCrashWorld {
       NODEPOOL_TEST_CRASH_AT: place,
       NODEPOOL_TEST_CRASH_SIGNAL: ending,
     });
-    const view = openView(await one.session(), silentLogger);
+    const session = await one.session(LONGEST_SESSION_MS);
     const clients = connectClients({ launcherAddress: address, builderAddress: address });
-    return new HostCrashWorld(one, tree, view, hosts, stage.at(), victim, clients, ending);
+    return new HostCrashWorld(one, tree, session, hosts, stage.at(), victim, clients, place, ending);
   }
 
   private constructor(
     one: LauncherCase,
     tree: TreeHand,
-    view: View,
+    session: Session,
     hosts: readonly HostSettings[],
     identity: string,
     victim: Program,
     clients: Clients,
+    place: Checkpoint,
     ending: Ending,
   ) {
     this.#case = one;
     this.#tree = tree;
-    this.#view = view;
+    this.#view = openView(session, silentLogger);
+    this.#watch = new CrashWatch(session, this.#view);
     this.#hosts = hosts;
     this.#identity = identity;
     this.#victim = victim;
     this.#clients = clients;
+    this.#place = place;
     this.#ending = ending;
-    view.subscribe(() => this.#countSlots());
+    this.#view.subscribe(() => this.#countSlots());
     this.#succession = this.#succeed();
     this.#succession.catch(() => {});
   }
@@ -107,10 +126,18 @@ export class HostCrashWorld {
   }
 
   async #succeed(): Promise<TestLauncher | null> {
-    if (this.#ending === "SIGKILL") await this.#victim.ended(PATIENCE_MS);
-    else await this.#victim.waitFor(/^stopped at /m, PATIENCE_MS);
+    await untilAtPlace(this.#victim, this.#place, this.#ending, PATIENCE_MS);
     if (this.#isClosed) return null;
-    return await this.#case.launcher(hostsConfig(this.#hosts), { cleanupIntervalMs: 500 });
+    await this.#watch.begin();
+    this.#free = [...this.#view.nodes()]
+      .filter(({ record }) => record?.state === "ready" && record.allocatedTo === null)
+      .map(({ id }) => id);
+    return await this.#case.launcher(hostsConfig(this.#hosts));
+  }
+
+  /** What is done in this world; it fails at once when the launcher does not end where it should. */
+  during<T>(life: Promise<T>): Promise<T> {
+    return duringSuccession(this.#succession, life);
   }
 
   /**
@@ -127,6 +154,8 @@ export class HostCrashWorld {
         const id = await this.#tree.node(request, "ready");
         const lock = await locks.acquire(nodeLockPath(id), { createParents: true, timeout: PATIENCE_MS });
         assert.ok(lock, `node ${id} is locked by somebody else`);
+        this.#watch.noteGiven(request, [id]);
+        this.#used.add(id);
         return { id, lock, request };
       }),
     );
@@ -155,12 +184,19 @@ export class HostCrashWorld {
     return { record: decodeNode(data), version: stat.version };
   }
 
-  /** Waits until each slot is ready again, and makes sure that none was there twice on the way. */
+  /**
+   * Waits until each slot is ready again, and makes sure that none was there twice on the way, that none of their records
+   * was thrown away unused, and that what was interrupted was done in time.
+   */
   async settled(): Promise<void> {
     const launcher = await this.#succession;
     assert.ok(launcher);
     await untilSlots(launcher, ...SLOTS.map((slot) => `${slot} ready ${this.#identity} small`));
     assert.deepEqual(this.#doubled, []);
+    await this.#watch.checkRecovery(RECOVERED_MS);
+    this.#watch.checkResumption();
+    const lost = this.#free.filter((id) => !this.#used.has(id) && launcher.view.node(id) === undefined);
+    assert.deepEqual(lost, [], "records of slots were thrown away unused");
   }
 
   /** Lets the launcher that was stopped go on, while each slot is in use, or all are ready. */

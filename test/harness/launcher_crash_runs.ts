@@ -15,7 +15,7 @@ import { startZooKeeper, type ZooKeeperServer } from "./zookeeper.ts";
 import { ZuulHand } from "./zuul_hand.ts";
 
 /** So many worlds at a time: each takes a while and little of the machine. */
-const AT_ONCE = 6;
+const AT_ONCE = 8;
 const PATIENCE_MS = 180_000;
 
 /** Which launcher is killed where, and whose life it is. */
@@ -32,7 +32,7 @@ export function runCrashWorlds(
 ): (one: CrashCase) => Promise<void> {
   const liveAndCheck = async (world: LauncherCrashWorld, one: CrashCase) => {
     await live(world, one);
-    world.check();
+    await world.check();
   };
   return runWorlds(cases, (one) => one, liveAndCheck);
 }
@@ -52,7 +52,7 @@ export function runWorlds<T>(
     worlds = startFewAtOnce(AT_ONCE, cases, async (one) => {
       const world = await LauncherCrashWorld.open(server, folder, victimOf(one));
       try {
-        await live(world, one);
+        await world.during(live(world, one));
       } finally {
         await world.close();
       }
@@ -81,6 +81,12 @@ export const LIFE_STEPS = [
   "node.remove",
   "node.forget",
 ] as const satisfies readonly Step[];
+
+/**
+ * So many instances are made in an ordinary life: four for the requests, the first of them for min-ready, which then wants
+ * another one for each of the two ready nodes that were given away.
+ */
+export const LIFE_LAUNCHES = 6;
 
 /**
  * An ordinary life: three requests at once for one ready node and for new ones, as many as there is room for; another one for a

@@ -1,7 +1,6 @@
 // A world in which a launcher, as a process of its own, kills itself or stops at a checkpoint, and another one goes on.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { ROOT } from "../../lib/model/paths.ts";
 import { METADATA } from "../../lib/provider/contract.ts";
 import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
@@ -9,12 +8,12 @@ import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
 import { type DeepPartial, NodeRequest } from "../../lib/rpc/gen/nodepool/v1/request.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
-import { catchUp } from "../../lib/zookeeper/settle.ts";
 import { openView } from "../../lib/zookeeper/tree_view.ts";
 import { isUncertain } from "../../lib/zookeeper/types.ts";
-import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
+import type { View } from "../../lib/zookeeper/view.ts";
 import { Allocations } from "./allocations.ts";
-import { awakeTime } from "./awake_time.ts";
+import { duringSuccession, untilAtPlace } from "./crash_end.ts";
+import { CrashWatch, checkMade } from "./crash_watch.ts";
 import { type Setting, type TestLauncher, until } from "./launcher.ts";
 import { callContext, idOf, isUnavailable, LauncherCase, release as releaseAt } from "./launcher_case.ts";
 import {
@@ -47,10 +46,9 @@ export class LauncherCrashWorld {
   readonly allocations: Allocations;
   readonly #case: LauncherCase;
   readonly #cloudServer: CloudServer;
+  readonly #place: string;
   readonly #ending: Ending;
-  #crashedAt = 0;
-  #creating = 0;
-  #recoveredAt = 0;
+  readonly #watch: CrashWatch;
   #survivor: TestLauncher | null = null;
   readonly #succession: Promise<void>;
   /** The calls that the victim had not answered when the other one was asked instead. */
@@ -71,8 +69,7 @@ export class LauncherCrashWorld {
     const cloudServer = await serveCloud(cloud);
     const { program, address } = await startVictim(one, folder, cloudServer.address, setting);
     const tree = await TreeHand.open(one);
-    const ending = setting.ending ?? "SIGKILL";
-    return new LauncherCrashWorld(one, tree, cloud, cloudServer, program, address, ending);
+    return new LauncherCrashWorld(one, tree, cloud, cloudServer, program, address, setting);
   }
 
   private constructor(
@@ -82,35 +79,42 @@ export class LauncherCrashWorld {
     cloudServer: CloudServer,
     victim: Program,
     address: string,
-    ending: Ending,
+    { place, ending = "SIGKILL" }: VictimSetting,
   ) {
     this.#case = one;
     this.tree = tree;
     this.cloud = cloud;
     this.#cloudServer = cloudServer;
     this.victim = victim;
+    this.#place = place ?? "";
     this.#ending = ending;
     this.clients = connectClients({ launcherAddress: address, builderAddress: address });
+    this.view = openView(tree.session, silentLogger);
+    this.allocations = new Allocations(this.view);
+    this.#watch = new CrashWatch(tree.session, this.view);
     this.#succession = this.#succeed();
     this.#succession.catch(() => {});
     this.#interruption = this.#succession;
-    this.view = openView(tree.session, silentLogger);
-    this.allocations = new Allocations(this.view);
   }
 
   async #succeed(): Promise<void> {
-    if (this.#ending === "SIGKILL") await this.victim.ended(PATIENCE_MS);
-    else await Promise.race([this.victim.waitFor(/^stopped at /m, PATIENCE_MS), this.#stopped.promise]);
+    const end = untilAtPlace(this.victim, this.#place, this.#ending, PATIENCE_MS);
+    await Promise.race([end, this.#stopped.promise]);
     if (this.#isClosed) return;
-    this.#crashedAt = awakeTime();
-    await catchUp({ session: this.tree.session, view: this.view }, ROOT);
-    this.#creating = [...this.view.nodes()].filter(isInCreation).length;
+    await this.#watch.begin();
     const pool = { name: "main", offers: ["small", "large"], maxServers: MAX_SERVERS };
     const setting: Setting = {
       labels: { small: { minReady: 1 }, large: {} },
       providers: [{ driver: new FakeProvider("cloud", this.cloud), pools: [pool], config: LAUNCHES }],
     };
-    this.#survivor = await this.#case.launcher(setting, { cleanupIntervalMs: 500 });
+    // What is carried out late, of a launcher that was stopped, is found by the cleanup alone.
+    const isLate = this.#ending === "SIGSTOP";
+    this.#survivor = await this.#case.launcher(setting, isLate ? { cleanupIntervalMs: 500 } : {});
+  }
+
+  /** What is done in this world; it fails at once when the launcher does not end where it should. */
+  during<T>(life: Promise<T>): Promise<T> {
+    return duringSuccession(this.#succession, life);
   }
 
   /** The ZooKeeper of all. */
@@ -127,7 +131,7 @@ export class LauncherCrashWorld {
 
   /** How many nodes had no instance yet, as far as their records say, when the launcher ended or was stopped. */
   get creating(): number {
-    return this.#creating;
+    return this.#watch.creating;
   }
 
   /** Stops the launcher wherever it is. */
@@ -204,8 +208,9 @@ export class LauncherCrashWorld {
   /** Waits until a request has its nodes, and gives their ids. */
   async nodesOf(request: string): Promise<string[]> {
     const { nodes = [] } = await this.#decided(request, "STATE_FULFILLED");
-    this.noteRecovery();
-    return nodes.map(idOf);
+    const ids = nodes.map((name) => idOf(name));
+    this.noteGiven(idOf(request), ids);
+    return ids;
   }
 
   async fulfilled(request: string): Promise<string> {
@@ -269,19 +274,19 @@ export class LauncherCrashWorld {
     );
   }
 
-  /** Waits until the request says that it waits for this. */
+  /** Waits until the request says that it waits for this, which its provider has refused. */
   async waits(request: string, why: RegExp): Promise<void> {
     await until(
       `${request} waits for ${why}`,
       async () => why.test((await this.#look(request))?.reason ?? ""),
       PATIENCE_MS,
     );
-    this.noteRecovery();
+    this.#watch.noteRefused(idOf(request));
   }
 
-  /** Says that the other one has taken over. */
-  noteRecovery(): void {
-    if (this.#crashedAt > 0 && this.#recoveredAt === 0) this.#recoveredAt = awakeTime();
+  /** Says which nodes the client of a request got. */
+  noteGiven(request: string, nodes: readonly string[]): void {
+    this.#watch.noteGiven(request, nodes);
   }
 
   /** Waits until only the node that min-ready keeps is there, as its record says. */
@@ -305,7 +310,7 @@ export class LauncherCrashWorld {
       },
       PATIENCE_MS,
     ).catch((error: Error) => assert.fail(`${error.message}; there are ${this.#inventory()}`));
-    this.noteRecovery();
+    this.#watch.noteService();
   }
 
   #inventory(): string {
@@ -314,8 +319,12 @@ export class LauncherCrashWorld {
     return JSON.stringify({ nodes, requests, instances: [...this.cloud.instances.values()] });
   }
 
-  /** Checks that no node was given out twice, that no launch was begun anew, and how long the takeover took. */
-  check(): void {
+  /**
+   * Checks that no node was given out twice, that no launch was begun anew or thrown away, and how long it took until the
+   * last of what was interrupted was done.
+   */
+  async check(): Promise<void> {
+    await this.#watch.checkRecovery(RECOVERED_MS);
     this.allocations.check();
     const made = this.cloud.made;
     assert.equal(
@@ -323,8 +332,12 @@ export class LauncherCrashWorld {
       made.length,
       `a launch was begun anew instead of resumed: ${made.join()}`,
     );
-    const took = this.#recoveredAt - this.#crashedAt;
-    assert.ok(took < RECOVERED_MS, `the recovery took ${took} ms`);
+    this.#watch.checkResumption();
+  }
+
+  /** Checks that so many instances were made, besides those of nodes that could not be gone on with. */
+  checkMade(count: number): void {
+    checkMade(this.cloud, this.#watch, count);
   }
 
   async close(): Promise<void> {
@@ -336,11 +349,6 @@ export class LauncherCrashWorld {
     await this.#case.end();
     await this.#cloudServer.close();
   }
-}
-
-/** Whether it is being created: there is no instance, or its id is not known yet. */
-function isInCreation({ record }: NodeEntry): boolean {
-  return record?.state === "building" && record.externalId === null;
 }
 
 /** A raw error of ZooKeeper, too: the server between a client and the launcher makes one of the other. */

@@ -68,7 +68,7 @@ export async function liveThroughLateCreate(world: LauncherCrashWorld, carriedOu
 
 async function checkTakeover(world: LauncherCrashWorld): Promise<void> {
   await world.survivor();
-  world.check();
+  await world.check();
 }
 
 /** Lets the stopped launcher go on while nothing else happens. */

@@ -36,9 +36,10 @@ async function takeAny(world: LauncherCrashWorld, client: ClientKind, labels: st
 /** Waits until Zuul's request has its nodes, and takes them into use. */
 export async function useAsZuul(world: LauncherCrashWorld, zuul: ZuulHand, request: string): Promise<Taken> {
   const used = await zuul.useAll(request);
-  world.noteRecovery();
+  const ids = used.map(({ id }) => id);
+  world.noteGiven(request, ids);
   const giveBack = async () => {
     for (const node of used) await zuul.giveBack(node);
   };
-  return { ids: used.map(({ id }) => id), giveBack };
+  return { ids, giveBack };
 }

@@ -8,8 +8,14 @@ import { FakeCloud } from "../../lib/provider/fake/cloud.ts";
 import { type CloudServer, serveCloud } from "../../lib/provider/fake/cloud_server.ts";
 import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
 import { type Clients, connectClients } from "../../lib/rpc/client.ts";
-import type { NodeEntry } from "../../lib/zookeeper/view.ts";
+import { silentLogger } from "../../lib/std/logger.ts";
+import { LONGEST_SESSION_MS } from "../../lib/zookeeper/contract/fixture.ts";
+import { openView } from "../../lib/zookeeper/tree_view.ts";
+import type { Session } from "../../lib/zookeeper/types.ts";
+import type { NodeEntry, View } from "../../lib/zookeeper/view.ts";
 import type { Checkpoint } from "../../services/launcher/checkpoint.ts";
+import { duringSuccession, untilAtPlace } from "./crash_end.ts";
+import { CrashWatch, checkMade } from "./crash_watch.ts";
 import { type TestLauncher, until } from "./launcher.ts";
 import { LauncherCase } from "./launcher_case.ts";
 import type { Ending } from "./launcher_crash_victim.ts";
@@ -21,7 +27,12 @@ import type { ZooKeeperServer } from "./zookeeper.ts";
 import { type UsedNode, ZuulHand } from "./zuul_hand.ts";
 
 const PATIENCE_MS = 90_000;
-const LABELS = { share: { "grace-time": 1 }, lost: { "backing-label": "nowhere" } };
+const SESSION_TIMEOUT_MS = 2000;
+/** What docs/robustness.md promises. */
+const RECOVERED_MS = SESSION_TIMEOUT_MS + 5000;
+
+/** With two slots each, for three nodes. */
+const BACKING_NODES = 2;
 
 /** Where a launcher ends, and how. */
 export interface CrashPlace {
@@ -38,8 +49,10 @@ export interface CrashPlace {
 export class SharedCrashWorld {
   readonly #case: LauncherCase;
   readonly #clients: Clients;
-  readonly #ending: Ending;
+  readonly #place: CrashPlace;
   readonly #zuul: ZuulHand;
+  readonly #view: View;
+  readonly #watch: CrashWatch;
   readonly #cloud: FakeCloud;
   readonly #cloudServer: CloudServer;
   readonly #victim: Program;
@@ -51,34 +64,35 @@ export class SharedCrashWorld {
     const cloud = new FakeCloud();
     const cloudServer = await serveCloud(cloud);
     const file = join(folder, `${place.checkpoint.replace(":", "-")}-${place.time}.yaml`);
-    await writeFile(file, configText(one, cloudServer.address));
+    await writeFile(file, configText(one, cloudServer.address, graceTime(place)));
     const address = `127.0.0.1:${await freePort()}`;
     const words = ["-c", file, "--listen", address];
-    const { ending = "SIGKILL" } = place;
     const victim = startProgram("test/harness/crashing_launcher.ts", words, {
       NODEPOOL_TEST_CRASH_AT: place.checkpoint,
       NODEPOOL_TEST_CRASH_TIME: String(place.time),
-      NODEPOOL_TEST_CRASH_SIGNAL: ending,
+      NODEPOOL_TEST_CRASH_SIGNAL: place.ending ?? "SIGKILL",
       NODEPOOL_TEST_UNREACHABLE: String(place.unreachable),
     });
     const clients = connectClients({ launcherAddress: address, builderAddress: address });
-    const zuul = new ZuulHand(await one.session());
-    return new SharedCrashWorld(one, zuul, cloud, cloudServer, victim, clients, ending);
+    const session = await one.session(LONGEST_SESSION_MS);
+    return new SharedCrashWorld(one, session, cloud, cloudServer, victim, clients, place);
   }
 
   private constructor(
     one: LauncherCase,
-    zuul: ZuulHand,
+    session: Session,
     cloud: FakeCloud,
     cloudServer: CloudServer,
     victim: Program,
     clients: Clients,
-    ending: Ending,
+    place: CrashPlace,
   ) {
     this.#case = one;
     this.#clients = clients;
-    this.#ending = ending;
-    this.#zuul = zuul;
+    this.#place = place;
+    this.#zuul = new ZuulHand(session);
+    this.#view = openView(session, silentLogger);
+    this.#watch = new CrashWatch(session, this.#view);
     this.#cloud = cloud;
     this.#cloudServer = cloudServer;
     this.#victim = victim;
@@ -87,14 +101,24 @@ export class SharedCrashWorld {
   }
 
   async #succeed(): Promise<TestLauncher | null> {
-    if (this.#ending === "SIGKILL") await this.#victim.ended(PATIENCE_MS);
-    else await this.#victim.waitFor(/^stopped at /m, PATIENCE_MS);
+    const { checkpoint, ending = "SIGKILL" } = this.#place;
+    await untilAtPlace(this.#victim, checkpoint, ending, PATIENCE_MS);
     if (this.#isClosed) return null;
-    const setting = shared(new FakeProvider("cloud", this.#cloud), LABELS, {
+    await this.#watch.begin();
+    const labels = {
+      share: { "grace-time": graceTime(this.#place) },
+      lost: { "backing-label": "nowhere" },
+    };
+    const setting = shared(new FakeProvider("cloud", this.#cloud), labels, {
       hostKeyChecking: true,
       launchRetries: 2,
     });
-    return await this.#case.launcher(setting, { cleanupIntervalMs: 500 });
+    return await this.#case.launcher(setting);
+  }
+
+  /** What is done in this world; it fails at once when the launcher does not end where it should. */
+  during<T>(life: Promise<T>): Promise<T> {
+    return duringSuccession(this.#succession, life);
   }
 
   /**
@@ -104,7 +128,12 @@ export class SharedCrashWorld {
    */
   async fillAndEmpty(whileInUse: () => Promise<void> = async () => {}): Promise<void> {
     const used: UsedNode[] = [];
-    for (let count = 0; count < 3; count += 1) used.push(await this.#zuul.use(await this.#zuul.ask("share")));
+    for (let count = 0; count < 3; count += 1) {
+      const request = await this.#zuul.ask("share");
+      const node = await this.#zuul.use(request);
+      this.#watch.noteGiven(request, [node.id]);
+      used.push(node);
+    }
     const shares = used.map(({ id, record }) => {
       const share = shareOf(record);
       assert.ok(share, `node ${id} has no share`);
@@ -112,7 +141,8 @@ export class SharedCrashWorld {
     });
     const places = shares.map(({ backingNode, slot }) => `slot ${slot} of ${backingNode}`);
     assert.equal(new Set(places).size, 3, `a slot was given twice: ${places}`);
-    assert.equal(new Set(shares.map(({ backingNode }) => backingNode)).size, 2, `a slot was lost: ${places}`);
+    const backing = new Set(shares.map(({ backingNode }) => backingNode));
+    assert.equal(backing.size, BACKING_NODES, `a slot was lost: ${places}`);
     await whileInUse();
     for (const node of used) await this.#zuul.giveBack(node);
   }
@@ -139,6 +169,9 @@ export class SharedCrashWorld {
     });
     const { made } = this.#cloud;
     assert.equal(new Set(made).size, made.length, `a launch was begun anew instead of resumed: ${made}`);
+    await this.#watch.checkRecovery(RECOVERED_MS);
+    this.#watch.checkResumption();
+    if (this.#place.ending !== "SIGSTOP") checkMade(this.#cloud, this.#watch, BACKING_NODES);
   }
 
   /** Lets the launcher that was stopped go on, while each node is in use. */
@@ -160,15 +193,22 @@ export class SharedCrashWorld {
     this.#clients.close();
     await this.#victim.stop("SIGKILL").catch(() => {});
     await this.#succession.catch(() => {});
+    await this.#view.close();
     await this.#case.end();
     await this.#cloudServer.close();
   }
 }
 
-function configText(one: LauncherCase, cloud: string): string {
+/**
+ * For how many seconds a backing node may stand idle. That of a launcher that was killed does so until the session is over
+ * and another launcher goes on with the node that waits for it: given back before that, it was launched in vain.
+ */
+const graceTime = ({ ending }: CrashPlace) => (ending === "SIGSTOP" ? 1 : 5);
+
+function configText(one: LauncherCase, cloud: string, grace: number): string {
   return `
 zookeeper-servers: [{host: ${one.server.host}, port: ${one.server.port}, chroot: ${one.chroot}}]
-zookeeper-timeout: 2
+zookeeper-timeout: ${SESSION_TIMEOUT_MS / 1000}
 labels: [{name: large}, {name: share}, {name: lost}, {name: nowhere}]
 diskimages: [{name: image}]
 providers:
@@ -184,7 +224,7 @@ providers:
   - name: main
     host-key-checking: true
     labels:
-    - {name: share, backing-label: large, max-parallel-jobs: 2, grace-time: 1}
+    - {name: share, backing-label: large, max-parallel-jobs: 2, grace-time: ${grace}}
     - {name: lost, backing-label: nowhere}
 `;
 }
