@@ -11,8 +11,8 @@ import { casesHere, momentsOf } from "../harness/crash_places.ts";
 import { type CrashPlace, SharedCrashWorld } from "../harness/shared_crash_world.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../harness/zookeeper.ts";
 
-/** So many worlds at a time: each takes a while and little of the machine. */
-const AT_ONCE = 8;
+/** So many worlds at a time: each waits most of the time. */
+const AT_ONCE = 12;
 
 /** Steps of the driver's own. */
 const OWN: readonly Step[] = [
@@ -26,6 +26,7 @@ const OWN: readonly Step[] = [
 /** Steps of any launch, and of which node: the first node that shares is launched before the one beneath it. */
 const OTHERS: readonly (readonly [Step, number, string])[] = [
   ["node.create", 1, "a node that shares"],
+  ["node.create", 2, "a backing node"],
   ["request.fulfil", 1, "a backing node"],
   ["node.note", 2, "a node that shares, with its slot"],
   ["node.delete", 1, "a node that shares"],
