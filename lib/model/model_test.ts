@@ -230,9 +230,9 @@ describe("a node's states", () => {
       ["init", "building", "ready", "in-use", "used", "deleting", "deleted"],
       // Given as soon as it is there, and held with its job under way.
       ["init", "building", "in-use", "hold", "in-use", "used"],
-      // Another launcher goes on with it; it was testing in data of old.
+      // Another launcher goes on with it; its static host is out of service for a while.
       ["building", "building", "failed", "deleting"],
-      ["testing", "ready", "hold", "hold", "used", "hold"],
+      ["ready", "testing", "ready", "hold", "hold", "used", "hold"],
       ["testing", "failed"],
       // No room yet: it is tried again.
       ["building", "aborted", "building"],

@@ -17,7 +17,10 @@ import {
   wordField,
 } from "./codec.ts";
 
-/** Nodepool's words for the states of a node. `testing` is never set but may be read. */
+/**
+ * Nodepool's words for the states of a node. It never sets `testing` itself; with us that is a slot whose static host
+ * is out of service.
+ */
 export const NODE_STATES = [
   "init",
   "building",
@@ -146,7 +149,7 @@ const NEXT_STATES: Readonly<Record<NodeState, readonly NodeState[]>> = {
   init: ["building"],
   building: ["building", "ready", "in-use", "failed", "aborted"],
   testing: ["ready", "failed"],
-  ready: ["in-use", "hold", "used"],
+  ready: ["in-use", "hold", "used", "testing"],
   "in-use": ["used", "hold"],
   used: ["hold"],
   hold: ["hold", "used", "in-use"],

@@ -1,6 +1,6 @@
 // The record of a slot, as Nodepool's static driver writes it. Pure.
 import { isDeepStrictEqual } from "node:util";
-import { type NodeRecord, newNode } from "../../../lib/model/node.ts";
+import { type NodeRecord, newNode, withNodeState } from "../../../lib/model/node.ts";
 import type { Judgement } from "./judge.ts";
 import { encodeMemory, type Memory, NO_MEMORY } from "./memory.ts";
 import type { PlacedHost, Slot } from "./slots.ts";
@@ -49,7 +49,11 @@ export function newSlotRecord(
   });
 }
 
-/** The slot's record as it should be by now; the same object when it is so already. `now` is in seconds. */
+/**
+ * The idle slot's record as it should be by now; the same object when it is so already. `now` is in seconds.
+ *
+ * @throws {TransitionError} when the slot is not idle
+ */
 export function wantedRecord(
   slot: Slot,
   record: NodeRecord,
@@ -58,7 +62,7 @@ export function wantedRecord(
 ): NodeRecord {
   const isGood = verdict.kind === "good";
   const state = isGood ? "ready" : "testing";
-  const entered = state === record.state ? {} : { state, stateTime: now };
+  const entered = state === record.state ? record : withNodeState(record, state, now);
   const found = isGood
     ? {
         comment: record.state === "testing" ? null : record.comment,
@@ -68,7 +72,7 @@ export function wantedRecord(
         ...(verdict.ends ? { driverData: encodeMemory({ ...NO_MEMORY, trustedSince: now }) } : {}),
       }
     : { comment: commentOf(verdict.reason) };
-  const wanted = { ...record, ...configured(slot), ...found, slot: slot.number, ...entered } as NodeRecord;
+  const wanted = { ...entered, ...configured(slot), ...found, slot: slot.number };
   return isDeepStrictEqual(wanted, record) ? record : wanted;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { NodeRecord } from "../../../lib/model/node.ts";
+import { type NodeRecord, TransitionError } from "../../../lib/model/node.ts";
 import type { Host } from "../../../lib/provider/contract.ts";
 import {
   checked,
@@ -46,6 +46,12 @@ describe("the record of a slot", () => {
   it("says since when it is back, and no more why it was not", () => {
     const { record, wanted } = rewritten(FOUND, "testing", { comment: "out of service: it is down" });
     assert.deepEqual(wanted, { ...record, state: "ready", stateTime: NOW, comment: null });
+  });
+
+  it("is not taken out of service while somebody has it", () => {
+    for (const state of ["in-use", "used", "hold"] as const) {
+      assert.throws(() => rewritten("it is down", state), TransitionError, state);
+    }
   });
 
   it("keeps the comment that somebody has written while it was ready", () => {
