@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, it } from "node:test";
 import { loadConfig, parseConfig } from "./load.ts";
-import { ConfigError, formatProblem } from "./types.ts";
+import { ConfigError, formatProblem, MissingFileError } from "./types.ts";
 
 const parse = (text: string, options: Parameters<typeof parseConfig>[2] = {}) =>
   parseConfig(text, "/etc/nodepool/nodepool.yaml", options);
@@ -307,6 +307,7 @@ describe("a file", () => {
       await assert.rejects(loadConfig(file), (error: Error) => {
         assert.ok(error instanceof ConfigError);
         assert.match(error.message, message);
+        assert.equal(error instanceof MissingFileError, message.source.includes("does not exist"));
         return true;
       });
     }

@@ -141,6 +141,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** A file is not there, perhaps only for the moment in which it is replaced. */
+export class MissingFileError extends ConfigError {
+  override name = "MissingFileError";
+}
+
 /** A problem on one line: file:line:column: [warning:] path: message. */
 export function formatProblem(problem: ConfigProblem): string {
   const place =

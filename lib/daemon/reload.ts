@@ -17,7 +17,13 @@ import {
 } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
 import { requireZooKeeper } from "../config/require.ts";
-import { type Config, ConfigError, type ConfigProblem, formatProblem } from "../config/types.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  formatProblem,
+  MissingFileError,
+} from "../config/types.ts";
 import type { Foreseen } from "../rpc/config_service.ts";
 import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
@@ -188,8 +194,7 @@ export class Reloader {
       try {
         return this.#adapted(await loadConfig(before.file, { ...files, before }));
       } catch (error) {
-        const isMissing = error instanceof ConfigError && error.message.includes("does not exist");
-        if (!isMissing || attempt === MISSING_TRIES) throw error;
+        if (!(error instanceof MissingFileError) || attempt === MISSING_TRIES) throw error;
         await clock.sleep(MISSING_WAIT_MS, signal);
       }
     }

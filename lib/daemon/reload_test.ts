@@ -138,6 +138,30 @@ test("a file that was emptied leaves the old one in force, and a look at it says
   assert.deepEqual(reloader.status.problems, []);
 });
 
+test("a file that is away while it is replaced is waited for, for a while", async () => {
+  const { reloader, write, remove, pauses } = await reloadingDaemon("labels: [{name: a}]\n", {
+    whilePausing: (count) => {
+      if (count === 2) write("labels: [{name: b}]\n");
+    },
+  });
+  remove();
+  assert.equal(await reloader.reload("test"), true);
+  assert.deepEqual(pauses, [250, 250]);
+  remove();
+  assert.equal(await reloader.reload("test"), false);
+  assert.match(reloader.status.problems.join(), /does not exist; create it/);
+  assert.deepEqual(pauses.slice(2), [250, 250, 250]);
+});
+
+test("a name in a file that does not exist is no reason to wait for the file", async () => {
+  const { reloader, write, pauses } = await reloadingDaemon("labels: [{name: a}]\n");
+  const pools = "[{name: main, max-servers: 1, labels: [{name: a, cloud-image: y, min-ram: 1}]}]";
+  write(`labels: [{name: a}]\nproviders: [{name: p, driver: openstack, cloud: c, pools: ${pools}}]\n`);
+  assert.equal(await reloader.reload("test"), false);
+  assert.match(reloader.status.problems.join(), /cloud-image y does not exist in provider p/);
+  assert.deepEqual(pauses, []);
+});
+
 test("what is wrong with a configuration that was sent is not said of the daemon's own files", async () => {
   const { reloader } = await reloadingDaemon("labels: []\n");
   const found = await reloader.validate("lables: []\n", "zookeeper-servers: [{host: h, port: long}]\n");

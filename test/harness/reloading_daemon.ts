@@ -28,6 +28,8 @@ interface Ways {
   /** When what is in hand with providers that leave has ended. @default at once */
   readonly released?: Promise<void>;
   readonly adapt?: (config: Config) => Config;
+  /** What happens while it pauses for the so-manieth time. */
+  readonly whilePausing?: (count: number) => void;
 }
 
 /** A daemon with its file; what happens to its providers is written into `events`. */
@@ -41,9 +43,13 @@ export async function reloadingDaemon(first: string, ways: Ways = {}) {
   const planned: Config[] = [];
   const errors: string[] = [];
   const timers: (() => void)[] = [];
+  const pauses: number[] = [];
   const clock: Clock = {
     ...systemClock,
-    sleep: async () => {},
+    sleep: async (milliseconds) => {
+      pauses.push(milliseconds);
+      ways.whilePausing?.(pauses.length);
+    },
     after: (_milliseconds, callback) => {
       timers.push(callback);
       return () => void timers.splice(timers.indexOf(callback), 1);
@@ -109,6 +115,7 @@ export async function reloadingDaemon(first: string, ways: Ways = {}) {
     onValid,
   });
   const write = (text: string) => writeFileSync(file, text);
+  const remove = () => rmSync(file);
   /** Lets what waits to be tried again be tried. */
   const retry = async () => {
     const [timer] = timers.splice(0);
@@ -116,5 +123,19 @@ export async function reloadingDaemon(first: string, ways: Ways = {}) {
     timer();
     await reloader.reload("wait for the turn");
   };
-  return { reloader, taken, retry, providers, servers, planned, write, events, errors, valid, timers };
+  return {
+    reloader,
+    taken,
+    retry,
+    providers,
+    servers,
+    planned,
+    write,
+    remove,
+    events,
+    errors,
+    valid,
+    timers,
+    pauses,
+  };
 }
