@@ -36,6 +36,8 @@ export interface Given extends ScriptOptions {
   readonly clock?: Clock;
   /** Hears that what is wrong with the provider has changed. */
   readonly onProblem?: () => void;
+  /** Whether nodes can be reached over IPv6. @default what this machine has */
+  readonly hasIpv6?: () => boolean;
 }
 
 /** A provider `p` that must still be started, with the label `small` of the pool `main`. */
@@ -53,7 +55,7 @@ export async function setUp(script: Script, given: Given = {}) {
   ].join("\n");
   const [config] = parseConfig(text, "nodepool.yaml").providers;
   assert.ok(config);
-  const provider = openOpenStackProvider(config, {
+  const options = {
     logger: silentLogger,
     clock: given.clock ?? fastClock(),
     stateDir: null,
@@ -61,7 +63,8 @@ export async function setUp(script: Script, given: Given = {}) {
     hostsInstances: false,
     env: { OS_CLIENT_CONFIG_FILE: join(folder, "clouds.yaml") },
     onProblem: given.onProblem ?? (() => {}),
-  });
+  };
+  const provider = openOpenStackProvider(config, options, given.hasIpv6);
   cleanups.push(async () => {
     await provider.stop();
     await cloud.close();

@@ -19,7 +19,7 @@ import {
 import type { ProviderOptions } from "../options.ts";
 import { ApiClient } from "./api_client.ts";
 import { CloudFacts } from "./cloud_facts.ts";
-import { Compute } from "./compute.ts";
+import { Compute, type Server } from "./compute.ts";
 import { FloatingIps } from "./floating_ips.ts";
 import { HttpConnections } from "./http.ts";
 import { type GlanceImage, ImageApi } from "./image.ts";
@@ -33,9 +33,17 @@ import { type LabelSettings, type OpenStackSettings, readSettings } from "./sett
 import { CHECKSUM_KEYS, metadataOf, uploadImage } from "./upload.ts";
 import { VolumeApi } from "./volume.ts";
 
-/** Makes the provider; {@link Provider.start} reads clouds.yaml and connects. */
-export function openOpenStackProvider(config: ProviderConfig, options: ProviderOptions): Provider {
-  return new OpenStackProvider(config, options);
+/**
+ * Makes the provider; {@link Provider.start} reads clouds.yaml and connects.
+ *
+ * @param hasIpv6 whether this machine can reach nodes over IPv6; asked once for each list of servers
+ */
+export function openOpenStackProvider(
+  config: ProviderConfig,
+  options: ProviderOptions,
+  hasIpv6: () => boolean = hasIpv6Address,
+): Provider {
+  return new OpenStackProvider(config, options, hasIpv6);
 }
 
 /** What there is once the cloud is connected to. */
@@ -59,13 +67,15 @@ class OpenStackProvider implements Provider {
   readonly driver = "openstack";
   readonly #settings: OpenStackSettings;
   readonly #options: ProviderOptions;
+  readonly #hasIpv6: () => boolean;
   readonly #closing = new AbortController();
   #connected: Connected | null = null;
 
-  constructor(config: ProviderConfig, options: ProviderOptions) {
+  constructor(config: ProviderConfig, options: ProviderOptions, hasIpv6: () => boolean) {
     this.name = config.name;
     this.#settings = readSettings(config);
     this.#options = options;
+    this.#hasIpv6 = hasIpv6;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -172,7 +182,8 @@ class OpenStackProvider implements Provider {
   async #instances(signal: AbortSignal): Promise<Instance[]> {
     const { servers } = this.#there;
     const list = [...(await servers.fresh(signal)).values()];
-    return list.filter(({ status }) => !isGone(status)).map((server) => this.#instance(server, null));
+    const read = this.#reader();
+    return list.filter(({ status }) => !isGone(status)).map((server) => read(server, null));
   }
 
   async createInstance(
@@ -187,7 +198,7 @@ class OpenStackProvider implements Provider {
     const id = await launches.begin(spec, label, signal);
     await onExternalId(id);
     const { server, floatingIp } = await launches.finish(id, spec, label, signal);
-    return this.#instance(server, floatingIp?.address ?? null);
+    return this.#reader()(server, floatingIp?.address ?? null);
   }
 
   async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
@@ -265,13 +276,19 @@ class OpenStackProvider implements Provider {
     return this.#settings.labels.find((each) => each.pool === pool && each.label === label);
   }
 
-  #instance(server: Parameters<typeof readInstance>[0], floatingIp: string | null): Instance {
+  /** What makes instances of servers, with the facts and addresses of this moment. */
+  #reader(): (server: Server, floatingIp: string | null) => Instance {
     const { cloud, facts } = this.#there;
-    const hasIpv6 = Object.values(networkInterfaces())
-      .flat()
-      .some((each) => each?.family === "IPv6" && !each.internal && !/^fe80/i.test(each.address));
-    return readInstance(server, floatingIp, { cloud, facts, hasIpv6 });
+    const context = { cloud, facts, hasIpv6: this.#hasIpv6() };
+    return (server, floatingIp) => readInstance(server, floatingIp, context);
   }
+}
+
+/** Whether this machine has an address of IPv6 that others may have a route to. */
+function hasIpv6Address(): boolean {
+  return Object.values(networkInterfaces())
+    .flat()
+    .some((each) => each?.family === "IPv6" && !each.internal && !/^fe80/i.test(each.address));
 }
 
 /**

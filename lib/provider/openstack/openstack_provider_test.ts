@@ -74,6 +74,29 @@ describe("starting an OpenStack provider", () => {
     assert.deepEqual(ids(await provider.foreignInstances?.(signal)), ["theirs"]);
   });
 
+  test("whether this machine has IPv6 is asked anew for each list, once for all of its servers", async () => {
+    let asked = 0;
+    const both = ["s1", "s2"].map((id) =>
+      server({ id, accessIPv4: "203.0.113.9", accessIPv6: "2001:db8::5" }),
+    );
+    const { provider } = await setUp(
+      ({ path }) =>
+        path.startsWith("/servers/detail") ? { status: 200, body: { servers: both } } : undefined,
+      {
+        hasIpv6: () => {
+          asked += 1;
+          return asked > 1;
+        },
+      },
+    );
+    await provider.start(signal);
+    const addresses = async () =>
+      (await provider.listInstances(signal)).map(({ interfaceIp }) => interfaceIp);
+    assert.deepEqual(await addresses(), ["203.0.113.9", "203.0.113.9"]);
+    assert.deepEqual(await addresses(), ["2001:db8::5", "2001:db8::5"]);
+    assert.equal(asked, 2);
+  });
+
   test("an image that somebody has made of a node is not among our uploads", async () => {
     const ours = { nodepool_provider_name: "p", nodepool_build_id: "b", nodepool_upload_id: "1" };
     const sent = { ...ours, "owner_specified.openstack.md5": "a" };
