@@ -65,12 +65,6 @@ export function aroundProvider(provider: Provider, around: Around): Provider {
         wrap("foreignInstances", {}, signal, (inner) => list.call(provider, inner)),
     ),
     ...optional(
-      "foreignImages",
-      provider.foreignImages,
-      (list) => (signal: AbortSignal) =>
-        wrap("foreignImages", {}, signal, (inner) => list.call(provider, inner)),
-    ),
-    ...optional(
       "checkHost",
       provider.checkHost,
       (check) => (host: Host, signal: AbortSignal) =>

@@ -206,12 +206,11 @@ export interface Provider {
   /** Deletes the image; resolves too when there was none. Instances that run from it go on. */
   deleteImage(externalId: string, signal: AbortSignal): Promise<void>;
   /**
-   * Instances and images at the place that do not carry this provider's name in their metadata: they count against
-   * the quota, and operators ask for them. Also those of which the provider cannot tell just now whose they are: the
-   * instance of a node among them is not lost. Absent when the provider cannot list them.
+   * Instances at the place that do not carry this provider's name in their metadata: they count against the quota, and
+   * operators ask for them. Also those of which the provider cannot tell just now whose they are: the instance of a node
+   * among them is not lost. Absent when the provider cannot list them.
    */
   foreignInstances?(signal: AbortSignal): Promise<Instance[]>;
-  foreignImages?(signal: AbortSignal): Promise<ProviderImage[]>;
   /** What may have been left behind and is in use by no instance. Absent when there is nothing of the kind. */
   listLeftovers?(signal: AbortSignal): Promise<Leftover[]>;
   /** Deletes it and resolves when it is gone; resolves too when there was none. */

@@ -66,7 +66,6 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   "listImages",
   "deleteImage",
   "foreignInstances",
-  "foreignImages",
   "listLeftovers",
   "deleteLeftover",
   "limits",

@@ -93,10 +93,6 @@ export class CloudProvider implements Provider {
     return (await this.#cloud.listImages(signal)).filter(this.#isOurs);
   }
 
-  async foreignImages(signal: AbortSignal): Promise<ProviderImage[]> {
-    return (await this.#cloud.listImages(signal)).filter((one) => !this.#isOurs(one));
-  }
-
   /** Reads the file through, and keeps nothing of it. */
   async uploadImage(spec: ImageSpec, signal: AbortSignal): Promise<string> {
     await checkImageFile(spec, signal);

@@ -40,7 +40,7 @@ export class ImageApi {
   }
 
   /** The images that the token's project owns, of those that fit the query: an administrator sees those of all. */
-  async ownImages(signal: AbortSignal, query: Readonly<Record<string, string>> = {}): Promise<GlanceImage[]> {
+  async ownImages(query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<GlanceImage[]> {
     const owner = await this.#api.projectId(signal);
     return await this.images(owner === null ? query : { ...query, owner }, signal);
   }

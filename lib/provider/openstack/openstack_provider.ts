@@ -216,13 +216,8 @@ class OpenStackProvider implements Provider {
 
   async listImages(signal: AbortSignal): Promise<ProviderImage[]> {
     // Glance looks for the property itself: a project may have thousands of other images.
-    const images = await this.#there.image.ownImages(signal, { [METADATA.provider]: this.name });
+    const images = await this.#there.image.ownImages({ [METADATA.provider]: this.name }, signal);
     return images.filter((image) => this.#isUpload(image)).map(readImage);
-  }
-
-  async foreignImages(signal: AbortSignal): Promise<ProviderImage[]> {
-    const images = await this.#there.image.ownImages(signal);
-    return images.filter((image) => !this.#isUpload(image)).map(readImage);
   }
 
   #isUpload({ properties, md5 }: GlanceImage): boolean {
