@@ -1,23 +1,18 @@
-// The writes that Nodepool's documents need, as steps for one transaction. Pure: nothing is sent here.
-import { type ComponentRecord, encodeComponent, encodePool, type PoolRecord } from "../model/component.ts";
+// The writes of Nodepool's documents that are made in more than one place or together with others, as steps for one
+// transaction. Pure: nothing is sent here.
 import { type BuildRecord, encodeBuild, encodeUpload, type UploadRecord } from "../model/image.ts";
 import { encodeNode, type NodeRecord } from "../model/node.ts";
 import {
   buildPath,
   buildRequestPath,
-  componentsPath,
-  imagePausePath,
   NODES,
   nodePath,
   REQUESTS,
   requestPath,
-  uploadPath,
   uploadsPath,
 } from "../model/paths.ts";
 import { encodeRequest, type RequestRecord } from "../model/request.ts";
 import type { CreateMode, Operation } from "./types.ts";
-
-const NOTHING = new Uint8Array();
 
 type Create = Operation & { readonly kind: "create" };
 type Set = Operation & { readonly kind: "set" };
@@ -27,7 +22,6 @@ const create = (path: string, data: Uint8Array, mode: CreateMode = "persistent")
   return { kind: "create", path, data, mode };
 };
 const set = (path: string, data: Uint8Array, version: number): Set => ({ kind: "set", path, data, version });
-const remove = (path: string, version: number): Delete => ({ kind: "delete", path, version });
 
 /** A new node; its id is the last part of the path in the result. */
 export const createNode = (record: NodeRecord): Create => {
@@ -35,26 +29,26 @@ export const createNode = (record: NodeRecord): Create => {
 };
 export const setNode = (node: string, record: NodeRecord, version: number): Set =>
   set(nodePath(node), encodeNode(record), version);
-export const deleteNode = (node: string, version = -1): Delete => remove(nodePath(node), version);
 
-/** A new request with a priority of three digits, as `100`; ephemeral ones go with their requestor's session. */
+/**
+ * A new request; its id is the last part of the path in the result.
+ *
+ * @param priority 0 to 999; lower is served first
+ * @param options.ephemeral it goes with its requestor's session. @default false
+ */
 export const createRequest = (
-  priority: string,
+  priority: number,
   record: RequestRecord,
   { ephemeral = false }: { ephemeral?: boolean } = {},
 ): Create => {
   const mode = ephemeral ? "ephemeral-sequential" : "persistent-sequential";
-  return create(`${REQUESTS}/${priority}-`, encodeRequest(record), mode);
+  return create(`${REQUESTS}/${String(priority).padStart(3, "0")}-`, encodeRequest(record), mode);
 };
 export const setRequest = (request: string, record: RequestRecord, version: number): Set =>
   set(requestPath(request), encodeRequest(record), version);
 
 export const createBuild = (image: string, build: string, record: BuildRecord): Create =>
   create(buildPath(image, build), encodeBuild(record));
-export const setBuild = (image: string, build: string, record: BuildRecord, version: number): Set =>
-  set(buildPath(image, build), encodeBuild(record), version);
-export const deleteBuild = (image: string, build: string, version = -1): Delete =>
-  remove(buildPath(image, build), version);
 
 /** A new upload; its number is the last part of the path in the result. */
 export const createUpload = (
@@ -65,39 +59,10 @@ export const createUpload = (
 ): Create => {
   return create(`${uploadsPath(image, build, provider)}/`, encodeUpload(record), "persistent-sequential");
 };
-export const setUpload = (
-  image: string,
-  build: string,
-  provider: string,
-  upload: string,
-  record: UploadRecord,
-  version: number,
-): Set => set(uploadPath(image, build, provider, upload), encodeUpload(record), version);
-export const deleteUpload = (
-  image: string,
-  build: string,
-  provider: string,
-  upload: string,
-  version = -1,
-): Delete => remove(uploadPath(image, build, provider, upload), version);
 
-/** The mark that keeps an image from being built. The image's znode must exist. */
-export const createPause = (image: string): Create => create(imagePausePath(image), NOTHING);
-/** The mark that asks for a build; `data` is for us, Nodepool only looks whether it exists. */
-export const createBuildRequest = (image: string, data: Uint8Array = NOTHING): Create =>
-  create(buildRequestPath(image), data);
-export const deleteBuildRequest = (image: string): Delete => remove(buildRequestPath(image), -1);
-
-/** What a builder or launcher says of itself, for as long as its session lives. */
-export const createComponent = (record: ComponentRecord): Create => {
-  const path = `${componentsPath(record.kind)}/${record.hostname ?? ""}`;
-  return create(path, encodeComponent(record), "ephemeral-sequential");
-};
-/** What a launcher says of one of its pools. */
-export const createPool = (record: PoolRecord): Create => {
-  return create(
-    `${componentsPath("pool")}/${record.hostname ?? ""}`,
-    encodePool(record),
-    "ephemeral-sequential",
-  );
-};
+/** Takes back the mark that asks for a build. */
+export const deleteBuildRequest = (image: string): Delete => ({
+  kind: "delete",
+  path: buildRequestPath(image),
+  version: -1,
+});

@@ -2,7 +2,7 @@
 import type { NodeRecord } from "../../lib/model/node.ts";
 import type { RequestRecord } from "../../lib/model/request.ts";
 import { type Clock, systemClock } from "../../lib/std/clock.ts";
-import { setNode, setRequest } from "../../lib/zookeeper/operations.ts";
+import { createNode, createRequest, setNode, setRequest } from "../../lib/zookeeper/operations.ts";
 import { worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
 import {
   type HeldLock,
@@ -84,6 +84,17 @@ export class Transaction {
     return this.#add({ kind: "create", path, data, mode }, (result) =>
       result?.kind === "create" ? result.path : path,
     );
+  }
+
+  /** Records a new node. */
+  createNode(record: NodeRecord): void {
+    this.#operations.push(createNode(record));
+  }
+
+  /** Stores a new request; gives its path. */
+  createRequest(...given: Parameters<typeof createRequest>): Later<string> {
+    const { path, data, mode } = createRequest(...given);
+    return this.create(path, data, mode);
   }
 
   delete(path: string, version = -1): void {

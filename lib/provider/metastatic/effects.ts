@@ -17,7 +17,7 @@ import type { Claim, Nodepool } from "../nodepool.ts";
 import type { SharedEntry } from "./records.ts";
 
 /** Nodepool's priority of requests for backing nodes. */
-const PRIORITY = "100";
+const PRIORITY = 100;
 
 const EMPTY = new Uint8Array();
 

@@ -1,6 +1,5 @@
 // Writes the records of slots: new ones under the keeper's lock, idle ones only while nobody has them.
-import { encodeNode } from "../../../lib/model/node.ts";
-import { NODES, nodeLockPath } from "../../../lib/model/paths.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, transaction } from "../environment.ts";
 import { readableNode } from "../request/read.ts";
@@ -17,7 +16,7 @@ export async function registerSlots(
   if (lock === undefined) return;
   const steps = transaction(environment, "host.register");
   steps.guard(lock);
-  for (const record of records) steps.create(`${NODES}/`, encodeNode(record), "persistent-sequential");
+  for (const record of records) steps.createNode(record);
   await steps.commit();
   const [first] = records;
   const fields = { host: hostKey(placed), slots: records.map(({ slot }) => slot) };

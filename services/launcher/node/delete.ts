@@ -1,6 +1,6 @@
 // Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
-import { encodeNode, type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
-import { NODES, nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
+import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
+import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
@@ -200,7 +200,7 @@ async function removeRecord(
     // Whatever else somebody has put there is looked for when it shows.
     const below = failures === 0 ? [lock.root, path] : await subtree(session, path);
     const steps = transaction(environment, "node.forget");
-    if (next !== null) steps.create(`${NODES}/`, encodeNode(next), "persistent-sequential");
+    if (next !== null) steps.createNode(next);
     // This fails unless the lock is still ours.
     steps.delete(lock.contender);
     for (const other of below) if (other !== lock.contender) steps.delete(other);

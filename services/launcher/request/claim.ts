@@ -1,6 +1,6 @@
 // Takes a request: at once with ready nodes, or by recording the nodes that are to be launched for it.
-import { encodeNode, newNode } from "../../../lib/model/node.ts";
-import { NODES, nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { newNode } from "../../../lib/model/node.ts";
+import { nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { withRequestState } from "../../../lib/model/request.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import type { Action } from "../actions.ts";
@@ -134,7 +134,7 @@ function recordNodes(
       resources,
       attributes,
     });
-    steps.create(`${NODES}/`, encodeNode(node), "persistent-sequential");
+    steps.createNode(node);
   }
 }
 

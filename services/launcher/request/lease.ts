@@ -68,8 +68,7 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     requestorData: encodeOwnData({ traceparent, requestId, lease: { duration, expires: now + duration } }),
   });
   const steps = transaction(environment, "request.create");
-  const prefix = `${REQUESTS}/${String(wish.priority).padStart(3, "0")}-`;
-  const path = steps.create(prefix, encodeRequest(record), "persistent-sequential");
+  const path = steps.createRequest(wish.priority, record);
   try {
     await steps.commit();
     const id = path().slice(REQUESTS.length + 1);

@@ -1,6 +1,6 @@
 // Makes and ends the requests that keep min-ready nodes.
-import { nodeLockPath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
-import { encodeRequest, MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
+import { nodeLockPath, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
+import { MIN_READY_REQUESTOR, newRequest } from "../../../lib/model/request.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import type { Action } from "../actions.ts";
 import { type Environment, nowOf, transaction } from "../environment.ts";
@@ -31,8 +31,7 @@ export async function askMinReady(
       requestorData: encodeOwnData({ minReady: true }),
       eventId: environment.context.newUuid().replaceAll("-", ""),
     });
-    const path = steps.create(`${REQUESTS}/${PRIORITY}-`, encodeRequest(request), "ephemeral-sequential");
-    paths.push(path);
+    paths.push(steps.createRequest(PRIORITY, request, { ephemeral: true }));
   }
   await steps.commit();
   // One that was served at once may be gone before it is seen: then its node has to be seen before more is asked for.
