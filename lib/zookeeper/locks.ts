@@ -129,7 +129,7 @@ class KazooLocks implements Locks {
       }
       return this.#hold(root, created.path, owner);
     };
-    return { operations, held };
+    return { operations, held, withdraw: () => this.#withdrawUnanswered(root, prefix) };
   }
 
   #hold(root: string, contender: string, owner: AbortSignal): HeldLock {
@@ -182,20 +182,34 @@ class KazooLocks implements Locks {
   /** The answer to our creation was lost: looks whether it was committed. @throws the error when it was not */
   async #findAgain(root: string, prefix: string, error: ZooKeeperError): Promise<string> {
     const owner = this.#session.signal;
+    const own = await this.#findOwn(root, prefix, owner);
+    if (owner.aborted) throw lostError(root);
+    if (own === undefined) throw error;
+    return own;
+  }
+
+  /** The contender whose creation was not answered (L1), if there is one and its session lives. */
+  async #findOwn(root: string, prefix: string, owner: AbortSignal): Promise<string | undefined> {
     while (!owner.aborted) {
       try {
-        await this.#session.connected();
+        await this.#session.connected(owner);
         // A server that lags behind would not show it yet.
         await this.#session.sync(root);
         const own = (await this.#line(root))?.find((name) => `${root}/${name}`.startsWith(prefix));
-        if (own === undefined) throw error;
-        return `${root}/${own}`;
-      } catch (again) {
-        if (again === error || !isUncertain(again)) throw again;
-        await worthAnotherTry(this.#session, this.#clock, again);
+        return own === undefined ? undefined : `${root}/${own}`;
+      } catch (error) {
+        if (owner.aborted) break;
+        if (!isUncertain(error)) throw error;
+        await worthAnotherTry(this.#session, this.#clock, error, owner).catch(() => undefined);
       }
     }
-    throw lostError(root);
+    return undefined;
+  }
+
+  async #withdrawUnanswered(root: string, prefix: string): Promise<void> {
+    const owner = this.#session.signal;
+    const own = await this.#findOwn(root, prefix, owner);
+    if (own !== undefined) await this.#withdraw(own, owner);
   }
 
   /** The names in line, or null when there is no lock root. */

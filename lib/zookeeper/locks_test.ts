@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { abortable } from "../std/abortable.ts";
 import { within } from "./contract/fixture.ts";
 import { createLocks } from "./locks.ts";
-import { type CreateMode, type Session, type SessionState, ZooKeeperError } from "./types.ts";
+import {
+  type CreateMode,
+  type Locks,
+  type PreparedLock,
+  type Session,
+  type SessionState,
+  ZooKeeperError,
+  type ZooKeeperErrorCode,
+} from "./types.ts";
 
 const ROOT = "/nodepool/nodes/0000000001/lock";
 
@@ -11,7 +20,9 @@ class Line {
   readonly contenders: string[] = [];
   readonly deletions: string[] = [];
   /** Fails the next call of this kind, after doing it when `done`. */
-  fault: { on: "create" | "delete" | "children"; done: boolean } | undefined;
+  fault: { on: "create" | "delete" | "children"; done: boolean; code?: ZooKeeperErrorCode } | undefined;
+  /** Whether there is no connection. */
+  isAway = false;
   readonly #controller = new AbortController();
   #listener: (state: SessionState) => void = () => {};
   #sequence = 0;
@@ -23,7 +34,9 @@ class Line {
         this.#listener = listener;
         return () => {};
       },
-      connected: () => Promise.resolve(),
+      connected: async (signal) => {
+        if (this.isAway) await abortable(new Promise(() => {}), signal ?? new AbortController().signal);
+      },
       sync: () => Promise.resolve(),
       children: () => this.#faulty("children", () => [...this.contenders]),
       create: (path: string, _data: Uint8Array, _mode: CreateMode) =>
@@ -53,7 +66,7 @@ class Line {
     if (fault === undefined) return act();
     this.fault = undefined;
     if (fault.done) act();
-    throw new ZooKeeperError("CONNECTION_LOSS", "the answer was lost");
+    throw new ZooKeeperError(fault.code ?? "CONNECTION_LOSS", "the answer was lost");
   }
 }
 
@@ -118,5 +131,52 @@ describe("locks when answers are lost", () => {
     const [, contender] = prepared.operations;
     const lock = prepared.held([{ kind: "create", path: `${contender?.path}0000000000` }]);
     assert.ok(lock.signal.aborted);
+  });
+
+  const OTHER = `${"0".repeat(32)}__lock__0000000007`;
+  /** A lock whose transaction was committed without an answer, behind somebody else's contender. */
+  const unanswered = (prepare: (locks: Locks) => PreparedLock): PreparedLock => {
+    const prepared = prepare(createLocks(line.session));
+    const own = prepared.operations.at(-1)?.path.slice(ROOT.length + 1) ?? "";
+    line.contenders.push(OTHER, `${own}${own.endsWith("__") ? "0000000008" : ""}`);
+    return prepared;
+  };
+
+  it("takes a contender back whose transaction was not answered, whatever else is not answered", async () => {
+    for (const on of ["children", "delete"] as const) {
+      for (const done of [true, false]) {
+        line.contenders.length = 0;
+        const prepared = unanswered((locks) => (done ? locks.prepare(ROOT) : locks.succeed(ROOT, "heir")));
+        line.fault = { on, done };
+        await within(1000, prepared.withdraw(), "the withdrawal");
+        assert.deepEqual(line.contenders, [OTHER], `${on} ${done}`);
+        assert.equal(line.fault, undefined);
+      }
+    }
+  });
+
+  it("takes nothing back of a transaction that was not committed, nor of a session that was lost", async () => {
+    line.contenders.push(OTHER);
+    await within(1000, createLocks(line.session).prepare(ROOT).withdraw(), "the withdrawal");
+    const prepared = unanswered((locks) => locks.prepare(ROOT));
+    line.lose();
+    await within(1000, prepared.withdraw(), "the withdrawal");
+    assert.deepEqual(line.deletions, []);
+  });
+
+  it("waits no longer for a connection than the session lives that a contender would go with", async () => {
+    const prepared = unanswered((locks) => locks.prepare(ROOT));
+    line.isAway = true;
+    const ended = prepared.withdraw();
+    line.lose();
+    await within(1000, ended, "the withdrawal");
+  });
+
+  it("tells when a contender cannot be taken back", async () => {
+    for (const on of ["children", "delete"] as const) {
+      const prepared = unanswered((locks) => locks.prepare(ROOT));
+      line.fault = { on, done: false, code: "NO_AUTH" };
+      await assert.rejects(within(1000, prepared.withdraw(), "the withdrawal"), /NO_AUTH/);
+    }
   });
 });

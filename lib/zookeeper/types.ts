@@ -242,8 +242,15 @@ export interface Locks {
   succeed(root: string, identifier?: string): PreparedLock;
 }
 
-/** Steps that take a lock; `held` makes it out of the results of the transaction that they were part of. */
+/** Steps that take a lock. */
 export interface PreparedLock {
   readonly operations: readonly Operation[];
+  /** Makes the lock out of the results of the transaction that the steps were part of. */
   held(results: readonly OperationResult[]): HeldLock;
+  /**
+   * For a transaction whose answer was lost ({@link isUncertain}): deletes our contender where it was committed. Repeated
+   * until that is certain or the session is gone.
+   * @throws {ZooKeeperError} when the server refuses it: the contender may stand in line as long as the session lives
+   */
+  withdraw(): Promise<void>;
 }

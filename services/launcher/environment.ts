@@ -81,8 +81,8 @@ export function randomOf({ newUuid }: Pick<ServiceContext, "newUuid">): () => nu
 
 /** A new transaction for a step of the launcher's work. */
 export function transaction(environment: Environment, step: Step): Transaction {
-  const { session, clock } = environment.context;
-  return new Transaction(session, (run) => throughCheckpoints(environment.checkpoint, step, run), clock);
+  const { session } = environment.context;
+  return new Transaction(session, (run) => throughCheckpoints(environment.checkpoint, step, run));
 }
 
 /** The driver of a provider that is served here. */

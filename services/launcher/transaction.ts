@@ -1,9 +1,7 @@
 // Builds one ZooKeeper transaction out of what the launcher does: documents, and locks taken, proved free, given back.
 import type { NodeRecord } from "../../lib/model/node.ts";
 import type { RequestRecord } from "../../lib/model/request.ts";
-import { type Clock, systemClock } from "../../lib/std/clock.ts";
 import { createNode, createRequest, setNode, setRequest } from "../../lib/zookeeper/operations.ts";
-import { worthAnotherTry } from "../../lib/zookeeper/through_outages.ts";
 import {
   type HeldLock,
   isUncertain,
@@ -25,21 +23,18 @@ export type Later<T> = () => T;
 export class Transaction {
   readonly #session: Session;
   readonly #around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]>;
-  readonly #clock: Pick<Clock, "sleep">;
   readonly #operations: Operation[] = [];
   readonly #afterwards: ((results: readonly OperationResult[]) => void)[] = [];
-  /** Where contenders of ours are created: root and the beginning of the name. */
-  readonly #contenders: { readonly root: string; readonly prefix: string }[] = [];
+  /** The locks that it takes. */
+  readonly #locks: PreparedLock[] = [];
 
   /** @param around runs the commit, so that a test can hear of it */
   constructor(
     session: Session,
     around: (run: () => Promise<OperationResult[]>) => Promise<OperationResult[]> = (run) => run(),
-    clock: Pick<Clock, "sleep"> = systemClock,
   ) {
     this.#session = session;
     this.#around = around;
-    this.#clock = clock;
   }
 
   get isEmpty(): boolean {
@@ -120,16 +115,12 @@ export class Transaction {
     return taken;
   }
 
-  #take(root: string, { operations, held }: PreparedLock): Later<HeldLock> {
-    for (const operation of operations) {
-      this.#operations.push(operation);
-      if (operation.kind === "create" && operation.path !== root) {
-        this.#contenders.push({ root, prefix: operation.path });
-      }
-    }
+  #take(root: string, lock: PreparedLock): Later<HeldLock> {
+    this.#operations.push(...lock.operations);
+    this.#locks.push(lock);
     let taken: HeldLock | undefined;
     this.#afterwards.push((results) => {
-      taken = held(results);
+      taken = lock.held(results);
     });
     return () => {
       if (taken === undefined) throw new Error(`the lock ${root} was not taken yet`);
@@ -178,16 +169,23 @@ export class Transaction {
   /**
    * Commits all or nothing. When the answer is lost, locks that may have been taken are given back before the error
    * is passed on: whoever reads the tree then sees what was done and goes on from there.
+   *
+   * @throws {ZooKeeperError} also when a lock could not be given back
    */
   async commit(): Promise<void> {
     let results: OperationResult[];
     try {
       results = await this.#around(() => this.#session.multi(this.#operations));
     } catch (error) {
-      if (isUncertain(error)) await this.#withdrawContenders();
+      if (isUncertain(error)) await this.#withdrawLocks();
       throw error;
     }
     for (const afterwards of this.#afterwards) afterwards(results);
+  }
+
+  async #withdrawLocks(): Promise<void> {
+    const ends = await Promise.allSettled(this.#locks.map((lock) => lock.withdraw()));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   #add<T>(operation: Operation, read: (result: OperationResult | undefined) => T): Later<T> {
@@ -197,25 +195,6 @@ export class Transaction {
       value = read(results[index]);
     });
     return () => value;
-  }
-
-  async #withdrawContenders(): Promise<void> {
-    const owner = this.#session.signal;
-    for (const { root, prefix } of this.#contenders) {
-      while (!owner.aborted) {
-        try {
-          await this.#session.connected(owner);
-          await this.#session.sync(root);
-          const names = await this.#session.children(root);
-          const own = names.find((name) => `${root}/${name}`.startsWith(prefix));
-          if (own !== undefined) await this.#session.delete(`${root}/${own}`, -1);
-          break;
-        } catch (error) {
-          if (!isUncertain(error)) break;
-          await worthAnotherTry(this.#session, this.#clock, error, owner).catch(() => undefined);
-        }
-      }
-    }
   }
 }
 

@@ -98,6 +98,7 @@ describe("a transaction", () => {
   const deafSession = (more: Partial<Session> = {}): Session => {
     const deaf: Partial<Session> = {
       signal: session.signal,
+      onState: (listener) => session.onState(listener),
       multi: async (operations) => {
         await session.multi(operations);
         throw new ZooKeeperError("CONNECTION_LOSS", "the connection broke");
@@ -113,8 +114,9 @@ describe("a transaction", () => {
 
   it("leaves no contender behind when the answer is lost after the lock was taken", async () => {
     await session.ensurePath("/d");
-    const steps = new Transaction(deafSession());
-    steps.take(locks, "/d/lock", MISSING);
+    const deaf = deafSession();
+    const steps = new Transaction(deaf);
+    steps.take(createLocks(deaf), "/d/lock", MISSING);
     steps.set("/d", DATA, 0);
     await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "CONNECTION_LOSS"));
     assert.deepEqual(await session.children("/d/lock"), []);
@@ -129,9 +131,25 @@ describe("a transaction", () => {
       if (refusals === 1) throw new ZooKeeperError("SYSTEM_ERROR", "no space left on device", path);
       await session.delete(path, version);
     };
-    const steps = new Transaction(deafSession({ delete: remove }));
-    steps.take(locks, "/e/lock", MISSING);
+    const deaf = deafSession({ delete: remove });
+    const steps = new Transaction(deaf);
+    steps.take(createLocks(deaf), "/e/lock", MISSING);
     await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "CONNECTION_LOSS"));
     assert.deepEqual(await session.children("/e/lock"), []);
+  });
+
+  it("tells when a lock that it may have taken cannot be given back, and gives back the others", async () => {
+    await session.ensurePath("/f");
+    await session.ensurePath("/g");
+    const remove: Session["delete"] = async (path, version) => {
+      if (path.startsWith("/f/")) throw new ZooKeeperError("NO_AUTH", "refused", path);
+      await session.delete(path, version);
+    };
+    const deaf = deafSession({ delete: remove });
+    const steps = new Transaction(deaf);
+    for (const place of ["/f", "/g"]) steps.take(createLocks(deaf), `${place}/lock`, MISSING);
+    await assert.rejects(steps.commit(), (error) => isZooKeeperError(error, "NO_AUTH"));
+    assert.equal((await session.children("/f/lock")).length, 1);
+    assert.deepEqual(await session.children("/g/lock"), []);
   });
 });

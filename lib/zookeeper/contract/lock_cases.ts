@@ -156,6 +156,28 @@ export function lockCases(fixture: Fixture): void {
     assert.deepEqual(await session.children(`${place}/new/lock`), []);
   });
 
+  it("takes back what a transaction has left whose answer was lost, and nothing of anybody else's", async () => {
+    const session = await fixture.session();
+    const root = `${await fixture.place(session)}/lock`;
+    const locks = createLocks(session);
+    await locks.prepare(root).withdraw();
+    assert.equal(await session.exists(root), null);
+    const first = locks.prepare(root);
+    await session.multi(first.operations);
+    const heir = locks.succeed(root);
+    await session.multi(heir.operations);
+    assert.equal((await session.children(root)).length, 2);
+    await heir.withdraw();
+    const left = (await session.children(root)).map((name) => `${root}/${name}`);
+    assert.deepEqual(
+      left.map((path) => path.startsWith(first.operations.at(-1)?.path ?? "?")),
+      [true],
+    );
+    await first.withdraw();
+    await first.withdraw();
+    assert.deepEqual(await session.children(root), []);
+  });
+
   it("takes a lock over in one transaction, ahead of whoever waits for it", async () => {
     const [session, other] = [await fixture.session(), await fixture.session()];
     const root = `${await fixture.place(session)}/lock`;
