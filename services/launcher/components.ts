@@ -1,12 +1,12 @@
 // What this launcher says of itself and its pools below /nodepool/components.
 
 import type { ServiceContext } from "../../lib/daemon/types.ts";
-import { type ComponentRecord, newComponent, newPool, type PoolRecord } from "../../lib/model/component.ts";
+import { type ComponentRecord, newComponent, type PoolRecord } from "../../lib/model/component.ts";
 import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../lib/model/paths.ts";
 import { atMost } from "../../lib/std/at_most.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
-import { offeredLabels, type ServedPool } from "./pool/served.ts";
+import { offeredLabels, poolRecord, type ServedPool } from "./pool/served.ts";
 import { prepareScopes } from "./request/chains.ts";
 import { allScopes } from "./request/claims.ts";
 
@@ -132,26 +132,8 @@ export class Components {
   }
 
   #record(pool: ServedPool, paused: boolean, withdrawing: readonly string[]): PoolRecord {
-    const { hostname, version } = this.#context;
-    return newPool({
-      hostname,
-      id: pool.id,
-      name: pool.pool.name,
-      paused,
-      priority: pool.pool.priority,
-      providerName: pool.provider.name,
-      supportedLabels: [...offeredLabels(pool), ...withdrawing],
-      version,
-      extra: { min_ready: this.#minReady(pool) },
-    });
-  }
-
-  /** For the other launchers of ours: the first that keeps a label's min-ready is the only one that asks for nodes. */
-  #minReady(pool: ServedPool): Readonly<Record<string, number>> {
-    const kept = (pool.hosts ? [] : offeredLabels(pool)).map((name) => [
-      name,
-      this.#context.config.labels.get(name)?.minReady ?? 0,
-    ]);
-    return Object.fromEntries(kept.filter(([, count]) => Number(count) > 0));
+    const { config, hostname, version } = this.#context;
+    const supportedLabels = [...offeredLabels(pool), ...withdrawing];
+    return poolRecord(pool, config, { hostname, version, paused, supportedLabels });
   }
 }

@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Config, ProviderConfig } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
-import { newPool } from "../../lib/model/component.ts";
 import type { NodeRecord } from "../../lib/model/node.ts";
 import type { Resources } from "../../lib/provider/contract.ts";
 import { hasDriver } from "../../lib/provider/registry.ts";
@@ -10,7 +9,7 @@ import { hostsOf } from "../../lib/provider/static/hosts.ts";
 import type { PoolEntry } from "../../lib/zookeeper/view.ts";
 import type { Hand, Tree } from "./actions.ts";
 import { type Future, foresee } from "./foresee.ts";
-import { nameOf, offeredLabels, poolKey, type ServedPool } from "./pool/served.ts";
+import { nameOf, offeredLabels, poolKey, poolRecord, type ServedPool } from "./pool/served.ts";
 import type { UnservedPool } from "./pool/unserved.ts";
 
 /** How things are. */
@@ -190,16 +189,6 @@ function treeThen(tree: Tree, now: readonly ServedPool[], then: readonly ServedP
   const known = new Map([...tree.pools()].map((entry) => [entry.record?.id, entry]));
   const others = [...tree.pools()].filter(({ record }) => !now.some(({ id }) => id === record?.id));
   const own = then.map((pool, position): PoolEntry => {
-    const labels = offeredLabels(pool);
-    const kept = labels.map((label) => [label, config.labels.get(label)?.minReady ?? 0] as const);
-    const record = newPool({
-      id: pool.id,
-      name: pool.pool.name,
-      priority: pool.pool.priority,
-      providerName: pool.provider.name,
-      supportedLabels: labels,
-      extra: { min_ready: Object.fromEntries(kept.filter(([, count]) => count > 0)) },
-    });
     // A new pool registers after all that are there.
     const last = {
       problem: null,
@@ -208,7 +197,7 @@ function treeThen(tree: Tree, now: readonly ServedPool[], then: readonly ServedP
       modifiedAt: 0,
       znode: `z${9_000_000_000 + position}`,
     };
-    return { ...last, ...known.get(pool.id), record };
+    return { ...last, ...known.get(pool.id), record: poolRecord(pool, config) };
   });
   return {
     node: (id) => tree.node(id),

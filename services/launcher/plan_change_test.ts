@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseConfig } from "../../lib/config/load.ts";
 import type { Config } from "../../lib/config/types.ts";
-import { node, pool, request, world } from "../../test/harness/world.ts";
+import { host, hostPool } from "../../test/harness/host_world.ts";
+import { node, otherPool, pool, request, world } from "../../test/harness/world.ts";
 import { planChange } from "./plan_change.ts";
 
 type Scene = Parameters<typeof world>[0];
@@ -91,6 +92,31 @@ providers:
   it("that asks for ready nodes launches them", () => {
     const next = configOf("{name: small, min-ready: 2}, {name: large}", MAIN);
     assert.deepEqual(changes({}, next), ["launch 2 of small at cloud/main"]);
+  });
+
+  it("that asks for ready nodes leaves them to the launcher that keeps them first, whatever hosts we have", () => {
+    const withReady = (minReady: number) =>
+      parseConfig(
+        `labels: [{name: small, min-ready: ${minReady}}]
+providers:
+- {name: lab, driver: static, pools: [{name: main, nodes: [{name: h, labels: small}]}]}
+- {name: cloud, driver: fake, cloud-images: [{name: image}], pools: [{name: main, labels: [{name: small, cloud-image: image}]}]}`,
+        "nodepool.yaml",
+      );
+    const pools = [hostPool("lab/main", [host()]), pool("cloud/main", ["small"])];
+    const { tree, hand, now } = world({ pools });
+    const [hosts, cloud] = [...tree.pools()];
+    assert.ok(hosts && cloud);
+    const launchesBeside = (kept: readonly string[]) => {
+      const extra = { min_ready: Object.fromEntries(kept.map((label) => [label, 1])) };
+      // Registered after our hosts, and before our cloud.
+      const other = { ...otherPool("far/main", ["small"], { extra }), znode: "host0000000001" };
+      const beside = { ...tree, pools: () => [hosts, other, { ...cloud, znode: "host0000000002" }] };
+      const situation = { tree: beside, config: withReady(0), pools, unserved: [], hand, now };
+      return planChange(situation, withReady(1)).map(({ subject }) => subject);
+    };
+    assert.deepEqual(launchesBeside([]), ["1 of small at cloud/main"]);
+    assert.deepEqual(launchesBeside(["small"]), []);
   });
 
   it("that leaves no room for a request tells that it will have to wait", () => {

@@ -8,7 +8,7 @@ import type { ImageEntry, NodeEntry, PoolEntry, RequestEntry } from "../../lib/z
 import type { Action, Hand, LaunchStatus, World } from "../../services/launcher/actions.ts";
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import { hostKey } from "../../services/launcher/host/slots.ts";
-import type { ServedPool } from "../../services/launcher/pool/served.ts";
+import { poolRecord, type ServedPool } from "../../services/launcher/pool/served.ts";
 import type { UnservedPool } from "../../services/launcher/pool/unserved.ts";
 import { WorldIndex } from "../../services/launcher/world_index.ts";
 
@@ -128,21 +128,8 @@ export function world(scene: Scene): World {
   const labels = Object.entries(scene.labels ?? {}).map(
     ([name, label]) => [name, { name, minReady: 0, maxReadyAge: 0, ...label }] as const,
   );
-  const kept = Object.fromEntries(
-    labels.filter(([, label]) => label.minReady > 0).map(([name]) => [name, 1]),
-  );
   const own = pools.map((served, index) =>
-    registered(
-      newPool({
-        id: served.id,
-        name: served.pool.name,
-        providerName: served.provider.name,
-        priority: served.pool.priority,
-        supportedLabels: served.pool.maxServers > 0 ? served.pool.labels.map((label) => label.name) : [],
-        extra: { min_ready: served.hosts ? {} : kept },
-      }),
-      index,
-    ),
+    registered(poolRecord(served, { labels: new Map(labels) }), index),
   );
   const nodes = new Map((scene.nodes ?? []).map((one) => [one.id, one]));
   const requests = new Map((scene.requests ?? []).map((one) => [one.id, one]));

@@ -1,7 +1,7 @@
 // The pools of this launcher's configuration that it serves, and what they say of themselves.
 import { isDeepStrictEqual } from "node:util";
 import type { Config, PoolConfig, PoolLabelConfig, ProviderConfig } from "../../../lib/config/types.ts";
-import { poolWorkerId } from "../../../lib/model/component.ts";
+import { newPool, type PoolRecord, poolWorkerId } from "../../../lib/model/component.ts";
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import type { Host, Provider, Resources } from "../../../lib/provider/contract.ts";
 import { hostsOf } from "../../../lib/provider/static/hosts.ts";
@@ -43,6 +43,31 @@ export function isEnabled({ pool, provider }: Pick<ServedPool, "pool" | "provide
 /** The labels that the pool offers: none while it is closed. While its provider is stopped, requests wait for it. */
 export function offeredLabels(served: ServedPool): string[] {
   return isOpen(served) ? served.pool.labels.map((label) => label.name) : [];
+}
+
+/**
+ * What a pool says of itself. `min_ready` is for the other launchers of ours: the first pool that keeps a label's is the
+ * one whose launcher asks for nodes. Hosts are ready as it is, so that a pool of them keeps nothing.
+ */
+export function poolRecord(
+  served: ServedPool,
+  { labels }: Pick<Config, "labels">,
+  more: Partial<PoolRecord> = {},
+): PoolRecord {
+  const { id, pool, provider, hosts } = served;
+  const offered = offeredLabels(served);
+  const kept = (hosts ? [] : offered)
+    .map((name) => [name, labels.get(name)?.minReady ?? 0] as const)
+    .filter(([, count]) => count > 0);
+  return newPool({
+    id,
+    name: pool.name,
+    priority: pool.priority,
+    providerName: provider.name,
+    supportedLabels: offered,
+    extra: { min_ready: Object.fromEntries(kept) },
+    ...more,
+  });
 }
 
 const labelsOf = new WeakMap<PoolConfig, ReadonlyMap<string, PoolLabelConfig>>();

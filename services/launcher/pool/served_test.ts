@@ -10,6 +10,7 @@ import {
   listedZones,
   offeredLabels,
   poolKey,
+  poolRecord,
   type ServedPool,
   servedPools,
 } from "./served.ts";
@@ -27,6 +28,27 @@ describe("a pool that is served", () => {
       assert.equal(isOpen(served), offers);
       assert.deepEqual(offeredLabels(served), offers ? ["small", "large"] : []);
     }
+  });
+
+  it("says which labels it offers, and of which it keeps ready nodes: of hosts it keeps none", () => {
+    const minReady = { small: 2, large: 0, huge: 1 };
+    const config = {
+      labels: new Map(
+        Object.entries(minReady).map(([name, count]) => [name, { name, minReady: count, maxReadyAge: 0 }]),
+      ),
+    };
+    const saidOf = (served: ServedPool) => {
+      const { supportedLabels, extra } = poolRecord(served, config);
+      return [supportedLabels, extra];
+    };
+    const labels = ["small", "large"];
+    const launched = pool("cloud/main", labels);
+    assert.deepEqual(saidOf(launched), [labels, { min_ready: { small: 2 } }]);
+    assert.deepEqual(saidOf({ ...launched, hosts: [] }), [labels, { min_ready: {} }]);
+    assert.deepEqual(saidOf(pool("cloud/main", labels, { maxServers: 0 })), [[], { min_ready: {} }]);
+    const { id, name, providerName, priority } = poolRecord(launched, config);
+    assert.deepEqual([id, name, providerName, priority], ["cloud/main", "main", "cloud", 100]);
+    assert.equal(poolRecord(launched, config, { paused: true }).paused, true);
   });
 
   it("has its own settings of a label", () => {
