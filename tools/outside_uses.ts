@@ -25,6 +25,24 @@ const NAMING = [
 ];
 const MAKES_NAMES = new RegExp(`${COMPOSES.source}|^(${NAMING.join("|").replaceAll(".", "\\.")})$`);
 
+/**
+ * Files that have no clock: of child processes, of programs that are looked for, of what ends the process, and of the
+ * contracts, which are tests.
+ */
+const TIMING = [
+  "lib/daemon/host_name.ts",
+  "lib/host/machine.ts",
+  "lib/provider/local/container/socket.ts",
+  "lib/provider/local/podman_service.ts",
+  "lib/std/clock.ts",
+  "lib/telemetry/setup.ts",
+  "lib/zookeeper/embedded/connection.ts",
+  "services/builder/process_group.ts",
+];
+const HAS_TIMERS = new RegExp(
+  `^(${TIMING.join("|").replaceAll(".", "\\.")}|lib/(provider|zookeeper)/contract/.+)$`,
+);
+
 const RULES: readonly Rule[] = [
   {
     pattern: /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b/,
@@ -35,6 +53,11 @@ const RULES: readonly Rule[] = [
     pattern: /\bsystemClock\b/,
     what: "the clock",
     allowed: new RegExp(`${COMPOSES.source}|^lib/std/clock\\.ts$`),
+  },
+  {
+    pattern: /\bAbortSignal\.timeout\b|(?<![.\w])set(Timeout|Interval)\b/,
+    what: "the machine's timers",
+    allowed: HAS_TIMERS,
   },
   { pattern: /\bMath\.random\b/, what: "randomness", allowed: /^$/ },
   { pattern: /\brandom(UUID|Bytes)\b/, what: "randomness", allowed: MAKES_NAMES },

@@ -13,6 +13,9 @@ describe("the rule of the outside world", () => {
     ["const now = systemClock.now();", "the clock"],
     ["const clock = systemClock;", "the clock"],
     ["const age = (at ?? systemClock.now()) - began;", "the clock"],
+    ["const limit = AbortSignal.timeout(5000);", "the machine's timers"],
+    ["setTimeout(() => retry(), 1000);", "the machine's timers"],
+    ["const timer = setInterval(look, 1000);", "the machine's timers"],
     ["return Math.random() < 0.5;", "randomness"],
     ["shuffle(pools, Math.random);", "randomness"],
     ["const id = randomUUID();", "randomness"],
@@ -35,6 +38,7 @@ describe("the rule of the outside world", () => {
     "// Date.now() would be the machine's clock.",
     "/** @default Math.random */",
     "const when = new Date(milliseconds);",
+    "socket.setTimeout(1000);",
   ];
   for (const line of taken) {
     it(`takes ${line.trim()}`, () => assert.deepEqual(outsideUses(DECIDES, line), []));
@@ -43,6 +47,14 @@ describe("the rule of the outside world", () => {
   it("lets a program's main have the real ones", () => {
     const source = "runDaemon(process.env, systemClock, () => randomUUID()); process.exit(0);";
     assert.deepEqual(outsideUses("services/launcher/main.ts", source), []);
+  });
+
+  it("lets the machine's timers be used in the files that it lists, and in the contracts' tests", () => {
+    const source = "const limit = AbortSignal.timeout(5000);";
+    for (const path of ["lib/provider/local/podman_service.ts", "lib/provider/contract/place.ts"]) {
+      assert.deepEqual(outsideUses(path, source), []);
+    }
+    assert.deepEqual(outsideUses("lib/provider/contract.ts", source), ["the machine's timers"]);
   });
 
   it("lets names be made by chance in the files that it lists only", () => {

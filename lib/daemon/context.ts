@@ -76,7 +76,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
       );
     }
     keepTree(session, options, closing.signal);
-    view = openView(session, logger);
+    view = openView(session, logger, clock);
     await view.ready(signal);
     const providers = new ProviderSet(options);
     const first = await providers.prepare(config);
@@ -84,7 +84,7 @@ export async function openServiceContext(options: ContextOptions): Promise<OpenC
     const context: ServiceContext = {
       config,
       session,
-      locks: createLocks(session, newUuid),
+      locks: createLocks(session, newUuid, clock),
       view,
       providers: first.providers,
       unserved: first.unserved,

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { until } from "../../test/harness/launcher.ts";
 import { freePort } from "../../test/harness/ports.ts";
 import { parseConfig } from "../config/load.ts";
-import { systemClock } from "../std/clock.ts";
+import { type Clock, systemClock } from "../std/clock.ts";
 import { type Logger, silentLogger } from "../std/logger.ts";
 import { startEmbeddedServer } from "../zookeeper/embedded/server.ts";
 import { openServiceContext } from "./context.ts";
@@ -51,6 +51,35 @@ test("a context is connected, current, and names the providers that are not serv
     }
     assert.equal(context.session.state, "closed");
   } finally {
+    await server.close();
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("locks wait by the clock that the context was given", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "nodepool-context-"));
+  const server = await startEmbeddedServer({ dataDir, logger: silentLogger });
+  const asked: number[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    after: (milliseconds, callback) => {
+      asked.push(milliseconds);
+      return systemClock.after(milliseconds, callback);
+    },
+  };
+  const { context, close } = await openServiceContext({
+    ...who,
+    clock,
+    config: parseConfig(CONFIG, "nodepool.yaml"),
+    signal: new AbortController().signal,
+    zookeeper: server,
+  });
+  try {
+    const lock = await context.locks.acquire("/nodepool/a-lock", { timeout: 12_345 });
+    assert.ok(lock);
+    assert.ok(asked.includes(12_345));
+  } finally {
+    await close();
     await server.close();
     rmSync(dataDir, { recursive: true });
   }

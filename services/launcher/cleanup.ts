@@ -2,6 +2,7 @@
 // look finds is acted upon only when the next one, a grace time later, finds it again, and unless the brake is on.
 import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
 import type { Instance, Leftover, Provider } from "../../lib/provider/contract.ts";
+import { withDeadline } from "../../lib/std/deadline.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
@@ -11,7 +12,6 @@ import { type Finding, Remover } from "./cleanup_remover.ts";
 import { emptyShared } from "./cleanup_shared.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
 import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
-import { withDeadline } from "./node/deadline.ts";
 import { forceDelete } from "./node/force_delete.ts";
 
 /** An empty lock root of a request that is gone is kept for this many seconds. */

@@ -48,7 +48,7 @@ export async function setUp(script: Script, options: ScriptOptions & { rate?: nu
   await writeFile(path, cloud.cloudsYaml(options.more));
   const env = { OS_CLIENT_CONFIG_FILE: path };
   const resolved = resolveCloud(await readCloudFiles(env), env, "scripted", null);
-  const connections = await HttpConnections.open(resolved, {});
+  const connections = await HttpConnections.open(resolved, {}, systemClock);
   const time = hasty();
   const closing = new AbortController();
   const api = new ApiClient({

@@ -12,7 +12,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Writable } from "node:stream";
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { CloudConfigError, type Env } from "../../config/clouds/files.ts";
-import { type Clock, systemClock } from "../../std/clock.ts";
+import type { Clock } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import { readProxies } from "./proxies.ts";
 
@@ -75,7 +75,7 @@ export class HttpConnections {
   static async open(
     cloud: Pick<Cloud, "name" | "source" | "verify" | "caFile" | "certFile" | "keyFile">,
     env: Env,
-    clock: Pick<Clock, "after"> = systemClock,
+    clock: Pick<Clock, "after">,
   ): Promise<HttpConnections> {
     const read = async (key: string, path: string | null) => {
       if (path === null) return undefined;

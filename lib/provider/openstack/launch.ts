@@ -3,6 +3,7 @@
 
 import type { Cloud } from "../../config/clouds/cloud.ts";
 import { type Clock, elapsed } from "../../std/clock.ts";
+import { deadline } from "../../std/deadline.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
 import {
@@ -199,6 +200,17 @@ export class Launches {
 
   /** Why the server does not run. One that a quota has stopped is deleted: nothing was launched. */
   async #failure(id: string, server: Server | null, spec: InstanceSpec): Promise<ProviderError> {
+    const late = () => new ProviderError(`no answer in ${CLEAN_UP_MS / 1000} s`);
+    const { signal, stop } = deadline(this.#tools.clock, CLEAN_UP_MS, late, []);
+    return await this.#failureWithin(signal, id, server, spec).finally(stop);
+  }
+
+  async #failureWithin(
+    limit: AbortSignal,
+    id: string,
+    server: Server | null,
+    spec: InstanceSpec,
+  ): Promise<ProviderError> {
     const { compute, logger, servers } = this.#tools;
     const name = `server ${id} of ${spec.name}`;
     if (server === null || isGone(server.status)) return new ProviderError(`${name} has vanished`);
@@ -207,7 +219,6 @@ export class Launches {
         `${name} is active, but has no address after ${ADDRESS_MS / 1000} s: look at its network`,
       );
     }
-    const limit = AbortSignal.timeout(CLEAN_UP_MS);
     // Of a server that no host took the list has no fault: it is not in the cell that lists are made of.
     const whole = server.fault === null ? await compute.server(id, limit).catch(() => null) : server;
     const fault = whole?.fault ?? "Nova does not say why";

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Script } from "../../../test/harness/scripted_openstack.ts";
 import {
   accepted,
   create,
+  fastClock,
   novaWith,
   server,
   setUp,
   signal,
 } from "../../../test/harness/scripted_provider.ts";
+import { within } from "../../zookeeper/contract/fixture.ts";
 import { NotFoundError, ProviderError, QuotaError } from "../contract.ts";
 
 describe("faults of launches in OpenStack", () => {
@@ -37,6 +40,20 @@ describe("faults of launches in OpenStack", () => {
     );
     await provider.start(signal);
     await assert.rejects(create(provider), QuotaError);
+  });
+
+  test("a quota is told as one although Nova's list keeps the server, by the provider's clock", async () => {
+    const fault = { message: "Quota exceeded for resources: ['port']" };
+    const nova = novaWith(accepted, server({ status: "ERROR", fault }));
+    const fast = fastClock();
+    const clock = {
+      ...fast,
+      after: (milliseconds: number, callback: () => void) => fast.after(milliseconds / 100, callback),
+    };
+    const script: Script = (call) => (call.method === "DELETE" ? { status: 204 } : nova.script(call));
+    const { provider } = await setUp(script, { clock });
+    await provider.start(signal);
+    await within(20_000, assert.rejects(create(provider), QuotaError), "the error");
   });
 
   test("other faults of a server are told as Nova tells them", async () => {

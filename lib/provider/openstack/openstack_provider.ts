@@ -102,7 +102,7 @@ class OpenStackProvider implements Provider {
     const cloud = resolveCloud(await readCloudFiles(env), env, settings.cloud, settings.region);
     if (!cloud.verify)
       logger.warn("certificates of the cloud are not checked (verify: false)", { cloud: cloud.name });
-    const connections = await HttpConnections.open(cloud, env);
+    const connections = await HttpConnections.open(cloud, env, clock);
     const closing = this.#closing.signal;
     const provider = this.name;
     const api = new ApiClient({ provider, cloud, connections, rate: settings.rate, clock, logger, closing });

@@ -9,6 +9,7 @@ import type { Writable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { makeCertificates } from "../../../test/harness/certificates.ts";
 import { CloudConfigError } from "../../config/clouds/files.ts";
+import { systemClock } from "../../std/clock.ts";
 import { sendFile } from "../send_file.ts";
 import { HttpConnections } from "./http.ts";
 import { readProxies } from "./proxies.ts";
@@ -93,7 +94,7 @@ describe("proxies of the environment", () => {
     /** Makes a call with this environment; what the proxy was asked for, and what came of it. */
     async function call(url: URL, given: Record<string, string>, file: string | null = null) {
       const cloud = { name: "c", source: "a test", verify: true, caFile, certFile: null, keyFile: null };
-      const connections = await HttpConnections.open(cloud, given);
+      const connections = await HttpConnections.open(cloud, given, systemClock);
       asked.length = 0;
       const body = file === null ? "" : (target: Writable) => sendFile(file, target, signal);
       const headers = file === null ? {} : { "content-length": `${SIZE}` };

@@ -3,6 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { Writable } from "node:stream";
 import type { Clock } from "../../std/clock.ts";
+import { withDeadline } from "../../std/deadline.ts";
 import { type ImageSpec, ProviderError } from "../contract.ts";
 import { sendFile } from "../send_file.ts";
 import { mayHaveWorked } from "./errors.ts";
@@ -58,7 +59,9 @@ export async function uploadImage(tools: UploadTools, spec: ImageSpec, signal: A
     return id;
   } catch (error) {
     // The signal may be what has ended it: the deletion has a deadline of its own.
-    await image.delete(id, AbortSignal.timeout(CLEAN_UP_MS)).catch(() => undefined);
+    await withDeadline(tools.clock, CLEAN_UP_MS, "not deleted in time", [], (limit) =>
+      image.delete(id, limit),
+    ).catch(() => undefined);
     throw error;
   }
 }

@@ -1,14 +1,15 @@
 // One attempt to launch a node, as the provider sees it.
+
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Instance, METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import type { Claim, NoteInstance } from "../../../lib/provider/nodepool.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
 import type { LaunchImage } from "../pool/image.ts";
 import type { Launch } from "../state.ts";
 import { refusal } from "./attempt_image.ts";
-import { withDeadline } from "./deadline.ts";
 
 /** A provider gets this long to delete one instance, in milliseconds. */
 export const DELETE_TIMEOUT_MS = 600_000;

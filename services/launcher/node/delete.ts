@@ -1,7 +1,9 @@
 // Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
+
 import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { subtree } from "../../../lib/zookeeper/tree_operations.ts";
@@ -15,7 +17,6 @@ import { markedUsed, wasUsed } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
 import { isConflict, type Transaction } from "../transaction.ts";
 import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
-import { withDeadline } from "./deadline.ts";
 
 const RETRY = { initial: 1000, maximum: 60_000 };
 

@@ -8,11 +8,13 @@
 //   N4. An attempt's instance is deleted only when the node says that the attempt is over. Whoever has slept past his
 //       session fails at once, since the time for his launch is up, and before he hears that the node is not his any
 //       more: its instance may be in use by then.
+
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
 import { launchTimer } from "../../../lib/provider/launch_timer.ts";
 import type { NoteInstance } from "../../../lib/provider/nodepool.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
@@ -35,7 +37,6 @@ import {
   withInstance,
 } from "./attempt.ts";
 import { attemptImage, withImage } from "./attempt_image.ts";
-import { withDeadline } from "./deadline.ts";
 import { readHostKeys } from "./host_keys.ts";
 import { settle, writeBehind, writeLaunch } from "./write_launch.ts";
 

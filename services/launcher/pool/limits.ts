@@ -2,11 +2,11 @@
 // provider refuses for want of quota.
 import { NODES } from "../../../lib/model/paths.ts";
 import { METADATA, type Provider } from "../../../lib/provider/contract.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import { recordedInstances } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
-import { withDeadline } from "../node/deadline.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
 
 const INTERVAL_MS = 60_000;

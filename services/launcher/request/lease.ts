@@ -2,6 +2,7 @@
 // lives as long as the lease, and holds it; any launcher renews or ends it.
 import { nodeLockPath, nodePath, REQUESTS, requestLockPath, requestPath } from "../../../lib/model/paths.ts";
 import { encodeRequest, newRequest, type RequestRecord } from "../../../lib/model/request.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
 import { settle } from "../../../lib/zookeeper/settle.ts";
 import { isUncertain } from "../../../lib/zookeeper/types.ts";
 import type { RequestEntry } from "../../../lib/zookeeper/view.ts";
@@ -79,9 +80,9 @@ export async function createLeasedRequest(environment: Environment, wish: Leased
     return first;
   } catch (error) {
     if (!isUncertain(error)) throw error;
-    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const { clock } = environment.context;
     // As long as nobody knows whether it was made, the caller is to ask again.
-    await view.ready(patience).catch(() => {
+    await withDeadline(clock, PATIENCE_MS, "no connection", [], (signal) => view.ready(signal)).catch(() => {
       throw error;
     });
     const made = await freshly(environment.context, REQUESTS, () => findByRequestId(environment, requestId));

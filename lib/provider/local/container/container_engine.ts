@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import type { Container, ContainerInfo } from "dockerode";
 import type { Clock } from "../../../std/clock.ts";
+import { deadline } from "../../../std/deadline.ts";
 import { messageOf } from "../../../std/errors.ts";
 import type { Logger } from "../../../std/logger.ts";
 import {
@@ -30,6 +31,8 @@ const PORT_ATTEMPTS = 5;
 const GREETING_MS = 20_000;
 const GREETING_PAUSE_MS = 50;
 const STOP_SECONDS = 3;
+/** How long all containers together may take to stop, in milliseconds. */
+const STOP_ALL_MS = 60_000;
 const LOG_LINES = 500;
 
 /** What an engine of containers is made of. */
@@ -128,7 +131,12 @@ export class ContainerEngine implements Engine {
 
   async stop(): Promise<void> {
     if (!this.#options.ownsInstances) return;
-    const signal = AbortSignal.timeout(60_000);
+    const late = () => new ProviderError(`the containers were not stopped in ${STOP_ALL_MS / 1000} s`);
+    const limit = deadline(this.#options.clock, STOP_ALL_MS, late, []);
+    await this.#stopAll(limit.signal).finally(limit.stop);
+  }
+
+  async #stopAll(signal: AbortSignal): Promise<void> {
     const running = (await this.#containers(signal)).filter(({ State }) => State === "running");
     await Promise.all(
       running.map(async (info) => {
