@@ -17,6 +17,16 @@ export function seconds(clock: Clock): number {
   return clock.now() / 1000;
 }
 
+const LONGEST_DELAY_MS = 3_600_000;
+
+/**
+ * How long to wait until `at`, in milliseconds; both are in seconds. At least one, so that what is due already comes after
+ * what is under way, and at most an hour: the clock may be set meanwhile.
+ */
+export function delayUntil(at: number, now: number): number {
+  return Math.min(Math.max((at - now) * 1000, 1), LONGEST_DELAY_MS);
+}
+
 /** Milliseconds of a clock that nobody sets, where there is one: for how long something takes or is to wait. */
 export function elapsed(clock: Clock): number {
   return clock.elapsed?.() ?? clock.now();

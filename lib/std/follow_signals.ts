@@ -1,3 +1,5 @@
+import type { Clock } from "./clock.ts";
+
 /** A signal that follows others, and that can be aborted by itself. */
 export interface Following {
   readonly signal: AbortSignal;
@@ -33,4 +35,14 @@ export function followSignals(
     for (const signal of signals) signal.removeEventListener("abort", follow);
   };
   return { signal: controller.signal, abort, stop };
+}
+
+/** Sleeps until one of the signals is aborted, and rejects with its reason then. Leaves them no listener. */
+export async function sleepUnder(
+  clock: Pick<Clock, "sleep">,
+  milliseconds: number,
+  signals: readonly AbortSignal[],
+): Promise<void> {
+  const { signal, stop } = followSignals(signals);
+  await clock.sleep(milliseconds, signal).finally(stop);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { followSignals } from "./follow_signals.ts";
+import { sleepBy } from "./clock.ts";
+import { followSignals, sleepUnder } from "./follow_signals.ts";
 
 test("a signal is aborted with the first of those that it follows, for its reason", () => {
   const [first, second] = [new AbortController(), new AbortController()];
@@ -33,4 +34,24 @@ test("a listener that is given at the start hears why the signal was aborted, wh
   followSignals([], ended).abort("its own");
   followSignals([AbortSignal.abort("long since")], ended);
   assert.deepEqual(heard, ["another's", "its own", "long since"]);
+});
+
+test("a sleep under several signals ends in its time, or with the first of them that is aborted", async () => {
+  const waiting: (() => void)[] = [];
+  const asked: number[] = [];
+  const after = (milliseconds: number, callback: () => void) => {
+    asked.push(milliseconds);
+    waiting.push(callback);
+    return () => void waiting.splice(waiting.indexOf(callback), 1);
+  };
+  const clock = { sleep: sleepBy(after) };
+  const [first, second] = [new AbortController(), new AbortController()];
+  const whole = sleepUnder(clock, 200, [first.signal, second.signal]);
+  waiting.shift()?.();
+  await whole;
+  const cut = sleepUnder(clock, 300, [first.signal, second.signal]);
+  second.abort(new Error("the second"));
+  await assert.rejects(cut, /the second/);
+  await assert.rejects(sleepUnder(clock, 400, [first.signal, second.signal]), /the second/);
+  assert.deepEqual([asked, waiting], [[200, 300], []]);
 });

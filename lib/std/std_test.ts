@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { backoffDelay, isWaiting } from "./backoff.ts";
-import { type Clock, elapsed, seconds, systemClock } from "./clock.ts";
+import { type Clock, delayUntil, elapsed, seconds, systemClock } from "./clock.ts";
 import { codeOf, messageOf } from "./errors.ts";
 import { EventQueue, SlowConsumerError } from "./event_queue.ts";
 import { formatTime } from "./format_time.ts";
@@ -60,6 +60,15 @@ describe("a clock", () => {
 
   it("measures by the time that nobody sets, where it has one", () => {
     assert.deepEqual([elapsed({ ...clock, elapsed: () => 7 }), elapsed(clock)], [7, 5500]);
+  });
+});
+
+describe("the delay until a time", () => {
+  it("is in milliseconds, never nothing and at most an hour", () => {
+    assert.deepEqual(
+      [1002.5, 1000, 900, 1_000_000, Infinity].map((at) => delayUntil(at, 1000)),
+      [2500, 1, 1, 3_600_000, 3_600_000],
+    );
   });
 });
 

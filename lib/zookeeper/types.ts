@@ -177,6 +177,11 @@ export function isZooKeeperError(error: unknown, ...codes: ZooKeeperErrorCode[])
   return error instanceof ZooKeeperError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** Whether an error means that somebody else was faster: look again and decide anew. */
+export function isConflict(error: unknown): error is ZooKeeperError {
+  return isZooKeeperError(error, "NO_NODE", "NODE_EXISTS", "BAD_VERSION", "NOT_EMPTY");
+}
+
 /** Whether the server is there and does not do what it is asked for at the moment: it is to be asked again later. */
 export function isPutOff(error: unknown): error is ZooKeeperError {
   return isZooKeeperError(error, "THROTTLED", "SYSTEM_ERROR");

@@ -2,7 +2,6 @@
 // look finds is acted upon only when the next one, a grace time later, finds it again, and unless the brake is on.
 import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
 import type { Instance, Leftover, Provider } from "../../lib/provider/contract.ts";
-import { withDeadline } from "../../lib/std/deadline.ts";
 import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import type { NodeEntry } from "../../lib/zookeeper/view.ts";
 import { keys } from "./actions.ts";
@@ -11,7 +10,7 @@ import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { type Finding, Remover } from "./cleanup_remover.ts";
 import { emptyShared } from "./cleanup_shared.ts";
 import { type Environment, nowOf, transaction } from "./environment.ts";
-import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
+import { inDeletionTime } from "./node/attempt.ts";
 import { forceDelete } from "./node/force_delete.ts";
 
 /** An empty lock root of a request that is gone is kept for this many seconds. */
@@ -90,7 +89,7 @@ export class Cleanup {
       external: instance.externalId,
       name: instance.name,
     });
-    await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], (inner) =>
+    await inDeletionTime(context.clock, [signal], (inner) =>
       driver.deleteInstance(instance.externalId, inner),
     );
     metrics.leaked({ provider: driver.name, kind: "instance" });
@@ -105,9 +104,7 @@ export class Cleanup {
       external: externalId,
       node,
     });
-    await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], async (inner) =>
-      driver.deleteLeftover?.(leftover, inner),
-    );
+    await inDeletionTime(context.clock, [signal], async (inner) => driver.deleteLeftover?.(leftover, inner));
     metrics.leaked({ provider: driver.name, kind });
   }
 

@@ -2,12 +2,11 @@
 // cut off, or of a deletion that was a lie. They only cost room, and one deleted in error costs every launch from it:
 // so they must have looked lost for long.
 import type { Provider, ProviderImage } from "../../lib/provider/contract.ts";
-import { withDeadline } from "../../lib/std/deadline.ts";
 import { leakedImages } from "./cleanup_compare.ts";
 import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
 import { Remover } from "./cleanup_remover.ts";
 import type { Environment } from "./environment.ts";
-import { DELETE_TIMEOUT_MS } from "./node/attempt.ts";
+import { inDeletionTime } from "./node/attempt.ts";
 
 /** The cleanup of images of one launcher. */
 export class ImageCleanup {
@@ -51,9 +50,7 @@ export class ImageCleanup {
       external: externalId,
       name,
     });
-    await withDeadline(context.clock, DELETE_TIMEOUT_MS, "not deleted in 600 s", [signal], (inner) =>
-      driver.deleteImage(externalId, inner),
-    );
+    await inDeletionTime(context.clock, [signal], (inner) => driver.deleteImage(externalId, inner));
     metrics.leaked({ provider: driver.name, kind: "image" });
   }
 }

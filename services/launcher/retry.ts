@@ -1,7 +1,7 @@
 // Repeats what a person or program asked for when somebody else wrote at the same time.
 import type { ServiceContext } from "../../lib/daemon/types.ts";
 import { catchUp, catchUpWithWrites } from "../../lib/zookeeper/settle.ts";
-import { isConflict } from "./transaction.ts";
+import { isConflict } from "../../lib/zookeeper/types.ts";
 
 const ATTEMPTS = 5;
 

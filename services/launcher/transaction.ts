@@ -5,7 +5,6 @@ import { createNode, createRequest, setNode, setRequest } from "../../lib/zookee
 import {
   type HeldLock,
   isUncertain,
-  isZooKeeperError,
   type Locks,
   type Operation,
   type OperationResult,
@@ -13,6 +12,8 @@ import {
   type Session,
 } from "../../lib/zookeeper/types.ts";
 import type { LockView } from "../../lib/zookeeper/view.ts";
+
+export { isConflict } from "../../lib/zookeeper/types.ts";
 
 const EMPTY = new Uint8Array();
 
@@ -196,9 +197,4 @@ export class Transaction {
     });
     return () => value;
   }
-}
-
-/** Whether an error means that somebody else was faster: look again and decide anew. */
-export function isConflict(error: unknown): boolean {
-  return isZooKeeperError(error, "NO_NODE", "NODE_EXISTS", "BAD_VERSION", "NOT_EMPTY");
 }

@@ -3,10 +3,16 @@ import { after, before, describe, it } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { createLocks } from "../../lib/zookeeper/locks.ts";
 import { connectSession } from "../../lib/zookeeper/session.ts";
-import { isZooKeeperError, type Locks, type Session, ZooKeeperError } from "../../lib/zookeeper/types.ts";
+import {
+  isConflict,
+  isZooKeeperError,
+  type Locks,
+  type Session,
+  ZooKeeperError,
+} from "../../lib/zookeeper/types.ts";
 import type { LockView } from "../../lib/zookeeper/view.ts";
 import { startZooKeeper, type ZooKeeperServer } from "../../test/harness/zookeeper.ts";
-import { isConflict, Transaction } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
 
 const DATA = new TextEncoder().encode("data");
 const EMPTY: LockView = { exists: true, contenders: [] };

@@ -10,10 +10,10 @@
 //   M3. A backing node is ours only while our own contender, with our name as its data, is first in its lock's line.
 
 import { backoffDelay } from "../../std/backoff.ts";
-import { type Clock, seconds } from "../../std/clock.ts";
+import { type Clock, delayUntil, seconds } from "../../std/clock.ts";
 import { messageOf } from "../../std/errors.ts";
 import type { Logger } from "../../std/logger.ts";
-import { isUncertain, isZooKeeperError } from "../../zookeeper/types.ts";
+import { isConflict, isZooKeeperError } from "../../zookeeper/types.ts";
 import { type Metadata, ProviderError } from "../contract.ts";
 import type { Nodepool, NoteInstance } from "../nodepool.ts";
 import { type BackingAction, decideBacking } from "./decide.ts";
@@ -154,8 +154,7 @@ export class Sharing {
       this.#failures += 1;
       const pause = backoffDelay(this.#failures, { initial: 100, maximum: 10_000 });
       const { logger, clock } = this.#options;
-      const isExpected = isZooKeeperError(error) || isUncertain(error);
-      logger[isExpected ? "debug" : "error"]("backing nodes: deciding anew", {
+      logger[isZooKeeperError(error) ? "debug" : "error"]("backing nodes: deciding anew", {
         error: messageOf(error),
         pause,
       });
@@ -184,8 +183,7 @@ export class Sharing {
     this.#reasons = decision.reasons;
     this.#cancelTimer();
     if (decision.wakeAt < Number.POSITIVE_INFINITY) {
-      const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
-      this.#cancelTimer = this.#options.clock.after(delay, this.#kick);
+      this.#cancelTimer = this.#options.clock.after(delayUntil(decision.wakeAt, now), this.#kick);
     }
     // What each action works on, as the decision saw it.
     const seen = { shared: new Map(this.#records.shared), requests: new Map(this.#records.requests) };
@@ -269,9 +267,4 @@ export class Sharing {
       else this.#options.logger.debug("somebody was faster", { node: ticket.node, backing: id });
     }
   }
-}
-
-/** Whether an error means that somebody else was faster. */
-function isConflict(error: unknown): boolean {
-  return isZooKeeperError(error, "NO_NODE", "NODE_EXISTS", "BAD_VERSION", "NOT_EMPTY");
 }

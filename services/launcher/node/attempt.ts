@@ -4,6 +4,7 @@ import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Instance, METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import type { Claim, NoteInstance } from "../../../lib/provider/nodepool.ts";
+import type { Clock } from "../../../lib/std/clock.ts";
 import { withDeadline } from "../../../lib/std/deadline.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
@@ -11,8 +12,18 @@ import type { LaunchImage } from "../pool/image.ts";
 import type { Launch } from "../state.ts";
 import { refusal } from "./attempt_image.ts";
 
-/** A provider gets this long to delete one instance, in milliseconds. */
-export const DELETE_TIMEOUT_MS = 600_000;
+/** A provider gets this long to delete one thing, in milliseconds. */
+const DELETE_TIMEOUT_MS = 600_000;
+const NOT_DELETED = `not deleted in ${DELETE_TIMEOUT_MS / 1000} s`;
+
+/** Deletes something at a provider. @throws {Error} when it does not confirm that in time, or one of the signals is aborted */
+export function inDeletionTime<T>(
+  clock: Clock,
+  signals: readonly AbortSignal[],
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withDeadline(clock, DELETE_TIMEOUT_MS, NOT_DELETED, signals, call);
+}
 
 type AttemptData = { readonly launch_attempt?: unknown; readonly launch_attempt_over?: unknown };
 

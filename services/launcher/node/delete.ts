@@ -3,8 +3,8 @@
 import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
-import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
+import { sleepUnder } from "../../../lib/std/follow_signals.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { subtree } from "../../../lib/zookeeper/tree_operations.ts";
 import { type HeldLock, isZooKeeperError } from "../../../lib/zookeeper/types.ts";
@@ -15,8 +15,8 @@ import { replacementOf } from "../host/replace.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import { markedUsed, wasUsed } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
-import { isConflict, type Transaction } from "../transaction.ts";
-import { DELETE_TIMEOUT_MS, removeInstances } from "./attempt.ts";
+import type { Transaction } from "../transaction.ts";
+import { inDeletionTime, removeInstances } from "./attempt.ts";
 
 const RETRY = { initial: 1000, maximum: 60_000 };
 
@@ -128,7 +128,7 @@ async function runDelete(
   } catch (error) {
     await lock.release().catch(() => undefined);
     const isInterrupted = signal.aborted || use.signal.aborted || error instanceof ProviderGoneError;
-    if (!isInterrupted && !isConflict(error) && !isZooKeeperError(error)) throw error;
+    if (!isInterrupted && !isZooKeeperError(error)) throw error;
     context.logger.info("deletion interrupted", { node, error: messageOf(error) });
   } finally {
     hand.deletions.delete(node);
@@ -157,8 +157,7 @@ export async function removeUntilConfirmed(
   if (driver === undefined) throw new ProviderGoneError(`provider ${record.provider} is not served any more`);
   for (let failures = 1; ; failures += 1) {
     try {
-      const late = "the provider did not confirm the deletion in 600 s";
-      await withDeadline(clock, DELETE_TIMEOUT_MS, late, signals, (signal) =>
+      await inDeletionTime(clock, signals, (signal) =>
         throughCheckpoints(environment.checkpoint, "node.remove", () =>
           removeInstances(driver, node, record, signal),
         ),
@@ -180,7 +179,7 @@ async function pauseAfter(
   const { node, failures, error } = failure;
   const pause = backoffDelay(failures, { ...RETRY, random: randomOf(context) });
   logger.warn("deletion failed, will be repeated", { node, failures, pause, error: messageOf(error) });
-  await withDeadline(clock, pause * 2, "", signals, (signal) => clock.sleep(pause, signal));
+  await sleepUnder(clock, pause, signals);
 }
 
 /**

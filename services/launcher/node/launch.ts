@@ -16,6 +16,7 @@ import { launchTimer } from "../../../lib/provider/launch_timer.ts";
 import type { NoteInstance } from "../../../lib/provider/nodepool.ts";
 import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
+import { sleepUnder } from "../../../lib/std/follow_signals.ts";
 import { withSpan } from "../../../lib/telemetry/trace.ts";
 import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
 import type { Action } from "../actions.ts";
@@ -25,7 +26,6 @@ import { labelOf, nameOf } from "../pool/served.ts";
 import { ownDataOf } from "../request/own_data.ts";
 import { readableNode } from "../request/read.ts";
 import type { Launch } from "../state.ts";
-import { isConflict } from "../transaction.ts";
 import {
   asLaunched,
   attemptOf,
@@ -114,7 +114,7 @@ async function runLaunch(environment: Environment, launch: Launch, signal: Abort
 
 /** Errors that mean that the node is not ours any more. */
 function isLost(error: unknown): boolean {
-  return isConflict(error) || isZooKeeperError(error);
+  return isZooKeeperError(error);
 }
 
 async function tryAttempts(
@@ -159,7 +159,7 @@ async function tryAttempts(
       }
       if (isRemoving) removals += 1;
       else await writeLaunch(environment, launch, withAttemptOver(launch.record));
-      await waitFor(environment, RETRY_PAUSE_MS * attempt, signals);
+      await sleepUnder(context.clock, RETRY_PAUSE_MS * attempt, signals);
     }
   }
 }
@@ -189,15 +189,6 @@ async function beginNextAttempt(
   await removeAttempt(environment, launch, signals);
   const next = withAttempt(launch.record, attemptOf(launch.record) + 1);
   await writeLaunch(environment, launch, withImage(environment, launch, next));
-}
-
-async function waitFor(
-  environment: Environment,
-  milliseconds: number,
-  signals: readonly AbortSignal[],
-): Promise<void> {
-  const { clock } = environment.context;
-  await withDeadline(clock, milliseconds * 2, "", signals, (signal) => clock.sleep(milliseconds, signal));
 }
 
 async function tryOnce(environment: Environment, launch: Launch, signal: AbortSignal): Promise<void> {

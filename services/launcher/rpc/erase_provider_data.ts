@@ -15,6 +15,7 @@ import { formatName, parseName } from "../../../lib/rpc/names.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts";
 import type { NodeEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
+import { uploadsAt } from "../cleanup_compare.ts";
 import type { Shared } from "./shared.ts";
 
 /**
@@ -36,9 +37,7 @@ export async function eraseProviderData(
     throw stillServed(name, servedAt ?? environment.context.hostname);
   }
   const nodes = [...view.nodes()].filter(({ record }) => record?.provider === provider);
-  const uploads = [...view.images()]
-    .flatMap(({ builds }) => builds.flatMap((build) => build.uploads))
-    .filter((upload) => upload.provider === provider);
+  const uploads = uploadsAt(view, provider);
   if (nodes.length + uploads.length === 0) throw notFound("record of provider", name);
 
   const kept: string[] = [];
