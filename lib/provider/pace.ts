@@ -30,6 +30,8 @@ export class Pace {
   /** Until when nothing is begun. */
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #isGiving = false;
+  /** Ends the pause until the next call. */
+  #pause = new AbortController();
   /** How long calls were held up until the moment below, and whether they have been since. */
   #heldUpMs = 0;
   #countedAt = 0;
@@ -51,6 +53,8 @@ export class Pace {
     const giveUp = () => {
       this.#waiting.delete(waiting);
       this.#count();
+      // A provider that was stopped leaves no timer: a refusal may hold calls up for minutes.
+      if (this.#waiting.size === 0) this.#pause.abort();
       reject(signal.reason);
     };
     signal.addEventListener("abort", giveUp, { once: true });
@@ -119,7 +123,8 @@ export class Pace {
     while (this.#waiting.size > 0) {
       const left = this.#left();
       if (left > 0) {
-        await this.#clock.sleep(left);
+        this.#pause = new AbortController();
+        await this.#clock.sleep(left, this.#pause.signal).catch(() => undefined);
         continue;
       }
       const [first] = this.#waiting;

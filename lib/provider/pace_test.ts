@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../std/clock.ts";
+import { within } from "../zookeeper/contract/fixture.ts";
+import { manualClock } from "../zookeeper/contract/manual_clock.ts";
 import { Pace } from "./pace.ts";
 
 /** A clock that somebody sets, beside one that goes on with each sleep. */
@@ -50,6 +53,49 @@ describe("the pace of calls", () => {
     assert.ok(outcomes.every(({ status }) => status === "rejected"));
     await pace.turn(never);
     assert.deepEqual(sleeps, [1000]);
+  });
+
+  test("waits for nobody: with the last who gives up its timer goes, and who comes then waits for what is left", async () => {
+    const { clock, advance, timers } = manualClock();
+    const pace = new Pace(0, clock);
+    pace.refused(600_000);
+    const leaving = [new AbortController(), new AbortController()];
+    const gone = leaving.map(({ signal }) => assert.rejects(pace.turn(signal), /stopped/));
+    await nextTurn();
+    leaving[0]?.abort(new Error("stopped"));
+    await nextTurn();
+    assert.equal(timers(), 1);
+    advance(200_000, 200_000);
+    leaving[1]?.abort(new Error("stopped"));
+    await Promise.all(gone);
+    await nextTurn();
+    assert.equal(timers(), 0);
+    let begun = false;
+    const later = pace.turn(never).then(() => {
+      begun = true;
+    });
+    await nextTurn();
+    advance(399_999, 399_999);
+    await nextTurn();
+    assert.equal(begun, false);
+    advance(1);
+    await later;
+    assert.equal(timers(), 0);
+  });
+
+  test("who comes just when the last who waited has given up does not wait for ever", async () => {
+    const { clock, advance } = manualClock();
+    const pace = new Pace(0, clock);
+    pace.refused(1000);
+    const leaving = new AbortController();
+    const gone = assert.rejects(pace.turn(leaving.signal), /stopped/);
+    await nextTurn();
+    leaving.abort(new Error("stopped"));
+    const next = pace.turn(never);
+    await gone;
+    await nextTurn();
+    advance(1000, 1000);
+    await within(1000, next, "the turn");
   });
 
   test("does not wait for a clock that was set back", async () => {

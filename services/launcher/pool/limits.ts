@@ -52,20 +52,36 @@ export class LimitsWatch {
     };
     hand.asking.add(driver.name);
     tasks.start(`limits of ${driver.name}`, async (closing) => {
-      const cancel = context.clock.after(PATIENCE_MS, known);
       const signal = AbortSignal.any([closing, asked.stop.signal]);
-      while (!signal.aborted) {
-        // A wish that comes while it is being asked is for another answer.
-        asked.refresh = new AbortController();
-        const either = AbortSignal.any([signal, asked.refresh.signal]);
-        await this.#ask(driver, signal);
+      const cancel = context.clock.after(PATIENCE_MS, known);
+      try {
+        await this.#askAgainAndAgain(driver, asked, signal, () => {
+          cancel();
+          known();
+        });
+      } finally {
         cancel();
-        // By now another driver of the same name may have been asked.
-        if (signal.aborted) return;
-        known();
-        await context.clock.sleep(INTERVAL_MS, either).catch(() => undefined);
       }
     });
+  }
+
+  async #askAgainAndAgain(
+    driver: Provider,
+    asked: Asked,
+    signal: AbortSignal,
+    known: () => void,
+  ): Promise<void> {
+    const { clock } = this.#environment.context;
+    while (!signal.aborted) {
+      // A wish that comes while it is being asked is for another answer.
+      asked.refresh = new AbortController();
+      const either = AbortSignal.any([signal, asked.refresh.signal]);
+      await this.#ask(driver, signal);
+      // By now another driver of the same name may have been asked.
+      if (signal.aborted) return;
+      known();
+      await clock.sleep(INTERVAL_MS, either).catch(() => undefined);
+    }
   }
 
   /** Asks anew at once, or when the question under way has been answered. */

@@ -79,7 +79,7 @@ describe("a provider's limits", () => {
       advance(seconds * 1000, seconds * 1000);
       await turn();
     };
-    return { watch, hand, follow, pass, warnings, kicks: () => kicks };
+    return { watch, hand, tasks, follow, pass, warnings, kicks: () => kicks };
   }
 
   it("are asked for at once, and then once a minute", async () => {
@@ -151,6 +151,14 @@ describe("a provider's limits", () => {
     assert.deepEqual([[...hand.asking], kicks()], [["cloud"], 0]);
     await pass(1);
     assert.deepEqual([[...hand.asking], kicks()], [[], 1]);
+  });
+
+  it("lead to no decision of a launcher that stopped before it asked for them", async () => {
+    const { watch, tasks, pass, kicks } = begin();
+    watch.follow([scripted(never).driver]);
+    await tasks.close();
+    await pass(10);
+    assert.equal(kicks(), 0);
   });
 
   it("hold launches up until they are known of those with which it is served anew", async () => {
