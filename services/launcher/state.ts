@@ -194,7 +194,7 @@ export class HandState implements Hand {
     dropOthers(this.setbacks, labels);
   }
 
-  /** Forgets failures of things that are gone or were long ago, so that memory stays flat. */
+  /** Forgets failures of things that are gone, so that memory stays flat. */
   prune(exists: (key: string) => boolean): void {
     for (const key of this.#failures.keys()) if (!exists(key)) this.#failures.delete(key);
   }

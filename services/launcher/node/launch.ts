@@ -180,7 +180,7 @@ function isRefused(environment: Environment, launch: Launch, error: unknown): bo
   return true;
 }
 
-/** Removes what the attempt that is over has left. */
+/** Removes what the attempt that is over has left, and records the next one with the image that it is to be of. */
 async function beginNextAttempt(
   environment: Environment,
   launch: Launch,

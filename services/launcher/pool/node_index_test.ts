@@ -26,3 +26,17 @@ test("a node whose resources are not recorded counts with what its label takes, 
   index.nodes.update("0001");
   assert.deepEqual(index.nodes.usedByPool("cloud/main"), { instances: 1, cores: 4 });
 });
+
+test("a ready node becomes unsettled when its pool is retired, though its record stays as it is", () => {
+  const retired = new Set<string>();
+  const { index } = world({
+    pools: [],
+    nodes: [node("0001", "ready", { provider: "gone" })],
+    hand: { retired },
+  });
+  index.nodes.update("0001");
+  assert.deepEqual([...index.nodes.unsettled], []);
+  retired.add("gone/main");
+  index.nodes.update("0001");
+  assert.deepEqual([...index.nodes.unsettled], ["0001"]);
+});

@@ -84,7 +84,8 @@ export function isSame(one: Circumstances, other: Circumstances): boolean {
     one.resources === other.resources &&
     one.belongs === other.belongs &&
     one.isBusy === other.isBusy &&
-    one.launchingAt === other.launchingAt
+    one.launchingAt === other.launchingAt &&
+    one.isUnoffered === other.isUnoffered
   );
 }
 
