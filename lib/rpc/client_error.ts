@@ -35,11 +35,6 @@ export class ClientError extends Error {
   }
 }
 
-/** Whether no server answered: nothing listens there, or the connection broke. */
-export function isUnreachable(error: unknown): error is ClientError {
-  return error instanceof ClientError && error.reason === "UNREACHABLE";
-}
-
 /** What a call was made to, for messages: as "the launcher", "127.0.0.1:8990". */
 export interface Peer {
   readonly kind: string;
