@@ -15,7 +15,6 @@ export function sourceFiles(): string[] {
 
 /** Whether a file is a test, a bench, or something that only tests use. */
 export function isTestFile(path: string): boolean {
-  const isSuite =
-    path.includes("/contract/") || path.endsWith("contract_suite.ts") || path.endsWith("test_client.ts");
+  const isSuite = path.includes("/contract/") || path.endsWith("contract_suite.ts");
   return isSuite || path.endsWith("_test.ts") || path.startsWith("test/");
 }

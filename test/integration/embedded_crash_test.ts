@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../../lib/zookeeper/contract/fixture.ts";
-import { TestClient, writeSteps } from "../../lib/zookeeper/embedded/test_client.ts";
 import { errorCode, opCode } from "../../lib/zookeeper/embedded/wire.ts";
+import { TestClient, writeSteps } from "../harness/embedded_client.ts";
 import { freePort } from "../harness/ports.ts";
 import { startProgram } from "../harness/program.ts";
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { silentLogger } from "../../lib/std/logger.ts";
 import { type EmbeddedServer, startEmbeddedServer } from "../../lib/zookeeper/embedded/server.ts";
-import { TestClient } from "../../lib/zookeeper/embedded/test_client.ts";
 import { errorCode, opCode } from "../../lib/zookeeper/embedded/wire.ts";
+import { TestClient } from "../harness/embedded_client.ts";
 import { startZooKeeper, type ZooKeeperServer, zooKeeperInstalled } from "../harness/zookeeper.ts";
 import {
   check,

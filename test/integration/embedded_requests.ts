@@ -1,7 +1,7 @@
 // Requests as data, and what a server answers to them in a form that can be compared with another server's answers.
 import { Buffer } from "node:buffer";
-import { readStat, TestClient, writeCreate, writeSteps } from "../../lib/zookeeper/embedded/test_client.ts";
 import { errorCode, opCode, type Reader, type Writer } from "../../lib/zookeeper/embedded/wire.ts";
+import { readStat, TestClient, writeCreate, writeSteps } from "../harness/embedded_client.ts";
 
 /** One request: its type, a name for the failure message, and its body. */
 export interface Step {

@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TestClient } from "../../../test/harness/embedded_client.ts";
 import { silentLogger } from "../../std/logger.ts";
 import { manualClock } from "../contract/manual_clock.ts";
 import type { Faults, ReplyFault } from "./faults.ts";
 import { type EmbeddedServer, type EmbeddedServerOptions, startEmbeddedServer } from "./server.ts";
-import { TestClient } from "./test_client.ts";
 import { errorCode, opCode } from "./wire.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nodepool-embedded-"));

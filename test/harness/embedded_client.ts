@@ -2,7 +2,14 @@
 
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
-import { encodeFrame, errorCode, opCode, Reader, type WireStat, type Writer } from "./wire.ts";
+import {
+  encodeFrame,
+  errorCode,
+  opCode,
+  Reader,
+  type WireStat,
+  type Writer,
+} from "../../lib/zookeeper/embedded/wire.ts";
 
 export interface Reply {
   readonly xid: number;
