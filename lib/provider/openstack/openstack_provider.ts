@@ -1,5 +1,4 @@
 // Nodes in an OpenStack cloud.
-import { networkInterfaces } from "node:os";
 import { type Cloud, resolveCloud } from "../../config/clouds/cloud.ts";
 import { CloudConfigError, readCloudFiles } from "../../config/clouds/files.ts";
 import type { ProviderConfig } from "../../config/types.ts";
@@ -27,6 +26,7 @@ import { readInstance } from "./instance.ts";
 import { isGone, Launches } from "./launch.ts";
 import { Leftovers } from "./leftovers.ts";
 import { NetworkApi } from "./network.ts";
+import { hasIpv6Address } from "./own_ipv6.ts";
 import { removeServer } from "./removal.ts";
 import { ServerList } from "./server_list.ts";
 import { type LabelSettings, type OpenStackSettings, readSettings } from "./settings.ts";
@@ -277,13 +277,6 @@ class OpenStackProvider implements Provider {
     const context = { cloud, facts, hasIpv6: this.#hasIpv6() };
     return (server, floatingIp) => readInstance(server, floatingIp, context);
   }
-}
-
-/** Whether this machine has an address of IPv6 that others may have a route to. */
-function hasIpv6Address(): boolean {
-  return Object.values(networkInterfaces())
-    .flat()
-    .some((each) => each?.family === "IPv6" && !each.internal && !/^fe80/i.test(each.address));
 }
 
 /**
