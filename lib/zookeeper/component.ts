@@ -9,6 +9,7 @@ import { componentsPath } from "../model/paths.ts";
 import { type Clock, systemClock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
+import { afterAllWrites } from "./settle.ts";
 import { throughOutages } from "./through_outages.ts";
 import { isUncertain, isZooKeeperError, type Session, ZooKeeperError } from "./types.ts";
 import { nameOf } from "./znode_path.ts";
@@ -184,7 +185,8 @@ class KeptRegistration<Rec extends ComponentRecord | PoolRecord> implements Regi
 
   /** A component of this session that says exactly this. */
   async #find(parent: string, data: Uint8Array): Promise<string | undefined> {
-    await this.#session.sync(parent);
+    // What was sent through a server that is gone may still be on its way.
+    await afterAllWrites(this.#session);
     for (const name of await this.#session.children(parent).catch(nothingWhenMissing)) {
       const found = await this.#session.get(`${parent}/${name}`).catch(nothingWhenMissing);
       if (!("stat" in found) || found.stat.ephemeralOwner !== this.#session.sessionId) continue;

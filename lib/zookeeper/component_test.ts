@@ -9,7 +9,7 @@ import { type Session, type Stat, ZooKeeperError } from "./types.ts";
 
 const POOL = newPool({ hostname: "host", id: "host-PoolWorker.a-b" });
 
-type Kind = "create" | "children" | "get" | "delete" | "delete, not done";
+type Kind = "create" | "create, done later" | "children" | "get" | "delete" | "delete, not done";
 
 /** A registry in memory. The answers to calls of these kinds are lost in this order, after the call was done or not. */
 class Registry {
@@ -17,6 +17,8 @@ class Registry {
   readonly #lost: Kind[];
   readonly #signal = new AbortController().signal;
   #sequence = 0;
+  /** Carries out what is still on its way, before any other write. */
+  #arrive = () => {};
 
   constructor(...lost: Kind[]) {
     this.#lost = lost;
@@ -29,12 +31,17 @@ class Registry {
       onState: () => () => {},
       connected: () => Promise.resolve(),
       ensurePath: () => Promise.resolve(),
-      sync: () => Promise.resolve(),
+      multi: async () => {
+        this.#arrive();
+        return [];
+      },
       create: (prefix: string, data: Uint8Array) => {
+        this.#arrive();
         const path = `${prefix}${String(this.#sequence).padStart(10, "0")}`;
         this.#sequence += 1;
-        this.znodes.set(path, data);
-        return this.#answer("create", path);
+        this.#arrive = () => void this.znodes.set(path, data);
+        if (this.#lost[0] !== "create, done later") this.#arrive();
+        return this.#answer(this.#lost[0] === "create, done later" ? "create, done later" : "create", path);
       },
       children: () => this.#answer("children", this.#names()),
       get: (path: string) => {
@@ -66,7 +73,12 @@ class Registry {
 }
 
 describe("a component whose creation was not answered", () => {
-  for (const lost of [["create"], ["create", "children"], ["create", "get"]] as const) {
+  for (const lost of [
+    ["create"],
+    ["create, done later"],
+    ["create", "children"],
+    ["create", "get"],
+  ] as const) {
     it(`is registered once when the answers to ${lost.join(" and ")} are lost`, async () => {
       const registry = new Registry(...lost);
       const registration = registerComponent(registry.session, POOL, { logger: silentLogger });

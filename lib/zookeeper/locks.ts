@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "../std/clock.ts";
 import { deadline } from "../std/deadline.ts";
 import { utf8 } from "../std/utf8.ts";
 import { KazooLock } from "./held_lock.ts";
+import { afterAllWrites } from "./settle.ts";
 import { worthAnotherTry } from "./through_outages.ts";
 import {
   type HeldLock,
@@ -193,8 +194,8 @@ class KazooLocks implements Locks {
     while (!owner.aborted) {
       try {
         await this.#session.connected(owner);
-        // A server that lags behind would not show it yet.
-        await this.#session.sync(root);
+        // What was sent through a server that is gone may still be on its way.
+        await afterAllWrites(this.#session);
         const own = (await this.#line(root))?.find((name) => `${root}/${name}`.startsWith(prefix));
         return own === undefined ? undefined : `${root}/${own}`;
       } catch (error) {

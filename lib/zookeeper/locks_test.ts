@@ -21,6 +21,8 @@ class Line {
   readonly deletions: string[] = [];
   /** Fails the next call of this kind, after doing it when `done`. */
   fault: { on: "create" | "delete" | "children"; done: boolean; code?: ZooKeeperErrorCode } | undefined;
+  /** What is still on its way through a server that is gone: it is carried out before the next write. */
+  onWrite = () => {};
   /** Whether there is no connection. */
   isAway = false;
   readonly #controller = new AbortController();
@@ -37,7 +39,11 @@ class Line {
       connected: async (signal) => {
         if (this.isAway) await abortable(new Promise(() => {}), signal ?? new AbortController().signal);
       },
-      sync: () => Promise.resolve(),
+      multi: async () => {
+        this.onWrite();
+        this.onWrite = () => {};
+        return [];
+      },
       children: () => this.#faulty("children", () => [...this.contenders]),
       create: (path: string, _data: Uint8Array, _mode: CreateMode) =>
         this.#faulty("create", () => {
@@ -84,6 +90,19 @@ describe("locks when answers are lost", () => {
     const lock = await createLocks(line.session).acquire(ROOT);
     assert.equal(lock?.contender, `${ROOT}/${line.contenders[0]}`);
     assert.equal(line.contenders.length, 1);
+  });
+
+  it("finds its contender also when the server that it was sent to is gone and another carries it out later", async () => {
+    const { create } = line.session;
+    const late = {
+      ...line.session,
+      create: async (...of: Parameters<typeof create>) => {
+        line.onWrite = () => void create(...of);
+        throw new ZooKeeperError("CONNECTION_LOSS", "the answer was lost");
+      },
+    };
+    const lock = await createLocks(late).acquire(ROOT);
+    assert.deepEqual(line.contenders, [lock?.contender.slice(ROOT.length + 1)]);
   });
 
   it("passes the error on when the contender was not created", async () => {
@@ -153,6 +172,14 @@ describe("locks when answers are lost", () => {
         assert.equal(line.fault, undefined);
       }
     }
+  });
+
+  it("takes a contender back that the servers create only when nobody waits for it any more", async () => {
+    const prepared = createLocks(line.session).prepare(ROOT);
+    const own = prepared.operations.at(-1)?.path.slice(ROOT.length + 1) ?? "";
+    line.onWrite = () => line.contenders.push(`${own}0000000008`);
+    await within(1000, prepared.withdraw(), "the withdrawal");
+    assert.deepEqual([line.contenders, line.deletions], [[], [`${own}0000000008`]]);
   });
 
   it("takes nothing back of a transaction that was not committed, nor of a session that was lost", async () => {

@@ -1,5 +1,5 @@
 import { ROOT } from "../model/paths.ts";
-import type { Session } from "./types.ts";
+import { isZooKeeperError, type Session } from "./types.ts";
 import type { View } from "./view.ts";
 
 /**
@@ -23,10 +23,20 @@ export async function catchUp(
 }
 
 /**
- * The same, and all that is being written at the moment, wherever. A leader refuses a write already because of another one
- * that is not carried out yet, and where it is the leader whose client we are, its `sync` does not wait for that one. An
- * answer to a write of ours does, as writes have one order. Costs a transaction.
+ * Waits until all that is being written at the moment, wherever, is carried out or never will be. A leader refuses a write
+ * already because of another one that is not carried out yet, and where it is the leader whose client we are, its `sync`
+ * does not wait for that one. An answer to a write of ours does, also a refusal, as writes have one order. Costs a
+ * transaction.
  */
+export async function afterAllWrites(session: Pick<Session, "multi">): Promise<void> {
+  try {
+    await session.multi([{ kind: "check", path: ROOT, version: -1 }]);
+  } catch (error) {
+    if (!isZooKeeperError(error, "NO_NODE")) throw error;
+  }
+}
+
+/** Waits until the view shows all that was written until now, and what is being written at the moment: see {@link afterAllWrites}. */
 export async function catchUpWithWrites({
   session,
   view,
@@ -34,6 +44,6 @@ export async function catchUpWithWrites({
   readonly session: Pick<Session, "multi">;
   readonly view: Pick<View, "settled">;
 }): Promise<void> {
-  await session.multi([{ kind: "check", path: ROOT, version: -1 }]);
+  await afterAllWrites(session);
   await view.settled();
 }

@@ -1,10 +1,9 @@
 // What the log and the metrics say of an action that was not done.
 import { messageOf } from "../../lib/std/errors.ts";
-import { isPutOff, isUncertain, isZooKeeperError } from "../../lib/zookeeper/types.ts";
+import { isConflict, isPutOff, isUncertain, isZooKeeperError } from "../../lib/zookeeper/types.ts";
 import { keysOf } from "./action_keys.ts";
 import type { Action } from "./actions.ts";
 import type { Environment } from "./environment.ts";
-import { isConflict } from "./transaction.ts";
 
 /**
  * Tells why an action was not done. That somebody else was faster, or that ZooKeeper is away, is no news here: the action

@@ -1,11 +1,12 @@
 // Begins what was decided upon.
+
+import { isConflict } from "../../lib/zookeeper/types.ts";
 import { tellFailure } from "./action_failure.ts";
 import { keysOf } from "./action_keys.ts";
 import type { Action } from "./actions.ts";
 import type { Environment } from "./environment.ts";
 import { perform } from "./perform.ts";
 import { closeClaim, openClaim } from "./request/claims.ts";
-import { isConflict } from "./transaction.ts";
 
 /** Begins an action, unless something is being done about what it works on. Its end asks for a new decision. */
 export function begin(environment: Environment, action: Action): void {

@@ -10,6 +10,7 @@
 import type { Config } from "../../lib/config/types.ts";
 import type { PlannedChange } from "../../lib/daemon/types.ts";
 import { withoutZooKeeper } from "../../lib/rpc/errors.ts";
+import { delayUntil } from "../../lib/std/clock.ts";
 import type { LogFields } from "../../lib/std/logger.ts";
 import { isReadable, type ViewChange } from "../../lib/zookeeper/view.ts";
 import { exists } from "./action_keys.ts";
@@ -285,7 +286,7 @@ export class Engine {
     for (const action of decision.actions) begin(this.#environment, action);
     this.#components.setPaused(decision.paused);
     if (decision.wakeAt !== null) {
-      const delay = Math.min(Math.max((decision.wakeAt - now) * 1000, 1), 3_600_000);
+      const delay = delayUntil(decision.wakeAt, now);
       this.#cancelTimer = context.clock.after(delay, this.kick);
     }
     if (!this.#requestWatchers.isEmpty) this.#noteReasons(before, decision);

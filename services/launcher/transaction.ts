@@ -13,8 +13,6 @@ import {
 } from "../../lib/zookeeper/types.ts";
 import type { LockView } from "../../lib/zookeeper/view.ts";
 
-export { isConflict } from "../../lib/zookeeper/types.ts";
-
 const EMPTY = new Uint8Array();
 
 /** Reads its value once the transaction was committed. */

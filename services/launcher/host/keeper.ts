@@ -5,10 +5,9 @@ import type { Provider } from "../../../lib/provider/contract.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
-import type { HeldLock } from "../../../lib/zookeeper/types.ts";
+import { type HeldLock, isConflict } from "../../../lib/zookeeper/types.ts";
 import { isOutage } from "../action_failure.ts";
 import type { Environment } from "../environment.ts";
-import { isConflict } from "../transaction.ts";
 
 /** Standing in line is renewed after so many milliseconds. */
 const PATIENCE_MS = 600_000;
