@@ -8,6 +8,7 @@ import type { Clock } from "../../../lib/std/clock.ts";
 import { withDeadline } from "../../../lib/std/deadline.ts";
 import { throughCheckpoints } from "../checkpoint.ts";
 import { driverOf, type Environment } from "../environment.ts";
+import { textOf } from "../external_ids.ts";
 import type { LaunchImage } from "../pool/image.ts";
 import type { Launch } from "../state.ts";
 import { refusal } from "./attempt_image.ts";
@@ -204,9 +205,4 @@ export async function removeInstances(
     if (metadata[METADATA.node] !== node || !isOwn || isKept(instance)) continue;
     await driver.deleteInstance(externalId, signal);
   }
-}
-
-/** A provider's id as one text; some drivers of Nodepool store an object. */
-export function textOf(externalId: unknown): string {
-  return typeof externalId === "string" ? externalId : JSON.stringify(externalId);
 }

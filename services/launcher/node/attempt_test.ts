@@ -5,7 +5,7 @@ import { node, pool } from "../../../test/harness/world.ts";
 import type { Environment } from "../environment.ts";
 import type { LaunchImage } from "../pool/image.ts";
 import type { Launch } from "../state.ts";
-import { asLaunched, createInstance, textOf } from "./attempt.ts";
+import { asLaunched, createInstance } from "./attempt.ts";
 
 describe("a node that was launched", () => {
   const instance: Instance = {
@@ -70,11 +70,6 @@ describe("a node that was launched", () => {
       [after.username, after.pythonPath, after.attributes],
       ["robot", "/usr/bin/python3", { rack: "9", os: "bsd", engine: "fake" }],
     );
-  });
-
-  it("names its instance by the text of an id that Nodepool has as an object", () => {
-    assert.equal(textOf({ id: "i-1", kind: "pod" }), '{"id":"i-1","kind":"pod"}');
-    assert.equal(textOf("i-1"), "i-1");
   });
 });
 

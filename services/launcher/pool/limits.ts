@@ -5,8 +5,8 @@ import { METADATA, type Provider } from "../../../lib/provider/contract.ts";
 import { withDeadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
-import { recordedInstances } from "../cleanup_compare.ts";
 import type { Environment } from "../environment.ts";
+import { recordedInstances } from "../external_ids.ts";
 import { type Amounts, add, amountsOf, NOTHING } from "./quota.ts";
 
 const INTERVAL_MS = 60_000;

@@ -15,7 +15,7 @@ import { formatName, parseName } from "../../../lib/rpc/names.ts";
 import { catchUp } from "../../../lib/zookeeper/settle.ts";
 import { isZooKeeperError, type Session } from "../../../lib/zookeeper/types.ts";
 import type { NodeEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
-import { uploadsAt } from "../cleanup_compare.ts";
+import { uploadsAt } from "../external_ids.ts";
 import type { Shared } from "./shared.ts";
 
 /**

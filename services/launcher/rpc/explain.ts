@@ -6,7 +6,7 @@ import {
 } from "../../../lib/rpc/gen/nodepool/v1/request.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import type { World } from "../actions.ts";
-import { keyOfLost } from "../cleanup_compare.ts";
+import { keyOfLost } from "../cleanup/compare.ts";
 import { driverOf } from "../environment.ts";
 import type { Decided, Explanation, Verdict } from "../explain/explanation.ts";
 import { explainLabel } from "../explain/label.ts";

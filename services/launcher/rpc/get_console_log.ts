@@ -3,7 +3,7 @@ import { failedPrecondition, unavailable } from "../../../lib/rpc/errors.ts";
 import type { GetConsoleLogRequest, GetConsoleLogResponse } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
 import { driverOf } from "../environment.ts";
-import { textOf } from "../node/attempt.ts";
+import { textOf } from "../external_ids.ts";
 import { findNode, type Shared } from "./shared.ts";
 
 /** A message may have 4 MiB. */

@@ -13,9 +13,9 @@ import { formatName, parseName } from "../../../lib/rpc/names.ts";
 import { abortable } from "../../../lib/std/abortable.ts";
 import { deadline } from "../../../lib/std/deadline.ts";
 import { messageOf } from "../../../lib/std/errors.ts";
-import { isKnown, recordedInstances, uploadsAt } from "../cleanup_compare.ts";
+import { isKnown } from "../cleanup/compare.ts";
 import type { Environment } from "../environment.ts";
-import { textOf } from "../node/attempt.ts";
+import { recordedInstances, textOf, uploadsAt } from "../external_ids.ts";
 import { currentView, type Shared } from "./shared.ts";
 import type { WaitingCall } from "./wait.ts";
 

@@ -6,7 +6,7 @@ import { Node, Node_State } from "../../../lib/rpc/gen/nodepool/v1/node.ts";
 import { formatName } from "../../../lib/rpc/names.ts";
 import { int32Of, int64Of, timestampOf } from "../../../lib/rpc/values.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
-import { textOf } from "../node/attempt.ts";
+import { textOf } from "../external_ids.ts";
 import { holdWishOf } from "../request/own_data.ts";
 
 const STATES: Readonly<Record<NodeState, Node_State>> = {

@@ -1,12 +1,12 @@
 // Looks at the providers from time to time for images of ours that no record knows: what is left of an upload that was
 // cut off, or of a deletion that was a lie. They only cost room, and one deleted in error costs every launch from it:
 // so they must have looked lost for long.
-import type { Provider, ProviderImage } from "../../lib/provider/contract.ts";
-import { leakedImages } from "./cleanup_compare.ts";
-import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
-import { Remover } from "./cleanup_remover.ts";
-import type { Environment } from "./environment.ts";
-import { inDeletionTime } from "./node/attempt.ts";
+import type { Provider, ProviderImage } from "../../../lib/provider/contract.ts";
+import type { Environment } from "../environment.ts";
+import { inDeletionTime } from "../node/attempt.ts";
+import { leakedImages } from "./compare.ts";
+import { askForList, isUpToDate, Looks } from "./looks.ts";
+import { Remover } from "./remover.ts";
 
 /** The cleanup of images of one launcher. */
 export class ImageCleanup {

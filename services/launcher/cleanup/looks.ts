@@ -1,13 +1,13 @@
 // Looks through every provider that may have something: each at its own pace, so that one that fails or hangs does not
 // stop the others.
-import { ROOT } from "../../lib/model/paths.ts";
-import type { Provider } from "../../lib/provider/contract.ts";
-import { withDeadline } from "../../lib/std/deadline.ts";
-import { messageOf } from "../../lib/std/errors.ts";
-import { withSpan } from "../../lib/telemetry/trace.ts";
-import { catchUp } from "../../lib/zookeeper/settle.ts";
-import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
-import type { Environment } from "./environment.ts";
+import { ROOT } from "../../../lib/model/paths.ts";
+import type { Provider } from "../../../lib/provider/contract.ts";
+import { withDeadline } from "../../../lib/std/deadline.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { withSpan } from "../../../lib/telemetry/trace.ts";
+import { catchUp } from "../../../lib/zookeeper/settle.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { Environment } from "../environment.ts";
 
 const LIST_TIMEOUT_MS = 60_000;
 

@@ -1,10 +1,10 @@
 // What a look at a provider has found is acted upon only when the next one, a grace time later, finds it again, and
 // unless the brake is on.
-import type { Provider } from "../../lib/provider/contract.ts";
-import { messageOf } from "../../lib/std/errors.ts";
+import type { Provider } from "../../../lib/provider/contract.ts";
+import { messageOf } from "../../../lib/std/errors.ts";
+import { type Environment, nowOf } from "../environment.ts";
 import type { BrakeSubject } from "./brake.ts";
-import { Sightings } from "./cleanup_compare.ts";
-import { type Environment, nowOf } from "./environment.ts";
+import { Sightings } from "./sightings.ts";
 
 /** One thing that looks wrong, and what is done about it. */
 export interface Finding {

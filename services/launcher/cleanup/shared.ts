@@ -1,11 +1,11 @@
 // A node that a metastatic provider shares out is in use for as long as that provider keeps it, and the provider does not
 // look at machines. So whoever finds that the machine is gone says so in the node's record, where all launchers see it.
-import { nodeLockPath } from "../../lib/model/paths.ts";
-import { sharedOf, shareOf, sharerName, withoutFurtherNodes } from "../../lib/model/shared_node.ts";
-import type { NodeEntry } from "../../lib/zookeeper/view.ts";
-import { keys } from "./actions.ts";
-import { type Environment, transaction } from "./environment.ts";
-import { forceDelete } from "./node/force_delete.ts";
+import { nodeLockPath } from "../../../lib/model/paths.ts";
+import { sharedOf, shareOf, sharerName, withoutFurtherNodes } from "../../../lib/model/shared_node.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { keys } from "../actions.ts";
+import { type Environment, transaction } from "../environment.ts";
+import { forceDelete } from "../node/force_delete.ts";
 
 /**
  * Lets no further node onto a shared node, so that it is given back when it is empty, and sends those on it that nobody

@@ -1,7 +1,7 @@
 // What the cleanup remembers from one look at a provider to the next.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Sightings } from "./cleanup_compare.ts";
+import { Sightings } from "./sightings.ts";
 
 describe("sightings", () => {
   it("are confirmed in the second pass, a grace time after the first", () => {

@@ -1,17 +1,17 @@
 // Looks at the providers from time to time: what nobody has recorded goes, and records without an instance. What one
 // look finds is acted upon only when the next one, a grace time later, finds it again, and unless the brake is on.
-import { nodeLockPath, nodePath, requestLockPath } from "../../lib/model/paths.ts";
-import type { Instance, Leftover, Provider } from "../../lib/provider/contract.ts";
-import { isZooKeeperError } from "../../lib/zookeeper/types.ts";
-import type { NodeEntry } from "../../lib/zookeeper/view.ts";
-import { keys } from "./actions.ts";
-import { type Comparison, compare, keyOfLost } from "./cleanup_compare.ts";
-import { askForList, isUpToDate, Looks } from "./cleanup_looks.ts";
-import { type Finding, Remover } from "./cleanup_remover.ts";
-import { emptyShared } from "./cleanup_shared.ts";
-import { type Environment, nowOf, transaction } from "./environment.ts";
-import { inDeletionTime } from "./node/attempt.ts";
-import { forceDelete } from "./node/force_delete.ts";
+import { nodeLockPath, nodePath, requestLockPath } from "../../../lib/model/paths.ts";
+import type { Instance, Leftover, Provider } from "../../../lib/provider/contract.ts";
+import { isZooKeeperError } from "../../../lib/zookeeper/types.ts";
+import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
+import { keys } from "../actions.ts";
+import { type Environment, nowOf, transaction } from "../environment.ts";
+import { inDeletionTime } from "../node/attempt.ts";
+import { forceDelete } from "../node/force_delete.ts";
+import { type Comparison, compare, keyOfLost } from "./compare.ts";
+import { askForList, isUpToDate, Looks } from "./looks.ts";
+import { type Finding, Remover } from "./remover.ts";
+import { emptyShared } from "./shared.ts";
 
 /** An empty lock root of a request that is gone is kept for this many seconds. */
 const LOCK_ROOT_AGE = 600;

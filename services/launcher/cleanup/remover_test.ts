@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { METADATA } from "../../lib/provider/contract.ts";
-import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
-import { TaskGroup } from "../../lib/std/task_group.ts";
-import { manualClock } from "../../lib/zookeeper/contract/manual_clock.ts";
-import { until } from "../../test/harness/launcher.ts";
-import { callContext, simple } from "../../test/harness/launcher_case.ts";
-import { leapingClock } from "../../test/harness/leaping_clock.ts";
-import { launcherCases } from "../../test/harness/suites.ts";
+import { METADATA } from "../../../lib/provider/contract.ts";
+import { FakeProvider } from "../../../lib/provider/fake/fake_provider.ts";
+import { TaskGroup } from "../../../lib/std/task_group.ts";
+import { manualClock } from "../../../lib/zookeeper/contract/manual_clock.ts";
+import { until } from "../../../test/harness/launcher.ts";
+import { callContext, simple } from "../../../test/harness/launcher_case.ts";
+import { leapingClock } from "../../../test/harness/leaping_clock.ts";
+import { launcherCases } from "../../../test/harness/suites.ts";
+import type { Environment } from "../environment.ts";
 import { BRAKE_WINDOW, Brakes } from "./brake.ts";
-import { Remover } from "./cleanup_remover.ts";
-import type { Environment } from "./environment.ts";
+import { Remover } from "./remover.ts";
 
 /** Acts upon looks at the provider `cloud`, with what is told and removed. */
 function begin({ graceMs = 0 } = {}) {

@@ -1,8 +1,13 @@
 // Compares what a provider has with what is recorded of it. Pure.
-import { type Instance, type Leftover, METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
-import type { NodeEntry, UploadEntry, View } from "../../lib/zookeeper/view.ts";
-import type { Tree } from "./actions.ts";
-import { textOf } from "./node/attempt.ts";
+import {
+  type Instance,
+  type Leftover,
+  METADATA,
+  type ProviderImage,
+} from "../../../lib/provider/contract.ts";
+import type { NodeEntry, View } from "../../../lib/zookeeper/view.ts";
+import type { Tree } from "../actions.ts";
+import { textOf, uploadsAt } from "../external_ids.ts";
 
 /** What a provider has. */
 export interface Inventory {
@@ -78,21 +83,6 @@ export function isKnown(tree: Pick<Tree, "node">, instance: Instance): boolean {
   return textOf(entry.record.externalId) === instance.externalId;
 }
 
-/** The instances that nodes of a provider have recorded, by their ids. */
-export function recordedInstances(tree: Pick<Tree, "nodes">, provider: string): Set<string> {
-  const ids = new Set<string>();
-  for (const { record } of tree.nodes()) {
-    if (record?.provider === provider && record.externalId !== null) ids.add(textOf(record.externalId));
-  }
-  return ids;
-}
-
-/** All uploads to a provider that are recorded, whatever their state. */
-export function uploadsAt(tree: Pick<View, "images">, provider: string): UploadEntry[] {
-  const builds = Array.from(tree.images(), (image) => image.builds).flat();
-  return builds.flatMap(({ uploads }) => uploads).filter((upload) => upload.provider === provider);
-}
-
 /**
  * Images of the provider that carry the number of an upload which is not recorded, whatever its state. Others carry no
  * such number: they are somebody's who has made them by hand. While no upload of the provider is recorded none is
@@ -115,44 +105,4 @@ export function leakedImages(
     if (owner !== provider || !build || !upload) return false;
     return !numbers.has(`${build}/${upload}`) && !ids.has(externalId);
   });
-}
-
-/** Remembers what looked wrong: only what does so in two passes in a row, a grace time apart, is acted upon. */
-export class Sightings {
-  readonly #seen = new Map<string, number>();
-  readonly #next = new Map<string, number>();
-  readonly #grace: number;
-
-  /** @param grace seconds between the first sighting and the act */
-  constructor(grace: number) {
-    this.#grace = grace;
-  }
-
-  /** Notes a sighting; whether it is old enough to act upon. */
-  confirm(key: string, now: number): boolean {
-    const seen = this.#seen.get(key);
-    // What was seen in the future was seen before the clock was set back.
-    const first = seen === undefined || seen > now ? now : seen;
-    this.#next.set(key, first);
-    return seen !== undefined && now - first >= this.#grace;
-  }
-
-  /** Forgets what was seen at all other providers. */
-  keepOnly(providers: ReadonlySet<string>): void {
-    const prefixes = [...providers].map((provider) => `${provider}/`);
-    for (const key of this.#seen.keys()) {
-      if (!prefixes.some((prefix) => key.startsWith(prefix))) this.#seen.delete(key);
-    }
-  }
-
-  /** Ends a pass over one provider: what was not seen in it is forgotten. */
-  endPass(provider: string): void {
-    const isOf = (key: string) => key.startsWith(`${provider}/`);
-    for (const key of this.#seen.keys()) if (isOf(key)) this.#seen.delete(key);
-    for (const [key, first] of this.#next) {
-      if (!isOf(key)) continue;
-      this.#seen.set(key, first);
-      this.#next.delete(key);
-    }
-  }
 }

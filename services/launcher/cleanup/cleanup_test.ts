@@ -1,15 +1,15 @@
 // The launcher on a real ZooKeeper with a fake cloud: what leaks, what is lost, and the brake.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nodeLockPath, REQUEST_LOCKS, ROOT, requestLockPath } from "../../lib/model/paths.ts";
-import { METADATA } from "../../lib/provider/contract.ts";
-import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
-import { type Clock, systemClock } from "../../lib/std/clock.ts";
-import { type Logger, silentLogger } from "../../lib/std/logger.ts";
-import { createLocks } from "../../lib/zookeeper/locks.ts";
-import { catchUp } from "../../lib/zookeeper/settle.ts";
-import type { HeldLock } from "../../lib/zookeeper/types.ts";
-import { type TestLauncher, until } from "../../test/harness/launcher.ts";
+import { nodeLockPath, REQUEST_LOCKS, ROOT, requestLockPath } from "../../../lib/model/paths.ts";
+import { METADATA } from "../../../lib/provider/contract.ts";
+import { FakeProvider } from "../../../lib/provider/fake/fake_provider.ts";
+import { type Clock, systemClock } from "../../../lib/std/clock.ts";
+import { type Logger, silentLogger } from "../../../lib/std/logger.ts";
+import { createLocks } from "../../../lib/zookeeper/locks.ts";
+import { catchUp } from "../../../lib/zookeeper/settle.ts";
+import type { HeldLock } from "../../../lib/zookeeper/types.ts";
+import { type TestLauncher, until } from "../../../test/harness/launcher.ts";
 import {
   ask,
   callContext,
@@ -20,8 +20,8 @@ import {
   simple,
   statesOf,
   untilStates,
-} from "../../test/harness/launcher_case.ts";
-import { launcherCases } from "../../test/harness/suites.ts";
+} from "../../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../../test/harness/suites.ts";
 
 const OFTEN = { cleanupIntervalMs: 60 };
 const leakedMetadata = (node: string) => ({ [METADATA.provider]: "cloud", [METADATA.node]: node });

@@ -1,15 +1,15 @@
 // Images at a provider that no record knows: which they are, and that a launcher removes them on a real ZooKeeper.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { newUpload } from "../../lib/model/image.ts";
-import { IMAGES } from "../../lib/model/paths.ts";
-import { METADATA, type ProviderImage } from "../../lib/provider/contract.ts";
-import { FakeProvider } from "../../lib/provider/fake/fake_provider.ts";
-import type { ImageEntry, UploadEntry } from "../../lib/zookeeper/view.ts";
-import { until } from "../../test/harness/launcher.ts";
-import { callContext, type LauncherCase, simple } from "../../test/harness/launcher_case.ts";
-import { launcherCases } from "../../test/harness/suites.ts";
-import { leakedImages } from "./cleanup_compare.ts";
+import { newUpload } from "../../../lib/model/image.ts";
+import { IMAGES } from "../../../lib/model/paths.ts";
+import { METADATA, type ProviderImage } from "../../../lib/provider/contract.ts";
+import { FakeProvider } from "../../../lib/provider/fake/fake_provider.ts";
+import type { ImageEntry, UploadEntry } from "../../../lib/zookeeper/view.ts";
+import { until } from "../../../test/harness/launcher.ts";
+import { callContext, type LauncherCase, simple } from "../../../test/harness/launcher_case.ts";
+import { launcherCases } from "../../../test/harness/suites.ts";
+import { leakedImages } from "./compare.ts";
 
 const signal = AbortSignal.timeout(600_000);
 const numbered = (build: string, upload: string, provider = "cloud") => ({
