@@ -16,7 +16,6 @@ import {
   parseConfig,
 } from "../config/load.ts";
 import { readText } from "../config/read_text.ts";
-import { requireZooKeeper } from "../config/require.ts";
 import {
   type Config,
   ConfigError,
@@ -29,6 +28,7 @@ import { backoffDelay } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { messageOf } from "../std/errors.ts";
 import type { Logger } from "../std/logger.ts";
+import { haveCloudsChanged, refusalsOf, requireServers, startOnlyKeys } from "./config_change.ts";
 import type { ProviderSet } from "./provider_set.ts";
 import type { Service } from "./types.ts";
 
@@ -262,35 +262,6 @@ export class Reloader {
   }
 }
 
-/**
- * A daemon could not start without servers. A file that was emptied, as it is for a moment when it is written in place,
- * would be a valid configuration without anything.
- *
- * @throws {ConfigError} when no server is named any more
- */
-function requireServers(before: Config, after: Config): void {
-  if (before.zookeeper !== null) requireZooKeeper(after);
-}
-
-/** Keys that a running daemon does not take, in so far as they have changed. */
-function startOnlyKeys(before: Config, after: Config): string[] {
-  const views: readonly (readonly [string, (config: Config) => unknown])[] = [
-    // Other servers are taken at once; below another chroot everything would be another.
-    [
-      "zookeeper-servers (chroot)",
-      ({ zookeeper }) => zookeeper?.servers.map(({ chroot }) => chroot).find(Boolean),
-    ],
-    ["zookeeper-tls", ({ zookeeper }) => zookeeper?.tls],
-    ["zookeeper-timeout", ({ zookeeper }) => zookeeper?.timeout],
-    ["images-dir", ({ imagesDir }) => imagesDir],
-    ["build-log-dir", ({ buildLogDir }) => buildLogDir],
-    ["build-log-retention", ({ buildLogRetention }) => buildLogRetention],
-  ];
-  return views.flatMap(([key, view]) =>
-    JSON.stringify(view(before)) === JSON.stringify(view(after)) ? [] : [key],
-  );
-}
-
 function observe(status: () => ConfigStatus): () => void {
   const meter = metrics.getMeter("nodepool");
   const generation = meter.createObservableGauge("nodepool.config.generation", {
@@ -308,21 +279,4 @@ function observe(status: () => ConfigStatus): () => void {
     generation.removeCallback(watchGeneration);
     valid.removeCallback(watchValid);
   };
-}
-
-/** Whether the files of the clouds say something else of a provider, as another password. */
-function haveCloudsChanged(before: Config, after: Config): boolean {
-  const known = new Map(before.providers.map(({ name, cloudFingerprint }) => [name, cloudFingerprint]));
-  return after.providers.some(({ name, cloudFingerprint }) => cloudFingerprint !== known.get(name));
-}
-
-/** Why another configuration cannot come into force, though it can be read. */
-function refusalsOf(inForce: Config, next: Config): readonly ConfigProblem[] {
-  try {
-    requireServers(inForce, next);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
 }
