@@ -23,7 +23,7 @@ const TURN_SECONDS = 4;
 const TURNS = 5;
 /** Lives one after the other, to count what each writes. */
 const COUNTED = 20;
-/** What Nodepool reached on such a machine, with the same client in Python. */
+/** What Nodepool reached on such a machine, with another client in Python that does the same. */
 const NODEPOOL = { rate: 28, cpu: 26, transactions: 28 };
 
 export async function measureLives(

@@ -12,8 +12,8 @@ const MIN_READY = 20;
 export const WARM_UP = 500;
 const WARM = 300;
 const COLD = 200;
-/** What Nodepool needed on such a machine, with the same client in Python. */
-const NODEPOOL = { warm: 540, cold: 3600, burst: 33, gone: 7500 };
+/** What Nodepool needed on such a machine, with another client in Python that does the same (see same_client.ts). */
+export const NODEPOOL = { warm: 540, cold: 3600, burst: 33, gone: 7500 };
 
 interface Waits {
   readonly wait: readonly number[];
