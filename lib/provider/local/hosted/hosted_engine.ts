@@ -24,6 +24,7 @@ import {
 } from "../../contract.ts";
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { failureOf, runProgram } from "../program.ts";
+import { Creations, isSameLaunch } from "./creations.ts";
 import { claimFolder } from "./folder_claim.ts";
 import { furnishNode, refused } from "./node_files.ts";
 import { NodeServers } from "./node_servers.ts";
@@ -46,11 +47,6 @@ export interface HostedEngineOptions {
   readonly clock: Clock;
 }
 
-interface Creation {
-  readonly abort: AbortController;
-  readonly done: Promise<Instance>;
-}
-
 /** An engine whose nodes live in this process. */
 export class HostedEngine implements Engine {
   readonly kind: "sandbox" | "process";
@@ -59,7 +55,7 @@ export class HostedEngine implements Engine {
   readonly #images: ReturnType<typeof imageRecords>;
   readonly #instances: ReturnType<typeof instanceRecords>;
   readonly #servers: NodeServers;
-  readonly #creations = new Map<string, Creation>();
+  readonly #creations = new Creations();
   #leave = () => {};
 
   constructor(options: HostedEngineOptions) {
@@ -112,28 +108,32 @@ export class HostedEngine implements Engine {
     signal: AbortSignal,
   ): Promise<Instance> {
     if (!isRecordName(spec.name)) throw refused(`${JSON.stringify(spec.name)} cannot be a node's name`);
-    const existing = await this.#instances.read(spec.name);
-    if (existing !== null && !isSameLaunch(existing, spec)) {
-      throw new NameTakenError(`${spec.name} exists already, from another launch: it must be deleted first`);
+    while (true) {
+      const existing = await this.#instances.read(spec.name);
+      if (existing !== null && !isSameLaunch(existing, spec)) {
+        throw new NameTakenError(
+          `${spec.name} exists already, from another launch: it must be deleted first`,
+        );
+      }
+      const underWay = this.#creations.get(spec.name);
+      if (underWay === undefined) {
+        if (existing === null || !this.#servers.has(spec.name)) {
+          return await this.#creations.begin(spec, signal, (whole) =>
+            this.#create(spec, onExternalId, whole),
+          );
+        }
+        await onExternalId(spec.name);
+        return this.#describe(spec.name, existing);
+      }
+      if (isSameLaunch(underWay.spec, spec)) await onExternalId(spec.name);
+      const joined = await this.#creations.join(underWay, spec, signal);
+      if (joined !== null) return joined;
     }
-    const underWay = this.#creations.get(spec.name);
-    if (underWay !== undefined || (existing !== null && this.#servers.has(spec.name))) {
-      await onExternalId(spec.name);
-      if (underWay !== undefined) return underWay.done;
-      return this.#describe(spec.name, existing ?? this.#intent(spec));
-    }
-    const abort = new AbortController();
-    const done = this.#create(spec, onExternalId, AbortSignal.any([signal, abort.signal])).finally(() =>
-      this.#creations.delete(spec.name),
-    );
-    this.#creations.set(spec.name, { abort, done });
-    return done;
   }
 
   async deleteInstance(externalId: string, signal: AbortSignal): Promise<void> {
-    const creation = this.#creations.get(externalId);
-    creation?.abort.abort(new ProviderError(`${externalId} was deleted while it was created`));
-    await creation?.done.catch(() => {});
+    const reason = new ProviderError(`${externalId} was deleted while it was created`);
+    await this.#creations.end(externalId, reason);
     await this.#servers.close(externalId);
     await this.#instances.remove(externalId, signal);
   }
@@ -171,9 +171,7 @@ export class HostedEngine implements Engine {
   }
 
   async stop(): Promise<void> {
-    for (const { abort } of this.#creations.values())
-      abort.abort(new ProviderError("the provider is stopping"));
-    await Promise.allSettled([...this.#creations.values()].map(({ done }) => done));
+    await this.#creations.endAll(new ProviderError("the provider is stopping"));
     await this.#servers.closeAll();
     this.#leave();
     this.#leave = () => {};
@@ -258,8 +256,4 @@ export class HostedEngine implements Engine {
     const changed = await runProgram("chown", ["-hR", `${owner}:${owner}`, root], signal);
     if (changed.code !== 0) throw new ProviderError(`the image could not be prepared: ${failureOf(changed)}`);
   }
-}
-
-function isSameLaunch(existing: InstanceRecord, spec: LocalInstanceSpec): boolean {
-  return existing.metadata[METADATA.launchToken] === spec.metadata[METADATA.launchToken];
 }
