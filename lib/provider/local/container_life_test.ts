@@ -138,12 +138,17 @@ describe("a node in a container", { skip }, () => {
     await provider.deleteImage(own, signal());
   });
 
-  test("is not seen by another installation with a provider of the same name", async () => {
+  test("is not touched by another installation with a provider of the same name, for which it is somebody else's", async () => {
     const instance = await createInstance(provider, instanceSpec("0000000007", image));
     const stateDir = join(directory.path, "neighbour");
     await mkdir(stateDir);
-    const neighbour = await start(stateDir);
+    const neighbour = await start(stateDir, { ownsInstances: true });
     assert.deepEqual(await neighbour.listInstances(signal()), []);
+    const [foreign, ...more] = (await neighbour.foreignInstances?.(signal())) ?? [];
+    assert.equal(foreign?.externalId, instance.externalId);
+    assert.match(foreign?.name ?? "", /^np0000000007-/);
+    assert.equal(foreign?.connectionPort, null);
+    assert.deepEqual(more, []);
     assert.deepEqual(await neighbour.listImages(signal()), []);
     const sameName = await neighbour.uploadImage(imageSpec(rootfs.path), signal());
     const theirs = await createInstance(neighbour, instanceSpec("0000000007", sameName));

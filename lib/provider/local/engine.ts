@@ -18,6 +18,7 @@ export interface Engine {
   /** Brings back the instances that this process has to run. */
   start(signal: AbortSignal): Promise<void>;
   listInstances(signal: AbortSignal): Promise<Instance[]>;
+  foreignInstances(signal: AbortSignal): Promise<Instance[]>;
   createInstance(
     spec: LocalInstanceSpec,
     onExternalId: (id: string) => Promise<void>,

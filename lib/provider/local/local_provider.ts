@@ -65,6 +65,10 @@ class LocalProvider implements Provider {
     return this.#call((engine) => engine.listInstances(signal));
   }
 
+  foreignInstances(signal: AbortSignal): Promise<Instance[]> {
+    return this.#call((engine) => engine.foreignInstances(signal));
+  }
+
   createInstance(
     spec: InstanceSpec,
     onExternalId: (id: string) => Promise<void>,

@@ -3,7 +3,6 @@
 // 1. A container carries everything that we know of its node: there is no other record.
 // 2. The port of this machine that leads to a node is chosen here, not by the engine: the engine would choose anew each
 //    time that the container starts.
-import { Buffer } from "node:buffer";
 import type { Container, ContainerInfo } from "dockerode";
 import type { Clock } from "../../../std/clock.ts";
 import { deadline } from "../../../std/deadline.ts";
@@ -20,8 +19,8 @@ import {
 } from "../../contract.ts";
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { isRecordName } from "../hosted/records.ts";
-import { instanceOf, labelsOf, nameOf, portOf } from "./container_labels.ts";
-import { DockerError, isConflict, unlessGone } from "./docker_api.ts";
+import { foreignOf, instanceOf, isNodeOf, labelsOf, nameOf, portOf } from "./container_labels.ts";
+import { DockerError, isConflict, logText, unlessGone } from "./docker_api.ts";
 import { greets } from "./free_port.ts";
 import { ContainerImages, OWNER_LABEL } from "./images.ts";
 import { containerOptions, type Tweaks } from "./node_container.ts";
@@ -86,6 +85,13 @@ export class ContainerEngine implements Engine {
 
   async listInstances(signal: AbortSignal): Promise<Instance[]> {
     return (await this.#containers(signal)).map((info) => instanceOf(info, this.#isolation));
+  }
+
+  /** Every other container of the engine, whoever has made it. */
+  async foreignInstances(signal: AbortSignal): Promise<Instance[]> {
+    const all = await this.#list(signal, {});
+    const others = all.filter((info) => !isNodeOf(this.#options.owner, info));
+    return others.map((info) => foreignOf(info, this.#isolation));
   }
 
   async createInstance(
@@ -250,8 +256,13 @@ export class ContainerEngine implements Engine {
     return portOf(Config);
   }
 
-  #containers(signal: AbortSignal): Promise<ContainerInfo[]> {
-    const filters = { label: [`${OWNER_LABEL}=${this.#options.owner}`] };
+  async #containers(signal: AbortSignal): Promise<ContainerInfo[]> {
+    const { owner } = this.#options;
+    const labelled = await this.#list(signal, { label: [`${OWNER_LABEL}=${owner}`] });
+    return labelled.filter((info) => isNodeOf(owner, info));
+  }
+
+  #list(signal: AbortSignal, filters: Readonly<Record<string, string[]>>): Promise<ContainerInfo[]> {
     return this.#options.socket.api.call(signal, (docker, abortSignal) =>
       docker.listContainers({ all: true, filters: JSON.stringify(filters), abortSignal }),
     );
@@ -276,7 +287,7 @@ export class ContainerEngine implements Engine {
     const raw = await this.#call(signal, (abortSignal) =>
       container.logs({ stdout: true, stderr: true, follow: false, tail: lines, abortSignal }),
     );
-    return demultiplex(raw);
+    return logText(raw);
   }
 
   #container(id: string): Container {
@@ -290,15 +301,4 @@ export class ContainerEngine implements Engine {
 
 function isPortTaken(error: unknown): boolean {
   return /port is already allocated|address already in use/i.test(messageOf(error));
-}
-
-/** The text of a log in the engine's framing: eight bytes of header, the last four of them the length. */
-function demultiplex(raw: Buffer): string {
-  const parts: Buffer[] = [];
-  for (let at = 0; at + 8 <= raw.length; ) {
-    const end = at + 8 + raw.readUInt32BE(at + 4);
-    parts.push(raw.subarray(at + 8, end));
-    at = end;
-  }
-  return Buffer.concat(parts).toString();
 }

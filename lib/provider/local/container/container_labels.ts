@@ -30,6 +30,14 @@ export function labelsOf(spec: LocalInstanceSpec, port: number): Record<string, 
   };
 }
 
+/**
+ * Whether a container is a node of an installation. A container that somebody makes from one of its images has the image's
+ * labels, and is none.
+ */
+export function isNodeOf(owner: string, { Labels }: Labelled): boolean {
+  return Labels?.[OWNER_LABEL] === owner && NAME_LABEL in Labels;
+}
+
 /** The node's name. */
 export function nameOf({ Labels }: Labelled): string {
   return Labels[NAME_LABEL] ?? "";
@@ -62,6 +70,15 @@ export function instanceOf(info: ContainerInfo, isolation: string): Instance {
     resources,
     attributes: { engine: "container", isolation, image: metadata[METADATA.image] ?? info.ImageID },
   };
+}
+
+/** A container that this provider has not made: what leads to it is not ours to know. */
+export function foreignOf(info: ContainerInfo, isolation: string): Instance {
+  const name = (info.Names[0] ?? info.Id).replace(/^\//, "");
+  // Whatever it says under our own words may be anything.
+  const Labels = { ...info.Labels, [NAME_LABEL]: name, [RESOURCES_LABEL]: "{}" };
+  const unknown = { interfaceIp: null, publicIpv4: null, privateIpv4: null, connectionPort: null };
+  return { ...instanceOf({ ...info, Labels }, isolation), ...unknown };
 }
 
 const BUILDING: ReadonlySet<string> = new Set(["created", "configured", "initialized", "restarting"]);

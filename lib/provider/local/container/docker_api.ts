@@ -1,4 +1,5 @@
 // The Docker API over a Unix socket, as Docker and Podman both serve it, in promises and with our errors.
+import { Buffer } from "node:buffer";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
@@ -102,4 +103,15 @@ export async function lastReport(stream: Readable): Promise<Readonly<Record<stri
     if (typeof last.error === "string") throw new ProviderError(last.error);
   }
   return last;
+}
+
+/** The text of a log in the engine's framing: eight bytes of header, the last four of them the length. */
+export function logText(raw: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 8 <= raw.length; ) {
+    const end = at + 8 + raw.readUInt32BE(at + 4);
+    parts.push(raw.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(parts).toString();
 }

@@ -102,6 +102,11 @@ export class HostedEngine implements Engine {
     return records.map(([name, record]) => this.#describe(name, record));
   }
 
+  /** The directory has those of this provider only. */
+  async foreignInstances(): Promise<Instance[]> {
+    return [];
+  }
+
   async createInstance(
     spec: LocalInstanceSpec,
     onExternalId: (id: string) => Promise<void>,
