@@ -2,11 +2,13 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
+import { DockerProxy, isCreate, isDelete } from "../../../test/harness/docker_proxy.ts";
 import { localConfig, temporaryDirectory } from "../../../test/harness/local_provider.ts";
 import { makeRootfs } from "../../../test/harness/rootfs.ts";
 import { silentLogger } from "../../std/logger.ts";
-import { testProvider } from "../contract_suite.ts";
+import { type Abilities, type ProviderUnderTest, testProvider } from "../contract_suite.ts";
 import { openProvider } from "../registry.ts";
+import { DockerApi } from "./container/docker_api.ts";
 import { askSocket } from "./container/socket.ts";
 import { startPodmanService } from "./podman_service.ts";
 
@@ -17,13 +19,14 @@ interface Engine {
 
 const needsRoot = process.getuid?.() === 0 ? null : "engines with storage of their own need root";
 
-async function place(start: (directory: string) => Promise<Engine>) {
+async function place(start: (directory: string) => Promise<Engine>): Promise<ProviderUnderTest> {
   const directory = await temporaryDirectory();
   const rootfs = await makeRootfs();
   const engine = await start(directory.path);
+  const proxy = await DockerProxy.start(join(directory.path, "proxy.sock"), engine.socket);
   const config = localConfig({
     engine: "container",
-    socket: engine.socket,
+    socket: proxy.socket,
     "state-dir": join(directory.path, "state"),
   });
   const provider = await openProvider(config, { logger: silentLogger });
@@ -33,8 +36,29 @@ async function place(start: (directory: string) => Promise<Engine>) {
     image: { path: rootfs.path, format: "tar", mark: "made by the harness\n" },
     username: "zuul",
     privateKey: rootfs.privateKey,
+    faults: {
+      loseCreateReply: () => void proxy.next(isCreate, { kind: "lose" }),
+      loseDeleteReply: () => void proxy.next(isDelete, { kind: "lose" }),
+      refuseNextCall: () =>
+        void proxy.next(() => true, { kind: "answer", status: 429, message: "too many requests" }),
+      failNextBoot: () => {
+        const Cmd = ["/bin/sh", "-c", "echo out of order >&2; exit 3"];
+        void proxy.next(isCreate, { kind: "change", change: (body) => ({ ...body, Cmd }) });
+      },
+      hang: () => {
+        proxy.hang();
+        return () => proxy.release();
+      },
+      addForeignInstance: async (Labels) => {
+        const { docker } = new DockerApi(engine.socket);
+        const [image] = await provider.listImages(AbortSignal.timeout(60_000));
+        const options = { Image: image?.externalId ?? "", Cmd: ["/bin/sh"], Labels };
+        return (await docker.createContainer(options)).id;
+      },
+    },
     close: async () => {
       await provider.stop();
+      await proxy.close();
       await engine.stop();
       await rootfs.remove();
       await directory.remove();
@@ -85,5 +109,17 @@ async function startDocker(directory: string): Promise<Engine> {
   return { socket, stop };
 }
 
-testProvider("the local provider with containers of Podman", () => place(startPodman), needsRoot);
-testProvider("the local provider with containers of Docker", () => place(startDocker), needsRoot);
+/** An engine has no quota, and leaves nothing behind but images and containers. Whose an image is, nobody asks. */
+const abilities: Abilities = {
+  faults: [
+    "loseCreateReply",
+    "loseDeleteReply",
+    "refuseNextCall",
+    "failNextBoot",
+    "hang",
+    "addForeignInstance",
+  ],
+};
+
+testProvider("the local provider with containers of Podman", () => place(startPodman), needsRoot, abilities);
+testProvider("the local provider with containers of Docker", () => place(startDocker), needsRoot, abilities);

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
 import { messageOf } from "../../../std/errors.ts";
-import { NotFoundError, ProviderError } from "../../contract.ts";
+import { NotFoundError, ProviderError, ThrottledError } from "../../contract.ts";
 import { unixAgent } from "./unix_agent.ts";
 
 /** An engine's answer that refuses a call. */
@@ -37,8 +37,8 @@ export class DockerApi {
 
   /**
    * Makes a call. `run` gets the signal to hand to the library, which takes it out of the options that it is in.
-   * @throws {NotFoundError} {@link DockerError} {@link ProviderError} when the engine cannot be reached; the signal's
-   * reason
+   * @throws {NotFoundError} {@link ThrottledError} {@link DockerError} {@link ProviderError} when the engine cannot be
+   * reached; the signal's reason
    */
   async call<T>(
     signal: AbortSignal,
@@ -62,6 +62,7 @@ export class DockerApi {
     const status = statusOf(error);
     const message = messageOf(error).trim();
     if (status === 404) return new NotFoundError(message, { cause: error });
+    if (status === 429) return new ThrottledError(message, { cause: error });
     if (status !== null) return new DockerError(message, status, error);
     return new ProviderError(`no answer from the Docker API at ${this.socket}: ${message}`, { cause: error });
   }
