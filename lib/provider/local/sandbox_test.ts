@@ -25,6 +25,8 @@ import { generateSshKey } from "../ssh_keys.ts";
 const run = promisify(execFile);
 const signal = () => AbortSignal.timeout(60_000);
 
+// Its calls are work of this process: no reply is lost, none is refused, and the folder has nobody else's instances. What
+// ends in the middle is below, and in hosted/hosted_engine_test.ts.
 testProvider(
   "the local provider with sandboxes",
   async () => {
