@@ -20,6 +20,8 @@ export type DockerFate =
   | { readonly kind: "keep" }
   /** The engine never hears of it. */
   | { readonly kind: "hang" }
+  /** The engine hears of it when the proxy is let go on, whoever still waits for it. */
+  | { readonly kind: "delay" }
   /** The JSON that it carries is changed on its way. */
   | { readonly kind: "change"; readonly change: (body: Readonly<Record<string, unknown>>) => object };
 
@@ -95,7 +97,9 @@ export class DockerProxy {
     // with them. An image's tar has no length, and is read to its end.
     let body = "content-length" in request.headers ? await text(request) : null;
     if (fate?.kind === "change") body = JSON.stringify(fate.change(JSON.parse(body ?? "{}")));
-    this.#pass(request, response, body, fate?.kind === "change" ? undefined : fate?.kind);
+    if (fate?.kind === "delay") await this.#released.promise;
+    const isWithheld = fate?.kind === "lose" || fate?.kind === "keep";
+    this.#pass(request, response, body, isWithheld ? fate.kind : undefined);
   }
 
   #pass(

@@ -22,6 +22,23 @@ import { type PodmanService, startPodmanService } from "./podman_service.ts";
 const signal = () => AbortSignal.timeout(60_000);
 const skip = process.getuid?.() === 0 ? false : "an engine with storage of its own needs root";
 
+/** How engines say that they have a container of a name, or are about to have it. */
+const NAME_IN_USE = [
+  {
+    engine: "Docker",
+    node: "0000000005",
+    status: 409,
+    message: 'Conflict. The container name "/np5" is already in use by container "1f0".',
+  },
+  {
+    engine: "Podman",
+    node: "0000000006",
+    status: 500,
+    message:
+      'container create: creating container storage: the container name "np6" is already in use by 1f0.',
+  },
+];
+
 describe("an engine of containers that does not answer as it should", { skip }, () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
   let rootfs: Rootfs;
@@ -85,6 +102,28 @@ describe("an engine of containers that does not answer as it should", { skip }, 
     proxy.release();
     assert.deepEqual(await list(), []);
   });
+
+  for (const { engine, node, status, message } of NAME_IN_USE) {
+    test(`is still at the container of a create that was given up: the next one waits for that (${engine})`, async () => {
+      const spec = instanceSpec(node, image);
+      const giveUp = new AbortController();
+      const first = proxy.next(isCreate, { kind: "delay" });
+      const create = provider.createInstance(spec, async () => {}, giveUp.signal);
+      await first;
+      giveUp.abort(new ProviderError("the session has ended"));
+      await assert.rejects(create, /the session has ended/);
+      const second = proxy.next(isCreate, { kind: "answer", status, message });
+      const again = createInstance(provider, spec);
+      await second;
+      proxy.release();
+      const instance = await again;
+      assert.deepEqual(
+        (await list()).map(({ externalId }) => externalId),
+        [instance.externalId],
+      );
+      await provider.deleteInstance(instance.externalId, signal());
+    });
+  }
 
   test("has a delete ended by the caller, and the container is gone, however often one asks", async () => {
     const instance = await createInstance(provider, instanceSpec("0000000003", image));

@@ -20,15 +20,16 @@ import {
 import type { Engine, LocalInstanceSpec } from "../engine.ts";
 import { isRecordName } from "../hosted/records.ts";
 import { foreignOf, instanceOf, isNodeOf, labelsOf, nameOf, portOf } from "./container_labels.ts";
-import { DockerError, isConflict, logText, unlessGone } from "./docker_api.ts";
-import { greets } from "./free_port.ts";
+import { type DockerApi, DockerError, isConflict, isNameInUse, unlessGone } from "./docker_api.ts";
+import { readLog, waitForGreeting } from "./greeting.ts";
 import { ContainerImages, OWNER_LABEL } from "./images.ts";
 import { containerOptions, type Tweaks } from "./node_container.ts";
 import type { AnsweringSocket } from "./socket.ts";
 
 const PORT_ATTEMPTS = 5;
-const GREETING_MS = 20_000;
-const GREETING_PAUSE_MS = 50;
+/** An engine may be so long at a container after the call for it was given up, in milliseconds. */
+const MAKING_MS = 30_000;
+const MAKING_PAUSE_MS = 200;
 const STOP_SECONDS = 3;
 /** How long all containers together may take to stop, in milliseconds. */
 const STOP_ALL_MS = 60_000;
@@ -56,11 +57,13 @@ export class ContainerEngine implements Engine {
   readonly #images: ContainerImages;
   readonly #creations = new Map<string, Promise<Instance>>();
   readonly #isolation: string;
+  readonly #there: { readonly api: DockerApi; readonly clock: Clock };
 
   constructor(options: ContainerEngineOptions) {
     this.#options = options;
     this.summary = options.summary;
     const { socket, owner, clock, logger } = options;
+    this.#there = { api: socket.api, clock };
     this.#images = new ContainerImages(socket.api, owner, clock, logger);
     const limits = options.tweaks.noLimits ? "no resource limits" : "limits on cores and memory";
     this.#isolation = `container (${options.socket.engine}): own files, processes, users and network; ${limits}`;
@@ -73,7 +76,7 @@ export class ContainerEngine implements Engine {
       stopped.map(async (info) => {
         try {
           await this.#start(this.#container(info.Id), signal);
-          await this.#waitForGreeting(info.Id, portOf(info), signal);
+          await waitForGreeting(this.#there, info.Id, portOf(info), signal);
         } catch (error) {
           signal.throwIfAborted();
           const fields = { instance: nameOf(info), error: messageOf(error) };
@@ -120,7 +123,7 @@ export class ContainerEngine implements Engine {
   }
 
   async consoleLog(externalId: string, signal: AbortSignal): Promise<string | null> {
-    return unlessGone(this.#logs(this.#container(externalId), LOG_LINES, signal));
+    return unlessGone(readLog(this.#there.api, externalId, LOG_LINES, signal));
   }
 
   listImages(signal: AbortSignal): Promise<ProviderImage[]> {
@@ -166,17 +169,16 @@ export class ContainerEngine implements Engine {
     if (!isRecordName(spec.name)) {
       throw new ProviderError(`${JSON.stringify(spec.name)} cannot be a node's name`, { retryable: false });
     }
-    let found = (await this.#containers(signal)).find((info) => nameOf(info) === spec.name);
-    if (found !== undefined && found.Labels[METADATA.launchToken] !== spec.metadata[METADATA.launchToken]) {
-      throw new NameTakenError(`${spec.name} exists already, from another launch: it must be deleted first`);
-    }
+    let found = await this.#findLaunched(spec, signal);
     for (let attempt = 1; ; attempt += 1) {
-      const id = found?.Id ?? (await this.#createContainer(spec, signal));
+      const made = found ?? (await this.#createContainer(spec, signal));
+      if (typeof made !== "string") found = made;
+      const id = typeof made === "string" ? made : made.Id;
       await onExternalId(id);
       try {
         const port = found === undefined ? await this.#portOf(id, signal) : portOf(found);
         await this.#start(this.#container(id), signal);
-        await this.#waitForGreeting(id, port, signal);
+        await waitForGreeting(this.#there, id, port, signal);
         return await this.#find(id, signal);
       } catch (error) {
         if (error instanceof NotFoundError) {
@@ -190,7 +192,17 @@ export class ContainerEngine implements Engine {
     }
   }
 
-  async #createContainer(spec: LocalInstanceSpec, signal: AbortSignal): Promise<string> {
+  /** The container of this launch. @throws {NameTakenError} where another launch has one of the name */
+  async #findLaunched(spec: LocalInstanceSpec, signal: AbortSignal): Promise<ContainerInfo | undefined> {
+    const found = (await this.#containers(signal)).find((info) => nameOf(info) === spec.name);
+    if (found !== undefined && found.Labels[METADATA.launchToken] !== spec.metadata[METADATA.launchToken]) {
+      throw new NameTakenError(`${spec.name} exists already, from another launch: it must be deleted first`);
+    }
+    return found;
+  }
+
+  /** Gives the new container's id; the container itself where an earlier call of the launch has made it after all. */
+  async #createContainer(spec: LocalInstanceSpec, signal: AbortSignal): Promise<string | ContainerInfo> {
     const { tweaks, owner } = this.#options;
     const port = await this.#options.choosePort();
     const labels = { ...labelsOf(spec, port), [OWNER_LABEL]: owner };
@@ -210,6 +222,14 @@ export class ContainerEngine implements Engine {
           cause: error,
         });
       }
+      if (!isNameInUse(error)) throw error;
+      const { clock } = this.#options;
+      const until = clock.now() + MAKING_MS;
+      while (clock.now() < until) {
+        const found = await this.#findLaunched(spec, signal);
+        if (found !== undefined) return found;
+        await clock.sleep(MAKING_PAUSE_MS, signal);
+      }
       throw error;
     }
   }
@@ -220,26 +240,6 @@ export class ContainerEngine implements Engine {
     } catch (error) {
       // 304: it runs already.
       if (!(error instanceof DockerError && error.status === 304)) throw error;
-    }
-  }
-
-  /**
-   * Waits until the node's SSH server greets. A server that takes its time is left to the scan of its host keys.
-   * @throws {ProviderError} with the last of its log when the container has ended
-   */
-  async #waitForGreeting(id: string, port: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const until = clock.now() + GREETING_MS;
-    while (clock.now() < until) {
-      if (await greets(port, 1000)) return;
-      const state = (await this.#call(signal, (abortSignal) => this.#container(id).inspect({ abortSignal })))
-        .State;
-      if (!state.Running) {
-        const log = (await this.#logs(this.#container(id), 5, signal)).trim().replaceAll("\n", " | ");
-        const cause = log === "" ? (state.Error ?? "") : log;
-        throw new ProviderError(`the container ended with exit code ${state.ExitCode}: ${cause}`);
-      }
-      await clock.sleep(GREETING_PAUSE_MS, signal);
     }
   }
 
@@ -281,13 +281,6 @@ export class ContainerEngine implements Engine {
         await this.#options.clock.sleep(200, signal);
       }
     }
-  }
-
-  async #logs(container: Container, lines: number, signal: AbortSignal): Promise<string> {
-    const raw = await this.#call(signal, (abortSignal) =>
-      container.logs({ stdout: true, stderr: true, follow: false, tail: lines, abortSignal }),
-    );
-    return logText(raw);
   }
 
   #container(id: string): Container {

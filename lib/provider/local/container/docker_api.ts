@@ -1,5 +1,4 @@
 // The Docker API over a Unix socket, as Docker and Podman both serve it, in promises and with our errors.
-import { Buffer } from "node:buffer";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
@@ -85,6 +84,11 @@ export function isConflict(error: unknown): boolean {
   return error instanceof DockerError && error.status === 409;
 }
 
+/** Whether a container was not made because there is one of its name, or one is being made: Podman says so with 500. */
+export function isNameInUse(error: unknown): boolean {
+  return error instanceof DockerError && /container name .* is already in use/i.test(error.message);
+}
+
 /** Resolves with nothing where the thing that the call is about is gone. */
 export async function unlessGone<T>(call: Promise<T>): Promise<T | null> {
   try {
@@ -104,15 +108,4 @@ export async function lastReport(stream: Readable): Promise<Readonly<Record<stri
     if (typeof last.error === "string") throw new ProviderError(last.error);
   }
   return last;
-}
-
-/** The text of a log in the engine's framing: eight bytes of header, the last four of them the length. */
-export function logText(raw: Buffer): string {
-  const parts: Buffer[] = [];
-  for (let at = 0; at + 8 <= raw.length; ) {
-    const end = at + 8 + raw.readUInt32BE(at + 4);
-    parts.push(raw.subarray(at + 8, end));
-    at = end;
-  }
-  return Buffer.concat(parts).toString();
 }
