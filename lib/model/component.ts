@@ -78,3 +78,8 @@ export function newPool(given: Partial<PoolRecord>): PoolRecord {
 export function poolWorkerId(host: string, provider: string, pool: string, token: string): string {
   return `${host}-PoolWorker.${provider}-${pool}-${token}`;
 }
+
+/** The number that ZooKeeper gave a component's znode: whoever was registered later has a greater one. */
+export function sequenceOf(znode: string): number {
+  return Number(znode.slice(-10));
+}

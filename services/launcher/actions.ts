@@ -5,6 +5,7 @@ import type { Host, HostCheck, Resources } from "../../lib/provider/contract.ts"
 import type { HeldLock } from "../../lib/zookeeper/types.ts";
 import type { View } from "../../lib/zookeeper/view.ts";
 import type { PlacedHost } from "./host/slots.ts";
+import type { AwayPool } from "./pool/away.ts";
 import type { Fit, LaterFit } from "./pool/obstacle.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
@@ -179,6 +180,8 @@ export interface Hand {
   readonly retired: ReadonlySet<string>;
   /** Ids of pools of ours that are still registered and will not be in a moment. */
   readonly withdrawing: ReadonlySet<string>;
+  /** Pools of other launchers that were registered and have gone. */
+  readonly away: Iterable<AwayPool>;
   /** Nodes to keep when they are returned. Zuul overwrites the node's document, so the wish is kept here too. */
   readonly holdWishes: ReadonlyMap<string, HoldWish>;
   /** All leases, by request. */

@@ -4,6 +4,7 @@
 import { type Decision, Draft, keys, type World } from "./actions.ts";
 import { decideHosts } from "./host/decide.ts";
 import { decideNodes } from "./node/decide.ts";
+import { endOfWait } from "./pool/away.ts";
 import { Census } from "./pool/census.ts";
 import { decideMinReady } from "./pool/min_ready.ts";
 import { withdrawSurplus } from "./pool/surplus.ts";
@@ -12,7 +13,7 @@ import { whyUndecided } from "./undecided.ts";
 
 /** Decides about what is touched. Requests come first, so that min-ready replaces at once what they take. */
 export function decide(world: World): Decision {
-  const { index, now } = world;
+  const { index, hand, now } = world;
   const touched = index.prepare(now);
   const draft = new Draft();
   for (const [key, error] of touched.failures) draft.undecided.set(key, error);
@@ -29,6 +30,7 @@ export function decide(world: World): Decision {
   draft.looked = new Set([...touched.requests, ...draft.fed, ...undecidedRequests(draft)]);
   index.absorb(draft, now);
   draft.wake(index.nextDue ?? Infinity);
+  for (const end of Array.from(hand.away, endOfWait)) if (end > now) draft.wake(end);
   return draft;
 }
 

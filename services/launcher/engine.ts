@@ -245,6 +245,13 @@ export class Engine {
     this.#index.touchAll();
   }
 
+  #notePools(): void {
+    const { context, pools, hand } = this.#environment;
+    const own = new Set([...pools.map(({ id }) => id), ...hand.withdrawing]);
+    const hasEnded = hand.away.note(context.view.pools(), own, nowOf(this.#environment));
+    if (hasEnded) this.#index.touchPools();
+  }
+
   #noteCurrent(current: boolean): void {
     const { hand } = this.#environment;
     hand.currentSince = current ? nowOf(this.#environment) : Infinity;
@@ -276,6 +283,7 @@ export class Engine {
     const isConnected = context.view.current && context.session.state === "connected";
     if (this.#stopped || !isConnected || !this.#components.shows(this.#environment.pools)) return;
     this.#noteClock();
+    this.#notePools();
     const world = this.#world();
     const { now } = world;
     const [before, decision] = [this.#decision, decide(world)];

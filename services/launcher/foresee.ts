@@ -86,6 +86,7 @@ class Stage {
       setbacks: hand.setbacks,
       retired: hand.retired,
       withdrawing: hand.withdrawing,
+      away: hand.away,
       foreign: hand.foreign,
       quotaBlocks: hand.quotaBlocks,
       holdWishes: hand.holdWishes,

@@ -13,6 +13,7 @@ import {
   type SeenLease,
   type Setback,
 } from "./actions.ts";
+import { AwayPools } from "./pool/away.ts";
 import type { Amounts } from "./pool/quota.ts";
 import type { ServedPool } from "./pool/served.ts";
 import type { Lease } from "./request/own_data.ts";
@@ -101,6 +102,7 @@ export class HandState implements Hand {
   readonly setbacks = new Map<string, Setback>();
   readonly retired = new Set<string>();
   readonly withdrawing = new Set<string>();
+  readonly away = new AwayPools();
   readonly asking = new Set<string>();
   readonly foreign = new Map<string, Amounts>();
   readonly quotaBlocks = new Map<string, number>();

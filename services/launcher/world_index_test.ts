@@ -67,18 +67,21 @@ describe("what is decided about anew", () => {
     assert.deepEqual(touched(), []);
   });
 
-  it("is then, too, each ready node whose labels its pool of ours does not offer", () => {
+  it("is then, too, each idle node, ready or out of service, whose labels its pool of ours does not offer", () => {
     const elsewhere = { provider: "elsewhere", type: ["gone"] };
     const { nodes, index, touched } = settled([
       node("0001", "ready", { type: ["gone"] }),
       node("0002", "ready", { type: ["gone", "small"] }),
       node("0003", "in-use", { type: ["gone"] }),
       node("0004", "ready", elsewhere),
+      node("0005", "testing", { type: ["gone"] }),
     ]);
     index.touchPools();
-    assert.deepEqual(touched(), ["0001"]);
-    nodes.delete("0001");
-    index.noteNode("0001");
+    assert.deepEqual(touched(), ["0001", "0005"]);
+    for (const id of ["0001", "0005"]) {
+      nodes.delete(id);
+      index.noteNode(id);
+    }
     touched();
     index.touchPools();
     assert.deepEqual(touched(), []);

@@ -39,6 +39,7 @@ export class RandomWorld {
   readonly #config: World["config"];
   readonly #working: Action[] = [];
   #last = 0;
+  #registrations = 900;
 
   constructor(seed: number) {
     const random = new Random(seed);
@@ -147,11 +148,18 @@ export class RandomWorld {
         () => this.#endWork(),
         () => this.#changeOthers(),
         () => {
-          this.now += random.pick([1, 10, 61]);
+          this.now += random.pick([1, 10, 61, 301]);
         },
       ];
       random.pick(events)();
     }
+    this.#notePools();
+  }
+
+  /** Before a decision, as the engine does it. */
+  #notePools(): void {
+    const own = new Set(this.pools.map(({ id }) => id));
+    if (this.hand.away.note(this.#tree.pools(), own, this.now)) this.index.touchPools();
   }
 
   #changeNode(): void {
@@ -254,10 +262,13 @@ export class RandomWorld {
     this.index.touchPools();
     if (this.#others.length > 0 && random.chance(0.5)) this.#others.pop();
     else {
-      const name = random.pick(["x/main", "alpha/main", "nowhere/main"]);
-      const record = { paused: random.chance(0.5), priority: random.pick([10, 100]) };
+      const name = random.pick(["x/main", "alpha/main", "beta/main", "nowhere/main"]);
+      const hostname = random.pick(["one", "two"]);
+      const record = { paused: random.chance(0.5), priority: random.pick([10, 100]), hostname };
       const entry = otherPool(name, random.chance(0.7) ? ["small"] : LABELS, record);
-      this.#others.push({ ...entry, record: newPool({ ...entry.record }) });
+      this.#registrations += 1;
+      const znode = `host${String(this.#registrations).padStart(10, "0")}`;
+      this.#others.push({ ...entry, znode, record: newPool({ ...entry.record }) });
     }
   }
 

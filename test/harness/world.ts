@@ -169,6 +169,7 @@ function emptyHand(busy: readonly string[]): Hand {
     setbacks: new Map(),
     retired: new Set(),
     withdrawing: new Set(),
+    away: [],
     foreign: new Map(),
     quotaBlocks: new Map(),
     holdWishes: new Map(),

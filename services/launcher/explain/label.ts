@@ -12,14 +12,15 @@ import { type Decided, type Explanation, elsewhere, type PoolExplanation, second
 import { remedyOf } from "./remedies.ts";
 import { explainUnserved } from "./unserved.ts";
 
-/** Null when neither the configuration nor a registered pool knows the label. */
+/** Null when neither the configuration nor a pool that is or was registered knows the label. */
 export function explainLabel(decided: Decided, name: string): Explanation | null {
   const { world, decision } = decided;
   const { index } = world;
   const wanted = world.config.labels.get(name)?.minReady ?? 0;
   const offering = [...world.tree.pools()].filter(({ record }) => record?.supportedLabels.includes(name));
   const served = world.pools.filter((pool) => labelOf(pool, name) !== undefined);
-  if (!world.config.labels.has(name) && offering.length === 0) return null;
+  const unserved = explainUnserved(decided, [name]);
+  if (!world.config.labels.has(name) && offering.length + unserved.length === 0) return null;
   const census = new Census(index);
   // Nodes for min-ready leave the room to those who wait for it.
   const firstIn = ({ id }: ServedPool) => {
@@ -48,7 +49,6 @@ export function explainLabel(decided: Decided, name: string): Explanation | null
   // Launchers that share a pool have its limits in common: one line says what is in the way.
   const ours = new Set(pools.map(({ pool }) => pool));
   const others = offering.filter((entry) => !ours.has(registeredName(entry))).map(elsewhere);
-  const unserved = explainUnserved(decided, [name]);
   const ready = index.nodes.readyOf(name);
   const coming = index.queue.comingOf(name) + index.nodes.comingOf(name);
   const counts = `${ready} ready, ${coming} on their way, min-ready is ${wanted}`;

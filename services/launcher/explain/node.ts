@@ -3,6 +3,8 @@ import { sharedOf, shareOf } from "../../../lib/model/shared_node.ts";
 import type { NodeEntry } from "../../../lib/zookeeper/view.ts";
 import { type Hand, keys } from "../actions.ts";
 import { outOfService } from "../host/record.ts";
+import { awaitedFor } from "../node/decide.ts";
+import { whyAway } from "../pool/away.ts";
 import { poolKey } from "../pool/served.ts";
 import { holdWishOf, nodeLeaseOf } from "../request/own_data.ts";
 import { type Decided, type Explanation, secondsTo } from "./explanation.ts";
@@ -52,6 +54,9 @@ export function explainNode(
   const retry = hand.retryAt(keys.node(id));
   if (retry !== null) facts.push(`something about it failed; next try in ${secondsTo(retry, world.now)} s`);
   if (lost !== null) facts.push(lossOf(lost, node, world.now));
+  const idle = record.state === "ready" || record.state === "testing" ? awaitedFor(world, record) : undefined;
+  if (idle !== undefined)
+    facts.push(`nobody else offers its labels, and it is kept: ${whyAway(idle, world.now)}`);
   const more = [...sharingOf(world, id, record), ...hostFacts(world, id), ...endOf(world, node, record)];
   return { ...nothing, summary: summaryOf(world, node, record), facts: [...facts, ...more] };
 }

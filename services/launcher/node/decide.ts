@@ -1,6 +1,7 @@
 // Decides about nodes: which are deleted, held, freed, launched on or returned. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Draft, type Hand, keys, type LaunchStatus, type World } from "../actions.ts";
+import { type AwayPool, endOfWait } from "../pool/away.ts";
 import type { ReadableNode } from "../pool/census.ts";
 import { whyUseless } from "../pool/node_index.ts";
 import { isUnoffered, nameOf, poolKey } from "../pool/served.ts";
@@ -137,11 +138,27 @@ function decideReady(world: World, draft: Draft, node: ReadableNode, remove: Rem
   else draft.remind(id, end);
 }
 
+const isOutOfUse = (world: World, record: ReadableNode["record"]) =>
+  isLeftToNobody(world, record) && awaitedFor(world, record) === undefined;
+
+/** The pool of a launcher that is away for which an idle node is kept, as nobody who is there offers its labels. */
+export function awaitedFor(world: World, record: ReadableNode["record"]): AwayPool | undefined {
+  const place = poolKey(record.provider, record.pool);
+  const { away, retired } = world.hand;
+  if (retired.has(place) || !isLeftToNobody(world, record)) return undefined;
+  return [...away].find(
+    (gone) =>
+      gone.pool === place &&
+      world.now < endOfWait(gone) &&
+      record.type.some((label) => gone.labels.includes(label)),
+  );
+}
+
 /**
  * A pool that was switched off keeps its nodes. Those that the configuration left to nobody go: their label, or their
  * pool while we ran, was taken out of it, and no other launcher offers it there.
  */
-function isOutOfUse(world: World, record: ReadableNode["record"]): boolean {
+function isLeftToNobody(world: World, record: ReadableNode["record"]): boolean {
   // What becomes of the slots of hosts is decided with their hosts, which may be in another pool by now.
   if (world.pools.some(({ provider, hosts }) => hosts && provider.name === record.provider)) return false;
   const place = poolKey(record.provider, record.pool);

@@ -5,6 +5,7 @@
 // launchers never ask for the same node. A node counts until it is given away in the tree: what was only decided may
 // be refused, as when its request is withdrawn meanwhile, and the node asked for in its place would be one too many.
 import type { LabelConfig } from "../../../lib/config/types.ts";
+import { sequenceOf } from "../../../lib/model/component.ts";
 import { isWaiting } from "../../../lib/std/backoff.ts";
 import { formatTime } from "../../../lib/std/format_time.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
@@ -161,8 +162,4 @@ function isOurs(world: World, pool: PoolEntry | undefined): boolean {
 function keeps({ record }: PoolEntry, label: string): boolean {
   const kept = record?.extra.min_ready;
   return typeof kept === "object" && kept !== null && Object.hasOwn(kept, label);
-}
-
-function sequenceOf(znode: string): number {
-  return Number(znode.slice(-10));
 }

@@ -53,6 +53,7 @@ const NONE: readonly never[] = [];
 export function newShare(node: ReadableNode, circumstances: Circumstances): Share {
   const { record } = node;
   const isReady = record.state === "ready";
+  const isUnused = isReady || record.state === "testing";
   const isComing = record.state === "init" || record.state === "building";
   const { belongs, isBusy, resources } = circumstances;
   return {
@@ -69,7 +70,7 @@ export function newShare(node: ReadableNode, circumstances: Circumstances): Shar
     readyFor: isReady && !belongs ? record.type : NONE,
     comingFor:
       isComing && record.requestor === MIN_READY_REQUESTOR && !belongs ? (record.type[0] ?? "") : null,
-    isUnsettled: record.state === "init" || (isReady && circumstances.isUnoffered),
+    isUnsettled: record.state === "init" || (isUnused && circumstances.isUnoffered),
     standsOn: shareOf(record)?.backingNode ?? null,
   };
 }

@@ -2,10 +2,11 @@
 import type { PoolRecord } from "../../../lib/model/component.ts";
 import type { RequestRecord } from "../../../lib/model/request.ts";
 import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
-import type { World } from "../actions.ts";
+import type { Hand, World } from "../actions.ts";
+import { type AwayPool, endOfWait, whyAway } from "../pool/away.ts";
 import type { Fit, LaterFit, Rule } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
-import { type UnservedPool, unservedFor } from "../pool/unserved.ts";
+import { unservedFor, whyUnserved } from "../pool/unserved.ts";
 
 const offeredBy = new WeakMap<PoolRecord, ReadonlySet<string>>();
 
@@ -17,8 +18,17 @@ export function offersAll({ record }: PoolEntry, labels: readonly string[]): boo
   return labels.every((label) => offered.has(label));
 }
 
-/** Why no registered pool can take a request for these labels. */
-export function whyNobody(registered: readonly PoolEntry[], labels: readonly string[]): string {
+/** Why nobody can take a request for these labels. */
+export function whyNobody(
+  { hand, now }: Pick<World, "hand" | "now">,
+  registered: readonly PoolEntry[],
+  labels: readonly string[],
+): string {
+  const gone = awayFor(hand, registered, labels).map((pool) => whyAway(pool, now));
+  return [whoOffers(registered, labels), ...gone].join("; ");
+}
+
+function whoOffers(registered: readonly PoolEntry[], labels: readonly string[]): string {
   const known = new Set(registered.flatMap((pool) => pool.record?.supportedLabels ?? []));
   const unknown = [...new Set(labels.filter((label) => !known.has(label)))];
   const list = [...known].sort().join(", ") || "none";
@@ -31,14 +41,33 @@ export function registeredName(pool: PoolEntry): string {
   return poolKey(pool.record?.providerName ?? null, pool.record?.name ?? null);
 }
 
-/** Pools of ours that may come to offer what is asked for: their providers are tried again. */
+/**
+ * What a request waits for that nobody who is registered takes: pools of ours whose providers are tried again, and those
+ * of launchers that have just gone. For each the sentence that says why it does not serve.
+ */
 export function expectedFor(
-  { unserved }: Pick<World, "unserved">,
+  { unserved, hand, now }: Pick<World, "unserved" | "hand" | "now">,
+  registered: readonly PoolEntry[],
+  { nodeTypes, declinedBy }: Pick<RequestRecord, "nodeTypes" | "declinedBy">,
+): readonly string[] {
+  const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
+  const ours = unservedFor(unserved, isRegistered, nodeTypes).filter(({ isExpected }) => isExpected);
+  const away = awayFor(hand, registered, nodeTypes).filter(
+    (pool) => now < endOfWait(pool) && !declinedBy.includes(pool.id),
+  );
+  return [...ours.map(whyUnserved), ...away.map((pool) => whyAway(pool, now))];
+}
+
+/** Pools of other launchers that have offered all these labels, where no launcher does any more and we never did. */
+export function awayFor(
+  { away, retired }: Pick<Hand, "away" | "retired">,
   registered: readonly PoolEntry[],
   labels: readonly string[],
-): readonly UnservedPool[] {
-  const isRegistered = (name: string) => registered.some((pool) => registeredName(pool) === name);
-  return unservedFor(unserved, isRegistered, labels).filter(({ isExpected }) => isExpected);
+): readonly AwayPool[] {
+  return [...away].filter(({ pool, labels: offered }) => {
+    const isOffered = registered.some((other) => registeredName(other) === pool && offersAll(other, labels));
+    return !isOffered && !retired.has(pool) && labels.every((label) => offered.includes(label));
+  });
 }
 
 /** What may keep a pool from serving for longer than a moment. */

@@ -11,7 +11,6 @@ import { fitOf } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
 import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
-import { whyUnserved } from "../pool/unserved.ts";
 import { decideOne } from "../undecided.ts";
 import type { Touched } from "../world_index.ts";
 import {
@@ -131,12 +130,12 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   const { id, record } = entry;
   const able = registered.filter((pool) => offersAll(pool, record.nodeTypes));
   if (able.length === 0) {
-    const expected = expectedFor(world, registered, record.nodeTypes);
+    const expected = expectedFor(world, registered, record);
     if (expected.length > 0) {
-      draft.outcomes.set(kind.key, { reason: expected.map(whyUnserved).join("; "), fits: [], yields: NONE });
+      draft.outcomes.set(kind.key, { reason: expected.join("; "), fits: [], yields: NONE });
       return false;
     }
-    const reason = whyNobody(registered, record.nodeTypes);
+    const reason = whyNobody(world, registered, record.nodeTypes);
     draft.actions.push({ kind: "decline", request: id, pools: [], failed: true, reason });
     return true;
   }
@@ -188,7 +187,7 @@ function choose(
   const reason = [...laters, ...nevers].map((fit) => fit.reason).join("; ");
   const declined = nevers.map((fit) => fit.pool.id);
   const undecided = candidates.filter((pool) => !declined.includes(pool.record?.id ?? ""));
-  const expected = undecided.length === 0 ? expectedFor(world, registered, record.nodeTypes) : [];
+  const expected = undecided.length === 0 ? expectedFor(world, registered, record) : [];
   const failed = undecided.length === 0 && expected.length === 0;
   if (nevers.length > 0 || failed) {
     const all = failureOf(record) ?? "every pool that offers its labels has declined";
@@ -198,9 +197,7 @@ function choose(
   }
   const others = candidates.filter((pool) => !fits.some((fit) => fit.pool.id === pool.record?.id));
   const forOthers =
-    expected.length > 0
-      ? expected.map(whyUnserved).join("; ")
-      : `waits for ${others.map(registeredName).join(", ")}`;
+    expected.length > 0 ? expected.join("; ") : `waits for ${others.map(registeredName).join(", ")}`;
   draft.outcomes.set(kind.key, { reason: reason === "" ? forOthers : reason, fits, yields });
   for (const fit of laters) waitIn(pass, kind, entry, candidates, fit);
   return false;

@@ -1,12 +1,14 @@
 // Decides about requests that were claimed: by us, or by a launcher that is gone. Pure.
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
+import type { PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type World } from "../actions.ts";
+import { endOfWait, whyAway } from "../pool/away.ts";
 import type { Census, ReadableNode } from "../pool/census.ts";
 import { launchObstacle, neverFits, waitFor, zoneFor } from "../pool/fit.ts";
 import { whyUseless } from "../pool/node_index.ts";
 import { tenantObstacle, wishOf } from "../pool/obstacle.ts";
 import { nameOf, poolKey, type ServedPool } from "../pool/served.ts";
-import { expectedFor, offersAll, registeredName } from "./courtesy.ts";
+import { awayFor, expectedFor, offersAll, registeredName } from "./courtesy.ts";
 import { AGING_SECONDS, type ReadableRequest, waitingSince } from "./queue.ts";
 import { keepRoom, keptFor, waitForRoom } from "./room.ts";
 
@@ -183,24 +185,32 @@ function supplement(
   if (kept !== null) keepRoom(world, census, draft, entry, kept);
 }
 
-/** Whether no other pool could take the request when this one declines, nor one whose provider is yet to be opened. */
+/** Whether no other pool could take the request when this one declines, nor one that is expected. */
 function lastCandidate(world: World, entry: ReadableRequest, pool: ServedPool): boolean {
-  const { declinedBy, nodeTypes } = entry.record;
   const registered = [...world.tree.pools()].filter(({ record }) => record !== null);
-  const isLeft = registered.some((other) => {
-    const id = other.record?.id ?? "";
-    return id !== pool.id && !declinedBy.includes(id) && offersAll(other, nodeTypes);
-  });
-  return !isLeft && expectedFor(world, registered, nodeTypes).length === 0;
+  const isLeft = registered.some((other) => other.record?.id !== pool.id && mayTake(other, entry));
+  return !isLeft && expectedFor(world, registered, entry.record).length === 0;
 }
 
-/** A pending request that nobody works on: whoever serves its nodes' pool goes on with it, else it starts anew. */
+function mayTake(pool: PoolEntry, { record }: ReadableRequest): boolean {
+  return !record.declinedBy.includes(pool.record?.id ?? "") && offersAll(pool, record.nodeTypes);
+}
+
+/**
+ * A pending request that nobody works on: whoever serves its nodes' pool goes on with it, else it starts anew. Where nobody
+ * else could take it, its launcher is given the time to come back.
+ */
 export function decideLost(world: World, census: Census, draft: Draft, entry: ReadableRequest): void {
   const nodes = census.nodesOf(entry.id);
   if (nodes.some((node) => world.hand.isBusy(keys.node(node.id)))) return;
   const places = new Set(nodes.map((node) => poolKey(node.record.provider, node.record.pool)));
   const [place] = places;
   const pool = world.pools.find((candidate) => nameOf(candidate) === place);
+  const away = places.size === 1 ? whoIsAway(world, entry, place ?? "") : null;
+  if (away !== null) {
+    draft.reasons.set(entry.id, away);
+    return;
+  }
   if (places.size === 1 && pool !== undefined && !pool.hosts) {
     draft.actions.push({ kind: "adopt", request: entry.id, pool });
     return;
@@ -210,4 +220,13 @@ export function decideLost(world: World, census: Census, draft: Draft, entry: Re
   );
   if (places.size === 1 && somebodyServes && !pool?.hosts) return;
   draft.actions.push({ kind: "reset", request: entry.id });
+}
+
+/** Why a request waits for the launcher that had it in hand, whose pool is this one; null when it does not. */
+function whoIsAway(world: World, entry: ReadableRequest, place: string): string | null {
+  const { hand, tree, now } = world;
+  const registered = [...tree.pools()].filter(({ record }) => record !== null);
+  if (registered.some((other) => mayTake(other, entry))) return null;
+  const away = awayFor(hand, registered, entry.record.nodeTypes).find(({ pool }) => pool === place);
+  return away !== undefined && now < endOfWait(away) ? whyAway(away, now) : null;
 }

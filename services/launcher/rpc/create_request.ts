@@ -7,6 +7,7 @@ import type {
 import { keptText } from "../../../lib/rpc/text.ts";
 import { currentTraceparent } from "../../../lib/telemetry/trace.ts";
 import { explainLabel } from "../explain/label.ts";
+import { expectedFor } from "../request/courtesy.ts";
 import { createLeasedRequest, findByRequestId } from "../request/lease.ts";
 import { requestName } from "./node_message.ts";
 import { relativePriority } from "./relative_priority.ts";
@@ -87,9 +88,10 @@ function checkLabels(shared: Shared, labels: readonly string[]): void {
     throw invalidArgument("request.labels", `${labels.length} labels: expected at most ${MAX_LABELS}`);
   }
   const pools = [...shared.environment.context.view.pools()];
-  // One whose provider cannot be used for now is waited for.
+  const { world } = shared.engine.decided;
+  // One that may be there soon is waited for.
   const isExpected = (label: string) =>
-    shared.engine.decided.world.unserved.some((pool) => pool.isExpected && pool.labels.includes(label));
+    expectedFor(world, pools, { nodeTypes: [label], declinedBy: [] }).length > 0;
   const unknown = labels.find(
     (label) => !pools.some(({ record }) => record?.supportedLabels.includes(label)) && !isExpected(label),
   );
