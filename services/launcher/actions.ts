@@ -242,6 +242,8 @@ export interface Decision {
   readonly paused: ReadonlySet<string>;
   /** What was thrown where something could not be decided about, by its {@link keys}. */
   readonly undecided: ReadonlyMap<string, unknown>;
+  /** By the ids of our pools: labels that those who prefer the pool cannot have there until somebody mends something. */
+  readonly unable: ReadonlyMap<string, ReadonlySet<string>>;
   /** When (seconds) time alone may change the decision; null when only events can. */
   readonly wakeAt: number | null;
 }
@@ -277,6 +279,7 @@ export class Draft implements Decision {
   readonly satisfied = new Set<string>();
   readonly paused = new Set<string>();
   readonly undecided = new Map<string, unknown>();
+  readonly unable = new Map<string, ReadonlySet<string>>();
   wakeAt: number | null = null;
 
   /** Looks at a node again at this time (seconds). */

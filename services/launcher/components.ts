@@ -6,6 +6,7 @@ import { componentsPath, IMAGES, NODES, REQUEST_LOCKS, REQUESTS } from "../../li
 import { atMost } from "../../lib/std/at_most.ts";
 import { type Registration, registerComponent } from "../../lib/zookeeper/component.ts";
 import { throughOutages } from "../../lib/zookeeper/through_outages.ts";
+import type { Decision } from "./actions.ts";
 import { offeredLabels, poolRecord, type ServedPool } from "./pool/served.ts";
 import { prepareScopes } from "./request/chains.ts";
 import { allScopes } from "./request/claims.ts";
@@ -14,6 +15,8 @@ interface Entry {
   readonly pool: ServedPool;
   readonly registration: Registration<PoolRecord>;
   paused: boolean;
+  /** Labels that those who prefer the pool cannot have there. */
+  unable: readonly string[];
   /** Labels that it goes on saying it offers until what comes instead is said as well. */
   readonly withdrawing: readonly string[];
   /** The record as it was last given to be written. */
@@ -53,9 +56,16 @@ export class Components {
 
   #register(pool: ServedPool): Entry {
     const { session, logger, clock } = this.#context;
-    const record = this.#record(pool, false, []);
+    const record = this.#record({ pool, paused: false, unable: [], withdrawing: [] });
     const registration = registerComponent(session, record, { logger, clock });
-    return { pool, registration, paused: false, withdrawing: [], written: JSON.stringify(record) };
+    return {
+      pool,
+      registration,
+      paused: false,
+      unable: [],
+      withdrawing: [],
+      written: JSON.stringify(record),
+    };
   }
 
   /** What the launcher says of itself, with the configuration that it runs with. */
@@ -94,7 +104,7 @@ export class Components {
   }
 
   #write(entry: Entry): void {
-    const record = this.#record(entry.pool, entry.paused, entry.withdrawing);
+    const record = this.#record(entry);
     const written = JSON.stringify(record);
     if (written === entry.written) return;
     entry.written = written;
@@ -115,12 +125,14 @@ export class Components {
     });
   }
 
-  /** Says in which pools a request waits for room. Only changes are written. */
-  setPaused(paused: ReadonlySet<string>): void {
+  /** Says which pools others need not wait for: see {@link Decision}. Only changes are written. */
+  setPaused(paused: Decision["paused"], unable: Decision["unable"]): void {
     for (const entry of this.#entries) {
       const isPaused = paused.has(entry.pool.id);
-      if (entry.paused === isPaused) continue;
+      const labels = [...(unable.get(entry.pool.id) ?? [])].sort();
+      if (entry.paused === isPaused && entry.unable.join() === labels.join()) continue;
       entry.paused = isPaused;
+      entry.unable = labels;
       this.#write(entry);
     }
   }
@@ -131,9 +143,15 @@ export class Components {
     await Promise.all(all.map((registration) => registration.close()));
   }
 
-  #record(pool: ServedPool, paused: boolean, withdrawing: readonly string[]): PoolRecord {
+  #record({
+    pool,
+    paused,
+    unable,
+    withdrawing,
+  }: Pick<Entry, "pool" | "paused" | "unable" | "withdrawing">): PoolRecord {
     const { config, hostname, version } = this.#context;
     const supportedLabels = [...offeredLabels(pool), ...withdrawing];
-    return poolRecord(pool, config, { hostname, version, paused, supportedLabels });
+    const record = poolRecord(pool, config, { hostname, version, paused, supportedLabels });
+    return unable.length > 0 ? { ...record, extra: { ...record.extra, unable } } : record;
   }
 }

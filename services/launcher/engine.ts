@@ -292,7 +292,7 @@ export class Engine {
     hand.prune((key) => exists(this.#environment, key));
     for (const label of decision.satisfied) hand.setbacks.delete(label);
     for (const action of decision.actions) begin(this.#environment, action);
-    this.#components.setPaused(decision.paused);
+    this.#components.setPaused(decision.paused, decision.unable);
     if (decision.wakeAt !== null) {
       const delay = delayUntil(decision.wakeAt, now);
       this.#cancelTimer = context.clock.after(delay, this.kick);

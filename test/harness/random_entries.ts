@@ -62,7 +62,7 @@ export function randomRequest(id: string, { random, now, own }: Given): RequestE
     state: random.chance(0.6) ? "requested" : random.pick(REQUEST_STATES),
     reuse: random.chance(0.7),
     relativePriority: random.below(3),
-    provider: random.pick([null, null, "alpha", "nowhere"]),
+    provider: random.pick([null, null, "alpha", "beta", "nowhere"]),
     tenantName: random.pick([null, null, "limited", "free"]),
     declinedBy: random.chance(0.2) ? [own] : [],
     createdTime: now - random.pick([0, 30, 61, 300]),

@@ -22,6 +22,7 @@ export interface Told {
   readonly reasons: Record<string, string>;
   readonly labelReasons: Record<string, string>;
   readonly paused: string[];
+  readonly unable: string[];
 }
 
 export class RandomWorld {
@@ -120,6 +121,7 @@ export class RandomWorld {
       reasons,
       labelReasons: Object.fromEntries(decision.labelReasons),
       paused: [...decision.paused].sort(),
+      unable: Array.from(decision.unable, ([id, labels]) => `${id} ${[...labels].sort().join()}`).sort(),
     };
   }
 
@@ -264,7 +266,8 @@ export class RandomWorld {
     else {
       const name = random.pick(["x/main", "alpha/main", "beta/main", "nowhere/main"]);
       const hostname = random.pick(["one", "two"]);
-      const record = { paused: random.chance(0.5), priority: random.pick([10, 100]), hostname };
+      const extra = random.chance(0.3) ? { unable: [random.pick(LABELS)] } : {};
+      const record = { paused: random.chance(0.5), priority: random.pick([10, 100]), hostname, extra };
       const entry = otherPool(name, random.chance(0.7) ? ["small"] : LABELS, record);
       this.#registrations += 1;
       const znode = `host${String(this.#registrations).padStart(10, "0")}`;

@@ -232,6 +232,7 @@ export function decideIn(scene: Scene) {
     reasons: Object.fromEntries(reasons),
     labelReasons: Object.fromEntries(decision.labelReasons),
     paused: [...decision.paused],
+    unable: Object.fromEntries(Array.from(decision.unable, ([id, labels]) => [id, [...labels]])),
     wakeAt: decision.wakeAt,
   };
 }

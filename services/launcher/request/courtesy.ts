@@ -96,6 +96,20 @@ export function letsOthersPass(
   );
 }
 
+/** What keeps a pool from serving until somebody mends it: whoever prefers the pool does not wait for that. */
+const UNTIL_MENDED: ReadonlySet<Rule> = new Set(["disabled", "image"]);
+
+/** Whether a pool cannot serve a request until somebody mends something. */
+export function isUnable(fit: Fit): boolean {
+  return fit.kind === "later" && UNTIL_MENDED.has(fit.rule);
+}
+
+/** Whether a pool of another launcher says that those who prefer it cannot have these labels there. */
+export function saysUnable({ record }: PoolEntry, labels: readonly string[]): boolean {
+  const unable = record?.extra.unable;
+  return Array.isArray(unable) && labels.some((label) => unable.includes(label));
+}
+
 export function waitsForOthers(candidates: readonly PoolEntry[]): string {
   return `waits for ${candidates.map(registeredName).join(", ")} of another launcher`;
 }
@@ -104,17 +118,19 @@ const NONE: ReadonlyMap<string, string> = new Map();
 
 /**
  * Those of our pools that leave a request to others, by their ids in the order of priority, and why: the preferred
- * provider goes first, then pools of other launchers that have a higher priority. Which of our own goes first is decided
+ * provider goes first unless its pools are `unable`, then pools of other launchers that have a higher priority. Which of our own goes first is decided
  * by what they can do, see {@link yieldingToOwn}.
  */
 export function yielding(
   candidates: readonly PoolEntry[],
   ours: readonly ServedPool[],
   { provider }: RequestRecord,
+  unable: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, string> {
   const isOurs = (pool: PoolEntry) => ours.some((own) => own.id === pool.record?.id);
-  const preferred =
-    provider === null ? [] : candidates.filter((pool) => pool.record?.providerName === provider);
+  const isPreferred = ({ record }: PoolEntry) =>
+    record?.providerName === provider && !unable.has(record?.id ?? "");
+  const preferred = provider === null ? [] : candidates.filter(isPreferred);
   // Pools of other providers leave the request to the preferred one whatever their priority is.
   const rivals = (preferred.length > 0 ? preferred : candidates).filter((pool) => !isOurs(pool));
   if (preferred.length === 0 && rivals.length === 0) return NONE;

@@ -7,7 +7,7 @@ import { isReadable, type PoolEntry } from "../../../lib/zookeeper/view.ts";
 import { type Draft, keys, type Outcome, type World } from "../actions.ts";
 import { checksFor } from "../host/fit.ts";
 import type { Census } from "../pool/census.ts";
-import { fitOf } from "../pool/fit.ts";
+import { fitOf, imageMissing, stoppedBy } from "../pool/fit.ts";
 import { endsRequests } from "../pool/min_ready.ts";
 import { type Fit, hasWaitedLong, type LaterFit, type Obstacle, waitsFirst } from "../pool/obstacle.ts";
 import { nameOf, type ServedPool } from "../pool/served.ts";
@@ -15,9 +15,11 @@ import { decideOne } from "../undecided.ts";
 import type { Touched } from "../world_index.ts";
 import {
   expectedFor,
+  isUnable,
   letsOthersPass,
   offersAll,
   registeredName,
+  saysUnable,
   waitsForOthers,
   whyNobody,
   yielding,
@@ -141,7 +143,7 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   }
   const candidates = able.filter((pool) => !record.declinedBy.includes(pool.record?.id ?? ""));
   const ours = world.pools.filter((pool) => candidates.some((other) => other.record?.id === pool.id));
-  const yields = yielding(candidates, ours, record);
+  const yields = yielding(candidates, ours, record, unableOf(pass, entry, candidates, ours));
   const eligible = ours.filter((pool) => !yields.has(pool.id));
   if (candidates.length > 0 && eligible.length === 0) {
     const [reason = waitsForOthers(candidates)] = yields.values();
@@ -150,6 +152,37 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   }
   const fits = eligible.map((pool) => fitOf(world, pass.census, pool, entry, behindOf(pass, pool, entry)));
   return choose(pass, kind, entry, candidates, { fits, yields });
+}
+
+/** The ids of the pools of the preferred provider that cannot serve it until somebody mends them; of ours it is told. */
+function unableOf(
+  pass: Pass,
+  entry: ReadableRequest,
+  candidates: readonly PoolEntry[],
+  ours: readonly ServedPool[],
+): ReadonlySet<string> {
+  const { world, census, draft } = pass;
+  const { provider, nodeTypes } = entry.record;
+  const unable = new Set<string>();
+  if (provider === null) return unable;
+  for (const candidate of candidates) {
+    const id = candidate.record?.id ?? "";
+    const own = ours.find((pool) => pool.id === id);
+    if (candidate.record?.providerName !== provider) continue;
+    if (own === undefined) {
+      if (saysUnable(candidate, nodeTypes)) unable.add(id);
+    } else if (isUnable(fitOf(world, census, own, entry, behindOf(pass, own, entry)))) {
+      unable.add(id);
+      const labels = nodeTypes.filter((label) => isAmiss(world, own, label));
+      draft.unable.set(id, new Set([...(draft.unable.get(id) ?? []), ...labels]));
+    }
+  }
+  return unable;
+}
+
+/** Whether nothing of a label can be launched in a pool until somebody mends something. */
+function isAmiss(world: World, pool: ServedPool, label: string): boolean {
+  return (stoppedBy(pool) ?? imageMissing(world, pool, [label])) !== null;
 }
 
 /** That another request goes before this one where the pool has to launch. */
