@@ -5,11 +5,12 @@ import { newUpload } from "../../lib/model/image.ts";
 import { type NodeRecord, newNode } from "../../lib/model/node.ts";
 import { newRequest, type RequestRecord } from "../../lib/model/request.ts";
 import type { ImageEntry, NodeEntry, PoolEntry, RequestEntry } from "../../lib/zookeeper/view.ts";
-import type { Action, Hand, LaunchStatus, World } from "../../services/launcher/actions.ts";
+import type { Action, Hand, LaunchStatus, SeenLease, World } from "../../services/launcher/actions.ts";
 import { decide, reasonOf } from "../../services/launcher/decide.ts";
 import { hostKey } from "../../services/launcher/host/slots.ts";
 import { poolRecord, type ServedPool } from "../../services/launcher/pool/served.ts";
 import type { UnservedPool } from "../../services/launcher/pool/unserved.ts";
+import { ownDataOf } from "../../services/launcher/request/own_data.ts";
 import { WorldIndex } from "../../services/launcher/world_index.ts";
 
 /** The time at which every test decides, in seconds. */
@@ -151,9 +152,18 @@ export function world(scene: Scene): World {
     pools,
     providers: new Set([...pools.map(({ provider }) => provider.name), ...(scene.poolless ?? [])]),
     unserved: scene.unserved ?? [],
-    hand: { ...emptyHand(scene.busy ?? []), ...scene.hand },
+    hand: { ...emptyHand(scene.busy ?? []), leasesSeen: leasesOf(requests.values()), ...scene.hand },
   };
   return { ...surroundings, index: new WorldIndex(surroundings), now: NOW };
+}
+
+/** The leases as they were seen when they were given, by clocks that are right. */
+function leasesOf(requests: Iterable<RequestEntry>): Map<string, SeenLease> {
+  const seen = Array.from(requests, ({ id, record }): [string, SeenLease][] => {
+    const lease = record && ownDataOf(record).lease;
+    return lease ? [[id, { expires: lease.expires, at: lease.expires - lease.duration }]] : [];
+  });
+  return new Map(seen.flat());
 }
 
 function emptyHand(busy: readonly string[]): Hand {

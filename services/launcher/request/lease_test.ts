@@ -47,8 +47,41 @@ describe("a lease", () => {
   });
 });
 
+describe("a lease that a clock gave which was far ahead", () => {
+  const scene = (hand: NonNullable<Scene["hand"]>): Scene => ({
+    requests: [request("200-1", { state: "fulfilled", requestorData: leased(NOW + 86_400) })],
+    hand,
+  });
+  const unseen = new Map([["200-1", { expires: NOW + 86_400, at: Number.NEGATIVE_INFINITY }]]);
+
+  it("ends when its duration has passed since it was seen", () => {
+    const seenAt = (at: number) =>
+      decideIn(scene({ leasesSeen: new Map([["200-1", { expires: NOW + 86_400, at }]]) }));
+    assert.deepEqual(seenAt(NOW - 60).actions, ["end-lease 200-1"]);
+    assert.equal(seenAt(NOW - 50).wakeAt, NOW + 10);
+  });
+
+  it("ends when that has passed since the launcher looked first, or its clock was set", () => {
+    const since = (currentSince: number) => decideIn(scene({ leasesSeen: unseen, currentSince }));
+    assert.deepEqual(since(NOW - 60).actions, ["end-lease 200-1"]);
+    assert.equal(since(NOW - 50).wakeAt, NOW + 10);
+    assert.deepEqual(since(Infinity).actions, [], "nothing is known of renewals yet");
+  });
+});
+
 describe("a lease that is given at another launcher", () => {
   const cases = launcherCases();
+
+  /** A clock that is a day ahead until it is set back; `clock` leaps on as time goes. */
+  function aheadByADay() {
+    const clock = leapingClock();
+    let ahead = 86_400_000;
+    const settable = { ...clock, now: () => clock.now() + ahead, elapsed: () => clock.now() };
+    const setBack = () => {
+      ahead = 0;
+    };
+    return { clock, settable, setBack };
+  }
 
   /** A launcher whose clock is right, and another one that shares its cloud. */
   async function twoLaunchers(clock: Clock) {
@@ -79,16 +112,29 @@ describe("a lease that is given at another launcher", () => {
     await until("it is over", () => request() === undefined);
   });
 
+  it("ends in time where the clock was ahead when it was given there, and is set back", async () => {
+    const { clock, settable, setBack } = aheadByADay();
+    const { other, served } = await twoLaunchers(settable);
+    const name = await ask(other, ["small"], { leaseSeconds: 600 });
+    await fulfilled(other, name);
+    const request = () => other.view.request(idOf(name));
+    setBack();
+    await served();
+    clock.leap(500_000);
+    await served();
+    assert.ok(request(), "its holder gets time to renew");
+    clock.leap(100_000);
+    await until("it is over", () => request() === undefined);
+  });
+
   it("ends in time where the clock was ahead and is set back", async () => {
-    const clock = leapingClock();
-    let ahead = 86_400_000;
-    const settable = { ...clock, now: () => clock.now() + ahead, elapsed: () => clock.now() };
+    const { clock, settable, setBack } = aheadByADay();
     const { one, right, other, served } = await twoLaunchers(settable);
     const name = await ask(right, ["small"], { leaseSeconds: 600 });
     const request = () => other.view.request(idOf(name));
     await catchUp(other, ROOT);
     await one.stop(right);
-    ahead = 0;
+    setBack();
     clock.leap(600_000);
     await served();
     clock.leap(300_000);

@@ -17,7 +17,8 @@ export interface Lease {
 /**
  * When a request's lease has run out (seconds): not before it was seen for its whole duration without being renewed,
  * for the clock of whoever has renewed it may be behind ours. After an outage of ours or of ZooKeeper's, until
- * `currentSince`, its holder first gets time to renew.
+ * `currentSince`, its holder first gets time to renew; what that clock says is trusted for the whole duration at most, for
+ * it may have been far ahead.
  */
 export function leaseEnd(
   request: string,
@@ -25,7 +26,8 @@ export function leaseEnd(
   { leasesSeen, currentSince }: Pick<Hand, "leasesSeen" | "currentSince">,
 ): number {
   const seenAt = leasesSeen.get(request)?.at ?? -Infinity;
-  return Math.max(expires, seenAt + duration, currentSince + duration / 2);
+  const told = Math.min(expires, currentSince + duration);
+  return Math.max(told, seenAt + duration, currentSince + duration / 2);
 }
 
 /** What we keep in a request's `requestor_data`. */

@@ -4,6 +4,9 @@ import { renewLease } from "../request/lease.ts";
 import { type Lease, ownDataOf } from "../request/own_data.ts";
 import type { Shared } from "./shared.ts";
 
+/** By so much the clocks of machines may differ that are kept together, in milliseconds. */
+const CLOCKS_DIFFER_MS = 1000;
+
 /**
  * Renews the lease of a request at each third of it, and soon when it begins late in it, or is given another duration;
  * nothing for a request that has none. A failure is repeated at the next third, until which the lease lasts. Returns
@@ -66,7 +69,9 @@ function leaseOf({ context: { view } }: Environment, id: string): Lease | null {
   return record ? ownDataOf(record).lease : null;
 }
 
-/** When a third of a lease is over, in milliseconds from now. */
+/** When a third of a lease is over, in milliseconds from now; at once when that cannot be told. */
 function untilLate({ context: { clock } }: Environment, { duration, expires }: Lease): number {
-  return expires * 1000 - clock.now() - (duration * 2000) / 3;
+  const left = expires * 1000 - clock.now();
+  // Nobody gives that much: whoever has renewed it had a clock that was ahead.
+  return left > duration * 1000 + CLOCKS_DIFFER_MS ? -1 : left - (duration * 2000) / 3;
 }

@@ -184,6 +184,17 @@ describe("who waits for a request", () => {
     assert.deepEqual(waiting.expiries, [60]);
   });
 
+  it("is answered with one that lasts also where a clock gave it that was far ahead, and not a little", async () => {
+    for (const [secondsLeft, expiries] of [
+      [86_400, [60]],
+      [60.9, []],
+    ] as const) {
+      const waiting = wait({ secondsLeft, state: "fulfilled" });
+      assert.equal(await waiting.outcome(), "answers");
+      assert.deepEqual(waiting.expiries, expiries);
+    }
+  });
+
   for (const { when, duration, after } of [
     { when: "two seconds", duration: 60, after: 2000 },
     { when: "a third of a lease that is short", duration: 3, after: 1000 },
