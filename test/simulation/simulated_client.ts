@@ -1,5 +1,5 @@
 // One client of a simulated run: real session, locks and view, doing what launchers and builders do, by chance.
-import { nodeLockPath, nodePath, orderContenders } from "../../lib/model/paths.ts";
+import { nodeLockPath, nodePath, orderContenders, ROOT } from "../../lib/model/paths.ts";
 import { systemClock } from "../../lib/std/clock.ts";
 import { messageOf } from "../../lib/std/errors.ts";
 import { silentLogger } from "../../lib/std/logger.ts";
@@ -89,7 +89,7 @@ export class SimulatedClient {
   }
 
   async #step(): Promise<void> {
-    switch (this.#random.below(6)) {
+    switch (this.#random.below(7)) {
       case 0:
       case 1:
       case 2:
@@ -103,6 +103,8 @@ export class SimulatedClient {
         const node = nodePath(this.#random.pick(FREE_NODES));
         return await this.#call("set", () => this.session.set(node, documentOf(this.#otherValue()), -1));
       }
+      case 5:
+        return await this.#call("sync", () => this.session.sync(ROOT));
       default: {
         const node = nodePath(this.#random.pick(FREE_NODES));
         return await this.#call("delete", () => this.session.delete(node, -1));
