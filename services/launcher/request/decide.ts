@@ -32,6 +32,7 @@ import { AGING_SECONDS, type Kind, type ReadableRequest, waitingSince } from "./
 import { type Kept, keepRoom, keptFor, waitForRoom } from "./room.ts";
 
 const NONE: Outcome["yields"] = new Map();
+const NO_FITS: ReadonlyMap<string, Fit> = new Map();
 
 export type { ReadableRequest } from "./queue.ts";
 
@@ -143,37 +144,53 @@ function decideWaiting(pass: Pass, kind: Kind, entry: ReadableRequest): boolean 
   }
   const candidates = able.filter((pool) => !record.declinedBy.includes(pool.record?.id ?? ""));
   const ours = world.pools.filter((pool) => candidates.some((other) => other.record?.id === pool.id));
-  const yields = yielding(candidates, ours, record, unableOf(pass, entry, candidates, ours));
+  const preferred = preferredFits(pass, entry, ours);
+  const yields = yielding(candidates, ours, record, unableOf(pass, entry, candidates, preferred));
   const eligible = ours.filter((pool) => !yields.has(pool.id));
   if (candidates.length > 0 && eligible.length === 0) {
     const [reason = waitsForOthers(candidates)] = yields.values();
     draft.outcomes.set(kind.key, { reason, fits: [], yields });
     return false;
   }
-  const fits = eligible.map((pool) => fitOf(world, pass.census, pool, entry, behindOf(pass, pool, entry)));
+  const fits = eligible.map((pool) => preferred.get(pool.id) ?? fitFor(pass, pool, entry));
   return choose(pass, kind, entry, candidates, { fits, yields });
+}
+
+function fitFor(pass: Pass, pool: ServedPool, entry: ReadableRequest): Fit {
+  return fitOf(pass.world, pass.census, pool, entry, behindOf(pass, pool, entry));
+}
+
+/** How it fits into our pools of its preferred provider, by their ids. */
+function preferredFits(
+  pass: Pass,
+  entry: ReadableRequest,
+  ours: readonly ServedPool[],
+): ReadonlyMap<string, Fit> {
+  const { provider } = entry.record;
+  if (provider === null) return NO_FITS;
+  const preferred = ours.filter((pool) => pool.provider.name === provider);
+  return new Map(preferred.map((pool) => [pool.id, fitFor(pass, pool, entry)]));
 }
 
 /** The ids of the pools of the preferred provider that cannot serve it until somebody mends them; of ours it is told. */
 function unableOf(
-  pass: Pass,
+  { world, draft }: Pass,
   entry: ReadableRequest,
   candidates: readonly PoolEntry[],
-  ours: readonly ServedPool[],
+  preferred: ReadonlyMap<string, Fit>,
 ): ReadonlySet<string> {
-  const { world, census, draft } = pass;
   const { provider, nodeTypes } = entry.record;
   const unable = new Set<string>();
   if (provider === null) return unable;
   for (const candidate of candidates) {
     const id = candidate.record?.id ?? "";
-    const own = ours.find((pool) => pool.id === id);
+    const fit = preferred.get(id);
     if (candidate.record?.providerName !== provider) continue;
-    if (own === undefined) {
+    if (fit === undefined) {
       if (saysUnable(candidate, nodeTypes)) unable.add(id);
-    } else if (isUnable(fitOf(world, census, own, entry, behindOf(pass, own, entry)))) {
+    } else if (isUnable(fit)) {
       unable.add(id);
-      const labels = nodeTypes.filter((label) => isAmiss(world, own, label));
+      const labels = nodeTypes.filter((label) => isAmiss(world, fit.pool, label));
       draft.unable.set(id, new Set([...(draft.unable.get(id) ?? []), ...labels]));
     }
   }
