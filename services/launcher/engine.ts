@@ -40,6 +40,8 @@ export class Engine {
   readonly #nodeWatchers = new Watchers((error, node) => this.#listenerFailed({ node, error }));
   readonly #unsubscribe: (() => void)[] = [];
   #index: WorldIndex;
+  /** Whether pools may have come or gone since it was looked who is away. */
+  #havePoolsChanged = true;
   #decision: Decision | null = null;
   #scheduled: NodeJS.Immediate | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -208,7 +210,10 @@ export class Engine {
   #note({ kind, id }: ViewChange): void {
     // First, since the rest may throw.
     this.kick();
-    if (kind === "component") this.#index.touchPools();
+    if (kind === "component") {
+      this.#havePoolsChanged = true;
+      this.#index.touchPools();
+    }
     if (kind === "node") {
       for (const request of this.#index.noteNode(id)) this.#requestWatchers.note(request);
       this.#nodeWatchers.note(id);
@@ -247,6 +252,9 @@ export class Engine {
 
   #notePools(): void {
     const { context, pools, hand } = this.#environment;
+    // Most passes are about nodes and requests.
+    if (!this.#havePoolsChanged && hand.away.isEmpty) return;
+    this.#havePoolsChanged = false;
     const own = new Set([...pools.map(({ id }) => id), ...hand.withdrawing]);
     const hasEnded = hand.away.note(context.view.pools(), own, nowOf(this.#environment));
     if (hasEnded) this.#index.touchPools();

@@ -43,6 +43,10 @@ export class AwayPools {
   /** When it was looked last, in seconds. */
   #last = -Infinity;
 
+  get isEmpty(): boolean {
+    return this.#away.size === 0;
+  }
+
   [Symbol.iterator](): Iterator<AwayPool> {
     return this.#away.values();
   }
