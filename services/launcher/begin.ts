@@ -1,5 +1,4 @@
 // Begins what was decided upon.
-
 import { isConflict } from "../../lib/zookeeper/types.ts";
 import { tellFailure } from "./action_failure.ts";
 import { keysOf } from "./action_keys.ts";

@@ -11,7 +11,7 @@ import type { Environment } from "../environment.ts";
 
 /** Standing in line is renewed after so many milliseconds. */
 const PATIENCE_MS = 600_000;
-/** After a failure it is tried again at once where somebody was faster or ZooKeeper was away, and else less and less often. */
+/** Milliseconds until it is tried again: the first where somebody was faster or ZooKeeper was away, else more and more. */
 const [RETRY_MS, LONGEST_RETRY_MS] = [1000, 60_000];
 
 export class HostKeepers {

@@ -1,5 +1,4 @@
 // One attempt to launch a node, as the provider sees it.
-
 import type { NodeRecord } from "../../../lib/model/node.ts";
 import { MIN_READY_REQUESTOR } from "../../../lib/model/request.ts";
 import { type Instance, METADATA, type Provider } from "../../../lib/provider/contract.ts";

@@ -1,5 +1,4 @@
 // Deletes nodes: intent first, then the instance until its provider has confirmed, then the record.
-
 import { type NodeRecord, withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath, nodePath } from "../../../lib/model/paths.ts";
 import { backoffDelay } from "../../../lib/std/backoff.ts";

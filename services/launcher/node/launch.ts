@@ -8,7 +8,6 @@
 //   N4. An attempt's instance is deleted only when the node says that the attempt is over. Whoever has slept past his
 //       session fails at once, since the time for his launch is up, and before he hears that the node is not his any
 //       more: its instance may be in use by then.
-
 import { withNodeState } from "../../../lib/model/node.ts";
 import { nodeLockPath } from "../../../lib/model/paths.ts";
 import { type Instance, NameTakenError, NotFoundError, QuotaError } from "../../../lib/provider/contract.ts";
